@@ -1,0 +1,109 @@
+"""mxcy: the arrays, graphs and training of MXNet on a small Cython engine.
+
+    import mxcy as mx
+
+Submodules are imported when they are first used, so `import mxcy` costs little more than `import numpy`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from .base import MXNetError
+from .context import (
+    Context,
+    cpu,
+    cpu_pinned,
+    current_context,
+    gpu,
+    gpu_memory_info,
+    num_gpus,
+)
+
+if TYPE_CHECKING:
+    from . import (
+        attribute,
+        base,
+        callback,
+        context,
+        engine,
+        executor,
+        initializer,
+        io,
+        lr_scheduler,
+        metric,
+        model,
+        module,
+        name,
+        ndarray,
+        optimizer,
+        random,
+        symbol,
+    )
+    from . import initializer as init
+    from . import module as mod
+    from . import ndarray as nd
+    from . import random as rnd
+    from . import symbol as sym
+    from .attribute import AttrScope
+
+__version__ = "0.1.0"
+
+# Public name -> (module, attribute of it or None for the module itself).
+_LAZY: dict[str, tuple[str, str | None]] = {
+    "attribute": ("attribute", None),
+    "callback": ("callback", None),
+    "engine": ("engine", None),
+    "executor": ("executor", None),
+    "init": ("initializer", None),
+    "initializer": ("initializer", None),
+    "io": ("io", None),
+    "lr_scheduler": ("lr_scheduler", None),
+    "metric": ("metric", None),
+    "mod": ("module", None),
+    "model": ("model", None),
+    "module": ("module", None),
+    "name": ("name", None),
+    "nd": ("ndarray", None),
+    "ndarray": ("ndarray", None),
+    "opt": ("optimizer", None),
+    "optimizer": ("optimizer", None),
+    "random": ("random", None),
+    "rnd": ("random", None),
+    "sym": ("symbol", None),
+    "symbol": ("symbol", None),
+    "AttrScope": ("attribute", "AttrScope"),
+}
+
+__all__ = [
+    "Context",
+    "MXNetError",
+    "cpu",
+    "cpu_pinned",
+    "current_context",
+    "gpu",
+    "gpu_memory_info",
+    "num_gpus",
+    *_LAZY,
+]
+
+
+def __getattr__(name: str) -> object:
+    try:
+        module, attribute = _LAZY[name]
+    except KeyError:
+        from .errors import closest
+
+        near = closest(name, __all__)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise AttributeError(f"module 'mxcy' has no attribute {name!r}{hint}") from None
+    value = importlib.import_module(f".{module}", __name__)
+    if attribute is not None:
+        value = getattr(value, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,12 @@
+"""Names that MXNet programs import from `mxnet.base`."""
+
+import numpy as np
+
+from .errors import MXNetError, NotImplementedForSymbol
+
+__all__ = ["MXNetError", "NotImplementedForSymbol", "integer_types", "mx_real_t", "numeric_types", "string_types"]
+
+string_types = (str,)
+numeric_types = (float, int, np.generic)
+integer_types = (int, np.int32, np.int64)
+mx_real_t = np.float32

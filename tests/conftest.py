@@ -1,0 +1,26 @@
+"""Hypothesis profiles, and the tests that only the full suite runs."""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+FULL = os.environ.get("MXCY_TEST_FULL", "0") not in ("", "0")
+
+settings.register_profile("ci", max_examples=20, derandomize=True, deadline=None, database=None)
+settings.register_profile("dev", max_examples=50, deadline=None)
+settings.register_profile("full", max_examples=1000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_collection_modifyitems(items):
+    if not FULL:
+        for item in items:
+            if item.get_closest_marker("full"):
+                item.add_marker(pytest.mark.skip(reason="only with MXCY_TEST_FULL=1"))
+
+
+@pytest.fixture(scope="session")
+def promised():
+    """promised(short, full): how many rounds to run of what is promised for the full count."""
+    return lambda short, full: full if FULL else short
