@@ -20,7 +20,14 @@ from setuptools.command.build_ext import build_ext
 
 # C++ files linked into a module beside its own translation.
 SOURCES = {
+    "mxcy._engine": [f"mxcy/native/{name}.cpp" for name in ("engine", "failures", "links", "pool", "workers")],
     "mxcy._cast": ["mxcy/native/cast.cpp"],
+    "mxcy._loops": ["mxcy/native/loops.cpp", "mxcy/native/products.cpp"],
+    "mxcy.kernels.cpu.copying": ["mxcy/kernels/cpu/copying.cpp"],
+    "mxcy.kernels.cpu.indexing": ["mxcy/kernels/cpu/indexing.cpp", "mxcy/kernels/cpu/scatter_add.cpp"],
+    "mxcy.kernels.cpu.random": ["mxcy/kernels/cpu/random.cpp"],
+    "mxcy.kernels.cpu.softmax": ["mxcy/kernels/cpu/softmax.cpp", "mxcy/kernels/cpu/softmax_output.cpp"],
+    "mxcy.kernels.cpu.sorting": ["mxcy/kernels/cpu/sorting.cpp"],
 }
 
 # Optimisation of a module's translation. Glue is not worth the compile time of more than -O1.
@@ -28,8 +35,10 @@ GLUE = "-O1"
 LEVELS = {
     "mxcy._engine": "-O2",
     "mxcy._array": "-O2",
+    "mxcy._invoke": "-O2",
     "mxcy._pointwise": "-O3",
-    "mxcy.kernels.cpu.*": "-O3",
+    "mxcy._reduce": "-O3",
+    "mxcy._matmul": "-O3",
 }
 NATIVE = "-O3"  # of the files in SOURCES
 
@@ -37,6 +46,10 @@ NATIVE = "-O3"  # of the files in SOURCES
 X86_ISAS = [("base", []), ("avx2", ["-march=x86-64-v3"]), ("avx512", ["-march=x86-64-v4"])]
 MULTI_ISA = {
     "mxcy/native/cast.cpp": X86_ISAS,
+    "mxcy/native/loops.cpp": X86_ISAS,
+    "mxcy/native/products.cpp": X86_ISAS,
+    "mxcy/kernels/cpu/random.cpp": X86_ISAS,
+    "mxcy/kernels/cpu/softmax.cpp": X86_ISAS,
 }
 
 DEBUG = os.environ.get("MXCY_DEBUG", "0") not in ("", "0")

@@ -20,6 +20,7 @@ __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
     "ArrayIndexError",
+    "AssertedArgumentError",
     "AxisError",
     "BindError",
     "DTypeError",
@@ -29,6 +30,7 @@ __all__ = [
     "NotImplementedForSymbol",
     "OutOfMemory",
     "ShapeError",
+    "StateError",
     "UnknownAttributeError",
     "closest",
     "message",
@@ -56,6 +58,10 @@ class ArgumentError(MXNetError, ValueError):
 
 class ArgumentTypeError(MXNetError, TypeError):
     """An argument of a type that a function does not take."""
+
+
+class AssertedArgumentError(ArgumentError, AssertionError):
+    """An argument that MXNet checks by an assertion."""
 
 
 class UnknownAttributeError(MXNetError, TypeError):
@@ -91,6 +97,10 @@ class EngineError(MXNetError):
 
 class OutOfMemory(MXNetError, MemoryError):
     """A buffer that could not be allocated."""
+
+
+class StateError(MXNetError, AssertionError):
+    """A call that comes too early: before `bind`, `init_params` or the like. MXNet asserts these."""
 
 
 class FormatError(MXNetError, ValueError):

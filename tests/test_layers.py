@@ -11,9 +11,10 @@ PACKAGE = ROOT / "mxcy"
 
 # What each layer holds. A module may import from its own layer and from those with smaller numbers.
 LAYERS = [
-    {"errors", "base", "dtypes", "context", "name", "attribute"},
-    {"_engine", "_engine_serial", "engine", "_cast", "_array", "native"},
-    {"kernels", "_pointwise"},
+    {"errors", "base", "dtypes", "context", "name", "attribute", "registry", "_files"},
+    {"_engine", "_engine_serial", "_engine_threaded", "_failures", "engine", "_cast", "native"}
+    | {"_array", "_invoke", "_index", "_export", "_dlpack"},
+    {"kernels", "_pointwise", "_launch"},
     {"ops"},
     {"ndarray", "symbol", "graph"},
     {"executor", "autograd", "numpy", "numpy_extension", "random", "operator"},
@@ -47,7 +48,9 @@ APART = [
 ]
 
 # (importer, imported): imports upwards, made inside a function when it is called. Each needs a reason.
-HOOKS: set[tuple[str, str]] = set()
+HOOKS: set[tuple[str, str]] = {
+    ("symbol.binding", "executor"),  # programs written for MXNet call symbol.bind(...)
+}
 
 FILE_LINES = 600
 FUNCTION_LINES = 80

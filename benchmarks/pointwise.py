@@ -1,0 +1,125 @@
+"""Is sqrt(a*a+b*b)*0.5+tanh(a) as one program at most 0.5x NumPy's time on one thread, and torch.compile's on two?
+
+    python benchmarks/pointwise.py [--json FILE]
+
+One thread and two threads are two runs, as the number of workers is fixed at the start. Also: time to
+push an addition of 10^7 elements, thin broadcasts, half types, strided operands.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+from _turns import Peer, Table, arguments, finish, serve
+
+N = 10_000_000
+
+
+def inputs():
+    rng = np.random.default_rng(0)
+    return rng.random(N, np.float32), rng.random(N, np.float32)
+
+
+def peer():
+    import torch
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    a, b = (torch.from_numpy(x) for x in inputs())
+
+    def eager():
+        return torch.sqrt(a * a + b * b) * 0.5 + torch.tanh(a)
+
+    compiled = torch.compile(lambda a, b: torch.sqrt(a * a + b * b) * 0.5 + torch.tanh(a))
+    compiled(a, b)
+    rows = torch.ones(1_000_000, 3), torch.ones(3)
+    serve({
+        "eager": (eager, 1), "compiled": (lambda: compiled(a, b), 1), "add": (lambda: a + b, 1),
+        "thin": (lambda: rows[0] + rows[1], 1),
+    })  # fmt: skip
+
+
+def numpy_expression(a, b):
+    return np.sqrt(a * a + b * b) * np.float32(0.5) + np.tanh(a)
+
+
+def program_of(code):
+    from mxcy._pointwise import Const, compile_program
+
+    steps = [
+        (np.multiply, [0, 0]), (np.multiply, [1, 1]), (np.add, [2, 3]), (np.sqrt, [4]),
+        (np.multiply, [5, Const(0.5)]), (np.tanh, [0]), (np.add, [6, 7]),
+    ]  # fmt: skip
+    return compile_program(2, steps, [8], [code, code])
+
+
+def run(options, threads):
+    from mxcy import _array
+    from mxcy._pointwise import compile_program, invoke
+
+    table = Table(f"10^7 float32, {threads} worker{'s' * (threads > 1)}")
+    torch = Peer("torch", __file__, threads)
+    a, b = inputs()
+    x, y = _array.from_numpy(a), _array.from_numpy(b)
+    program, add = program_of(11), compile_program(2, [(np.add, [0, 1])], [2], [11, 11])
+
+    def wait(program, *operands):
+        return lambda: invoke(program, operands)[0].wait_to_read()
+
+    assert np.array_equal(np.asarray(invoke(program, [x, y])[0]), numpy_expression(a, b)), "not NumPy's bits"
+    table.row("sqrt(a*a+b*b)*0.5+tanh(a)", {
+        "mxcy": wait(program, x, y), "numpy": lambda: numpy_expression(a, b),
+        "torch": torch.timer("eager"), "torch.compile": torch.timer("compiled"),
+    })  # fmt: skip
+    contenders = {"mxcy": wait(add, x, y), "numpy": lambda: a + b, "torch": torch.timer("add")}
+    table.row("a + b, result in fresh memory", contenders)
+    thin, three = np.ones((1_000_000, 3), "f4"), np.ones(3, "f4")
+    p, q = _array.from_numpy(thin), _array.from_numpy(three)
+    table.row("(10^6, 3) + (3,)", {
+        "mxcy": wait(add, p, q), "numpy": lambda: thin + three, "torch": torch.timer("thin"),
+    })  # fmt: skip
+    half = a[: N // 10].astype("f2"), b[: N // 10].astype("f2")
+    hx, hy = (_array.from_numpy(h) for h in half)
+    halves = compile_program(2, [(np.add, [0, 1])], [2], [9, 9])
+    table.row("float16 a + b, 10^6", {"mxcy": wait(halves, hx, hy), "numpy": lambda: half[0] + half[1]})
+    square = a[:9_000_000].reshape(3000, 3000)
+    s = _array.from_numpy(square)
+    turned = s._transpose_view((1, 0))
+    table.row("m + m.T, (3000, 3000)", {"mxcy": wait(add, s, turned), "numpy": lambda: square + square.T})
+    if threads > 1:
+        push(add, x, y)
+    torch.close()
+    finish(options, table)
+
+
+def push(add, x, y):
+    """How long the call takes that starts an addition of 10^7 elements."""
+    import time
+
+    from mxcy._pointwise import invoke
+
+    times = []
+    for _ in range(50):
+        start = time.perf_counter()
+        (result,) = invoke(add, [x, y])
+        times.append(time.perf_counter() - start)
+        result.wait_to_read()
+        del result
+    print(f"  push of a + b, 10^7: {sorted(times)[25] * 1e6:.2f} us")
+
+
+def main():
+    options = arguments(__doc__)
+    if options.peer:
+        return peer()
+    threads = os.environ.get("MXCY_NUM_THREADS")
+    if threads:
+        return run(options, int(threads))
+    for threads in ("1", "2"):
+        subprocess.run([sys.executable, *sys.argv], env={**os.environ, "MXCY_NUM_THREADS": threads}, check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,15 @@
+# Memory of arrays lent out to NumPy, buffers and DLPack, and taken in from NumPy.
+from libc.stdint cimport int64_t
+from ._array cimport Array
+from ._engine cimport CVar
+
+# Waits until nothing writes the buffer (writable: or reads it) and counts an export, so that from here on
+# operations that could race with its user complete before their calls return.
+cdef int begin_export(CVar* var, bint writable) except -1
+cdef void end_export(CVar* var, bint writable) noexcept
+# An array over foreign memory, whose reference `owner` keeps. The storage stays in the exported state:
+# whoever owns it may use it at any time. `data` is the first element. Takes 0-d as it is.
+cdef Array import_memory(char* data, object owner, int face, int ndim, const int64_t* shape,
+                         const int64_t* strides, int dtype_code, bint read_only)
+# A copy in C order, in the same class.
+cdef Array copied_array(Array x)

@@ -1,0 +1,360 @@
+# cython: cdivision=True
+"""Arrays as NumPy arrays, buffers and pickles, and NumPy arrays as arrays.
+
+The rule of exports: memory that somebody outside the engine can see must not be raced. So an export
+first waits (a read-only one for the writes, a writable one for reads and writes), and while it lives the
+variable's counter makes the engine finish conflicting operations before their calls return. An export
+ends when the object that holds it goes: the base of a NumPy array, a buffer, a DLPack tensor.
+`__array_interface__` is not offered, because a tuple has no end.
+"""
+
+cimport cython
+cimport numpy as cnp
+from cpython.buffer cimport (
+    PyBUF_ANY_CONTIGUOUS, PyBUF_C_CONTIGUOUS, PyBUF_F_CONTIGUOUS, PyBUF_FORMAT, PyBUF_FULL_RO, PyBUF_ND,
+    PyBUF_STRIDES, PyBUF_WRITABLE, Py_buffer,
+)
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from libc.stdint cimport (
+    int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t,
+)
+
+from ._array cimport MAX_NDIM, Array, adopt_var, checked_nbytes, incref, lent
+from ._engine cimport CVar, var_ensure_data, var_import, var_new, var_release, wait
+
+import copy as _copy
+from pickle import PickleBuffer
+
+import numpy as np
+
+from . import _array
+from .dtypes import DTYPES, code_of
+from .errors import ArgumentError, ArgumentTypeError, ShapeError, message, problem
+
+cdef extern from "strided.hpp" namespace "mxcy" nogil:
+    bint byte_bounds(int, const int64_t*, const int64_t*, int64_t, int64_t*, int64_t*)
+    bint is_f_contiguous(int, const int64_t*, const int64_t*, int64_t)
+    void copy_dense(int, const int64_t*, const char*, const int64_t*, int64_t, char*)
+
+cdef extern from "dtype.hpp" namespace "mxcy" nogil:
+    cdef enum:
+        BOOL, INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, UINT64
+        FLOAT16, BFLOAT16, FLOAT32, FLOAT64, COMPLEX64, COMPLEX128
+    const uint8_t* ITEMSIZE
+
+cdef extern from "numpy/arrayobject.h":
+    ctypedef struct NumpyType "PyTypeObject":
+        pass
+    NumpyType PyArray_Type
+    # Takes over the reference to the dtype.
+    ctypedef struct Descr "PyArray_Descr":
+        pass
+    object PyArray_NewFromDescr(NumpyType*, Descr* dtype, int ndim, const int64_t* shape,
+                                const int64_t* strides, char* data, int flags, PyObject*)
+
+cnp.import_array()
+
+
+# --- what an export is --------------------------------------------------------------------------
+
+cdef int wait_until_free(CVar* var, bint for_write) except -1:
+    wait(var, for_write)  # also delivers warnings of operations that are done
+    while not (var.idle() if for_write else var.readable()):
+        wait(var, for_write)
+    return 0
+
+
+cdef int begin_export(CVar* var, bint writable) except -1:
+    # Counted first: what other threads push while this one waits is then complete when their calls
+    # return. It may still run when this wait ends, so the state has the last word.
+    if writable:
+        var.exports_write.fetch_add(1)
+    else:
+        var.exports_read.fetch_add(1)
+    try:
+        wait_until_free(var, writable)
+        var_ensure_data(var)
+    except BaseException:
+        end_export(var, writable)
+        raise
+    return 0
+
+
+cdef void end_export(CVar* var, bint writable) noexcept:
+    if writable:
+        var.exports_write.fetch_sub(1)
+    else:
+        var.exports_read.fetch_sub(1)
+
+
+@cython.final
+@cython.internal
+cdef class Export:
+    """Base of a NumPy array over our memory: holds the buffer, ends the export."""
+
+    cdef CVar* var
+    cdef bint writable
+
+    def __dealloc__(self):
+        if self.var is not NULL:
+            end_export(self.var, self.writable)
+            var_release(self.var)
+
+
+cdef inline char* element(Array x) except NULL:
+    """The first element. The buffer must be there or not be in use by an operation."""
+    cdef char* data = x.var.data.load()
+    if data is NULL:
+        data = var_ensure_data(x.var)
+    return data + x.offset
+
+
+cdef object wrap(Array x, object base, bint writable):
+    """A NumPy array over the elements of `x` that keeps `base` alive."""
+    descr = DTYPES[x.dtype_code]
+    Py_INCREF(descr)
+    cdef int flags = cnp.NPY_ARRAY_WRITEABLE if writable else 0
+    array = PyArray_NewFromDescr(
+        &PyArray_Type, <Descr*><PyObject*>descr, x.ndim_, x.dims, x.dims + x.ndim_, element(x), flags, NULL
+    )
+    Py_INCREF(base)
+    cnp.PyArray_SetBaseObject(array, base)
+    return array
+
+
+def view_numpy(Array x, bint writable):
+    """Return a NumPy array over the memory of `x`, an export as long as it lives."""
+    if writable and x.read_only:
+        raise ArgumentError(problem("view_numpy", "writable", "the array is a read-only view", "copy it first"))
+    begin_export(x.var, writable)
+    cdef Export export = Export.__new__(Export)
+    x.var.refs.fetch_add(1)
+    export.var = x.var
+    export.writable = writable
+    return wrap(x, export, writable)
+
+
+def operand_view(Array x):
+    """Return a NumPy array over the memory of `x` without waiting and without counting an export.
+
+    For the callable of an operation that the engine runs with `x` among its reads or writes; it must not
+    outlive that call.
+    """
+    return wrap(x, x, not x.read_only)
+
+
+def to_numpy(Array x, dtype, copy):
+    """`__array__`: a view (writable unless `x` is not), or a copy if asked for or needed."""
+    if dtype is not None:
+        dtype = np.dtype(dtype)
+        if dtype != DTYPES[x.dtype_code]:
+            if copy is not None and not copy:
+                expected = f"dtype {DTYPES[x.dtype_code]} with copy=False"
+                raise ArgumentError(message("__array__", "dtype", expected, dtype, "allow the copy"))
+            return view_numpy(x, False).astype(dtype)
+    if copy:
+        return copied_numpy(x)
+    return view_numpy(x, not x.read_only)
+
+
+def copied_numpy(Array x):
+    """Return a new NumPy array with the values of `x`."""
+    result = np.empty(x.shape, DTYPES[x.dtype_code])
+    wait_until_free(x.var, False)
+    # With the GIL, because what makes this safe against inline operations of other threads is the GIL.
+    copy_dense(x.ndim_, x.dims, element(x), x.dims + x.ndim_, ITEMSIZE[x.dtype_code], cnp.PyArray_BYTES(result))
+    return result
+
+
+# --- arrays from NumPy --------------------------------------------------------------------------
+
+cdef Array import_memory(char* data, object owner, int face, int ndim, const int64_t* shape,
+                         const int64_t* strides, int dtype_code, bint read_only):
+    cdef int64_t low, high
+    cdef CVar* var
+    if not byte_bounds(ndim, shape, strides, ITEMSIZE[dtype_code], &low, &high):
+        raise ShapeError(problem("import", "strides", "the elements do not fit into the address space"))
+    var = var_import(data + low, high - low, owner)
+    var.exports_write.fetch_add(1)
+    return adopt_var(var, face, -low, ndim, shape, strides, dtype_code, read_only)
+
+
+cdef Array new_exact(int face, int ndim, const int64_t* shape, int dtype_code, int context):
+    """A new array with its buffer present; takes 0-d as it is, whatever the face."""
+    cdef CVar* var = var_new(checked_nbytes(ndim, shape, dtype_code), context)
+    x = adopt_var(var, face, 0, ndim, shape, NULL, dtype_code, False)
+    var_ensure_data(var)
+    return x
+
+
+def from_numpy(a, int face, bint copy):
+    """Return an array with the values of `a` (`copy`), or over its memory."""
+    if not isinstance(a, np.ndarray):
+        raise ArgumentTypeError(message("from_numpy", "a", "a NumPy array", type(a).__name__))
+    cdef cnp.ndarray source = a
+    cdef int code = code_of(source.dtype)
+    cdef int ndim = cnp.PyArray_NDIM(source)
+    cdef Array x
+    if ndim > MAX_NDIM:
+        raise ShapeError(message("from_numpy", "a", f"at most {MAX_NDIM} dimensions", ndim))
+    if not copy:
+        return over_numpy(source, code, face)
+    x = new_exact(face, ndim, <int64_t*>cnp.PyArray_DIMS(source), code, 0x100)
+    cnp.PyArray_CopyInto(wrap(x, x, True), source)
+    x.var.version += 1
+    return x
+
+
+cdef CVar* own_var(object base) noexcept:
+    """The variable whose memory a NumPy array shows, if it is one of ours."""
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, Export):
+        return (<Export>base).var
+    if isinstance(base, memoryview) and isinstance(base.obj, Array):
+        return (<Array>base.obj).var
+    return NULL
+
+
+cdef Array over_numpy(cnp.ndarray source, int code, int face):
+    cdef bint read_only = not cnp.PyArray_ISWRITEABLE(source)
+    cdef char* data = cnp.PyArray_BYTES(source)
+    cdef int ndim = cnp.PyArray_NDIM(source)
+    cdef int64_t* shape = <int64_t*>cnp.PyArray_DIMS(source)
+    cdef int64_t* strides = <int64_t*>cnp.PyArray_STRIDES(source)
+    if not source.dtype.isnative or not cnp.PyArray_ISALIGNED(source):
+        expected = "an aligned array in the machine's byte order with copy=False"
+        raise ArgumentError(message("from_numpy", "a", expected, f"dtype {source.dtype.str}", "copy it"))
+    own = own_var(source)
+    if own is not NULL:  # our own memory comes back: with the same variable it stays in order
+        own.refs.fetch_add(1)
+        return adopt_var(own, face, data - own.data.load(), ndim, shape, strides, code, read_only)
+    return import_memory(data, source, face, ndim, shape, strides, code, read_only)
+
+
+# --- copies and pickles -------------------------------------------------------------------------
+
+cdef Array copied_array(Array x):
+    cdef Array result = new_exact(x.face, x.ndim_, x.dims, x.dtype_code, x.var.context)
+    wait_until_free(x.var, False)
+    copy_dense(x.ndim_, x.dims, element(x), x.dims + x.ndim_, ITEMSIZE[x.dtype_code], element(result))
+    result.var.version += 1
+    return as_class(type(x), result)
+
+
+cdef Array as_class(cls, Array x):
+    """`x`, or a view of it in a user's subclass of its face."""
+    if cls is type(x):
+        return x
+    view = cls.__new__(cls)
+    Array.__init__(view, x)
+    return view
+
+
+def copied(Array x, memo=None):
+    """`__copy__`, and with a memo `__deepcopy__`: the values are copied either way."""
+    result = copied_array(x)
+    fields = getattr(x, "__dict__", None)
+    if fields:
+        result.__dict__.update(fields if memo is None else _copy.deepcopy(fields, memo))
+    return result
+
+
+def reduce(Array x, protocol):
+    """`__reduce_ex__`: class, bytes in C order (out of band from protocol 5), dtype, shape."""
+    values = view_numpy(x, False) if x.c_contiguous else copied_numpy(x)
+    values = values.reshape(-1).view(np.uint8)
+    data = PickleBuffer(values) if protocol >= 5 else values.tobytes()
+    arguments = (type(x), data, DTYPES[x.dtype_code].name, x.shape, x.var.context)
+    return _array.rebuild, arguments, getattr(x, "__dict__", None) or None
+
+
+def rebuild(cls, data, dtype, shape, int context):
+    """Return the array that a pickle describes."""
+    cdef int face = _array.face_of(cls)
+    values = np.frombuffer(data, np.uint8).view(DTYPES[code_of(dtype)]).reshape(shape)
+    cdef Array x = from_numpy(values, face, True)
+    x.var.context = context
+    return as_class(cls, x)
+
+
+def size_of(Array x):
+    """`__sizeof__`: the object, and the buffer unless this is a view of a part of it."""
+    own = type(x).__basicsize__ + (16 * x.ndim_ if x.ndim_ > 4 else 0)
+    return own + (x.nbytes if <size_t>x.nbytes == x.var.nbytes else 0)
+
+
+# --- values and buffers -------------------------------------------------------------------------
+
+cdef PyObject* scalar(PyObject* p) except NULL:
+    """The value of an array with one element, as a Python number."""
+    cdef Array x = <Array>p
+    cdef char* at
+    cdef int code = x.dtype_code
+    wait_until_free(x.var, False)
+    at = element(x)
+    if code == FLOAT32:
+        value = (<float*>at)[0]
+    elif code == FLOAT64:
+        value = (<double*>at)[0]
+    elif code == INT64:
+        value = (<int64_t*>at)[0]
+    elif code == INT32:
+        value = (<int32_t*>at)[0]
+    elif code == BOOL:
+        value = at[0] != 0
+    elif code == BFLOAT16:
+        value = float(wrap(x, x, False).reshape(())[()])
+    else:
+        value = wrap(x, x, False).item()
+    incref(<PyObject*>value)
+    return <PyObject*>value
+
+
+cdef const char* FORMATS[15]
+FORMATS[:] = [b"?", b"b", b"B", b"h", b"H", b"i", b"I", b"l" if sizeof(long) == 8 else b"q",
+              b"L" if sizeof(long) == 8 else b"Q", b"e", NULL, b"f", b"d", b"Zf", b"Zd"]
+
+
+cdef int check_layout(Array x, int flags) except -1:
+    cdef bint c_order = x.c_contiguous
+    cdef bint f_order = is_f_contiguous(x.ndim_, x.dims, x.dims + x.ndim_, ITEMSIZE[x.dtype_code])
+    if flags & PyBUF_WRITABLE and x.read_only:
+        raise BufferError(problem("buffer", None, "the array is a read-only view", "copy it first"))
+    if ((flags & PyBUF_STRIDES) != PyBUF_STRIDES and not c_order
+            or (flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS and not c_order
+            or (flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS and not f_order
+            or (flags & PyBUF_ANY_CONTIGUOUS) == PyBUF_ANY_CONTIGUOUS and not (c_order or f_order)):
+        raise BufferError(problem("buffer", None, f"the array is not contiguous (strides {x.strides})", "copy it first"))
+    if flags & PyBUF_FORMAT and FORMATS[x.dtype_code] is NULL:
+        raise BufferError(problem("buffer", None, "buffers have no format for bfloat16", "use view_numpy()"))
+    return 0
+
+
+cdef int get_buffer(PyObject* p, Py_buffer* view, int flags) except -1:
+    cdef Array x = <Array>p
+    check_layout(x, flags)
+    # memoryview() asks for everything and never for writability, but is expected to give it.
+    cdef bint writable = flags & PyBUF_WRITABLE or not x.read_only and (flags & PyBUF_FULL_RO) == PyBUF_FULL_RO
+    begin_export(x.var, writable)
+    view.buf = element(x)
+    view.len = x.nbytes
+    view.itemsize = ITEMSIZE[x.dtype_code]
+    view.readonly = not writable
+    view.ndim = x.ndim_
+    view.format = <char*>FORMATS[x.dtype_code] if flags & PyBUF_FORMAT else NULL
+    view.shape = <Py_ssize_t*>x.dims if flags & PyBUF_ND else NULL
+    view.strides = <Py_ssize_t*>(x.dims + x.ndim_) if (flags & PyBUF_STRIDES) == PyBUF_STRIDES else NULL
+    view.suboffsets = NULL
+    view.internal = <void*><uintptr_t>writable
+    return 0
+
+
+cdef void release_buffer(PyObject* p, Py_buffer* view) noexcept:
+    end_export((<Array>p).var, <uintptr_t>view.internal != 0)
+
+
+lent.scalar = scalar
+lent.get_buffer = get_buffer
+lent.release_buffer = release_buffer

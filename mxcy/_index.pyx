@@ -1,0 +1,286 @@
+# cython: cdivision=True
+"""Views: basic indexing, reshape, transpose, broadcast. All of them alias; none touches an element.
+
+A key of integers, slices, None and one ellipsis is parsed here. Any other key (lists, arrays, booleans)
+goes to the face: `_get_advanced(key)`, `_set_advanced(key, value)`. Writing to a basic key makes the view
+and calls the face's `_set_basic(view, value)`.
+"""
+
+from cpython.object cimport PyObject
+from cpython.slice cimport PySlice_AdjustIndices, PySlice_Unpack
+from libc.stdint cimport int64_t, uint8_t
+
+from ._array cimport MAX_NDIM, Array, incref, lent, new_view, read_shape, require_writable
+
+from .errors import ArgumentError, ArgumentTypeError, ArrayIndexError, AxisError, ShapeError, message, problem
+
+cdef extern from "Python.h":
+    bint PyLong_CheckExact(object)
+    bint PyBool_Check(object)
+    bint PyTuple_CheckExact(object)
+    bint PySlice_Check(object)
+    bint PyIndex_Check(object)
+    Py_ssize_t PyNumber_AsSsize_t(object, object) except? -1
+
+cdef extern from "strided.hpp" namespace "mxcy" nogil:
+    bint reshape_strides(int, const int64_t*, const int64_t*, int64_t, int, const int64_t*, int64_t*)
+    bint byte_bounds(int, const int64_t*, const int64_t*, int64_t, int64_t*, int64_t*)
+    bint views_may_overlap(int64_t, int, const int64_t*, const int64_t*, int64_t,
+                           int64_t, int, const int64_t*, const int64_t*, int64_t)
+
+cdef extern from "dtype.hpp" namespace "mxcy" nogil:
+    const uint8_t* ITEMSIZE
+
+
+cdef struct View:
+    int64_t offset
+    int ndim
+    int64_t shape[MAX_NDIM]
+    int64_t strides[MAX_NDIM]
+
+
+# --- keys ---------------------------------------------------------------------------------------
+
+cdef int is_integer(object item) except -1:
+    """Whether an item of a key is an integer; arrays and booleans, ours or NumPy's, are not."""
+    if PyLong_CheckExact(item):
+        return 1
+    if not PyIndex_Check(item) or PyBool_Check(item) or hasattr(item, "__setitem__"):
+        return 0
+    return getattr(getattr(item, "dtype", None), "kind", "i") != "b"
+
+
+cdef int is_basic(object item) except -1:
+    return item is None or PySlice_Check(item) or is_integer(item)
+
+
+cdef int take_integer(View* v, Array x, int axis, object item) except -1:
+    cdef int64_t extent = x.dims[axis]
+    cdef int64_t index = PyNumber_AsSsize_t(item, IndexError)
+    if index < -extent or index >= extent:
+        text = f"index {index} is out of bounds for axis {axis} with size {extent}"
+        raise ArrayIndexError(problem("getitem", "key", text))
+    if index < 0:
+        index += extent
+    v.offset += index * x.dims[x.ndim_ + axis]
+    return 0
+
+
+cdef int take_slice(View* v, Array x, int axis, object item) except -1:
+    cdef Py_ssize_t start, stop, step, length
+    PySlice_Unpack(item, &start, &stop, &step)
+    length = PySlice_AdjustIndices(x.dims[axis], &start, &stop, step)
+    if length > 0:
+        v.offset += start * x.dims[x.ndim_ + axis]
+    append_axis(v, length, step * x.dims[x.ndim_ + axis])
+    return 0
+
+
+cdef int append_axis(View* v, int64_t extent, int64_t stride) except -1:
+    if v.ndim == MAX_NDIM:
+        raise ArrayIndexError(message("getitem", "key", f"a result of at most {MAX_NDIM} axes", f"{MAX_NDIM + 1}"))
+    v.shape[v.ndim] = extent
+    v.strides[v.ndim] = stride
+    v.ndim += 1
+    return 0
+
+
+cdef int keep_axes(View* v, Array x, int begin, int end) except -1:
+    cdef int axis
+    for axis in range(begin, end):
+        append_axis(v, x.dims[axis], x.dims[x.ndim_ + axis])
+    return 0
+
+
+cdef int take(View* v, Array x, int axis, object item) except -1:
+    """Applies one item of a key to an axis; returns how many axes it uses up."""
+    if item is None:
+        append_axis(v, 1, 0)
+        return 0
+    if axis >= x.ndim_:
+        text = f"too many indices: array is {x.ndim_}-dimensional"
+        raise ArrayIndexError(problem("getitem", "key", text))
+    if PySlice_Check(item):
+        take_slice(v, x, axis, item)
+    else:
+        take_integer(v, x, axis, item)
+    return 1
+
+
+cdef int parse(View* v, Array x, object key) except -1:
+    """Fills in the view that a key selects; returns 0 if the key is not basic."""
+    cdef int axis = 0, used = 0
+    cdef bint seen_ellipsis = False
+    v.offset = x.offset
+    v.ndim = 0
+    if not PyTuple_CheckExact(key):
+        if key is Ellipsis:
+            key = ()
+        elif is_basic(key):
+            axis = take(v, x, 0, key)
+            keep_axes(v, x, axis, x.ndim_)
+            return 1
+        else:
+            return 0
+    for item in <tuple>key:
+        if item is Ellipsis:
+            if seen_ellipsis:
+                raise ArrayIndexError(message("getitem", "key", "at most one ellipsis ('...')", key))
+            seen_ellipsis = True
+        elif not is_basic(item):
+            return 0
+        elif item is not None:
+            used += 1
+    if used > x.ndim_:
+        text = f"too many indices: array is {x.ndim_}-dimensional, but {used} were indexed"
+        raise ArrayIndexError(problem("getitem", "key", text))
+    for item in <tuple>key:
+        if item is Ellipsis:
+            keep_axes(v, x, axis, axis + x.ndim_ - used)
+            axis += x.ndim_ - used
+        else:
+            axis += take(v, x, axis, item)
+    keep_axes(v, x, axis, x.ndim_)
+    return 1
+
+
+cdef PyObject* get_item(PyObject* p, PyObject* key) except NULL:
+    cdef View v
+    cdef Array x = <Array>p
+    if parse(&v, x, <object>key):
+        result = new_view(x, v.offset, v.ndim, v.shape, v.strides)
+    else:
+        result = x._get_advanced(<object>key)
+    incref(<PyObject*>result)
+    return <PyObject*>result
+
+
+cdef int set_item(PyObject* p, PyObject* key, PyObject* value) except -1:
+    cdef View v
+    cdef Array x = <Array>p
+    require_writable(x, "setitem")
+    if parse(&v, x, <object>key):
+        x._set_basic(new_view(x, v.offset, v.ndim, v.shape, v.strides), <object>value)
+    else:
+        x._set_advanced(<object>key, <object>value)
+    return 0
+
+
+lent.get_item = get_item
+lent.set_item = set_item
+
+
+# --- other views --------------------------------------------------------------------------------
+
+def strided(Array x, int64_t offset, shape, strides):
+    """Return the view with this offset from the first element of `x` and these strides, in bytes.
+
+    It must stay within the elements between the lowest and the highest address of `x`.
+    """
+    cdef View v
+    cdef int64_t low, high, own_low, own_high
+    v.ndim = read_shape(shape, v.shape)
+    if read_shape(strides, v.strides, True) != v.ndim:
+        raise ShapeError(message("strided", "strides", f"{v.ndim} strides for shape {shape}", strides))
+    cdef int64_t item = ITEMSIZE[x.dtype_code]
+    fits = byte_bounds(v.ndim, v.shape, v.strides, item, &low, &high)
+    byte_bounds(x.ndim_, x.dims, x.dims + x.ndim_, item, &own_low, &own_high)
+    if not fits or low != high and (low < own_low - offset or high > own_high - offset):
+        raise ShapeError(message("strided", None, f"a view within {own_high - own_low} bytes of the array",
+                                 f"offset {offset}, shape {shape}, strides {strides}"))
+    return new_view(x, x.offset + offset, v.ndim, v.shape, v.strides)
+
+
+def reshape_view(Array x, shape):
+    """Return the view of `x` with another shape (one extent may be -1), or None if that takes a copy."""
+    cdef View v
+    cdef int64_t known = 1
+    cdef int i, unknown = -1
+    v.ndim = read_shape(shape, v.shape, True)
+    cdef bint fits = True
+    for i in range(v.ndim):
+        if v.shape[i] == -1 and unknown < 0:
+            unknown = i
+        elif v.shape[i] < 0:
+            raise ShapeError(message("reshape", "shape", "extents from 0, at most one of them -1", tuple(shape)))
+        else:
+            fits = multiply(&known, v.shape[i]) and fits
+    if unknown >= 0 and fits and known > 0:
+        v.shape[unknown] = x.size // known
+        known *= v.shape[unknown]
+    if not fits or known != x.size or unknown >= 0 and v.shape[unknown] < 0:
+        raise ShapeError(message("reshape", "shape", f"{x.size} elements as in {x.shape}", shape))
+    if not reshape_strides(x.ndim_, x.dims, x.dims + x.ndim_, ITEMSIZE[x.dtype_code], v.ndim, v.shape, v.strides):
+        return None
+    return new_view(x, x.offset, v.ndim, v.shape, v.strides)
+
+
+cdef bint multiply(int64_t* product, int64_t factor) noexcept:
+    if factor != 0 and product[0] > <int64_t>0x7fffffffffffffff // factor:
+        return False
+    product[0] *= factor
+    return True
+
+
+def transpose_view(Array x, axes=None):
+    """Return the view of `x` with its axes in another order (reversed if not given)."""
+    cdef View v
+    cdef int64_t order[MAX_NDIM]
+    cdef int64_t axis
+    cdef int i
+    cdef unsigned long long seen = 0
+    v.ndim = x.ndim_
+    if axes is None:
+        for i in range(x.ndim_):
+            order[i] = x.ndim_ - 1 - i
+    elif read_shape(axes, order, True) != x.ndim_:
+        raise ArgumentError(message("transpose", "axes", f"an order of {x.ndim_} axes", axes))
+    for i in range(x.ndim_):
+        axis = order[i] + x.ndim_ if order[i] < 0 else order[i]
+        if axis < 0 or axis >= x.ndim_:
+            raise AxisError(message("transpose", "axes", f"axes below {x.ndim_}", order[i]), order[i], x.ndim_)
+        if seen >> axis & 1:
+            raise ArgumentError(message("transpose", "axes", "each axis once", axes))
+        seen |= 1ULL << axis
+        v.shape[i] = x.dims[axis]
+        v.strides[i] = x.dims[x.ndim_ + axis]
+    return new_view(x, x.offset, v.ndim, v.shape, v.strides)
+
+
+def broadcast_view(Array x, shape):
+    """Return the view of `x` with a larger shape by NumPy's rules; repeated axes have stride 0."""
+    cdef View v
+    cdef int i, own
+    v.ndim = read_shape(shape, v.shape)
+    if v.ndim < x.ndim_:
+        raise ShapeError(message("broadcast_to", "shape", f"one that {x.shape} broadcasts to", shape))
+    for i in range(v.ndim):
+        own = i - (v.ndim - x.ndim_)
+        v.strides[i] = x.dims[x.ndim_ + own] if own >= 0 else 0
+        if own < 0 or x.dims[own] == v.shape[i]:
+            continue
+        if x.dims[own] != 1:
+            raise ShapeError(message("broadcast_to", "shape", f"one that {x.shape} broadcasts to", shape))
+        v.strides[i] = 0
+    view = new_view(x, x.offset, v.ndim, v.shape, v.strides)
+    view.read_only = True  # several elements are one
+    return view
+
+
+def same_view(Array a, Array b):
+    """Return whether two arrays are the same elements in the same order, as the same dtype."""
+    cdef int i
+    if a.var is not b.var or a.dtype_code != b.dtype_code or a.offset != b.offset or a.ndim_ != b.ndim_:
+        return False
+    for i in range(a.ndim_):
+        if a.dims[i] != b.dims[i] or a.dims[i] > 1 and a.dims[a.ndim_ + i] != b.dims[b.ndim_ + i]:
+            return False
+    return True
+
+
+def may_overlap(Array a, Array b):
+    """Return whether two arrays may share a byte (exact but for views with several odd strides)."""
+    return a.var is b.var and views_may_overlap(
+        a.offset, a.ndim_, a.dims, a.dims + a.ndim_, ITEMSIZE[a.dtype_code],
+        b.offset, b.ndim_, b.dims, b.dims + b.ndim_, ITEMSIZE[b.dtype_code],
+    )

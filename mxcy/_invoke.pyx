@@ -1,0 +1,377 @@
+# cython: cdivision=True
+"""The fast path: operators on small arrays, run in the calling thread without a Python-level step.
+
+Operands of one dtype and shape (or an array and a Python number) whose variables have no pending
+writer are handed to the inner loop at once. The GIL is what makes that safe: pushes need it, so nothing
+can become pending between the check and the loop. The output is fresh, or has no pending reader either.
+Everything else goes to the operator that the face has registered.
+"""
+
+from cpython.object cimport PyObject
+from libc.math cimport fabs, isinf
+from libc.stdint cimport int64_t, uint8_t, uintptr_t
+
+from ._array cimport (
+    DTYPE_COUNT, FLOOR_DIVIDE, MULTIPLY, POWER, REMAINDER, Array, FastLoop, LoopFunction, Type, adopt_var, allocate, decref, faces, incref, lent,
+    require_writable, type_of,
+)
+from ._engine cimport CVar, report_fp_flags, var_ensure_data, var_new, var_release
+
+from ._array import SLOTS
+from .errors import ArgumentError, ArgumentTypeError, message, problem
+
+cdef extern from *:
+    """
+    #define MXCY_NUMBERS(type) ((void**)(type)->tp_as_number)  // function pointers, one after the other
+    """
+    void** number_slots "MXCY_NUMBERS"(Type*)
+    Type PyFloat_Type, PyLong_Type
+    double PyFloat_AS_DOUBLE(PyObject*)
+    long long PyLong_AsLongLongAndOverflow(PyObject*, int*) except? -1
+
+cdef extern from "strided.hpp" namespace "mxcy" nogil:
+    void c_strides(int, const int64_t*, int64_t, int64_t*)
+
+cdef extern from "dtype.hpp" namespace "mxcy" nogil:
+    cdef enum:
+        BOOL, INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, UINT64, FLOAT32, FLOAT64
+    const uint8_t* ITEMSIZE
+
+cdef extern from "fp_status.hpp" namespace "mxcy" nogil:
+    int take_fp_flags()
+
+cdef bint enabled = True
+cdef const char* slot_names[64]
+cdef list _slot_bytes = [name.encode() for name in SLOTS]
+
+
+cdef inline bint same_shape(PyObject* a, PyObject* b) noexcept:
+    cdef int i
+    if (<Array>a).ndim_ != (<Array>b).ndim_ or (<Array>a).size != (<Array>b).size:
+        return False
+    for i in range((<Array>a).ndim_):
+        if (<Array>a).dims[i] != (<Array>b).dims[i]:
+            return False
+    return True
+
+
+cdef inline char* readable_data(PyObject* p) noexcept:
+    """The elements, if they can be read here and now in one run; else NULL. Autograd forbids it."""
+    cdef char* data
+    if not (<Array>p).c_contiguous or (<Array>p).grad_info is not NULL or not (<Array>p).var.readable():
+        return NULL
+    data = (<Array>p).var.data.load()
+    if data is NULL:  # never written
+        return NULL
+    return data + (<Array>p).offset
+
+
+cdef bint store_int(long long value, int code, char* out) noexcept:
+    """Writes an integer as an element; false if the dtype does not hold it exactly."""
+    if code == FLOAT32 and -(1 << 24) <= value <= 1 << 24:
+        (<float*>out)[0] = <float>value
+    elif code == FLOAT64 and -(1LL << 53) <= value <= 1LL << 53:
+        (<double*>out)[0] = <double>value
+    elif code == INT32 and -(1LL << 31) <= value < 1LL << 31 or code == UINT32 and 0 <= value < 1LL << 32:
+        (<int*>out)[0] = <int>value
+    elif code == INT64 or code == UINT64 and value >= 0:
+        (<long long*>out)[0] = value
+    elif code == INT8 and -128 <= value < 128 or code == UINT8 and 0 <= value < 256:
+        out[0] = <char>value
+    elif code == INT16 and -32768 <= value < 32768 or code == UINT16 and 0 <= value < 65536:
+        (<short*>out)[0] = <short>value
+    else:
+        return False
+    return True
+
+
+cdef inline bint store_scalar(PyObject* scalar, int code, char* out) except? False:
+    """Writes a Python number as an element; false if NumPy would do more than convert it."""
+    cdef double value
+    cdef long long integer
+    cdef int overflow = 0
+    if type_of(scalar) is &PyFloat_Type:
+        value = PyFloat_AS_DOUBLE(scalar)
+        if code == FLOAT64:
+            (<double*>out)[0] = value
+            return True
+        if code == FLOAT32 and (1e-37 < fabs(value) < 3e38 or value == 0 or isinf(value) or value != value):
+            (<float*>out)[0] = <float>value
+            return True
+        return False
+    integer = PyLong_AsLongLongAndOverflow(scalar, &overflow)
+    return overflow == 0 and store_int(integer, code, out)
+
+
+cdef inline bint is_number(PyObject* p) noexcept:
+    return type_of(p) is &PyFloat_Type or type_of(p) is &PyLong_Type
+
+
+cdef inline PyObject* fresh_like(PyObject* x, int face, uint8_t code, char** data) except NULL:
+    """An array of the shape of `x` (C order) with its buffer present."""
+    cdef CVar* var = var_new((<Array>x).size * ITEMSIZE[code], (<Array>x).var.context)
+    cdef PyObject* p
+    cdef int i
+    cdef int ndim = (<Array>x).ndim_
+    if ndim > 4:
+        made = adopt_var(var, face, 0, ndim, (<Array>x).dims, NULL, code, False)
+        data[0] = var_ensure_data(var)
+        p = <PyObject*>made
+        incref(p)
+        return p
+    try:
+        p = allocate(face)
+    except BaseException:
+        var_release(var)
+        raise
+    (<Array>p).var = var
+    (<Array>p).grad_info = NULL
+    (<Array>p).offset = 0
+    (<Array>p).size = (<Array>x).size
+    (<Array>p).dims = (<Array>p).inline_dims
+    (<Array>p).ndim_ = ndim
+    (<Array>p).dtype_code = code
+    (<Array>p).c_contiguous = True
+    (<Array>p).face = face
+    (<Array>p).read_only = False
+    for i in range(ndim):
+        (<Array>p).inline_dims[i] = (<Array>x).dims[i]
+    c_strides(ndim, (<Array>x).dims, ITEMSIZE[code], (<Array>p).inline_dims + ndim)
+    data[0] = var.data.load()
+    if data[0] is NULL:
+        try:
+            data[0] = var_ensure_data(var)
+        except BaseException:
+            decref(p)
+            raise
+    return p
+
+
+cdef PyObject* run_fast(PyObject* left, PyObject* right, int slot, bint inplace) except? NULL:
+    """The result (in place: `left`) as a new reference; NULL if this is not for the fast path.
+
+    At least one operand is an array; in place the left one is.
+    """
+    cdef PyObject* x = left
+    cdef PyObject* result
+    cdef char* args[3]
+    cdef char scalar[16]
+    cdef Py_ssize_t strides[3]
+    cdef Py_ssize_t n
+    cdef FastLoop* loop
+    cdef int code, flags
+    cdef const char* name = slot_names[slot]
+    if not enabled:
+        return NULL
+    if type_of(left) is type_of(right):
+        if not same_shape(left, right):
+            return NULL
+    elif is_number(left):
+        x = right
+    elif not is_number(right):
+        return NULL
+    code = (<Array>x).dtype_code
+    n = (<Array>x).size
+    strides[0] = strides[1] = ITEMSIZE[code]
+    args[0] = args[1] = readable_data(x)
+    if args[0] is NULL:
+        return NULL
+    if type_of(left) is type_of(right):
+        if (<Array>right).dtype_code != code:
+            return NULL
+        args[1] = readable_data(right)
+        if args[1] is NULL:
+            return NULL
+    elif slot == POWER:
+        # NumPy has its own code for some exponents; the only one worth the trouble here is 2.
+        if x is right or code == BOOL or not is_two(right):
+            return NULL
+        slot, name = MULTIPLY, "square"
+    elif x is left:
+        if not store_scalar(right, code, scalar):
+            return NULL
+        args[1], strides[1] = scalar, 0
+    else:
+        if not store_scalar(left, code, scalar):
+            return NULL
+        args[0], strides[0] = scalar, 0
+    loop = &faces[(<Array>x).face].loops[slot][code]
+    if n >= loop.limit:
+        return NULL
+    strides[2] = ITEMSIZE[loop.out]
+    if inplace:
+        if not can_overwrite(left, right, args[1]) or loop.out != code:
+            return NULL
+        result, args[2] = left, args[0]
+        incref(result)
+    else:
+        result = fresh_like(x, (<Array>x).face, loop.out, &args[2])
+    take_fp_flags()  # what other code of this thread has left behind
+    loop.function(args, &n, strides, loop.data)
+    flags = take_fp_flags()
+    (<Array>result).var.version += 1
+    if flags:
+        try:
+            report_fp_flags(name, flags)
+        except BaseException:
+            decref(result)
+            raise
+    return result
+
+
+cdef inline bint is_two(PyObject* number) noexcept:
+    cdef int overflow = 0
+    if type_of(number) is &PyFloat_Type:
+        return PyFloat_AS_DOUBLE(number) == 2.0
+    return PyLong_AsLongLongAndOverflow(number, &overflow) == 2
+
+
+cdef inline bint can_overwrite(PyObject* x, PyObject* other, const char* other_data) noexcept:
+    if not (<Array>x).var.idle() or (<Array>x).read_only:
+        return False
+    # The same elements may be read and written at once; shifted ones may not.
+    return (type_of(other) is not type_of(x) or (<Array>other).var is not (<Array>x).var
+            or (<Array>other).offset == (<Array>x).offset)
+
+
+cdef PyObject* run_fast_unary(PyObject* x, int slot) except? NULL:
+    cdef char* args[2]
+    cdef Py_ssize_t strides[2]
+    cdef FastLoop* loop = &faces[(<Array>x).face].loops[slot][(<Array>x).dtype_code]
+    cdef PyObject* result
+    cdef Py_ssize_t n = (<Array>x).size
+    cdef int flags
+    if not enabled or n >= loop.limit:
+        return NULL
+    args[0] = readable_data(x)
+    if args[0] is NULL:
+        return NULL
+    strides[0] = ITEMSIZE[(<Array>x).dtype_code]
+    strides[1] = ITEMSIZE[loop.out]
+    result = fresh_like(x, (<Array>x).face, loop.out, &args[1])
+    take_fp_flags()  # what other code of this thread has left behind
+    loop.function(args, &n, strides, loop.data)
+    flags = take_fp_flags()
+    (<Array>result).var.version += 1
+    if flags:
+        try:
+            report_fp_flags(slot_names[slot], flags)
+        except BaseException:
+            decref(result)
+            raise
+    return result
+
+
+cdef PyObject* returned(object result) noexcept:
+    incref(<PyObject*>result)
+    return <PyObject*>result
+
+
+cdef PyObject* binary(PyObject* left, PyObject* right, int slot) except NULL:
+    cdef PyObject* result = run_fast(left, right, slot, False)
+    if result is not NULL:
+        return result
+    cdef int face = (<Array>left).face if isinstance(<object>left, Array) else (<Array>right).face
+    cdef PyObject* function = faces[face].operators[slot]
+    if function is NULL:
+        return returned(NotImplemented)
+    return returned((<object>function)(<object>left, <object>right))
+
+
+cdef PyObject* inplace(PyObject* left, PyObject* right, int slot) except NULL:
+    cdef PyObject* result = run_fast(left, right, slot, True)
+    if result is not NULL:
+        return result
+    cdef PyObject* function = faces[(<Array>left).face].operators[slot]
+    if function is NULL:
+        return returned(NotImplemented)
+    require_writable(<Array>left, SLOTS[slot])
+    return returned((<object>function)(<object>left, <object>right, out=<object>left))
+
+
+cdef PyObject* unary(PyObject* x, int slot) except NULL:
+    cdef PyObject* result = run_fast_unary(x, slot)
+    if result is not NULL:
+        return result
+    cdef PyObject* function = faces[(<Array>x).face].operators[slot]
+    result_of = NotImplemented if function is NULL else (<object>function)(<object>x)
+    if result_of is NotImplemented:  # which Python does not expect from one operand
+        kind = type(<object>x).__name__
+        raise ArgumentTypeError(problem(SLOTS[slot], None, f"no operator for {kind} of {(<object>x).dtype}"))
+    return returned(result_of)
+
+
+def _slot(name):
+    """Return the number of an operator slot."""
+    if name not in SLOTS:
+        raise ArgumentError(message("slot", None, f"one of {', '.join(SLOTS)}", repr(name)))
+    return SLOTS.index(name)
+
+
+# Place of each binary operator in PyNumberMethods.
+BINARY_SLOTS = {
+    0: "add", 1: "sub", 2: "mul", 3: "mod", 4: "divmod", 5: "pow", 11: "lshift", 12: "rshift", 13: "and", 14: "xor",
+    15: "or", 29: "floordiv", 30: "truediv", 34: "matmul",
+}
+
+
+def inherit_operators(cls):
+    """Give a face the C functions of the core for the operators that it does not define.
+
+    Python's own inheritance puts a function there that looks the method up by name, which doubles the
+    time of a small operation.
+    """
+    for place, name in BINARY_SLOTS.items():
+        methods = (f"__{name}__", f"__r{name}__")
+        if all(getattr(cls, method) is getattr(Array, method) for method in methods):
+            number_slots(<Type*><void*>cls)[<int>place] = number_slots(<Type*><void*>Array)[<int>place]
+
+
+def set_operator(int face, name, function):
+    """Make `function` the operator of a face for the slot `name` (one of SLOTS, NumPy's names).
+
+    It is called as function(a, b) with the operands as they stand (one may be foreign), with out=a for
+    the in-place form, and may return NotImplemented. None removes it.
+    """
+    cdef int slot = _slot(name)
+    cdef PyObject* old = faces[face].operators[slot]
+    if function is None:
+        faces[face].operators[slot] = NULL
+    else:
+        incref(<PyObject*>function)
+        faces[face].operators[slot] = <PyObject*>function
+    if old is not NULL:
+        decref(old)
+
+
+def set_fast_loop(int face, name, int dtype_code, uintptr_t function, uintptr_t data, int out_code, limit=None):
+    """Give a slot the inner loop (NumPy's signature) for operands of one dtype; address 0 removes it.
+
+    The loop must need no GIL, raise no Python exception, and take about a nanosecond an element up to
+    `limit` elements (chosen by the slot if not given).
+    """
+    cdef int slot = _slot(name)
+    if not (0 <= dtype_code < DTYPE_COUNT and 0 <= out_code < DTYPE_COUNT):
+        raise ArgumentError(message("set_fast_loop", "dtype_code", f"codes below {DTYPE_COUNT}", (dtype_code, out_code)))
+    cdef FastLoop* loop = &faces[face].loops[slot][dtype_code]
+    if limit is None:
+        limit = 1024 if slot in (FLOOR_DIVIDE, REMAINDER, POWER) else 16384
+    loop.function = <LoopFunction>function
+    loop.data = <void*>data
+    loop.out = out_code
+    loop.limit = <int64_t>limit + 1 if function else 0
+
+
+def set_fast_path(bint on):
+    """Switch the fast path on or off (a profiler wants to see every operation); return how it was."""
+    global enabled
+    was = enabled
+    enabled = on
+    return was
+
+
+for _number, _name in enumerate(_slot_bytes):
+    slot_names[<int>_number] = <const char*><bytes>_name
+lent.binary = binary
+lent.inplace = inplace
+lent.unary = unary

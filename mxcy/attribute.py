@@ -1,0 +1,62 @@
+"""Attributes that every symbol made in a block gets: `with AttrScope(ctx_group="first"): ...`."""
+
+from __future__ import annotations
+
+import threading
+
+from .errors import ArgumentError, message
+
+__all__ = ["AttrScope", "current"]
+
+
+class _ScopeType(type):
+    """Gives `AttrScope.current`, which belongs to the class."""
+
+    @property
+    def current(cls) -> AttrScope:
+        """The scope of the innermost `with` statement of this thread."""
+        return _scopes.stack[-1]
+
+
+class AttrScope(metaclass=_ScopeType):
+    """Attributes, all strings, of the symbols made in a `with` statement. Inner scopes add and replace.
+
+    >>> with AttrScope(group="4"), AttrScope(data="great") as scope:
+    ...     scope.get({"data": "mine"})
+    {'group': '4', 'data': 'mine'}
+    """
+
+    def __init__(self, **attributes: str) -> None:
+        for name, value in attributes.items():
+            if not isinstance(value, str):
+                raise ArgumentError(message("AttrScope", name, "a string", repr(value)))
+        self._given = attributes
+        self._attributes = attributes
+        self._outer: list[dict[str, str]] = []
+
+    def get(self, attributes: dict[str, str] | None) -> dict[str, str]:
+        """Return the scope's attributes, updated by those given for one symbol."""
+        return {**self._attributes, **(attributes or {})}
+
+    def __enter__(self) -> AttrScope:
+        self._outer.append(self._attributes)
+        self._attributes = {**_scopes.stack[-1]._attributes, **self._given}
+        _scopes.stack.append(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _scopes.stack.pop()
+        self._attributes = self._outer.pop()
+
+
+class _Scopes(threading.local):
+    def __init__(self) -> None:
+        self.stack = [AttrScope()]
+
+
+_scopes = _Scopes()
+
+
+def current() -> AttrScope:
+    """Return the scope that symbols made in this thread get attributes from."""
+    return _scopes.stack[-1]

@@ -1,0 +1,199 @@
+"""Checks what a graph is bound to, and says at once everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .._array import may_overlap
+from ..errors import BindError, MXNetError, closest
+from ..graph.infer import complete, infer_dtypes, infer_shapes
+from ..graph.ir import Entry, Graph, Node
+from ..ndarray import NDArray
+from ..symbol.inference import given_shape
+
+__all__ = ["Arrays", "Problems", "check", "dtypes_of", "gather", "requests", "shapes_of"]
+
+REQUESTS = ("write", "add", "null")
+
+Arrays = list[NDArray | None]
+
+_LISTED = 20  # names that an error lists
+
+
+class Problems:
+    """Collects what is wrong; `check` raises one error for all of it."""
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.found: list[str] = []
+
+    def add(self, text: str) -> None:
+        self.found.append(text)
+
+    def check(self) -> None:
+        if self.found:
+            names = [node.name for node in self.graph.arguments]
+            states = [node.name for node in self.graph.states]
+            known = f"arguments are {_list(names)}" + (f"; states are {_list(states)}" if states else "")
+            raise BindError(f"bind: {'; '.join(self.found)}; {known}")
+
+
+def _list(names: Sequence[str]) -> str:
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def gather(problems: Problems, what: str, nodes: Sequence[Node], given: Any, optional: bool) -> Arrays:
+    """Return the arrays for these variables, in order, from a list or a dict by name."""
+    if given is None:
+        given = {}
+    if isinstance(given, Mapping):
+        found = [given.get(node.name) for node in nodes]
+        _check_names(problems, what, nodes, given)
+    elif isinstance(given, (list, tuple)):
+        found = [*given[: len(nodes)], *[None] * (len(nodes) - len(given))]
+        if len(given) != len(nodes):
+            problems.add(f"expected {len(nodes)} arrays in {what}, got {len(given)}")
+            return [None] * len(nodes)
+    else:
+        problems.add(f"expected a list or a dict of arrays as {what}, got {type(given).__name__}")
+        return [None] * len(nodes)
+    for node, array in zip(nodes, found, strict=True):
+        if array is not None and not isinstance(array, NDArray):
+            problems.add(f"{what} '{node.name}' expected an NDArray, got {type(array).__name__}")
+    missing = [node.name for node, array in zip(nodes, found, strict=True) if array is None]
+    if missing and not optional:
+        noun = "array" if len(missing) == 1 else "arrays"
+        problems.add(f"missing {noun} in {what} for {', '.join(map(repr, missing))}")
+    return [array if isinstance(array, NDArray) else None for array in found]
+
+
+def _check_names(problems: Problems, what: str, nodes: Sequence[Node], given: Mapping) -> None:
+    names = [node.name for node in nodes]
+    repeated = (
+        sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    )
+    for name in repeated:
+        problems.add(f"{names.count(name)} variables have the name '{name}'; give {what} in order")
+    for name in given:
+        if name not in set(names):
+            near = closest(str(name), names)
+            problems.add(
+                f"surplus '{name}' in {what}" + (f" (did you mean {' or '.join(near)}?)" if near else "")
+            )
+
+
+def requests(problems: Problems, nodes: Sequence[Node], given: Any) -> list[str]:
+    """Return for each argument what becomes of its gradient: "write", "add" or "null"."""
+    if isinstance(given, str):
+        found = [given] * len(nodes)
+    elif isinstance(given, Mapping):
+        _check_names(problems, "grad_req", nodes, given)
+        found = [given.get(node.name, "null") for node in nodes]
+    elif isinstance(given, (list, tuple)) and len(given) == len(nodes):
+        found = list(given)
+    else:
+        problems.add(f"expected one grad_req, {len(nodes)} in a list, or a dict, got {given!r}")
+        return ["null"] * len(nodes)
+    for req in dict.fromkeys(str(req) for req in found):
+        if req not in REQUESTS:
+            problems.add(f"expected grad_req among {', '.join(REQUESTS)}, got {req!r}")
+    return found
+
+
+def check(problems: Problems, args: Arrays, grads: Arrays, states: Arrays) -> None:
+    """Find arrays that do not fit: shapes and dtypes against the graph, gradients against arguments."""
+    graph = problems.graph
+    nodes = [*graph.arguments, *graph.states]
+    pairs = [(node, array) for node, array in zip(nodes, [*args, *states], strict=True) if array is not None]
+    shapes = [(node, array.shape) for node, array in pairs]
+    dtypes = [(node, np.dtype(array.dtype)) for node, array in pairs]
+    _check_fit(problems, "shape", infer_shapes, shapes)
+    _check_fit(problems, "dtype", infer_dtypes, dtypes)
+    for node, array, grad in zip(graph.arguments, args, grads, strict=True):
+        if array is None or grad is None:
+            continue
+        if grad.shape != array.shape:
+            problems.add(f"gradient of '{node.name}' expected shape {array.shape}, got {grad.shape}")
+        if grad.dtype != array.dtype:
+            wanted, got = np.dtype(array.dtype), np.dtype(grad.dtype)
+            problems.add(f"gradient of '{node.name}' expected dtype {wanted}, got {got}")
+    _check_aliases(
+        problems, pairs, [(n, g) for n, g in zip(graph.arguments, grads, strict=True) if g is not None]
+    )
+
+
+def _check_fit(problems: Problems, what: str, infer: Any, known: list[tuple[Node, Any]]) -> None:
+    """All at once is quick; only if that fails, one after the other, to name each that does not fit."""
+    graph = problems.graph
+    try:
+        infer(graph, dict(known))
+        return
+    except MXNetError as error:
+        contradiction = str(error)
+    fitting: dict[Node, Any] = {}
+    values = infer(graph, fitting)
+    count = len(problems.found)
+    for node, value in known:
+        expected = values.get(Entry(node, 0))
+        try:
+            values = infer(graph, {**fitting, node: value})
+            fitting[node] = value
+        except MXNetError as error:
+            wanted = (
+                f"expected {what} {expected}, got {value}" if expected else f"has {what} {value}: {error}"
+            )
+            problems.add(f"'{node.name}' {wanted}")
+    if len(problems.found) == count:
+        problems.add(contradiction)
+
+
+def _check_aliases(problems: Problems, read: list, written: list) -> None:
+    """A gradient must share no memory with an argument, a state or another gradient."""
+    owners: dict[int, list[tuple[str, NDArray]]] = {}
+    for node, array in read:
+        owners.setdefault(array._storage_id, []).append((f"'{node.name}'", array))
+    for node, array in written:
+        others = owners.setdefault(array._storage_id, [])
+        shared = next((name for name, other in others if may_overlap(array, other)), None)
+        if shared is not None:
+            problems.add(f"gradient of '{node.name}' shares memory with {shared}")
+        others.append((f"the gradient of '{node.name}'", array))
+
+
+def _known(graph: Graph, given: Mapping[str, Any], read: Callable) -> dict[Node, Any]:
+    names = {node.name for node in graph.variables}
+    surplus = [name for name in given if name not in names]
+    if surplus:
+        problems = Problems(graph)
+        problems.add(f"surplus {', '.join(map(repr, surplus))}")
+        problems.check()
+    return {n: read(n.name, given[n.name]) for n in graph.variables if given.get(n.name) is not None}
+
+
+def shapes_of(graph: Graph, given: Mapping[str, Any]) -> dict[Node, tuple]:
+    """The shape of every variable; raise BindError that names all that do not follow."""
+    values = infer_shapes(graph, _known(graph, given, given_shape))
+    found = {node: values.get(Entry(node, 0)) for node in graph.variables}
+    unknown = [
+        f"'{node.name}' ({shape or 'unknown'})" for node, shape in found.items() if not complete(shape)
+    ]
+    if unknown:
+        problems = Problems(graph)
+        problems.add(f"expected shapes from which all others follow, not those of {', '.join(unknown)}")
+        problems.check()
+    return found
+
+
+def dtypes_of(graph: Graph, given: Mapping[str, Any]) -> dict[Node, np.dtype]:
+    """The dtype of every variable; float32 where nothing says another."""
+    known = _known(graph, given, lambda name, dtype: np.dtype(dtype))
+    values = infer_dtypes(graph, known)
+    for node in graph.variables:
+        if values.get(Entry(node, 0)) is None:
+            known[node] = np.dtype(np.float32)
+    values = infer_dtypes(graph, known)
+    return {node: values[Entry(node, 0)] for node in graph.variables}

@@ -1,0 +1,102 @@
+"""`bind` and `simple_bind`: executors on the user's arrays, or on new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..context import Context
+from ..errors import ArgumentTypeError, message
+from ..graph.ir import Node
+from ..ndarray import NDArray, zeros
+from .arguments import Problems, check, dtypes_of, gather, requests, shapes_of
+from .executor import Executor
+
+__all__ = ["bind", "simple_bind"]
+
+
+def bind(
+    symbol: Any,
+    ctx: Any,
+    args: Any,
+    args_grad: Any = None,
+    grad_req: Any = "write",
+    aux_states: Any = None,
+    group2ctx: Mapping | None = None,
+    shared_exec: Executor | None = None,
+) -> Executor:
+    """Return an executor of a symbol on the arrays given; see `Symbol.bind`."""
+    if not isinstance(ctx, Context):
+        raise ArgumentTypeError(message("bind", "ctx", "a Context", type(ctx).__name__))
+    graph = symbol._graph
+    problems = Problems(graph)
+    arguments = gather(problems, "args", graph.arguments, args, optional=False)
+    states = gather(problems, "aux_states", graph.states, aux_states, optional=False)
+    grads = gather(problems, "args_grad", graph.arguments, args_grad, optional=True)
+    reqs = requests(problems, graph.arguments, grad_req)
+    grads = [grad if req != "null" else None for grad, req in zip(grads, reqs, strict=True)]
+    check(problems, arguments, grads, states)
+    problems.check()
+    return Executor(symbol, ctx, arguments, grads, reqs, states, group2ctx)
+
+
+def simple_bind(
+    symbol: Any,
+    ctx: Any,
+    grad_req: Any,
+    type_dict: Mapping | None,
+    stype_dict: Mapping | None,
+    group2ctx: Mapping | None,
+    shared_arg_names: Sequence[str] | None,
+    shared_exec: Executor | None,
+    shared_buffer: dict | None,
+    shapes: Mapping[str, Any],
+) -> Executor:
+    """Return an executor of a symbol on new arrays; see `Symbol.simple_bind`."""
+    graph = symbol._graph
+    problems = Problems(graph)
+    if not isinstance(ctx, Context):
+        raise ArgumentTypeError(message("simple_bind", "ctx", "a Context", type(ctx).__name__))
+    sparse = [name for name, stype in (stype_dict or {}).items() if stype not in (None, "default")]
+    if sparse:
+        problems.add(f"expected dense storage, got a sparse stype for {', '.join(map(repr, sparse))}")
+    reqs = requests(problems, graph.arguments, grad_req)
+    problems.check()
+    found = shapes_of(graph, shapes)
+    dtypes = dtypes_of(graph, type_dict or {})
+    pool = _Pool(shared_arg_names, shared_exec, shared_buffer)
+
+    def make(node: Node) -> NDArray:
+        shared = pool.take(node.name, found[node], dtypes[node])
+        return zeros(found[node], ctx=ctx, dtype=dtypes[node]) if shared is None else shared
+
+    args = [pool.put(node.name, make(node)) for node in graph.arguments]
+    states = [zeros(found[node], ctx=ctx, dtype=dtypes[node]) for node in graph.states]
+    grads = [
+        zeros(found[node], ctx=ctx, dtype=dtypes[node]) if req != "null" else None
+        for node, req in zip(graph.arguments, reqs, strict=True)
+    ]
+    return Executor(symbol, ctx, args, grads, reqs, states, group2ctx)
+
+
+class _Pool:
+    """Arguments that a new executor takes over from another one, or from a dict that several share."""
+
+    def __init__(self, names: Sequence[str] | None, executor: Executor | None, buffer: dict | None):
+        self._own = {name: executor.arg_dict.get(name) for name in names or ()} if executor else {}
+        self._buffer = buffer
+
+    def take(self, name: str, shape: tuple, dtype: np.dtype) -> NDArray | None:
+        """Return the array of this name, if it has this shape and dtype."""
+        found = self._own.get(name)
+        if found is None and self._buffer is not None:
+            found = self._buffer.get(name)
+        return found if found is not None and (found.shape, np.dtype(found.dtype)) == (shape, dtype) else None
+
+    def put(self, name: str, value: NDArray) -> NDArray:
+        """Enter an array for others."""
+        if self._buffer is not None:
+            self._buffer[name] = value
+        return value

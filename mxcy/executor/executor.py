@@ -1,0 +1,247 @@
+"""`Executor`: a symbol bound to arrays, which runs forward and backward over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..context import Context
+from ..errors import ArgumentError, ArgumentTypeError, BindError, EngineError, ShapeError, message
+from ..graph.ir import Node
+from ..ndarray import NDArray, array, zeros
+from ..symbol.text import listing, unknown_name
+from .arguments import Arrays, Problems, shapes_of
+from .program import Program, Step
+
+__all__ = ["Executor"]
+
+
+class Executor:
+    """Runs a symbol on fixed arrays. Made by `Symbol.bind` and `Symbol.simple_bind`.
+
+    Operations are pushed to the engine, so that `forward` and `backward` return before they are done;
+    reading an array waits for it. Arguments may be changed between calls in any way.
+
+    Attributes
+    ----------
+    arg_arrays, grad_arrays, aux_arrays : arrays of the arguments, of their gradients (None where not
+        wanted) and of the auxiliary states, in order.
+    outputs : arrays of the outputs, overwritten by each `forward`.
+    """
+
+    def __init__(self, symbol: Any, ctx: Context, args: Arrays, grads: Arrays, grad_req: list[str],
+                 states: Arrays, group2ctx: Mapping | None = None):  # fmt: skip
+        graph = symbol._graph
+        self._symbol = symbol
+        self._ctx = ctx
+        self._grad_req = grad_req
+        self._group2ctx = group2ctx
+        self._forward_mode: bool | None = None  # is_train of the last forward
+        self._monitor: Callable | None = None
+        self._monitor_all = False
+        self.arg_arrays = args
+        self.grad_arrays = grads
+        self.aux_arrays = states
+        arrays = dict(zip([*graph.arguments, *graph.states], [*args, *states], strict=True))
+        wanted = [
+            (node, grad, req)
+            for node, grad, req in zip(graph.arguments, grads, grad_req, strict=True)
+            if grad is not None
+        ]
+        self._program = Program(graph, arrays, wanted, ctx)
+        self.outputs = self._program.outputs
+
+    # -- arrays by name -------------------------------------------------------------------------------
+
+    @property
+    def arg_dict(self) -> dict[str, NDArray]:
+        """Arrays of the arguments by name."""
+        return _by_name(self._symbol.list_arguments(), self.arg_arrays)
+
+    @property
+    def grad_dict(self) -> dict[str, NDArray | None]:
+        """Arrays of the gradients by name of the argument, None where not wanted."""
+        return _by_name(self._symbol.list_arguments(), self.grad_arrays)
+
+    @property
+    def aux_dict(self) -> dict[str, NDArray]:
+        """Arrays of the auxiliary states by name."""
+        return _by_name(self._symbol.list_auxiliary_states(), self.aux_arrays)
+
+    @property
+    def output_dict(self) -> dict[str, NDArray]:
+        """Arrays of the outputs by name."""
+        return _by_name(self._symbol.list_outputs(), self.outputs)
+
+    # -- running --------------------------------------------------------------------------------------
+
+    def forward(self, is_train: bool = False, **kwargs: Any) -> list[NDArray]:
+        """Compute the outputs and return their arrays.
+
+        Keywords are values of arguments, copied into their arrays. With `is_train` operators behave as
+        in training (Dropout drops, states are updated).
+        """
+        if kwargs:
+            self._assign(kwargs)
+        self._run(self._program.forward, bool(is_train))
+        self._forward_mode = bool(is_train)
+        return self.outputs
+
+    def backward(self, out_grads: Any = None, is_train: bool = True) -> None:
+        """Compute the gradients of the arguments for which arrays were bound.
+
+        `out_grads` holds the gradient of each output: an array, a list, or a dict by name. Outputs that
+        are losses need none.
+        """
+        if self._forward_mode is None:
+            raise EngineError(message("backward", None, "a call of forward before", "none"))
+        given = self._head_gradients(out_grads)
+        for places, gradient in zip(self._program.head_uses, given, strict=True):
+            for inputs, position in places:
+                inputs[position] = gradient
+        try:
+            self._run(self._program.backward, bool(is_train))
+        finally:
+            for places in self._program.head_uses:
+                for inputs, position in places:
+                    inputs[position] = None
+
+    def _run(self, steps: Sequence[Step], is_train: bool) -> None:
+        if self._monitor is not None:
+            for step in steps:
+                self._watch(step, is_train)
+            return
+        for step in steps:
+            step.run(is_train)
+
+    def _watch(self, step: Step, is_train: bool) -> None:
+        """Run a step and show what it computed, and with monitor_all what it read."""
+        if self._monitor_all:
+            for name, value in zip(step.input_names(), step.inputs, strict=True):
+                self._monitor(name, value)
+        step.run(is_train)
+        for name, value in zip(step.output_names(), step.outs, strict=False):
+            self._monitor(name, value)
+
+    def _assign(self, values: Mapping[str, Any]) -> None:
+        """Copy values into arguments: all are checked before the first is copied."""
+        arguments = self.arg_dict
+        for name, value in values.items():
+            if name not in arguments:
+                text = unknown_name("forward", None, "an argument", name, list(arguments))
+                raise ArgumentTypeError(text)
+            if not isinstance(value, (NDArray, np.ndarray)):
+                raise ArgumentError(message("forward", name, "an array", type(value).__name__))
+            if value.shape != arguments[name].shape:
+                hint = "reshape the executor for other shapes"
+                expected = f"shape {arguments[name].shape}"
+                raise ShapeError(message("forward", name, expected, value.shape, hint))
+        for name, value in values.items():
+            if value is not arguments[name]:
+                arguments[name][:] = value
+
+    def _head_gradients(self, given: Any) -> list[NDArray | None]:
+        """One gradient per output; raise where one that is read is missing."""
+        names = self._symbol.list_outputs()
+        if isinstance(given, Mapping):
+            for name in given:
+                if name not in names:
+                    raise ArgumentError(unknown_name("backward", "out_grads", "an output", name, names))
+            given = [given.get(name) for name in names]
+        elif given is None:
+            given = []
+        elif not isinstance(given, (list, tuple)):
+            given = [given]
+        if len(given) > len(names):
+            raise ArgumentError(message("backward", "out_grads", f"at most {len(names)} arrays", len(given)))
+        given = [*given, *[None] * (len(names) - len(given))]
+        pairs = zip(names, given, self.outputs, self._program.head_uses, strict=True)
+        return [self._head_gradient(name, g, output) if places else None for name, g, output, places in pairs]
+
+    def _head_gradient(self, name: str, given: Any, output: NDArray) -> NDArray:
+        if given is None:
+            hint = "the output is no loss; give out_grads, or wrap it in MakeLoss to minimise its sum"
+            raise ArgumentError(message("backward", "out_grads", f"the gradient of '{name}'", "none", hint))
+        if not isinstance(given, (NDArray, np.ndarray)):
+            expected = f"an NDArray for '{name}'"
+            raise ArgumentTypeError(message("backward", "out_grads", expected, type(given).__name__))
+        if given.shape != output.shape:
+            expected = f"shape {output.shape} for '{name}'"
+            raise ShapeError(message("backward", "out_grads", expected, given.shape))
+        if not isinstance(given, NDArray):
+            return array(given, ctx=self._ctx, dtype=output.dtype)
+        return given if given.dtype == output.dtype else given.astype(output.dtype)
+
+    # -- parameters, shapes ---------------------------------------------------------------------------
+
+    def copy_params_from(self, arg_params: Mapping[str, NDArray], aux_params: Mapping | None = None,
+                         allow_extra_params: bool = False) -> None:  # fmt: skip
+        """Copy values into arguments and states by name.
+
+        Raises ArgumentError for names that the symbol does not have, unless `allow_extra_params`.
+        """
+        for kind, given, own in (
+            ("arg_params", arg_params, self.arg_dict),
+            ("aux_params", aux_params, self.aux_dict),
+        ):
+            for name, value in (given or {}).items():
+                if name not in own:
+                    if not allow_extra_params:
+                        raise ArgumentError(unknown_name("copy_params_from", kind, "a name", name, list(own)))
+                elif value.shape != own[name].shape:
+                    expected = f"shape {own[name].shape} for '{name}'"
+                    raise ShapeError(message("copy_params_from", kind, expected, value.shape))
+                else:
+                    own[name][:] = value
+
+    def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False,
+                **kwargs: Sequence[int]) -> Executor:  # fmt: skip
+        """Return an executor for other shapes of some arguments, which shares all other arrays.
+
+        Raises BindError, naming the argument, if an argument that is not named changes its shape
+        (unless `partial_shaping`), or if an array becomes larger (unless `allow_up_sizing`).
+        """
+        graph = self._symbol._graph
+        found = shapes_of(graph, kwargs)
+        problems = Problems(graph)
+
+        def fitted(node: Node, old: NDArray | None) -> NDArray | None:
+            if old is None or old.shape == found[node]:
+                return old
+            if node.name not in kwargs and not partial_shaping:
+                text = f"'{node.name}' would become {found[node]} instead of {old.shape}"
+                problems.add(f"{text} (name its shape, or pass partial_shaping=True)")
+            if np.prod(found[node], dtype=object) > old.size and not allow_up_sizing:
+                text = f"'{node.name}' would grow from {old.shape} to {found[node]}"
+                problems.add(f"{text} (pass allow_up_sizing=True)")
+            return zeros(found[node], ctx=self._ctx, dtype=old.dtype)
+
+        args = [fitted(*pair) for pair in zip(graph.arguments, self.arg_arrays, strict=True)]
+        grads = [fitted(*pair) for pair in zip(graph.arguments, self.grad_arrays, strict=True)]
+        states = [fitted(*pair) for pair in zip(graph.states, self.aux_arrays, strict=True)]
+        problems.check()
+        return Executor(self._symbol, self._ctx, args, grads, self._grad_req, states, self._group2ctx)
+
+    # -- looking in -----------------------------------------------------------------------------------
+
+    def set_monitor_callback(self, callback: Callable[[str, NDArray], None] | None,
+                             monitor_all: bool = False) -> None:  # fmt: skip
+        """Call `callback(name, array)` with every result (and, with `monitor_all`, operand) of a run."""
+        self._monitor = callback
+        self._monitor_all = monitor_all
+
+    def debug_str(self) -> str:
+        """Return a listing of the graph with its gradient, and the memory of the buffers made for it."""
+        mib = self._program.nbytes / 2**20
+        return listing(self._program.whole) + f"Total {mib:.4g} MB allocated\n"
+
+
+def _by_name(names: list[str], arrays: list) -> dict:
+    if len(set(names)) < len(names):
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        raise BindError(
+            message("Executor", None, "names that differ", f"several {', '.join(map(repr, repeated))}")
+        )
+    return dict(zip(names, arrays, strict=True))

@@ -1,0 +1,190 @@
+"""Shapes and dtypes of every entry, from what is known of some: partial, and in both directions.
+
+Each operator's rule takes what is known of its inputs and outputs and returns what follows. The rules
+are run until nothing changes. Every value only gains knowledge, so that this ends; nodes whose
+neighbours changed are taken in graph order, forward sweeps alternating with backward ones, so that a
+chain takes one sweep whichever end is known.
+
+A shape is None (nothing known) or a tuple whose unknown extents are None; a dtype is None or a
+`numpy.dtype`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import from_mxnet_flag, numpy_dtype
+from ..errors import DTypeError, MXNetError, ShapeError, message
+from .ir import Entry, Graph, Node
+
+__all__ = ["Shape", "complete", "infer_dtypes", "infer_shapes", "label_dtype", "label_shape", "unknown"]
+
+Shape = tuple[int | None, ...] | None
+
+_SHAPE = re.compile(r"\s*[(\[]\s*(?:(?:-?\d{1,19}|None)\s*(?:,\s*|(?=[)\]])))*[)\]]\s*")
+_EXTENT = re.compile(r"-?\d+|None")
+
+
+def label_shape(node: Node) -> Shape:
+    """Return the shape in a variable's `__shape__` label; extents 0, -1 and None are unknown."""
+    text = node.labels.get("__shape__")
+    if text is None or text == "None":
+        return None
+    if not _SHAPE.fullmatch(text):
+        raise ShapeError(message("Variable", node.name, "__shape__ such as '(2, 3)'", repr(text)))
+    extents = [0 if found == "None" else int(found) for found in _EXTENT.findall(text)]
+    return tuple(extent if extent > 0 else None for extent in extents)
+
+
+def label_dtype(node: Node) -> np.dtype | None:
+    """Return the dtype in a variable's `__dtype__` label, which holds MXNet's type flag."""
+    text = node.labels.get("__dtype__")
+    if text is None or text == "-1":
+        return None
+    code = from_mxnet_flag(int(text)) if text.isdecimal() and len(text) < 4 else None
+    if code is None:
+        raise DTypeError(message("Variable", node.name, "__dtype__ with a type flag of MXNet", repr(text)))
+    return numpy_dtype(code)
+
+
+def complete(shape: Shape) -> bool:
+    """Whether rank and all extents are known."""
+    return shape is not None and None not in shape
+
+
+def infer_shapes(graph: Graph, known: Mapping[Node, Shape]) -> dict[Entry, Shape]:
+    """Return what is known of the shape of every entry; `known` holds shapes of variables.
+
+    Raises `ShapeError` naming the node where shapes contradict each other.
+    """
+    seeds = {node: known.get(node) or label_shape(node) for node in graph.variables}
+    seeds.update((node, shape) for node, shape in known.items() if shape is not None)
+    return _fixed_point(graph, seeds, "infer_shape", _merge_shapes)
+
+
+def infer_dtypes(graph: Graph, known: Mapping[Node, np.dtype | None]) -> dict[Entry, np.dtype | None]:
+    """Return what is known of the dtype of every entry; `known` holds dtypes of variables.
+
+    Raises `DTypeError` naming the node where dtypes contradict each other.
+    """
+    seeds = {node: known.get(node) or label_dtype(node) for node in graph.variables}
+    return _fixed_point(graph, seeds, "infer_dtype", _merge_dtypes)
+
+
+def unknown(values: Mapping[Entry, Any], entries: Iterable[Entry]) -> list[str]:
+    """Return the names of the entries whose shape or dtype is not completely known."""
+    return [
+        entry.name
+        for entry in entries
+        if values.get(entry) is None or (isinstance(values[entry], tuple) and None in values[entry])
+    ]
+
+
+def _merge_shapes(old: Shape, new: Shape) -> Shape:
+    if old is None:
+        return tuple(new)
+    if new == old:
+        return old
+    if len(old) != len(new):
+        raise ShapeError(f"has {len(old)} dimensions and {len(new)}")
+    return tuple(_merge_extents(a, b) for a, b in zip(old, new, strict=True))
+
+
+def _merge_extents(a: int | None, b: int | None) -> int | None:
+    if a is not None and b is not None and a != b:
+        raise ShapeError(f"is {a} and {b} long in one dimension")
+    return b if a is None else a
+
+
+def _merge_dtypes(old: np.dtype | None, new: np.dtype | None) -> np.dtype | None:
+    if old is None:  # first, as numpy.dtype(None) is float64, and equal to None
+        return np.dtype(new)
+    if new == old:
+        return old
+    raise DTypeError(f"is {old} and {new}")
+
+
+def _fixed_point(graph: Graph, seeds: Mapping[Node, Any], rule: str, merge: Callable) -> dict:
+    """Run the rules of all nodes until nothing changes."""
+    nodes = graph.nodes
+    place = {node: index for index, node in enumerate(nodes)}
+    values: dict[Entry, Any] = {Entry(node, 0): value for node, value in seeds.items() if value is not None}
+    dirty = [index for index, node in enumerate(nodes) if node.op is not None]
+    forward = True
+    while dirty:
+        sign = 1 if forward else -1
+        queue = [sign * index for index in dirty]
+        heapify(queue)
+        waiting = set(dirty)
+        later: set[int] = set()
+        while queue:
+            index = sign * heappop(queue)
+            waiting.discard(index)
+            changes, again = _apply_rule(nodes[index], values, rule, merge)
+            if again:
+                later.add(index)
+            for changed in changes:
+                for neighbour in _neighbours(graph, changed):
+                    other = place.get(neighbour)
+                    if other is None or other in waiting:
+                        continue
+                    if sign * (other - index) > 0:
+                        waiting.add(other)
+                        heappush(queue, sign * other)
+                    elif other != index:
+                        later.add(other)
+        dirty = list(later)
+        forward = not forward
+    return values
+
+
+def _neighbours(graph: Graph, entry: Entry) -> list[Node]:
+    users = graph.users.get(entry, [])
+    return users if entry.node.op is None else [entry.node, *users]
+
+
+def _apply_rule(node: Node, values: dict, rule: str, merge: Callable):
+    """Run one node's rule. Return the entries of which more is known now, and whether to run it again:
+    when one entry is several operands, what the rule said of each adds up.
+    """
+    op, sources = node.op, node.inputs
+    results = [Entry(node, index) for index in range(node.num_outputs)]
+    known_in = [values.get(source) for source in sources]
+    known_out = [values.get(result) for result in results]
+    try:
+        found_in, found_out, found_states = getattr(op, rule)(known_in, node.attrs, known_out)
+    except MXNetError as error:
+        raise _located(error, node, known_in) from None
+    changed, again = [], False
+    for entry, new in zip((*sources, *results), (*found_in, *found_states, *found_out), strict=True):
+        if new is None:
+            continue
+        old = values.get(entry)
+        try:
+            merged = merge(old, new)
+        except MXNetError as error:
+            raise _contradiction(error, node, entry, old, new) from None
+        if old is None or merged != old:
+            values[entry] = merged
+            changed.append(entry)
+            again = again or merged != new
+    return changed, again
+
+
+def _located(error: MXNetError, node: Node, inputs: list) -> MXNetError:
+    """The error of a rule with the node and what is known of its inputs."""
+    pairs = zip(node.inputs, inputs, strict=True)
+    known = ", ".join(f"{entry.name} {value}" for entry, value in pairs if value is not None)
+    place = f"in node '{node.name}'" + (f" with {known}" if known else "")
+    return type(error)(f"{error} ({place})")
+
+
+def _contradiction(error: MXNetError, node: Node, entry: Entry, old: Any, new: Any) -> MXNetError:
+    """The error for an entry of which a rule says something else than was known."""
+    text = message(node.op.name, entry.name, f"{new} from the other operands", old)
+    return type(error)(f"{text} ({'in' if entry.node is not node else 'from'} node '{node.name}')")

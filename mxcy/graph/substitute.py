@@ -1,0 +1,46 @@
+"""Rebuilds a graph with other entries in place of some variables: composition and copying."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .ir import Entry, Graph, Node
+
+__all__ = ["copy", "rename", "substitute"]
+
+
+def substitute(graph: Graph, replacements: Mapping[Node, Entry]) -> Graph:
+    """Return the graph that reads `replacements[variable]` wherever this one reads the variable.
+
+    Nodes that depend on no replaced variable are shared with the old graph.
+    """
+    return _rebuild(graph, dict(replacements), share=True)
+
+
+def copy(graph: Graph) -> Graph:
+    """Return a graph of new nodes, whose labels change independently."""
+    return _rebuild(graph, {}, share=False)
+
+
+def _rebuild(graph: Graph, roots: dict[Node, Entry], share: bool) -> Graph:
+    made: dict[Node, Node] = {}
+
+    def moved(source: Entry) -> Entry:
+        if source.node in roots:
+            return roots[source.node]
+        return Entry(made[source.node], source.index)
+
+    for node in graph.nodes:
+        inputs = tuple(moved(source) for source in node.inputs)
+        if share and inputs == node.inputs:
+            made[node] = node
+        else:
+            made[node] = Node(node.op, node.name, node.attrs, inputs, dict(node.labels))
+    return Graph(moved(head) for head in graph.heads)
+
+
+def rename(graph: Graph, name: str) -> Graph:
+    """Return a graph whose first head's node has another name."""
+    old = graph.heads[0].node
+    new = Node(old.op, name, old.attrs, old.inputs, dict(old.labels))
+    return Graph(Entry(new, head.index) if head.node is old else head for head in graph.heads)

@@ -1,0 +1,209 @@
+"""`NDArrayIter`: batches of arrays that are in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import ndarray as nd
+from ..errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    AssertedArgumentError,
+    ShapeError,
+    StateError,
+    message,
+    problem,
+)
+from ..ndarray import NDArray
+from .batch import DataBatch, DataDesc, DataIter
+
+__all__ = ["NDArrayIter"]
+
+LAST_BATCH = ("pad", "discard", "roll_over")
+
+
+class NDArrayIter(DataIter):
+    """Batches of rows of arrays in memory.
+
+    Parameters
+    ----------
+    data, label : an NDArray, an array of NumPy, or a list or dict of these; label may be None. Rows are
+        along the first axis. What is no NDArray becomes float32. Arrays of a dict come in the order of
+        their names; those of a list are called `_0_data`, `_1_data`, ….
+    batch_size : rows in a batch.
+    shuffle : whether each epoch has its own order, from NumPy's global generator.
+    last_batch_handle : what becomes of the rows that do not fill a batch. "pad": rows from the start of
+        the epoch fill it, `pad` of the batch counts them. "discard": they are left out. "roll_over": they
+        begin the next epoch, and `pad` of that batch counts them.
+    data_name, label_name : names of arrays that come without one.
+    layout : layout that the descriptions state.
+
+    Raises ShapeError if the arrays differ in their number of rows.
+    """
+
+    def __init__(self, data: Any, label: Any = None, batch_size: int = 1, shuffle: bool = False,
+                 last_batch_handle: str = "pad", data_name: str = "data", label_name: str = "softmax_label",
+                 layout: str = "NCHW"):  # fmt: skip
+        if last_batch_handle not in LAST_BATCH:
+            expected = "one of " + ", ".join(map(repr, LAST_BATCH))
+            got = repr(last_batch_handle)
+            raise ArgumentError(message("NDArrayIter", "last_batch_handle", expected, got))
+        if batch_size < 1:
+            raise ArgumentError(message("NDArrayIter", "batch_size", "at least 1", batch_size))
+        super().__init__(batch_size)
+        self._data = named_arrays("data", data, data_name)
+        self._label = named_arrays("label", label, label_name)
+        if not self._data:
+            raise AssertedArgumentError(message("NDArrayIter", "data", "at least one array", "none"))
+        self.num_data = check_rows([*self._data, *self._label])
+        self.num_source = len(self._data)
+        self.shuffle = shuffle
+        self.last_batch_handle = last_batch_handle
+        self.layout = layout
+        self.idx = np.arange(self.num_data)
+        self._order = self.idx.copy()
+        self.hard_reset()
+
+    @property
+    def provide_data(self) -> list[DataDesc]:  # type: ignore[override]
+        """Descriptions of the data arrays of a batch."""
+        return self._describe(self._data)
+
+    @property
+    def provide_label(self) -> list[DataDesc]:  # type: ignore[override]
+        """Descriptions of the label arrays of a batch."""
+        return self._describe(self._label)
+
+    @property
+    def data(self) -> list[tuple[str, NDArray]]:
+        """Names and arrays of the data, in the order of this epoch."""
+        return self._ordered(self._data)
+
+    @property
+    def label(self) -> list[tuple[str, NDArray]]:
+        """Names and arrays of the labels, in the order of this epoch."""
+        return self._ordered(self._label)
+
+    def _describe(self, arrays: list) -> list[DataDesc]:
+        return [
+            DataDesc(name, (self.batch_size, *x.shape[1:]), x.dtype, layout=self.layout) for name, x in arrays
+        ]
+
+    def _ordered(self, arrays: list) -> list[tuple[str, NDArray]]:
+        if not self.shuffle:
+            return list(arrays)
+        rows = nd.array(self._order, dtype=np.int64)
+        return [(name, nd.take(x, rows)) for name, x in arrays]
+
+    # -- epochs -----------------------------------------------------------------------------------------
+
+    def hard_reset(self) -> None:
+        """Begin a new epoch, without rows left over from the last one."""
+        self._tail = self._order[:0]
+        self._begin()
+
+    def reset(self) -> None:
+        """Begin a new epoch."""
+        self._begin()
+
+    def _begin(self) -> None:
+        """Lay out the epoch: rows left over, then all rows in their order, from which `cursor` counts."""
+        if self.shuffle:
+            # MXNet shuffles the numbers of the last epoch and applies them to the rows in the last order;
+            # so does this, to give the same batches for the same seed.
+            np.random.shuffle(self.idx)
+            self._order = self._order[self.idx]
+        self._epoch = np.concatenate([self._tail, self._order])
+        self._rolled = len(self._tail)
+        self._tail = self._order[:0]
+        self.cursor = -self.batch_size - self._rolled
+
+    def iter_next(self) -> bool:
+        """See `DataIter.iter_next`."""
+        self.cursor += self.batch_size
+        left = self.num_data - self.cursor
+        if self.last_batch_handle == "pad":
+            return left > 0
+        if left >= self.batch_size:
+            return True
+        if left > 0 and self.last_batch_handle == "roll_over":
+            self._tail = self._epoch[self.cursor + self._rolled :].copy()
+        return False
+
+    def next(self) -> DataBatch:
+        """See `DataIter.next`."""
+        if not self.iter_next():
+            raise StopIteration
+        rows = self._rows()
+        data, label = self._batch(self._data, rows), self._batch(self._label, rows)
+        return DataBatch(data=data, label=label, pad=self.getpad(), index=None)
+
+    def getdata(self) -> list[NDArray]:
+        """See `DataIter.getdata`."""
+        return self._batch(self._data, self._rows())
+
+    def getlabel(self) -> list[NDArray]:
+        """See `DataIter.getlabel`."""
+        return self._batch(self._label, self._rows())
+
+    def getpad(self) -> int:
+        """Return how many rows of the current batch were added to fill it, or were left over before."""
+        if self.last_batch_handle == "pad":
+            return max(0, self.cursor + self.batch_size - self.num_data)
+        return -self.cursor if -self.batch_size < self.cursor < 0 else 0
+
+    def _rows(self) -> NDArray:
+        """Numbers of the rows of the current batch."""
+        start = self.cursor + self._rolled
+        if start < 0:
+            raise StateError(problem("NDArrayIter", None, "no batch yet", "call next or iter_next first"))
+        rows = self._epoch[start : start + self.batch_size]
+        if len(rows) < self.batch_size:
+            rows = np.take(self._epoch, np.arange(start, start + self.batch_size), mode="wrap")
+        return nd.array(rows, dtype=np.int64)
+
+    def _batch(self, arrays: list, rows: NDArray) -> list[NDArray]:
+        return [nd.take(x, rows) for _, x in arrays]
+
+
+def named_arrays(argument: str, value: Any, default_name: str) -> list[tuple[str, NDArray]]:
+    """Return (name, NDArray) pairs of what a user gave as data or label."""
+    if value is None:
+        return []
+    if isinstance(value, (NDArray, np.ndarray)):
+        value = [value]
+    if isinstance(value, list):
+        several = len(value) > 1
+        value = {f"_{i}_{default_name}" if several else default_name: x for i, x in enumerate(value)}
+    elif not isinstance(value, dict):
+        expected = "an NDArray, an array of NumPy, or a list or dict of these"
+        raise ArgumentTypeError(message("NDArrayIter", argument, expected, type(value).__name__))
+    return [(name, as_array(argument, name, value[name])) for name in sorted(value)]
+
+
+def as_array(argument: str, name: str, value: Any) -> NDArray:
+    """Return an array as it is, or what is none as one of float32."""
+    if not isinstance(value, NDArray):
+        try:
+            value = nd.array(value)
+        except (TypeError, ValueError):
+            got = f"{type(value).__name__} for {name!r}"
+            raise ArgumentTypeError(message("NDArrayIter", argument, "arrays", got)) from None
+    if value.ndim == 0:
+        expected = "rows along the first axis"
+        raise ShapeError(message("NDArrayIter", argument, expected, f"shape () for {name!r}"))
+    return value
+
+
+def check_rows(arrays: list[tuple[str, NDArray]]) -> int:
+    """Return the number of rows that all arrays have; raise ShapeError that lists them if they differ."""
+    counts = {name: x.shape[0] for name, x in arrays}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{count} in {name!r}" for name, count in counts.items())
+        raise ShapeError(message("NDArrayIter", "data", "as many rows in every array", listed))
+    rows = arrays[0][1].shape[0]
+    if rows == 0:
+        raise ShapeError(message("NDArrayIter", "data", "at least one row", "none"))
+    return rows

@@ -1,0 +1,104 @@
+"""The kernels of the CPU, by name.
+
+Each takes arrays first and options by name, checks shapes and dtypes at the call, returns a new array with
+the face of its first operand or writes into `out`, and runs without the GIL. All take every dtype that
+makes sense, any strides, and arrays without elements or dimensions; operands may overlap.
+"""
+
+from .copying import (
+    arange,
+    astype,
+    concat,
+    copy,
+    eye,
+    fill,
+    flip,
+    full,
+    linspace,
+    repeat,
+    split,
+    stack,
+    tile,
+    where,
+)
+from .indexing import (
+    gather_nd,
+    index_get,
+    index_get_grad,
+    index_put,
+    nonzero,
+    one_hot,
+    pick,
+    pick_grad,
+    scatter_add,
+    scatter_nd,
+    take,
+    take_grad,
+)
+from .padding import pad, pad_grad
+from .random import (
+    philox,
+    random_bernoulli,
+    random_exponential,
+    random_normal,
+    random_randint,
+    random_uniform,
+    shuffle,
+)
+from .softmax import (
+    log_softmax,
+    log_softmax_grad,
+    softmax,
+    softmax_grad,
+    softmax_output,
+    softmax_output_grad,
+)
+from .sorting import argsort, sort, topk, topk_mask
+
+__all__ = [
+    "arange",
+    "argsort",
+    "astype",
+    "concat",
+    "copy",
+    "eye",
+    "fill",
+    "flip",
+    "full",
+    "gather_nd",
+    "index_get",
+    "index_get_grad",
+    "index_put",
+    "linspace",
+    "log_softmax",
+    "log_softmax_grad",
+    "nonzero",
+    "one_hot",
+    "pad",
+    "pad_grad",
+    "philox",
+    "pick",
+    "pick_grad",
+    "random_bernoulli",
+    "random_exponential",
+    "random_normal",
+    "random_randint",
+    "random_uniform",
+    "repeat",
+    "scatter_add",
+    "scatter_nd",
+    "shuffle",
+    "softmax",
+    "softmax_grad",
+    "softmax_output",
+    "softmax_output_grad",
+    "sort",
+    "split",
+    "stack",
+    "take",
+    "take_grad",
+    "tile",
+    "topk",
+    "topk_mask",
+    "where",
+]

@@ -1,0 +1,78 @@
+// What the operations of the block machine have in common: operands, splitting over the workers,
+// and collecting failures and floating-point flags from all of them.
+#pragma once
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <vector>
+#include "fp_status.hpp"
+#include "op.hpp"
+
+namespace mxcy {
+
+struct Operand {
+  Var* var;
+  int64_t offset;  // bytes from var->data
+  uint8_t dtype;
+  char* data = nullptr;  // set when the operation runs
+
+  int itemsize() const { return ITEMSIZE[dtype]; }
+};
+
+constexpr float MIN_CHUNK_NS = 20000;    // work of a chunk that is worth handing to another worker
+constexpr float MIN_PARALLEL_NS = 50000; // below this an operation is not split
+
+struct BlockOp : Op {
+  const Runtime* runtime = nullptr;
+  std::vector<Operand> operands;
+  std::atomic<int> fp_flags{0};
+  Failure* failure = nullptr;
+  std::atomic<bool> failed{false};
+
+  void add(Var* var, int64_t offset, uint8_t dtype) { operands.push_back(Operand{var, offset, dtype}); }
+
+  // Finds the buffers; allocates those that nothing has been written to yet.
+  bool locate() {
+    for (Operand& operand : operands) {
+      char* p = runtime->ensure_data(operand.var);
+      if (!p) return failure->fail(FAIL_MEMORY, "%s: out of memory", name), false;
+      operand.data = p + operand.offset;
+    }
+    return true;
+  }
+
+  int out_of_memory() {
+    Failure mine;
+    return mine.fail(FAIL_MEMORY, "%s: out of memory", name), report(mine);
+  }
+
+  // Called by a chunk that failed, in any thread; the first one counts.
+  int report(const Failure& mine) {
+    if (!failed.exchange(true)) {
+      failure->kind = mine.kind;
+      std::memcpy(failure->text, mine.text, sizeof mine.text);
+    }
+    return -1;
+  }
+
+  // At the end of a chunk; `mine` holds what was saved from loops that clear the status.
+  void collect_fp_flags(const Failure& mine) {
+    if (int flags = mine.fp_flags | take_fp_flags()) fp_flags.fetch_or(flags, std::memory_order_relaxed);
+  }
+
+  // body(arg, begin, end) over n units of unit_ns each, on all workers if that pays.
+  int for_each(int64_t n, float unit_ns, LoopBody body, void* arg) {
+    if (n <= 1 || n * unit_ns < MIN_PARALLEL_NS || (flags & OP_NEEDS_GIL) || runtime->num_workers() < 2) {
+      return n > 0 ? body(arg, 0, n) : 0;
+    }
+    int64_t grain = int64_t(std::ceil(MIN_CHUNK_NS / std::fmax(unit_ns, 1e-3f)));
+    return runtime->parallel_for(n, grain, body, arg);
+  }
+
+  int finish(int rc) {
+    failure->fp_flags |= fp_flags.load(std::memory_order_relaxed);
+    return rc;
+  }
+};
+
+}  // namespace mxcy

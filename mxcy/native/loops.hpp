@@ -1,0 +1,46 @@
+// Inner loops of our own, with the signature of NumPy's, for what NumPy has no loop for: comparisons and
+// logic that return the operand's dtype, powers of integers that need no GIL to fail, C's integer
+// division, other roundings, sigmoid and relu.
+#pragma once
+#include <cstdint>
+#include "dtype.hpp"
+#include "isa.hpp"
+
+namespace mxcy {
+
+using OwnLoopFunction = void (*)(char** args, const intptr_t* dimensions, const intptr_t* strides, void* data);
+
+enum OwnLoop : int {
+  OWN_EQUAL = 0, OWN_NOT_EQUAL, OWN_LESS, OWN_LESS_EQUAL, OWN_GREATER, OWN_GREATER_EQUAL,
+  OWN_LOGICAL_AND, OWN_LOGICAL_OR, OWN_LOGICAL_XOR, OWN_LOGICAL_NOT,
+  OWN_RELU,             // x < 0 becomes 0; NaN stays
+  OWN_SIGMOID,          // data: the LoopAndData of exp for the same dtype
+  OWN_INTEGER_POWER,    // wraps as NumPy's; fails for negative exponents
+  OWN_TRUNCATE_DIVIDE,  // integers, rounded to zero; x / 0 is 0 and raises `divide`
+  OWN_TRUNCATE_POWER,   // integers; negative exponents give what is left of the fraction: 0, 1 or -1
+  OWN_MODULO,           // has the sign of the divisor; x modulo 0 is 0
+  OWN_ROUND_AWAY,       // halves away from zero
+  OWN_RINT_DOWN,        // halves down
+  N_OWN_LOOPS
+};
+
+struct LoopAndData {
+  OwnLoopFunction loop;
+  void* data;
+};
+
+// What the last loop of this thread failed with.
+inline thread_local const char* loop_failure = nullptr;
+
+inline const char* take_loop_failure() {
+  const char* text = loop_failure;
+  loop_failure = nullptr;
+  return text;
+}
+
+MXCY_DECLARE(OwnLoopFunction own_loop(int which, int dtype))
+
+// Null where there is none.
+inline OwnLoopFunction find_own_loop(int which, int dtype) { return MXCY_PICK(own_loop)(which, dtype); }
+
+}  // namespace mxcy

@@ -1,0 +1,451 @@
+// Where operations run: three lanes of threads, and parallel_for.  When they may run is engine.cpp's.
+//
+// A lane has a heap of ready operations and up to `target` threads, started when there is something to
+// do.  A thread that has nothing to do sleeps at once: on a machine whose cores are all in use, a
+// spinning worker delays the very thread that it is waiting for.
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "engine.hpp"
+
+namespace mxcy::engine {
+
+Callbacks callbacks;
+
+namespace {
+
+bool is_serial = false;
+constexpr int IO_THREADS = 4;
+
+// --- cores -------------------------------------------------------------------------------------
+
+// Cores that a control group allows, rounded up; `most` if it sets no limit.
+int quota(const char* path, const char* period_path, int most) {
+  FILE* file = std::fopen(path, "r");
+  if (!file) return most;
+  char first[32] = "";
+  long long period = 100000;
+  int fields = std::fscanf(file, "%31s %lld", first, &period);
+  std::fclose(file);
+  if (fields >= 1 && period_path) {
+    FILE* other = std::fopen(period_path, "r");
+    if (!other) return most;
+    if (std::fscanf(other, "%lld", &period) != 1) period = 0;
+    std::fclose(other);
+  }
+  long long allowed = fields >= 1 ? std::atoll(first) : 0;  // "max" and -1: no limit
+  if (allowed <= 0 || period <= 0) return most;
+  return int(std::clamp<long long>((allowed + period - 1) / period, 1, most));
+}
+
+// The limits of this process's own group and of every group above it, version 2 (one hierarchy) or 1.
+int quota_of_groups(int most) {
+  FILE* file = std::fopen("/proc/self/cgroup", "r");
+  if (!file) return most;
+  char line[1024];
+  while (std::fgets(line, sizeof line, file)) {
+    line[std::strcspn(line, "\n")] = 0;
+    char* controllers = std::strchr(line, ':');
+    char* path = controllers ? std::strchr(controllers + 1, ':') : nullptr;
+    if (!path) continue;
+    *path++ = 0;
+    bool unified = controllers[1] == 0;
+    if (!unified && !std::strstr(controllers, "cpu")) continue;
+    for (;;) {
+      std::string group = std::string(unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu") + path;
+      if (unified)
+        most = quota((group + "/cpu.max").c_str(), nullptr, most);
+      else
+        most = quota((group + "/cpu.cfs_quota_us").c_str(), (group + "/cpu.cfs_period_us").c_str(), most);
+      char* slash = std::strrchr(path, '/');
+      if (!slash || path[0] == 0) break;
+      *slash = 0;
+    }
+  }
+  std::fclose(file);
+  return most;
+}
+
+int usable_cores() {
+  if (const char* text = std::getenv("MXCY_NUM_THREADS")) {
+    int wanted = std::atoi(text);
+    if (wanted > 0) return std::min(wanted, 1024);
+  }
+  int cores = int(std::max(std::thread::hardware_concurrency(), 1u));
+#ifdef __linux__
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) cores = std::max(CPU_COUNT(&set), 1);
+#endif
+  return quota_of_groups(cores);
+}
+
+// --- heaps -------------------------------------------------------------------------------------
+
+bool runs_after(const Links* a, const Links* b) {
+  if (a->op->priority != b->op->priority) return a->op->priority < b->op->priority;
+  return a->sequence > b->sequence;
+}
+
+int lane_of(const Op* op) {
+  return op->lane == LANE_CPU && (op->flags & OP_NEEDS_GIL) ? int(LANE_PYTHON) : int(op->lane);
+}
+
+Links* take(LaneState& lane) {
+  if (lane.heap.empty() || self->paused) return nullptr;
+  std::pop_heap(lane.heap.begin(), lane.heap.end(), runs_after);
+  Links* l = lane.heap.back();
+  lane.heap.pop_back();
+  return l;
+}
+
+// --- threads -----------------------------------------------------------------------------------
+
+void thread_main(int lane) {
+  worker_lane = lane;
+#ifdef __linux__
+  constexpr const char* NAMES[N_LANES] = {"mxcy-cpu", "mxcy-io", "mxcy-python"};
+  pthread_setname_np(pthread_self(), NAMES[lane]);
+#endif
+  if (lane == LANE_CPU)
+    worker_loop(lane);
+  else
+    callbacks.thread_main(lane);
+  // The very last thing: whoever reads this may join the thread.
+  std::lock_guard<std::mutex> lock(self->mutex);
+  self->finished.push_back(std::this_thread::get_id());
+}
+
+void join_finished() {
+  for (std::thread::id id : self->finished) {
+    auto is_it = [id](const std::thread& t) { return t.get_id() == id; };
+    auto at = std::find_if(self->threads.begin(), self->threads.end(), is_it);
+    if (at == self->threads.end()) continue;
+    at->join();
+    self->threads.erase(at);
+  }
+  self->finished.clear();
+}
+
+void start_thread(int lane) {
+  if (self->finished.size()) join_finished();
+  // Signals belong to the threads of the program.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    self->threads.emplace_back(thread_main, lane);
+    ++self->lanes[lane].threads;
+  } catch (const std::system_error&) {
+    // No more threads to be had.  Those that there are do the work; with none, the next push tries again.
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+// Threads that have something to do but sleep or do not exist: wakes up to `wanted` of them.
+int claim(int index, int wanted) {
+  LaneState& lane = self->lanes[index];
+  int asleep = std::max(lane.idle - lane.signalled, 0);
+  int to_wake = std::min(wanted, asleep);
+  lane.signalled += to_wake;
+  int to_start = self->stopping ? 0 : std::min(wanted - to_wake, lane.target - (lane.threads - lane.blocked));
+  while (to_start-- > 0) start_thread(index);
+  return to_wake;
+}
+
+void notify(int index, int count) {
+  while (count-- > 0) self->lanes[index].wake.notify_one();
+}
+
+// --- parallel_for ------------------------------------------------------------------------------
+
+bool has_work(const Loop* loop) { return loop->next_index.load(std::memory_order_relaxed) < loop->n; }
+
+void run_chunks(Loop& loop) {
+  for (;;) {
+    int64_t begin = loop.next_index.fetch_add(loop.step, std::memory_order_relaxed);
+    if (begin >= loop.n) return;
+    int result = loop.body(loop.arg, begin, std::min(begin + loop.step, loop.n));
+    if (result == 0) continue;
+    int none = 0;
+    loop.result.compare_exchange_strong(none, result);
+    loop.next_index.store(loop.n, std::memory_order_relaxed);
+    return;
+  }
+}
+
+Loop* find_loop() {
+  Loop* loop = self->loops;
+  while (loop && !has_work(loop)) loop = loop->next;
+  return loop;
+}
+
+void help(Loop* loop, std::unique_lock<std::mutex>& lock) {
+  ++loop->helpers;
+  lock.unlock();
+  run_chunks(*loop);
+  lock.lock();
+  if (--loop->helpers == 0) loop->done.notify_one();
+}
+
+void publish(Loop& loop, int helpers) {
+  std::unique_lock<std::mutex> lock(self->mutex);
+  loop.next = self->loops;
+  self->loops = &loop;
+  int to_wake = claim(LANE_CPU, helpers);
+  lock.unlock();
+  notify(LANE_CPU, to_wake);
+}
+
+void retract(Loop& loop) {
+  std::unique_lock<std::mutex> lock(self->mutex);
+  Loop** at = &self->loops;
+  while (*at != &loop) at = &(*at)->next;
+  *at = loop.next;
+  loop.done.wait(lock, [&] { return loop.helpers == 0; });
+}
+
+// Sleeps until there may be something to do.  False: the thread should end.
+bool sleep(LaneState& lane, std::unique_lock<std::mutex>& lock) {
+  if (self->stopping || lane.threads - lane.blocked > lane.target) return false;
+  ++lane.idle;
+  lane.wake.wait(lock);
+  --lane.idle;
+  if (lane.signalled > 0) --lane.signalled;
+  return true;
+}
+
+}  // namespace
+
+int num_workers() {
+  static const int cores = is_serial ? 1 : usable_cores();
+  return cores;
+}
+
+int parallel_for(int64_t n, int64_t grain, LoopBody body, void* arg) {
+  if (n <= 0) return 0;
+  grain = std::max<int64_t>(grain, 1);
+  int64_t pieces = n / grain + (n % grain != 0);
+  int threads = int(std::min<int64_t>(num_workers(), pieces));
+  // With the GIL held it would keep other threads from what they hold up, so it must not wait for them.
+  if (threads == 1 || callbacks.holds_gil()) return body(arg, 0, n);
+  Loop loop;
+  loop.body = body;
+  loop.arg = arg;
+  loop.n = n;
+  loop.step = grain * std::max<int64_t>(pieces / (threads * 16), 1);
+  publish(loop, threads - 1);
+  run_chunks(loop);
+  retract(loop);
+  return loop.result.load(std::memory_order_relaxed);
+}
+
+const Runtime* runtime() {
+  static const Runtime table = {parallel_for, num_workers, pool::ensure_data, pool::allocate,
+                                pool::deallocate};
+  return &table;
+}
+
+void initialize(const Callbacks& given, bool serial) {
+  callbacks = given;
+  is_serial = serial;
+  if (serial) inline_limit.store(-1);
+  self->lanes[LANE_CPU].target = num_workers();
+  self->lanes[LANE_IO].target = IO_THREADS;
+  self->lanes[LANE_PYTHON].target = 1;
+  self->bound_bytes = pool::physical_memory() / 4;
+}
+
+void make_ready(Links* l) {
+  std::vector<Links*>& heap = self->lanes[lane_of(l->op)].heap;
+  heap.push_back(l);
+  std::push_heap(heap.begin(), heap.end(), runs_after);
+}
+
+void wake(std::unique_lock<std::mutex>& lock) {
+  int counts[N_LANES] = {};
+  if (!self->paused)
+    for (int i = 0; i < N_LANES; ++i) {
+      int wanted = int(self->lanes[i].heap.size());
+      if (wanted) counts[i] = claim(i, wanted);
+    }
+  lock.unlock();
+  for (int i = 0; i < N_LANES; ++i) notify(i, counts[i]);
+}
+
+void start_threads() {
+  std::lock_guard<std::mutex> lock(self->mutex);
+  LaneState& lane = self->lanes[LANE_CPU];
+  while (lane.threads < lane.target) {
+    int before = lane.threads;
+    start_thread(LANE_CPU);
+    if (lane.threads == before) return;
+  }
+}
+
+void set_bounds(size_t operations, size_t nbytes) {
+  std::lock_guard<std::mutex> lock(self->mutex);
+  if (operations) self->bound_operations = operations;
+  if (nbytes) self->bound_bytes = nbytes;
+  self->room.notify_all();
+}
+
+void worker_loop(int index) {
+  LaneState& lane = self->lanes[index];
+  std::unique_lock<std::mutex> lock(self->mutex);
+  Links* dead = nullptr;
+  Error* error = nullptr;
+  for (;;) {
+    Links* l = take(lane);
+    if (!l && !dead) {
+      Loop* loop = index == LANE_CPU ? find_loop() : nullptr;
+      if (loop)
+        help(loop, lock);
+      else if (!sleep(lane, lock))
+        break;
+      continue;
+    }
+    if (l) start(l);
+    wake(lock);
+    if (dead) dispose(dead);
+    if (error) error_release(error);
+    dead = nullptr;
+    error = nullptr;
+    if (l && (l->op->flags & OP_NEEDS_GIL)) {
+      callbacks.run_python(l);
+    } else if (l) {
+      Result result;
+      if (!inherits_error(l, result)) run_op(l, result);
+      error = outcome(l, result);
+      lock.lock();
+      complete(l, result, error);
+      dead = l;
+      continue;
+    }
+    lock.lock();
+  }
+  --lane.threads;
+}
+
+void block_begin(Waiter& waiter) {
+  if (worker_lane < 0) return;
+  waiter.blocks = true;
+  ++self->lanes[worker_lane].blocked;
+}
+
+void block_end(Waiter& waiter) {
+  if (!waiter.blocks) return;
+  waiter.blocks = false;
+  --self->lanes[worker_lane].blocked;
+}
+
+// --- life cycle --------------------------------------------------------------------------------
+
+bool drain(int milliseconds) {
+  Waiter waiter;
+  if (wait_all_begin(waiter)) return true;
+  if (wait_slice(waiter, milliseconds)) return true;
+  wait_cancel(waiter);
+  return false;
+}
+
+// Ends the threads.  Nothing may be running or ready; what is pushed meanwhile waits.
+static void end_threads(std::unique_lock<std::mutex>& lock) {
+  self->stopping = true;
+  for (LaneState& lane : self->lanes) lane.wake.notify_all();
+  std::list<std::thread> threads;
+  threads.swap(self->threads);
+  lock.unlock();
+  for (std::thread& thread : threads) thread.join();
+  lock.lock();
+  self->finished.clear();
+  self->stopping = false;
+}
+
+bool stop(int milliseconds) {
+  if (!drain(milliseconds)) return false;
+  std::unique_lock<std::mutex> lock(self->mutex);
+  end_threads(lock);
+  wake(lock);  // for what other threads have pushed meanwhile
+  return true;
+}
+
+// From now on pushing threads run everything themselves, so the queue only gets shorter.
+bool drain_for_exit(int milliseconds) {
+  std::unique_lock<std::mutex> lock(self->mutex);
+  self->exiting = true;
+  ++self->waiting_for_room;
+  auto limit = std::chrono::milliseconds(milliseconds);
+  bool done = self->room.wait_for(lock, limit, [] { return self->pending == 0; });
+  --self->waiting_for_room;
+  return done;
+}
+
+void exit_threads() {
+  std::unique_lock<std::mutex> lock(self->mutex);
+  if (self->pending == 0)
+    end_threads(lock);
+  else
+    self->abandoned = true;
+}
+
+static bool quiet() {
+  for (Links* l = self->running; l; l = l->next)
+    if (!runs_in_this_thread(l)) return false;
+  return true;
+}
+
+bool fork_prepare(int milliseconds) {
+  if (!current) drain(milliseconds);
+  std::unique_lock<std::mutex> lock(self->mutex);
+  self->paused = true;
+  auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+  return self->parked.wait_until(lock, deadline, quiet);
+}
+
+bool fork_lock() {
+  self->mutex.lock();
+  pool::lock_for_fork();
+  failures_lock_for_fork();
+  return quiet();
+}
+
+void fork_parent() {
+  failures_unlock_in_parent();
+  pool::unlock_in_parent();
+  self->paused = false;
+  self->mutex.unlock();
+  std::unique_lock<std::mutex> lock(self->mutex);
+  wake(lock);
+}
+
+// The threads are gone; so are the sleepers that the old primitives knew of.
+void fork_child() {
+  failures_reset_in_child();
+  pool::reset_in_child();
+  new (&self->mutex) std::mutex;
+  new (&self->room) std::condition_variable;
+  new (&self->parked) std::condition_variable;
+  new (&self->threads) std::list<std::thread>;
+  self->finished.clear();
+  self->waiting_for_room = 0;
+  self->paused = false;
+  self->loops = nullptr;
+  for (int i = 0; i < N_LANES; ++i) {
+    LaneState& lane = self->lanes[i];
+    new (&lane.wake) std::condition_variable;
+    lane.idle = lane.signalled = lane.blocked = 0;
+    lane.threads = i == worker_lane ? 1 : 0;
+  }
+  std::unique_lock<std::mutex> lock(self->mutex);
+  forget_other_threads();
+  wake(lock);
+}
+
+}  // namespace mxcy::engine

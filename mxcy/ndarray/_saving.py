@@ -1,0 +1,102 @@
+"""`nd.save` and `nd.load`: arrays in files as MXNet 1.9.1 writes them."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from typing import Any
+
+import numpy as np
+
+from .. import _array
+from .._files import replacing
+from ..context import cpu
+from ..errors import ArgumentTypeError, message, wrap
+from . import params
+from ._placement import GPU, new
+from .ndarray import FACE, NDArray
+
+__all__ = ["load", "load_frombuffer", "save"]
+
+
+def save(fname: Any, data: Any) -> None:
+    """Write an array, a list of arrays, or a dict of str to arrays to a file.
+
+    `fname` is a path, or a file open for writing bytes. A file appears whole or not at all: the old one
+    stays until the new one is on the disk. The bytes are those of MXNet 1.9.1; complex dtypes, which it
+    does not have, raise DTypeError. 0-d arrays make a file that MXNet reads under `np_shape` only.
+    """
+    names, arrays = _named(data)
+    views = [x.view_numpy() for x in arrays]
+    params.check([x.dtype for x in views], names)
+    devices = [(x.context.device_typeid, x.context.device_id) for x in arrays]
+    if hasattr(fname, "write"):
+        params.write(fname, views, names, devices)
+        return
+    with replacing(_path("save", fname)) as stream:
+        params.write(stream, views, names, devices)
+
+
+def _named(data: Any) -> tuple[list[str], list[NDArray]]:
+    if isinstance(data, NDArray):
+        data = [data]
+    if isinstance(data, dict):
+        names, arrays = list(data.keys()), list(data.values())
+    else:
+        names, arrays = [], list(data) if isinstance(data, (list, tuple)) else [data]
+    wrong = [x for x in arrays if not isinstance(x, _array.Array)]
+    wrong += [name for name in names if not isinstance(name, str)]
+    if wrong:
+        expected = "an NDArray, a list of them, or a dict of str to NDArray"
+        raise ArgumentTypeError(message("save", "data", expected, type(wrong[0]).__name__))
+    return names, arrays
+
+
+def load(fname: Any) -> list[NDArray] | dict[str, NDArray]:
+    """Read what `save` or MXNet wrote: a list of arrays, or a dict if they have names.
+
+    `fname` is a path, or a file open for reading bytes. Raises FormatError for a file that is not whole or
+    not of this kind, and a FileNotFoundError that is an MXNetError if there is none.
+    """
+    if hasattr(fname, "read"):
+        return load_frombuffer(fname.read(), str(getattr(fname, "name", "file")))
+    path = _path("load", fname)
+    try:
+        with open(path, "rb") as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):  # a pipe does not say how much is in it
+                return load_frombuffer(stream.read(), os.fsdecode(path))
+            return _loaded(stream, status.st_size, os.fsdecode(path))
+    except OSError as error:
+        raise wrap(error) from None
+
+
+def load_frombuffer(buf: Any, name: str = "buffer") -> list[NDArray] | dict[str, NDArray]:
+    """Read arrays from the bytes of a file that `save` or MXNet wrote; see `load`."""
+    try:
+        content = memoryview(buf).cast("B")
+    except TypeError:
+        raise ArgumentTypeError(message("load_frombuffer", "buf", "bytes", type(buf).__name__)) from None
+    return _loaded(io.BytesIO(content), content.nbytes, name)
+
+
+def _loaded(stream: Any, size: int, source: str) -> list[NDArray] | dict[str, NDArray]:
+    arrays, names = params.read(stream, size, source, _allocate)
+    return dict(zip(names, arrays, strict=True)) if names else arrays
+
+
+def _allocate(header: params.Header) -> tuple[NDArray, np.ndarray]:
+    kind, number = header.device
+    context = cpu(number if kind != GPU and 0 <= number < 256 else 0)
+    if header.shape:
+        array = new(header.shape, header.dtype, context, FACE)
+    else:
+        array = _array.from_numpy(np.empty((), header.dtype), FACE)
+    return array, array.view_numpy(writable=True)
+
+
+def _path(op: str, fname: Any) -> Any:
+    if isinstance(fname, (str, bytes, os.PathLike)):
+        return fname
+    raise ArgumentTypeError(message(op, "fname", "a path or a file", type(fname).__name__))

@@ -1,0 +1,286 @@
+"""`NDArray`: an array with the behaviour of MXNet 1.9.1, on the compiled core."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .. import _array, ops
+from ..context import Context
+from ..dtypes import code_of
+from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message
+from ..kernels import cpu as kernels
+from . import _indexing
+from ._methods import OperatorMethods
+from ._placement import as_shape, context_of, new
+
+__all__ = ["FACE", "NDArray"]
+
+
+class NDArray(OperatorMethods):
+    """An n-dimensional array of one element type on one device.
+
+    Operations return at once and run in the background; reading values (`asnumpy`, `asscalar`, printing)
+    waits for them. Slices, reshapes and `detach` are views: writing to them writes to the array.
+
+    The rules are MXNet's, not NumPy's, where they differ: the default dtype is float32; two arrays must
+    have the same dtype, and a number takes that of the array; comparisons return 0 and 1 in the dtype of
+    their operands; a reduction over everything and a single element have shape (1,); booleans in a key
+    are the integers 0 and 1. Arrays come from `nd.array`, `nd.zeros` and other functions.
+    """
+
+    __slots__ = ()
+
+    _rules = "nd"
+    __array_ufunc__ = None  # NumPy's operators leave the operation to us, and its functions refuse
+
+    # Operators.
+
+    def _apply(self, op: Any, inputs: tuple, attrs: Any, out: Any = None, name: Any = None, **node: Any):
+        """Compute an operator whose first tensor operand this array is."""
+        if out is None:
+            results = op.compute(inputs, attrs)
+            if len(results) == 1:
+                return results[0]
+            visible = op.num_visible(attrs)
+            return results[0] if visible == 1 else results[:visible]
+        outs = list(out) if isinstance(out, (list, tuple)) else [out]
+        for given in outs:
+            if not isinstance(given, _array.Array):
+                raise ArgumentTypeError(message(op.name, "out", "an NDArray", type(given).__name__))
+        op.compute(inputs, attrs, outs + [None] * (op.num_outputs(attrs) - len(outs)))
+        return out
+
+    def __ipow__(self, other: Any):
+        return self**other  # MXNet has no power in place
+
+    def __bool__(self) -> bool:
+        return self.size != 0 and super().__bool__()
+
+    def __contains__(self, value: object) -> bool:
+        return bool((self.view_numpy() == value).any())
+
+    # Indexing: what the core does not do itself.
+
+    def _get_advanced(self, key: Any):
+        return _indexing.get_advanced(self, key)
+
+    def _set_basic(self, view: Any, value: Any) -> None:
+        _indexing.assign(view, value)
+
+    def _set_advanced(self, key: Any, value: Any) -> None:
+        _indexing.set_advanced(self, key, value)
+
+    def slice_assign(self, rhs: Any, begin: tuple, end: tuple, step: tuple = ()):
+        """Write an array to the part that begin, end and step select along the first axes; return self."""
+        self[_slices(begin, end, step)] = rhs
+        return self
+
+    def slice_assign_scalar(self, value: float, begin: tuple, end: tuple, step: tuple = ()):
+        """Write a number to the part that begin, end and step select along the first axes; return self."""
+        self[_slices(begin, end, step)] = value
+        return self
+
+    # Attributes.
+
+    @property
+    def dtype(self) -> type:
+        """The element type, a class such as `numpy.float32`."""
+        return super().dtype.type
+
+    @property
+    def context(self) -> Context:
+        """The device that holds the elements."""
+        return context_of(self)
+
+    @property
+    def ctx(self) -> Context:
+        """The device that holds the elements."""
+        return context_of(self)
+
+    @property
+    def stype(self) -> str:
+        """The storage type: "default" for a dense array."""
+        return "default"
+
+    @property
+    def writable(self) -> bool:
+        """Whether the elements may be changed. They may not in read-only memory imported from elsewhere."""
+        return not self._readonly
+
+    @property
+    def T(self):
+        """The array with its axes in reverse order, a new array."""
+        return self.transpose()
+
+    # Values.
+
+    def asnumpy(self) -> np.ndarray:
+        """Return the elements as a new NumPy array, when all operations that write them are done."""
+        return np.array(self.view_numpy())
+
+    def asscalar(self):
+        """Return the only element as a NumPy scalar; raise ArgumentError unless there is exactly one."""
+        if self.size != 1:
+            raise ArgumentError(message("asscalar", None, "an array with one element", f"shape {self.shape}"))
+        return self.view_numpy().reshape(1)[0]
+
+    def item(self):
+        """Return the only element as a Python number; raise ArgumentError unless there is exactly one."""
+        return self.asscalar().item()
+
+    def __repr__(self) -> str:
+        extents = "x".join(map(str, self.shape))
+        return f"\n{self.view_numpy()!s}\n<NDArray {extents} @{self.context}>"
+
+    def __str__(self) -> str:
+        return self.__repr__()
+
+    # Copies, casts, devices.
+
+    def copy(self):
+        """Return a new array with the same elements on the same device."""
+        return kernels.copy(self)
+
+    def copyto(self, other: Any):
+        """Write the elements to another array of the same shape (cast to its dtype), or to a new one.
+
+        `other` is an array, which is returned, or a context, on which the new array is made.
+        """
+        if other is self:
+            warnings.warn("copyto: the array is copied to itself", RuntimeWarning, stacklevel=2)
+            return False
+        if isinstance(other, Context):
+            return kernels.copy(self, out=new(self.shape, super().dtype, other, FACE))
+        if not isinstance(other, _array.Array):
+            got = type(other).__name__
+            raise ArgumentTypeError(message("copyto", "other", "an NDArray or a Context", got))
+        if other.shape != self.shape:
+            raise ShapeError(message("copyto", "other", f"shape {self.shape}", other.shape))
+        kernels.copy(self, out=other)
+        return other
+
+    def astype(self, dtype: Any, copy: bool = True):
+        """Return the elements converted to another dtype as C does; `copy=False`: self if it has it."""
+        if not copy and code_of(dtype) == code_of(super().dtype):
+            return self
+        return ops.cast(self, dtype=dtype)
+
+    def as_in_context(self, context: Context):
+        """Return the array itself if it is on this device, otherwise a copy there."""
+        return self if context == self.context else self.copyto(context)
+
+    def as_nd_ndarray(self):
+        """Return the array itself: it is of MXNet's own class already."""
+        return self
+
+    def detach(self):
+        """Return a view of all elements that gradients do not flow through."""
+        return _array.as_face(self, FACE)
+
+    def to_dlpack_for_read(self):
+        """Return a DLPack capsule for reading the elements, when those that write them are done."""
+        self.wait_to_read()
+        return self.__dlpack__()
+
+    def to_dlpack_for_write(self):
+        """Return a DLPack capsule for writing the elements, when those that use them are done."""
+        self.wait_to_write()
+        return self.__dlpack__()
+
+    # Shapes.
+
+    def reshape(self, *shape: Any, **kwargs: Any):
+        """Return a view with another shape of as many elements (a copy where no view can be).
+
+        `a.reshape(2, 3)`, `a.reshape((2, 3))` or `a.reshape(shape=(2, 3))`. Special extents: 0 keeps that
+        of the input, -1 is what remains (once), -2 all remaining ones, -3 the product of the next two,
+        -4 splits the next one into the two that follow (one may be -1). With `reverse=True` they are
+        matched from the right. Raises ShapeError if the sizes differ.
+        """
+        reverse = kwargs.pop("reverse", False)
+        if not shape:
+            shape = kwargs.pop("shape", None)
+            if shape is None:
+                raise ArgumentTypeError(message("reshape", "shape", "a shape", "nothing"))
+        elif len(shape) == 1:
+            shape = shape[0]
+        if kwargs:
+            raise ArgumentTypeError(message("reshape", None, "shape and reverse", ", ".join(kwargs)))
+        target = ops.resolve_reshape(self.shape, as_shape("reshape", shape), bool(reverse))
+        view = self._reshape_view(target)
+        return self.copy()._reshape_view(target) if view is None else view
+
+    def reshape_like(self, rhs: Any, **attrs: Any):
+        """Return a view with the shape of `rhs`; see `nd.reshape_like` for a range of axes."""
+        if attrs:
+            return ops.reshape_like(self, rhs, **attrs)
+        view = self._reshape_view(rhs.shape)
+        return self.copy()._reshape_view(rhs.shape) if view is None else view
+
+    def flatten(self, inplace: bool = False):
+        """Return a copy (`inplace`: a view) as a matrix: all axes but the first are joined."""
+        return self.reshape((0, -1) if self.ndim > 1 else (-1, 1)) if inplace else ops.Flatten(self)
+
+    def expand_dims(self, axis: int, inplace: bool = False):
+        """Return a copy (`inplace`: a view) with a new axis of extent 1 before `axis`."""
+        result = ops.expand_dims(self, axis=axis)
+        return self._reshape_view(result.shape) if inplace else result
+
+    def squeeze(self, axis: Any = None, inplace: bool = False):
+        """Return a copy (`inplace`: a view) without axes of extent 1, all or those given."""
+        result = ops.squeeze(self, axis=axis)
+        return self._reshape_view(result.shape) if inplace else result
+
+    def broadcast_to(self, shape: Any):
+        """Return a copy with a larger shape by NumPy's rules; an extent 0 keeps that of the array."""
+        target = as_shape("broadcast_to", shape)
+        own = (1,) * (len(target) - self.ndim) + self.shape
+        if len(own) == len(target):
+            target = tuple(n if t == 0 else t for t, n in zip(target, own, strict=True))
+        return kernels.copy(self._broadcast_view(target))
+
+    def broadcast_like(self, other: Any):
+        """Return a copy with the shape of another array by NumPy's rules."""
+        return kernels.copy(self._broadcast_view(other.shape))
+
+
+FACE = _array.register_face(NDArray, zero_dim=False)
+
+
+def _negated(x: NDArray) -> NDArray:
+    """-x, which MXNet computes as x * -1: of bool it is int64."""
+    return ops.multiply(x, -1) if x.dtype is np.bool_ else ops.negative(x)
+
+
+OPERATORS = {
+    "add": ops.add,
+    "subtract": ops.subtract,
+    "multiply": ops.multiply,
+    "true_divide": ops.divide,
+    "remainder": ops.modulo,
+    "power": ops.power,
+    "equal": ops.equal,
+    "not_equal": ops.not_equal,
+    "less": ops.lesser,
+    "less_equal": ops.lesser_equal,
+    "greater": ops.greater,
+    "greater_equal": ops.greater_equal,
+    "negative": _negated,
+    "absolute": ops.abs,
+}
+
+for _slot, _operator in OPERATORS.items():
+    _array.set_operator(FACE, _slot, _operator)
+# install_fast_loops(FACE, "nd")
+
+
+def _slices(begin: Any, end: Any, step: Any) -> tuple:
+    begin, end = tuple(begin), tuple(end)
+    step = tuple(step) if step else (None,) * len(begin)
+    if not len(begin) == len(end) == len(step):
+        got = f"{len(begin)}, {len(end)} and {len(step)}"
+        raise ArgumentError(message("slice_assign", None, "begin, end and step of one length", got))
+    return tuple(slice(*bounds) for bounds in zip(begin, end, step, strict=True))

@@ -1,0 +1,57 @@
+"""Functions of two operands, each an array, a symbol or a number: `nd.add(a, 2)`, `2 - x`, `a + b`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentTypeError, message
+from ._attributes import Attributes
+from ._operator import Operator
+
+__all__ = ["BinaryFunction"]
+
+NUMBERS = (bool, int, float, np.generic)
+
+
+class BinaryFunction:
+    """Chooses the operator for two operands by their kinds.
+
+    `array` takes two arrays and broadcasts, its twin two symbols, `scalar` a tensor and a number,
+    `reflected` (if it differs) a number and a tensor.  Two numbers are computed by Python.
+    """
+
+    def __init__(self, name: str, array: Any, scalar: Operator, reflected: Operator | None, numbers: Callable):
+        self.name = self.__name__ = self.__qualname__ = name
+        self.__doc__ = array.__doc__
+        self.__module__ = array.__module__
+        self.array = array
+        self.elemwise = array.elemwise
+        self.scalar = scalar
+        self.reflected = scalar if reflected is None else reflected
+        self.numbers = numbers
+
+    def __repr__(self) -> str:
+        return f"<function {self.name}>"
+
+    def __call__(self, lhs: Any, rhs: Any, out: Any = None) -> Any:
+        left = getattr(lhs, "_apply", None)
+        right = getattr(rhs, "_apply", None)
+        if left is not None and right is not None:
+            op = self.elemwise if getattr(type(lhs), "_arithmetic", None) == "elemwise" else self.array
+            return left(op, (lhs, rhs), op._defaults, out, None)
+        if left is not None:
+            return left(self.scalar, (lhs,), self._number("rhs", rhs), out, None)
+        if right is not None:
+            return right(self.reflected, (rhs,), self._number("lhs", lhs), out, None)
+        self._number("lhs", lhs), self._number("rhs", rhs)
+        return self.numbers(lhs, rhs)
+
+    def _number(self, name: str, value: Any) -> Attributes:
+        if not isinstance(value, NUMBERS) or isinstance(value, np.complexfloating):
+            if not isinstance(value, complex):
+                expected = "an NDArray, a Symbol or a number"
+                raise ArgumentTypeError(message(self.name, name, expected, f"{type(value).__name__}"))
+        if isinstance(value, np.generic):
+            value = value.item()
+        return Attributes({"scalar": value, "is_int": True}, ("scalar",))

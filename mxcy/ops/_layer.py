@@ -1,0 +1,291 @@
+"""Operators with a body of their own: plain functions over kernels (`Op`) and classes (`Layer`)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import DTYPES, code_of
+from ..errors import DTypeError, ShapeError, message
+from ._elementwise import check_out, check_tensors, kind_of, rules_of
+from ._operator import Operator, Rule, describe, unify_dtypes, unify_shapes
+
+__all__ = ["RESERVED", "Layer", "Op", "equal_shapes", "named"]
+
+RESERVED = ("out", "is_train", "face")  # keywords of bodies that are no attributes
+
+
+def named(function: Callable | None) -> Rule | None:
+    """Return a function that takes its arguments by name from a dict of inputs and attributes."""
+    return None if function is None else Rule(function)
+
+
+def listed(value: Any) -> list:
+    """A rule for one output gives a shape or a dtype; one for several gives a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def known(shape: Any) -> bool:
+    return shape is not None and None not in shape
+
+
+def equal_shapes(op: str, in_shapes: Sequence, out_shapes: Sequence | None) -> tuple[list, list, list]:
+    """The inference of an operator whose inputs and output have one shape."""
+    shapes = [*in_shapes, *(out_shapes or ())]
+    shape = unify_shapes(op, [f"arg{i}" for i in range(len(shapes))], shapes)
+    return [shape] * len(in_shapes), [_legacy(shape)], []
+
+
+class Op(Operator):
+    """An operator whose body is a function of arrays, attributes and `out`.
+
+    Parameters besides those of `Operator`
+    --------------------------------------
+    shape : function of input shapes and attributes by name; a shape, or a list of them for several
+        outputs.  None: the shape of the first input, known in both directions.
+    dtype : the same for dtypes.  None: the dtype that all inputs share.
+    free : inputs whose dtype is their own.
+    outputs : names of the outputs, or a function of attributes; hidden ones come last.
+    visible : number of outputs that are not hidden, or a function of attributes.
+    optional : function of attributes that gives the names of the inputs in use.
+    infer : replaces `infer_shape` (same signature, without self).
+    kinds : kinds of dtypes that the inputs may have.
+    """
+
+    def __init__(self, *args: Any, shape: Callable | None = None, dtype: Callable | None = None,
+                 free: Sequence[str] = (), outputs: Any = ("output",), visible: Any = None,
+                 optional: Callable | None = None, infer: Callable | None = None, kinds: str = "biufc",
+                 **options: Any):  # fmt: skip
+        self._outputs = outputs if isinstance(outputs, tuple) else named(outputs)
+        self._visible = visible if visible is None or isinstance(visible, int) else named(visible)
+        self._optional = named(optional)
+        super().__init__(*args, **options)
+        self._shape = named(shape)
+        self._dtype = named(dtype)
+        self._infer = infer
+        self.free = frozenset(free)
+        self.kinds = kinds
+        code = self.function.__code__
+        keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        self._reserved = tuple(name for name in RESERVED if name in keywords)
+        self._single = isinstance(outputs, tuple) and len(outputs) == 1
+
+    def input_names(self, attrs):
+        """See `Operator.input_names`."""
+        return super().input_names(attrs) if self._optional is None else self._optional(attrs)
+
+    def output_names(self, attrs):
+        """See `Operator.output_names`."""
+        return self._outputs if isinstance(self._outputs, tuple) else self._outputs(attrs)
+
+    def num_visible(self, attrs):
+        """See `Operator.num_visible`."""
+        if self._visible is None:
+            return self.num_outputs(attrs)
+        return self._visible if isinstance(self._visible, int) else self._visible(attrs)
+
+    def values(self, inputs: Sequence, attrs: dict) -> dict:
+        """Inputs (or their shapes or dtypes) and attributes by name, None for inputs not in use."""
+        if self.variadic:
+            return {**attrs, self.inputs[0]: list(inputs)}
+        return {**attrs, **dict.fromkeys(self.inputs), **dict(zip(self.inputs, inputs, strict=False))}
+
+    def infer_shape(self, in_shapes, attrs, out_shapes=None):
+        """See `Operator.infer_shape`."""
+        if self._infer is not None:
+            return self._infer(in_shapes, attrs, out_shapes)
+        if self._shape is None:
+            out = None if out_shapes is None else out_shapes[0]
+            first = unify_shapes(self.name, (self.inputs[0], "output"), (in_shapes[0], out))
+            return [first, *in_shapes[1:]], [_legacy(first)] * self.num_outputs(attrs), []
+        needed = [s for s, name in zip(in_shapes, self.input_names(attrs), strict=True)]
+        if not all(known(s) for s in needed):
+            outs = [None] * self.num_outputs(attrs) if out_shapes is None else list(out_shapes)
+            return list(in_shapes), outs, []
+        shapes = listed(self._shape(self.values(in_shapes, attrs)))
+        if out_shapes is not None:
+            unify_shapes(self.name, ("output", "output"), (_legacy(shapes[0]), out_shapes[0]))
+        return list(in_shapes), [_legacy(s) for s in shapes], []
+
+    def infer_dtype(self, in_dtypes, attrs, out_dtypes=None):
+        """See `Operator.infer_dtype`."""
+        names = self.input_names(attrs)
+        typed = [(n, d) for n, d in zip(names, in_dtypes, strict=True) if n not in self.free]
+        extra = ()
+        if self._dtype is None and out_dtypes is not None:
+            extra = (("output", out_dtypes[0]),)
+        pairs = (*typed, *extra)
+        dtype = unify_dtypes(self.name, [n for n, _ in pairs], [d for _, d in pairs])
+        filled = [dtype if d is None or n not in self.free else d for n, d in zip(names, in_dtypes, strict=True)]
+        filled = [d if d is None else DTYPES[code_of(d)] for d in filled]
+        return filled, self._result_dtypes(filled, dtype, attrs), []
+
+    def _result_dtypes(self, in_dtypes: Sequence, common: Any, attrs: dict) -> list:
+        if self._dtype is None:
+            return [common] * self.num_outputs(attrs)
+        values = {**attrs, **dict.fromkeys(self.inputs), **dict(zip(self.inputs, in_dtypes, strict=False))}
+        if self.variadic:
+            values[self.inputs[0]] = common
+        return [d if d is None else np.dtype(d) for d in listed(self._dtype(values))]
+
+    def compute(self, inputs, attrs, outs=None, is_train=False, face=None):
+        """See `Operator.compute`."""
+        check_tensors(self, inputs, attrs)
+        shapes = self._check_shapes(inputs, attrs)
+        if self._dtype is None and len(inputs) == 1 and outs is None:
+            self._check_kinds(inputs, attrs)
+        else:
+            self._check_dtypes(inputs, attrs, outs, shapes)
+        keywords = dict(attrs)
+        if self.variadic:
+            del keywords["num_args"]
+        for name in self._reserved:
+            keywords[name] = is_train if name == "is_train" else face
+        if outs is not None and self._single:
+            out = outs[0]
+            if out is not None and out.shape != shapes[0]:
+                out = out._reshape_view(shapes[0])
+            keywords["out"] = out
+            self.function(*inputs, **keywords)
+            return list(outs)
+        keywords["out"] = outs if outs is not None else None if self._single else [None] * len(shapes)
+        result = self.function(*inputs, **keywords)
+        return list(result) if isinstance(result, (list, tuple)) else [result]
+
+    def _check_shapes(self, inputs: Sequence, attrs: dict) -> list:
+        in_shapes = [x.shape for x in inputs]
+        if self._infer is not None:
+            return self._infer(in_shapes, attrs, None)[1]
+        if self._shape is None:
+            return [in_shapes[0]] * self.num_outputs(attrs)
+        return listed(self._shape(self.values(in_shapes, attrs)))
+
+    def _check_dtypes(self, inputs: Sequence, attrs: dict, outs: Sequence | None, shapes: Sequence) -> None:
+        self._check_kinds(inputs, attrs)
+        if inputs and rules_of(inputs[0]) != "nd" and self._dtype is None:
+            return
+        _, dtypes, _ = self.infer_dtype([x.dtype for x in inputs], attrs)
+        if outs is not None:
+            check_out(self, outs, shapes, dtypes)
+
+    def _check_kinds(self, inputs: Sequence, attrs: dict) -> None:
+        for name, x in zip(self.input_names(attrs), inputs, strict=True):
+            if name not in self.free and kind_of(x.dtype) not in self.kinds:
+                expected = "a floating-point dtype" if self.kinds == "f" else f"a dtype of kind {self.kinds}"
+                raise DTypeError(message(self.name, name, expected, np.dtype(x.dtype)))
+
+
+def _legacy(shape: tuple | None) -> tuple | None:
+    """MXNet's arrays have at least one dimension."""
+    return (1,) if shape == () else shape
+
+
+class Layer(Op):
+    """An operator written as a class whose annotated attributes are the hyper-parameters.
+
+    The class has `forward(self, <inputs>, *, out)` and may have `infer(self, <input shapes>)` returning
+    (input shapes, output shapes), `inputs(self)`, `outputs(self)`, `visible(self)`, `backward(self,
+    g, ...)` over operators, `check(self)` of the hyper-parameters, `head_gradient(self)` (whether backward reads g), and `aux`, the
+    names of states.
+    """
+
+    def __init__(self, name: str, cls: type, inputs: Sequence[str], attributes: Sequence, **options: Any):
+        self.layer_class = cls
+        self._layers: dict = {}
+        self._backward = named(cls.backward) if hasattr(cls, "backward") else None
+        forward = cls.forward
+        forward.__doc__ = cls.__doc__
+        super().__init__(name, forward, inputs, attributes, **options)
+        self.__module__ = cls.__module__
+        self.aux = tuple(getattr(cls, "aux", ()))
+        self.inputs = tuple(n for n in self.inputs if n != "self")
+        self._single = not hasattr(cls, "outputs")
+
+    def _rules_of(self, grad):
+        return (self._backward,) if self._backward is not None else ()
+
+    def layer(self, attrs: dict) -> Any:
+        """Return the layer object of these hyper-parameters."""
+        key = tuple(attrs.values())
+        found = self._layers.get(key)
+        if found is None:
+            found = self.layer_class()
+            found.__dict__.update(attrs)
+            if hasattr(found, "check"):
+                found.check()
+            if len(self._layers) > 1000:  # programs that draw hyper-parameters at random
+                self._layers.clear()
+            self._layers[key] = found
+        return found
+
+    def input_names(self, attrs):
+        """See `Operator.input_names`."""
+        return self.layer(attrs).inputs() if hasattr(self.layer_class, "inputs") else self.inputs
+
+    def output_names(self, attrs):
+        """See `Operator.output_names`."""
+        return self.layer(attrs).outputs() if hasattr(self.layer_class, "outputs") else ("output",)
+
+    def num_visible(self, attrs):
+        """See `Operator.num_visible`."""
+        return getattr(self.layer_class, "visible", self.num_outputs(attrs))
+
+    def needs_head_gradient(self, attrs):
+        """See `Operator.needs_head_gradient`."""
+        if hasattr(self.layer_class, "head_gradient"):
+            return self.layer(attrs).head_gradient()
+        return super().needs_head_gradient(attrs)
+
+    def infer_shape(self, in_shapes, attrs, out_shapes=None):
+        """See `Operator.infer_shape`."""
+        return self._infer_layer(list(in_shapes), attrs, out_shapes)
+
+    def _infer_layer(self, in_shapes: list, attrs: dict, out_shapes: Sequence | None) -> tuple:
+        names = self.input_names(attrs)
+        layer = self.layer(attrs)
+        out = out_shapes[0] if out_shapes is not None else None
+        filled, outs = layer.infer(out, *in_shapes)
+        merged = []
+        for name, given, expected in zip(names, in_shapes, filled, strict=True):
+            merged.append(self._merge(names[0], in_shapes[0], name, given, expected))
+        if out is not None and outs[0] is not None:
+            unify_shapes(self.name, ("output", "output"), (outs[0], out))
+        return merged, [_legacy(s) for s in outs], []
+
+    def _merge(self, data: str, data_shape: Any, name: str, given: Any, expected: Any) -> Any:
+        try:
+            return unify_shapes(self.name, (name, name), (expected, given))
+        except ShapeError:
+            hint = "transpose it" if tuple(given) == tuple(expected[::-1]) else None
+            source = f"shape {describe(expected)}"
+            if name != data:
+                source += f" from {data} {describe(data_shape)}"
+            text = message(self.name, name, source, describe(given), hint)
+            raise ShapeError(text) from None
+
+    def _check_shapes(self, inputs, attrs):
+        return self._infer_layer([x.shape for x in inputs], attrs, None)[1]
+
+    def compute(self, inputs, attrs, outs=None, is_train=False, face=None):
+        """See `Operator.compute`."""
+        check_tensors(self, inputs, attrs)
+        shapes = self._check_shapes(inputs, attrs)
+        self._check_dtypes(inputs, attrs, outs, shapes)
+        layer = self.layer(attrs)
+        keywords = {"is_train": is_train} if "is_train" in self._reserved else {}
+        if self._single:
+            result = layer.forward(*inputs, out=None if outs is None else outs[0], **keywords)
+            return [result] if outs is None else list(outs)
+        blank = [None] * len(shapes)
+        return list(layer.forward(*inputs, out=blank if outs is None else list(outs), **keywords))
+
+    def gradient(self, g_outputs, inputs, outputs, attrs, wanted=None):
+        """See `Operator.gradient`."""
+        if self._backward is None:
+            return [None] * len(inputs)
+        values = self._values(g_outputs, inputs, outputs, attrs) | {"self": self.layer(attrs)}
+        for name in self.inputs:
+            values.setdefault(name)
+        result = self._backward(values)
+        result = list(result) if isinstance(result, tuple) else [result]
+        return (result + [None] * len(inputs))[: len(inputs)]

@@ -1,0 +1,331 @@
+"""`Operator`: what one declaration becomes, and the one way in which it is called.
+
+An operator knows no array class.  A call finds its first tensor operand and hands over to that
+operand's `_apply(op, inputs, attrs, out, name)`: NDArray's computes, Symbol's adds a node.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import DTYPES, code_of
+from ..errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, message, problem, unknown_attribute
+from ._attributes import REQUIRED, Attribute, Attributes
+from ._cases import Case, Draw
+
+__all__ = ["REGISTRY", "Operator", "Rule", "describe", "register", "unify_shapes"]
+
+REGISTRY: dict[str, "Operator"] = {}
+_lock = threading.Lock()
+
+# Keywords that every call takes besides the attributes: MXNet's symbols carry attributes of their own.
+NODE_KEYWORDS = ("attr",)
+
+
+class Rule:
+    """A gradient rule and what it reads, taken from its argument names.
+
+    `g` is the gradient of the first output, `g_<output>` that of another one; other names are inputs,
+    outputs (`y` is the first one) and attributes.
+    """
+
+    __slots__ = ("function", "names")
+
+    def __init__(self, function: Callable):
+        code = function.__code__
+        self.function = function
+        self.names = code.co_varnames[: code.co_argcount]
+
+    def __call__(self, values: dict) -> Any:
+        return self.function(*[values[name] for name in self.names])
+
+
+class Operator:
+    """One declared operator.  `nd.X` and `sym.X` are this object.
+
+    Attributes (besides those of the constructor)
+    ----------
+    inputs : names of all tensor inputs; of a variadic operator, the name of the list.
+    attributes : `Attribute` by name, in the order of the signature.
+    needs : names of the inputs and outputs that the gradient reads.
+    shape_only : inputs of which only the shape is read.
+    """
+
+    def __init__(self, name: str, function: Any, inputs: Sequence[str], attributes: Sequence[Attribute], *,
+                 grad: Any, ref: Callable | None = None, cases: Sequence = (), dtypes: str = "float",
+                 grad_check: str | None = None, variadic: bool = False, shape_only: Sequence[str] = (),
+                 identity: bool = False):  # fmt: skip
+        self.name = self.__name__ = self.__qualname__ = name
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
+        self.function = function
+        self.inputs = tuple(inputs)
+        self.variadic = variadic
+        self.attributes = {a.name: a for a in attributes}
+        self.ref = ref
+        self.cases = tuple(Case((c,), {}) if isinstance(c, Draw) else c for c in cases)
+        self.dtypes = dtypes
+        self.grad_check = grad_check
+        self.shape_only = tuple(shape_only)
+        self.identity = identity  # the result is the first input when the shapes agree
+        self.aux: tuple[str, ...] = ()
+        self.rules = self._rules_of(grad)
+        self.needs = frozenset(n for rule in self.rules if rule for n in rule.names if self._is_value(n))
+        self.differentiable = any(self.rules)
+        self._given = frozenset(self.attributes)
+        self._defaults = None
+        if all(a.default is not REQUIRED for a in attributes):
+            self._defaults = Attributes({a.name: a.default for a in attributes})
+        register(self)
+
+    def __repr__(self) -> str:
+        return f"<operator {self.name}>"
+
+    def __reduce__(self) -> str | tuple:
+        return find, (self.name,)
+
+    # -- what a declaration may make depend on the attributes --------------------------------------
+
+    def input_names(self, attrs: dict) -> tuple[str, ...]:
+        """Names of the tensor inputs of a use with these attributes."""
+        if self.variadic:
+            return tuple([f"arg{i}" for i in range(attrs["num_args"])])
+        return self.inputs
+
+    def output_names(self, attrs: dict) -> tuple[str, ...]:
+        """Names of all outputs, hidden ones last."""
+        return ("output",)
+
+    def num_outputs(self, attrs: dict) -> int:
+        """Number of outputs, hidden ones included."""
+        return len(self.output_names(attrs))
+
+    def num_visible(self, attrs: dict) -> int:
+        """Number of outputs that a call returns."""
+        return self.num_outputs(attrs)
+
+    def aux_names(self, attrs: dict) -> tuple[str, ...]:
+        """Names of the inputs that are states, written by a forward pass in training."""
+        return self.aux
+
+    # -- arguments -----------------------------------------------------------------------------------
+
+    def __call__(self, *operands: Any, out: Any = None, name: str | None = None, **keywords: Any) -> Any:
+        if not keywords and self._defaults is not None and len(operands) == len(self.inputs):
+            try:
+                apply = operands[0]._apply
+            except AttributeError:
+                pass
+            else:
+                if not self.variadic:
+                    return apply(self, operands, self._defaults, out, name)
+        node = {key: keywords.pop(key) for key in NODE_KEYWORDS if key in keywords}
+        inputs, attrs = self.bind_arguments(operands, keywords)
+        for operand in inputs:
+            apply = getattr(operand, "_apply", None)
+            if apply is not None:
+                return apply(self, inputs, attrs, out, name, **node)
+        got = type(inputs[0]).__name__ if inputs and inputs[0] is not None else "nothing"
+        first = self.inputs[0] if self.inputs else None
+        raise ArgumentTypeError(message(self.name, first, "an NDArray or a Symbol", got))
+
+    def bind_arguments(self, operands: Sequence, keywords: dict) -> tuple[tuple, Attributes]:
+        """Split the arguments of a call into inputs (None where not given) and typed attributes."""
+        if self.variadic:
+            return self._bind_variadic(operands, keywords)
+        count = len(self.inputs)
+        inputs = list(operands[:count])
+        named = dict(zip(self.attributes, operands[count:], strict=False))
+        if len(operands) > count + len(self.attributes):
+            expected = f"at most {count + len(self.attributes)} arguments"
+            raise ArgumentTypeError(message(self.name, None, expected, len(operands)))
+        inputs += [None] * (count - len(inputs))
+        for key, value in keywords.items():
+            if key in self.inputs:
+                position = self.inputs.index(key)
+                if inputs[position] is not None:
+                    raise ArgumentTypeError(problem(self.name, key, "given twice"))
+                inputs[position] = value
+            elif key in named:
+                raise ArgumentTypeError(problem(self.name, key, "given twice"))
+            else:
+                named[key] = value
+        attrs = self.parse_attrs(named)
+        names = self.input_names(attrs)
+        if len(names) < count and any(value is not None for value in inputs[len(names) :]):
+            extra = self.inputs[len(names)]
+            raise ArgumentTypeError(problem(self.name, extra, f"takes only {', '.join(names)} with {attrs}"))
+        return tuple(inputs[: len(names)]), attrs
+
+    def _bind_variadic(self, operands: Sequence, keywords: dict) -> tuple[tuple, Attributes]:
+        if self.inputs[0] in keywords:
+            operands = keywords.pop(self.inputs[0])
+        if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+            operands = operands[0]
+        named = {"num_args": len(operands)} | {k: v for k, v in keywords.items() if v is not None}
+        attrs = self.parse_attrs(named)
+        if attrs["num_args"] != len(operands) and operands:
+            raise ArgumentError(message(self.name, "num_args", f"{len(operands)}, the number of inputs",
+                                        attrs["num_args"]))  # fmt: skip
+        return tuple(operands), attrs
+
+    def parse_attrs(self, given: dict) -> Attributes:
+        """Return typed values of all attributes from Python values or MXNet's strings.
+
+        Raises UnknownAttributeError for names that the operator does not have (naming the closest), and
+        ArgumentError for values that an attribute does not take or for a missing one.
+        """
+        if not given and self._defaults is not None:
+            return self._defaults
+        values = {}
+        for key, attribute in self.attributes.items():
+            if key in given:
+                values[key] = attribute.parse(self.name, given[key])
+            elif attribute.default is REQUIRED:
+                raise ArgumentTypeError(problem(self.name, key, "missing", f"pass {key}={attribute.expected}"))
+            else:
+                values[key] = attribute.default
+        if len(values) < len(self.attributes) or not self._given.issuperset(given):
+            unknown = next(key for key in given if key not in self.attributes)
+            raise unknown_attribute(self.name, unknown, (*self.inputs, *self.attributes))
+        return Attributes(values, given)
+
+    def format_attrs(self, attrs: dict, every: bool = False) -> dict[str, str]:
+        """Return MXNet's text of the attributes that the caller gave (or of all)."""
+        keys = attrs if every else getattr(attrs, "given", attrs)
+        return {key: self.attributes[key].format(attrs[key]) for key in keys}
+
+    # -- inference --------------------------------------------------------------------------------------
+
+    def infer_shape(self, in_shapes: Sequence, attrs: dict, out_shapes: Sequence | None = None):
+        """Return (input shapes, output shapes, aux shapes), filled in as far as they follow.
+
+        An unknown shape is None, an unknown extent None inside a shape.  Raises ShapeError where they
+        contradict each other.
+        """
+        raise NotImplementedError
+
+    def infer_dtype(self, in_dtypes: Sequence, attrs: dict, out_dtypes: Sequence | None = None):
+        """Return (input dtypes, output dtypes, aux dtypes), None where unknown."""
+        raise NotImplementedError
+
+    # -- running ----------------------------------------------------------------------------------------
+
+    def compute(self, inputs: Sequence, attrs: dict, outs: Sequence | None = None, is_train: bool = False,
+                face: int | None = None) -> list:  # fmt: skip
+        """Push the operation to the engine; return its outputs (those given in `outs`, else new ones).
+
+        `face` says what to make where there is no tensor input to follow.
+        """
+        raise NotImplementedError
+
+    # -- gradient -----------------------------------------------------------------------------------------
+
+    def gradient(self, g_outputs: Sequence, inputs: Sequence, outputs: Sequence, attrs: dict,
+                 wanted: Sequence[bool] | None = None) -> list:  # fmt: skip
+        """Return the gradients of the inputs, made of operators; None where there is none.
+
+        `g_outputs` holds the head gradients, None where nothing flows back.  Values that no rule `needs`
+        may be None.
+        """
+        count = len(inputs)
+        if not self.differentiable:
+            return [None] * count
+        values = self._values(g_outputs, inputs, outputs, attrs)
+        if self.variadic or len(self.rules) != len(self.inputs):
+            result = self.rules[0](values)
+            result = list(result) if isinstance(result, (tuple, list)) else [result]
+            return result + [None] * (count - len(result))
+        return [
+            rule(values) if rule is not None and (wanted is None or wanted[i]) else None
+            for i, rule in enumerate(self.rules[:count])
+        ]
+
+    def needs_head_gradient(self, attrs: dict) -> bool:
+        """Whether the gradient reads the gradient of any output (a loss's does not)."""
+        return any(n == "g" or n.startswith("g_") for rule in self.rules if rule for n in rule.names)
+
+    def _rules_of(self, grad: Any) -> tuple:
+        if grad is None:
+            return ()
+        if isinstance(grad, tuple):
+            return tuple(Rule(f) if f is not None else None for f in grad)
+        return (Rule(grad),)
+
+    def _is_value(self, name: str) -> bool:
+        return name != "g" and not name.startswith("g_") and name not in self.attributes
+
+    def _values(self, g_outputs: Sequence, inputs: Sequence, outputs: Sequence, attrs: dict) -> dict:
+        values = dict(attrs)
+        for position, (name, output) in enumerate(zip(self.output_names(attrs), outputs, strict=True)):
+            values[name] = output
+            g = g_outputs[position] if position < len(g_outputs) else None
+            if g is None and output is not None and position < self.num_visible(attrs):
+                g = find("zeros_like")(output) if self.num_visible(attrs) > 1 else None
+            values["g_" + name] = g
+        if outputs:
+            values["y"] = outputs[0]
+        values["g"] = g_outputs[0] if g_outputs else None
+        if self.variadic:
+            values[self.inputs[0]] = list(inputs)
+            values["g_outputs"] = list(g_outputs)
+        else:
+            values.update(zip(self.inputs, inputs, strict=False))
+        if "outputs" not in values:
+            values["outputs"] = list(outputs)
+            values["g_outputs"] = [values["g_" + n] for n in self.output_names(attrs)]
+        return values
+
+
+def register(op: Operator) -> None:
+    """Enter an operator under its name; a name is declared once."""
+    with _lock:
+        if op.name in REGISTRY:
+            raise ArgumentError(problem("declare", op.name, "an operator of this name is declared already"))
+        REGISTRY[op.name] = op
+
+
+def find(name: str) -> Operator:
+    """Return the operator of a name of its own (not of an alias)."""
+    return REGISTRY[name]
+
+
+def describe(shape: Sequence | None) -> str:
+    """A shape for error texts, with ? for what is unknown."""
+    if shape is None:
+        return "unknown"
+    text = ", ".join("?" if extent is None else str(extent) for extent in shape)
+    return f"({text},)" if len(shape) == 1 else f"({text})"
+
+
+def unify_shapes(op: str, names: Sequence[str], shapes: Sequence) -> tuple | None:
+    """Return the one shape that all of these are, as far as known; raise ShapeError if they differ."""
+    result = None
+    for name, shape in zip(names, shapes, strict=False):
+        if shape is None:
+            continue
+        if result is None:
+            result = list(shape)
+            continue
+        if len(shape) != len(result) or any(
+            a is not None and b is not None and a != b for a, b in zip(shape, result, strict=True)
+        ):
+            raise ShapeError(message(op, name, f"shape {describe(result)}", describe(shape)))
+        result = [b if a is None else a for a, b in zip(result, shape, strict=True)]
+    return None if result is None else tuple(result)
+
+
+def unify_dtypes(op: str, names: Sequence[str], dtypes: Sequence) -> np.dtype | None:
+    """Return the one dtype that all of these are, if any is known; raise DTypeError if they differ."""
+    result = None
+    for name, dtype in zip(names, dtypes, strict=False):
+        if dtype is None:
+            continue
+        dtype = DTYPES[code_of(dtype)]
+        if result is None:
+            result = dtype
+        elif dtype != result:
+            raise DTypeError(message(op, name, f"dtype {result}", dtype, f"convert it with .astype({result.name!r})"))
+    return result

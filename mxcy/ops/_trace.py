@@ -1,0 +1,189 @@
+"""Tracing of elementwise bodies into short programs.
+
+A body such as `return ufunc.exp(x) - 1` is called once with tracer values, which write down what is done
+to them.  The result, a `Trace`, is plain data: the CPU's block machine compiles it for the dtypes at hand,
+and a generator of GPU kernels can read the same steps.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._pointwise import Const, Program, compile_program
+
+__all__ = ["SCALAR", "Trace", "Value", "own", "resolve", "trace", "ufunc"]
+
+
+class Step(NamedTuple):
+    """One call: the name of a ufunc (or of an own loop) and its operands."""
+
+    function: str
+    operands: tuple  # value numbers (inputs first, then results of the steps), or Const
+
+
+class Trace(NamedTuple):
+    """The steps of a body; `outputs` are value numbers."""
+
+    inputs: int
+    steps: tuple[Step, ...]
+    outputs: tuple[int, ...]
+
+    def compile(self, in_dtypes: list, out_dtypes: list | None = None, rules: str = "nd") -> Program:
+        """Return the CPU program for inputs of these dtype codes (or, for Python scalars, types)."""
+        steps = [(resolve(step.function, rules), list(step.operands)) for step in self.steps]
+        return compile_program(self.inputs, steps, list(self.outputs), in_dtypes, out_dtypes)
+
+
+class Value:
+    """What a body sees instead of an array: a number in the program being written."""
+
+    __slots__ = ("dtype", "number", "recorder")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, recorder: "Recorder", number: int, dtype: np.dtype | None = None):
+        self.recorder = recorder
+        self.number = number
+        self.dtype = dtype  # of inputs; None for results
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether this input holds integers or booleans: bodies may compute those another way."""
+        return self.dtype is not None and self.dtype.kind in "iub"
+
+    def __add__(self, other):
+        return ufunc.add(self, other)
+
+    def __radd__(self, other):
+        return ufunc.add(other, self)
+
+    def __sub__(self, other):
+        return ufunc.subtract(self, other)
+
+    def __rsub__(self, other):
+        return ufunc.subtract(other, self)
+
+    def __mul__(self, other):
+        return ufunc.multiply(self, other)
+
+    def __rmul__(self, other):
+        return ufunc.multiply(other, self)
+
+    def __truediv__(self, other):
+        return ufunc.true_divide(self, other)
+
+    def __rtruediv__(self, other):
+        return ufunc.true_divide(other, self)
+
+    def __floordiv__(self, other):
+        return ufunc.floor_divide(self, other)
+
+    def __mod__(self, other):
+        return ufunc.remainder(self, other)
+
+    def __pow__(self, other):
+        return ufunc.power(self, other)
+
+    def __neg__(self):
+        return ufunc.negative(self)
+
+    def __eq__(self, other):
+        return ufunc.equal(self, other)
+
+    def __ne__(self, other):
+        return ufunc.not_equal(self, other)
+
+    def __lt__(self, other):
+        return ufunc.less(self, other)
+
+    def __le__(self, other):
+        return ufunc.less_equal(self, other)
+
+    def __gt__(self, other):
+        return ufunc.greater(self, other)
+
+    def __ge__(self, other):
+        return ufunc.greater_equal(self, other)
+
+    def __and__(self, other):
+        return ufunc.logical_and(self, other)
+
+    def __bool__(self):
+        raise TypeError("the body of an elementwise operator cannot branch on values; use where")
+
+
+class Recorder:
+    """Collects the steps of one body."""
+
+    def __init__(self, dtypes: list):
+        self.dtypes = dtypes
+        self.steps: list[Step] = []
+
+    def call(self, name: str, operands: tuple) -> Value:
+        entries = [o.number if isinstance(o, Value) else Const(o) for o in operands]
+        self.steps.append(Step(name, tuple(entries)))
+        return Value(self, len(self.dtypes) + len(self.steps) - 1)
+
+
+class Functions:
+    """`ufunc.<name>`: the ufuncs of NumPy and scipy.special inside bodies; `own.<name>`: the machine's loops."""
+
+    def __init__(self, prefix: str = ""):
+        self.__dict__["prefix"] = prefix
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        full = self.prefix + name
+
+        def record(*operands: Any) -> Value:
+            recorder = next(o.recorder for o in operands if isinstance(o, Value))
+            return recorder.call(full, operands)
+
+        record.__name__ = name
+        self.__dict__[name] = record
+        return record
+
+
+OWN = "own."
+ufunc = Functions()
+own = Functions(OWN)  # comparisons and logic here give 0 and 1 in the dtype of their operands, as MXNet's do
+
+
+def trace(body: Any, dtypes: list, arguments: dict) -> Trace:
+    """Return the trace of a body whose first arguments are arrays of these dtypes.
+
+    `arguments` holds the others by name; `SCALAR` there stands for a number given at run time, for which
+    `dtypes` has an entry (None) at its end.
+    """
+    recorder = Recorder(dtypes)
+    values = [Value(recorder, number, dtype) for number, dtype in enumerate(dtypes)]
+    tensors = len(dtypes) - sum(1 for value in arguments.values() if value is SCALAR)
+    scalars = iter(values[tensors:])
+    bound = {name: next(scalars) if value is SCALAR else value for name, value in arguments.items()}
+    result = body(*values[:tensors], **bound)
+    results = result if isinstance(result, tuple) else (result,)
+    outputs = []
+    for value in results:
+        if value.number < len(dtypes):  # the body returned its argument
+            value = recorder.call("positive", (value,))
+        outputs.append(value.number)
+    return Trace(len(dtypes), tuple(recorder.steps), tuple(outputs))
+
+
+SCALAR = object()  # in trace(): this argument is a number given at run time
+
+def resolve(name: str, rules: str = "nd") -> Any:
+    """Return the ufunc of a name (NumPy's, else scipy.special's), or the name of an own loop.
+
+    By NumPy's rules a comparison is NumPy's own, which gives booleans.
+    """
+    if name.startswith(OWN):
+        name = name[len(OWN) :]
+        if rules == "nd" or not hasattr(np, name):
+            return name
+    found = getattr(np, name, None)
+    if not isinstance(found, np.ufunc):
+        import scipy.special  # imported on first use: it takes longer than NumPy itself
+
+        found = getattr(scipy.special, name)
+    return found

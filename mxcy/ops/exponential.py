@@ -1,0 +1,150 @@
+"""Exponentials, logarithms, roots and powers of one array, and the gamma and error functions."""
+
+import numpy as np
+
+from ..errors import ArgumentTypeError, DTypeError, UnknownAttributeError
+from . import arithmetic
+from ._cases import case, given, raises, special, uniform
+from ._declare import elementwise
+from ._trace import ufunc
+
+ANY = [uniform(3, 4), uniform(), uniform(0, 2), uniform(2, 1, 3)]
+POSITIVE = [uniform(3, 4, low=0.3, high=3), uniform(low=1, high=2), uniform(0, 2, low=1)]
+NOT_ZERO = [uniform(3, 4, low=0.5), uniform(4, low=-2, high=-0.5), uniform(0, 2, low=1)]
+
+
+@elementwise(
+    grad=lambda g, y: g * y, ref=np.exp,
+    cases=[
+        *ANY,
+        raises(DTypeError, given([True], "bool"), match="exp(data): expected a dtype that is integer or"),
+        raises(UnknownAttributeError, uniform(2), scale=2, match="exp(scale): expected"),
+        raises(ArgumentTypeError, match="exp(data): expected an NDArray or a Symbol, got nothing"),
+    ],
+)  # fmt: skip
+def exp(data):
+    """e to the power of every element."""
+    return ufunc.exp(data)
+
+
+@elementwise(grad=lambda g, y: g * (y + 1), ref=np.expm1, cases=ANY)
+def expm1(data):
+    """exp(x) - 1, accurate near 0."""
+    return ufunc.expm1(data)
+
+
+@elementwise(grad=lambda g, data: g / data, ref=np.log, cases=POSITIVE)
+def log(data):
+    """Natural logarithm of every element."""
+    return ufunc.log(data)
+
+
+@elementwise(grad=lambda g, data: g / data * (1 / float(np.log(10))), ref=np.log10, cases=POSITIVE)
+def log10(data):
+    """Logarithm to base 10."""
+    return ufunc.log10(data)
+
+
+@elementwise(grad=lambda g, data: g / data * (1 / float(np.log(2))), ref=np.log2, cases=POSITIVE)
+def log2(data):
+    """Logarithm to base 2."""
+    return ufunc.log2(data)
+
+
+@elementwise(grad=lambda g, data: g / (data + 1), ref=np.log1p, cases=POSITIVE)
+def log1p(data):
+    """log(1 + x), accurate near 0."""
+    return ufunc.log1p(data)
+
+
+@elementwise(grad=lambda g, y: g / y * 0.5, ref=np.sqrt, cases=POSITIVE)
+def sqrt(data):
+    """Square root of every element."""
+    return ufunc.sqrt(data)
+
+
+@elementwise(grad=lambda g, data, y: g * y / data * -0.5, ref=lambda x: 1 / np.sqrt(x), cases=POSITIVE)
+def rsqrt(data):
+    """1 / sqrt(x)."""
+    return 1.0 / ufunc.sqrt(data)
+
+
+@elementwise(grad=lambda g, y: g / (y * y) * (1 / 3), ref=np.cbrt, cases=NOT_ZERO)
+def cbrt(data):
+    """Cube root of every element."""
+    return ufunc.cbrt(data)
+
+
+@elementwise(grad=lambda g, data, y: g * y / data * (-1 / 3), ref=lambda x: 1 / np.cbrt(x), cases=NOT_ZERO)
+def rcbrt(data):
+    """1 / cbrt(x)."""
+    return 1.0 / ufunc.cbrt(data)
+
+
+@elementwise(grad=lambda g, data: g * data * 2.0, kinds="iufc", ref=np.square, cases=ANY)
+def square(data):
+    """x² of every element."""
+    return ufunc.square(data)
+
+
+@elementwise(grad=lambda g, y: -(g * y * y), ref=lambda x: arithmetic.divide_reference(1, x), cases=NOT_ZERO)
+def reciprocal(data):
+    """1 / x; integers truncate towards zero."""
+    return arithmetic.quotient(1, data)
+
+
+@elementwise(
+    grad=lambda g, data: g * exp(-(data * data)) * float(2 / np.sqrt(np.pi)), ref=lambda x: special.erf(x),
+    cases=ANY,
+)  # fmt: skip
+def erf(data):
+    """Error function of every element."""
+    return ufunc.erf(data)
+
+
+@elementwise(
+    grad=lambda g, y: g * exp(y * y) * float(np.sqrt(np.pi) / 2), ref=lambda x: special.erfinv(x),
+    cases=[uniform(3, 4, low=-0.9, high=0.9), uniform(0, 2)], kinds="f",
+)  # fmt: skip
+def erfinv(data):
+    """Inverse of the error function."""
+    return ufunc.erfinv(data)
+
+
+@elementwise(grad=lambda g, data, y: g * y * digamma(data), ref=lambda x: special.gamma(x), cases=POSITIVE, kinds="f")
+def gamma(data):
+    """Gamma function of every element."""
+    return ufunc.gamma(data)
+
+
+@elementwise(grad=lambda g, data: g * digamma(data), ref=lambda x: special.gammaln(x), cases=POSITIVE, kinds="f")
+def gammaln(data):
+    """Logarithm of the absolute value of the gamma function."""
+    return ufunc.gammaln(data)
+
+
+@elementwise(grad=lambda g, data: g * _trigamma(data), ref=lambda x: special.digamma(x), cases=POSITIVE, kinds="f")
+def digamma(data):
+    """Derivative of the logarithm of the gamma function."""
+    return ufunc.digamma(data)
+
+
+@elementwise(
+    grad=lambda g, data: g * _polygamma(data, n=2), ref=lambda x: special.polygamma(1, x), cases=POSITIVE,
+    kinds="f",
+)  # fmt: skip
+def _trigamma(data):
+    """Second derivative of the logarithm of the gamma function: the Hurwitz zeta function at (2, x)."""
+    return ufunc.zeta(2.0, data)
+
+
+@elementwise(
+    grad=lambda g, data, n: g * _polygamma(data, n=n + 1), kinds="f",
+    ref=lambda x, n: special.polygamma(n, x), cases=[case(c, n=2) for c in POSITIVE],
+)  # fmt: skip
+def _polygamma(data, *, n: int):
+    """Derivative n of the digamma function: (-1)^(n+1) n! zeta(n + 1, x)."""
+    factor = 1.0 if n % 2 else -1.0
+    for k in range(1, n + 1):
+        factor *= k
+    return ufunc.zeta(float(n + 1), data) * factor

@@ -1,0 +1,183 @@
+"""`Updater`: an optimizer with the states of its parameters.
+
+States are saved as an ordinary `.params` file, which `nd.load` reads, here and in MXNet: the arrays, and
+one array of bytes called `index` that holds JSON, which says what they belong to. There is no pickle in
+it, so a file from elsewhere cannot run code.
+
+    {"format": "mxcy-updater", "version": 1,
+     "states": [[key, structure], ...],       null: no state; "3": array `3`; [...]: a tuple of these
+     "optimizer": null or {"name": "sgd", "fields": {...}, "scheduler": null or {"name", "fields"}}}
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+
+from .. import lr_scheduler as schedulers
+from .. import ndarray as nd
+from ..errors import FormatError, message, problem
+from ..ndarray import NDArray
+from .optimizer import Optimizer
+
+__all__ = ["Updater", "get_updater"]
+
+FORMAT, VERSION = "mxcy-updater", 1
+LEFT_OUT = {"sym_info", "param_dict", "lr_scheduler"}  # fields of optimizers that are made anew
+
+
+class Updater:
+    """Applies an optimizer: `updater(index, grad, weight)`. States are made when they are first needed.
+
+    Attributes
+    ----------
+    states : state of each parameter by index.
+    aggregate_updates : whether lists of parameters may be given.
+    """
+
+    def __init__(self, optimizer: Optimizer):
+        self.optimizer = optimizer
+        self.states: dict[Any, Any] = {}
+        self.states_synced: dict[Any, bool] = {}
+        self.aggregate_updates = optimizer.aggregate_num > 0
+
+    def __call__(self, index: Any, grad: Any, weight: Any) -> None:
+        """Update one weight by its gradient, or each of a list."""
+        if not isinstance(index, (list, tuple)):
+            index, grad, weight = [index], [grad], [weight]
+        for key, w in zip(index, weight, strict=True):
+            if key not in self.states:
+                self.states[key] = self.optimizer.create_state_multi_precision(key, w)
+            elif not self.states_synced[key]:
+                self.states[key] = self.sync_state_context(self.states[key], w.context)
+            self.states_synced[key] = True
+        states = [self.states[key] for key in index]
+        if self.aggregate_updates and len(index) > 1:
+            self.optimizer.update_multi_precision(list(index), weight, grad, states)
+            return
+        for arguments in zip(index, weight, grad, states, strict=True):
+            self.optimizer.update_multi_precision(*arguments)
+
+    def sync_state_context(self, state: Any, context: Any) -> Any:
+        """Return a state with its arrays on a device."""
+        if isinstance(state, NDArray):
+            return state.as_in_context(context)
+        if isinstance(state, (tuple, list)):
+            return type(state)(self.sync_state_context(part, context) for part in state)
+        return state
+
+    def get_states(self, dump_optimizer: bool = False) -> bytes:
+        """Return all states as bytes; with `dump_optimizer` the optimizer too, as its name and its fields."""
+        arrays: list[NDArray] = []
+
+        def structure(state: Any) -> Any:
+            if isinstance(state, (tuple, list)):
+                return [structure(part) for part in state]
+            if state is None:
+                return None
+            arrays.append(state)
+            return str(len(arrays) - 1)
+
+        index = {
+            "format": FORMAT,
+            "version": VERSION,
+            "states": [[key, structure(state)] for key, state in self.states.items()],
+            "optimizer": describe(self.optimizer) if dump_optimizer else None,
+        }
+        text = np.frombuffer(json.dumps(index).encode(), np.uint8)
+        named = {"index": nd.array(text, dtype=np.uint8)} | {str(i): x for i, x in enumerate(arrays)}
+        stream = io.BytesIO()
+        nd.save(stream, named)
+        return stream.getvalue()
+
+    def set_states(self, states: bytes) -> None:
+        """Take over the states, and the optimizer if it is there, that `get_states` returned.
+
+        Raises FormatError for bytes that are not of that kind; then nothing is changed.
+        """
+        arrays, index = read_index(states)
+
+        def restored(state: Any) -> Any:
+            if isinstance(state, list):
+                return tuple(restored(part) for part in state)
+            return None if state is None else arrays[state]
+
+        try:
+            found = {key: restored(state) for key, state in index["states"]}
+            described = index["optimizer"]
+            optimizer = self.optimizer if described is None else rebuild(described, self.optimizer)
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise FormatError(problem("set_states", "states", f"the index does not fit: {error}")) from None
+        self.optimizer = optimizer
+        self.aggregate_updates = optimizer.aggregate_num > 0
+        self.states = found
+        self.states_synced = dict.fromkeys(found, False)
+
+
+def read_index(states: bytes) -> tuple[dict[str, NDArray], dict[str, Any]]:
+    arrays = nd.load_frombuffer(states, "states")
+    try:
+        index = json.loads(arrays["index"].asnumpy().tobytes())  # type: ignore[call-overload]
+        if (index["format"], index["version"]) == (FORMAT, VERSION):
+            return arrays, index  # type: ignore[return-value]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        pass
+    expected = f"states of an updater ({FORMAT} {VERSION})"
+    raise FormatError(message("set_states", "states", expected, "something else"))
+
+
+def describe(optimizer: Optimizer) -> dict[str, Any]:
+    """An optimizer as its name and its fields. Keys of dicts keep their type."""
+    name = type(optimizer).__name__.lower()
+    described: dict[str, Any] = {"name": name, "fields": plain_fields(optimizer), "scheduler": None}
+    scheduler = optimizer.lr_scheduler
+    if scheduler is not None:
+        described["scheduler"] = {"name": type(scheduler).__name__, "fields": plain_fields(scheduler)}
+    return described
+
+
+def plain_fields(thing: Any) -> dict[str, Any]:
+    plain = {}
+    for name, value in vars(thing).items():
+        if name in LEFT_OUT:
+            continue
+        value = {"pairs": list(value.items())} if isinstance(value, dict) else value
+        try:
+            plain[name] = json.loads(json.dumps(value))
+        except TypeError:
+            expected = "fields that JSON can hold"
+            raise FormatError(message("get_states", name, expected, type(value).__name__)) from None
+    return plain
+
+
+def rebuild(described: dict[str, Any], old: Optimizer) -> Optimizer:
+    """The optimizer that was described; its symbol and parameters are the old one's."""
+    klass = Optimizer.opt_registry[described["name"]]
+    new = klass.__new__(klass)
+    vars(new).update({name: getattr(old, name) for name in LEFT_OUT})
+    fill(new, described["fields"])
+    new.lr_scheduler = None
+    if described["scheduler"] is not None:
+        name = described["scheduler"]["name"]
+        if name not in schedulers.__all__:
+            raise ValueError(f"no scheduler {name!r}")
+        kind = getattr(schedulers, name)
+        new.lr_scheduler = kind.__new__(kind)
+        fill(new.lr_scheduler, described["scheduler"]["fields"])
+    return new
+
+
+def fill(thing: Any, fields: dict[str, Any]) -> None:
+    """Set fields, but nothing that the class defines, such as a method."""
+    for name, value in fields.items():
+        if hasattr(type(thing), name):
+            raise ValueError(f"{name!r} is no field")
+        vars(thing)[name] = dict(map(tuple, value["pairs"])) if isinstance(value, dict) else value
+
+
+def get_updater(optimizer: Optimizer) -> Updater:
+    """Return the function `updater(index, grad, weight)` of an optimizer."""
+    return Updater(optimizer)

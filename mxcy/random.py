@@ -1,0 +1,21 @@
+"""Random arrays, and the seed of the generators.
+
+Each device has a counter-based generator (Philox4x32-10): one seed gives one sequence of arrays, whatever
+the number of threads, the engine or the instruction set. Without a call of `seed` the seed is 0.
+"""
+
+from __future__ import annotations
+
+from .context import Context
+from .kernels import philox
+from .ndarray.random import exponential, normal, randint, randn, shuffle, uniform
+
+__all__ = ["exponential", "normal", "randint", "randn", "seed", "shuffle", "uniform"]
+
+
+def seed(seed_state: int, ctx: Context | str = "all") -> None:
+    """Restart the random generators of all devices, or of one, from a seed.
+
+    Under "all" every device draws numbers of its own; devices seeded one by one draw the same numbers.
+    """
+    philox.seed(seed_state, ctx)

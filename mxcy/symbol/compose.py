@@ -1,0 +1,141 @@
+"""Makes nodes: names, automatic variables for missing inputs, labels from scopes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import attribute, name
+from ..dtypes import code_of, mxnet_flag_of
+from ..errors import ArgumentError, ArgumentTypeError, DTypeError, message, problem
+from ..graph.ir import Entry, Graph, Node
+
+__all__ = ["HIDDEN_KEYS", "add_node", "hint_of", "labels_of", "make_variable", "init_labels"]
+
+# Labels that may be written without underscores, as `lr_mult`; kept as `__lr_mult__`.
+HIDDEN_KEYS = ("ctx_group", "lr_mult", "wd_mult", "force_mirroring", "mirror_stage", "profiler_scope")
+
+# What the names of nodes begin with where MXNet's arithmetic says something else than the operator.
+_HINTS = {
+    "elemwise_add": "_plus", "elemwise_sub": "_minus", "elemwise_mul": "_mul", "elemwise_div": "_div",
+    "_plus_scalar": "_plusscalar", "_minus_scalar": "_minusscalar", "_rminus_scalar": "_rminusscalar",
+    "_mul_scalar": "_mulscalar", "_div_scalar": "_divscalar", "_rdiv_scalar": "_rdivscalar",
+    "_mod_scalar": "_modscalar", "_rmod_scalar": "_rmodscalar", "_power_scalar": "_powerscalar",
+    "_maximum_scalar": "_maximumscalar", "_minimum_scalar": "_minimumscalar",
+    "_hypot_scalar": "_hypotscalar",
+}  # fmt: skip
+
+# What MXNet initialises in a way of its own: the input of an operator, and its label.
+_INITS = {
+    ("BatchNorm", "moving_mean"): '["zero", {}]',
+    ("BatchNorm", "moving_var"): '["one", {}]',
+    ("LeakyReLU", "gamma"): '["Constant", {"value": 0.25}]',
+}
+
+
+def hint_of(op: Any) -> str:
+    """Return what automatic names of an operator's nodes begin with."""
+    return _HINTS.get(op.name, op.name.lower())
+
+
+def labels_of(op: Any, given: dict[str, str]) -> dict[str, str]:
+    """Return labels under the names that files have; raise for a name that is no label of operators."""
+    labels = {}
+    for key, value in given.items():
+        known = key in HIDDEN_KEYS
+        if op is not None and not known and not (key.startswith("__") and key.endswith("__")):
+            expected = f"one of {', '.join(HIDDEN_KEYS)}, or a name such as '__{key}__'"
+            raise ArgumentError(message(op.name, "attr", expected, repr(key)))
+        if not isinstance(value, str):
+            raise ArgumentError(message("attr", key, "a string", repr(value)))
+        labels[f"__{key}__" if known else key] = value
+    return labels
+
+
+def init_labels(op: Any, argument: str, labels: dict[str, str]) -> dict[str, str]:
+    """Return the labels of a variable that is this input of an operator: with how it begins."""
+    init = _INITS.get((op.name, argument))
+    return labels if init is None or "__init__" in labels else {**labels, "__init__": init}
+
+
+def add_node(op: Any, inputs: Sequence, attrs: Any, given_name: str | None, attr: dict | None,
+             hint: str | None = None) -> Graph:  # fmt: skip
+    """Return the graph of the visible outputs of a new node, named by `hint` if it has no name.
+
+    Inputs that are missing (None, or not there) become variables `<name>_<input>`, which take over the
+    attributes and labels of the node, as they do in MXNet.
+    """
+    labels = labels_of(op, attribute.current().get(attr))
+    full_name = name.current().get(given_name, hint or hint_of(op))
+    wanted = op.input_names(attrs)
+    if len(inputs) > len(wanted):
+        expected = f"{len(wanted)} inputs with these attributes, {', '.join(wanted)}"
+        raise ArgumentTypeError(message(op.name, None, expected, len(inputs)))
+    states = set(op.aux_names(attrs))
+    inherited = None
+    entries = []
+    for position, wanted_name in enumerate(wanted):
+        given = inputs[position] if position < len(inputs) else None
+        if given is None:
+            if inherited is None:
+                inherited = {**labels, **op.format_attrs(attrs)}
+            entry = Entry(Node(None, f"{full_name}_{wanted_name}", labels=dict(inherited)), 0)
+        else:
+            entry = _entry(op, wanted_name, given)
+        if wanted_name in states and entry.node.op is not None:
+            got = f"the output of node '{entry.node.name}'"
+            expected = "a variable, as the operator writes it"
+            raise ArgumentError(message(op.name, wanted_name, expected, got))
+        if entry.node.op is None:
+            entry.node.labels.update(init_labels(op, wanted_name, entry.node.labels))
+        entries.append(entry)
+    return Graph(Node(op, full_name, attrs, entries, labels).entries())
+
+
+def _entry(op: Any, argument: str, given: Any) -> Entry:
+    """The one entry of a symbol that is an operand."""
+    graph = getattr(given, "_graph", None)
+    if graph is None:
+        hint = "a variable stands for data; bind the data to it"
+        raise ArgumentTypeError(message(op.name, argument, "a Symbol", type(given).__name__, hint))
+    if len(graph.heads) != 1:
+        hint = "choose one by its number or name"
+        got = f"one with {len(graph.heads)} outputs"
+        raise ArgumentError(message(op.name, argument, "a symbol with one output", got, hint))
+    return graph.heads[0]
+
+
+def make_variable(given_name: str, attr: dict | None, shape: Any, lr_mult: Any, wd_mult: Any, dtype: Any,
+                  init: Any, stype: str | None, further: dict[str, Any]) -> Graph:  # fmt: skip
+    """Return the graph of a new variable; see `Variable`."""
+    if not isinstance(given_name, str):
+        raise ArgumentTypeError(message("Variable", "name", "a string", repr(given_name)))
+    if stype not in (None, "default"):
+        hint = "mxcy has dense storage only"
+        raise ArgumentError(message("Variable", "stype", "'default'", repr(stype), hint))
+    labels = labels_of(None, attribute.current().get(attr))
+    if shape is not None:
+        labels["__shape__"] = str(tuple(shape) if isinstance(shape, list) else shape)
+    if lr_mult is not None:
+        labels["__lr_mult__"] = str(lr_mult)
+    if wd_mult is not None:
+        labels["__wd_mult__"] = str(wd_mult)
+    if dtype is not None:
+        labels["__dtype__"] = _dtype_label(dtype)
+    if init is not None:
+        labels["__init__"] = init if isinstance(init, str) else init.dumps()
+    for key, value in further.items():
+        if not (key.startswith("__") and key.endswith("__")):
+            hint = f"write __{key}__ for a label of your own"
+            raise ArgumentError(problem("Variable", key, "unknown keyword", hint))
+        labels[key] = str(value)
+    return Graph([Entry(Node(None, given_name, labels=labels), 0)])
+
+
+def _dtype_label(dtype: Any) -> str:
+    flag = mxnet_flag_of(code_of(dtype))
+    if flag is None:
+        raise DTypeError(message("Variable", "dtype", "a dtype that MXNet's files know", np.dtype(dtype)))
+    return str(flag)

@@ -1,0 +1,400 @@
+"""Every operator as a function of symbols, under the names of MXNet.
+
+The list is `ops.PUBLIC`; a test compares them. Functions of two operands, each a symbol or a number, are
+those of `ops` themselves.
+"""
+
+from .. import ops
+from .function import SymbolFunction
+
+Activation = SymbolFunction(ops.Activation, "Activation")
+BlockGrad = SymbolFunction(ops.BlockGrad, "BlockGrad")
+Cast = SymbolFunction(ops.Cast, "Cast")
+Concat = SymbolFunction(ops.Concat, "Concat")
+Dropout = SymbolFunction(ops.Dropout, "Dropout")
+ElementWiseSum = SymbolFunction(ops.ElementWiseSum, "ElementWiseSum")
+Embedding = SymbolFunction(ops.Embedding, "Embedding")
+Flatten = SymbolFunction(ops.Flatten, "Flatten")
+FullyConnected = SymbolFunction(ops.FullyConnected, "FullyConnected")
+LeakyReLU = SymbolFunction(ops.LeakyReLU, "LeakyReLU")
+LinearRegressionOutput = SymbolFunction(ops.LinearRegressionOutput, "LinearRegressionOutput")
+LogisticRegressionOutput = SymbolFunction(ops.LogisticRegressionOutput, "LogisticRegressionOutput")
+MAERegressionOutput = SymbolFunction(ops.MAERegressionOutput, "MAERegressionOutput")
+MakeLoss = SymbolFunction(ops.MakeLoss, "MakeLoss")
+Pad = SymbolFunction(ops.Pad, "Pad")
+Reshape = SymbolFunction(ops.Reshape, "Reshape")
+SliceChannel = SymbolFunction(ops.SliceChannel, "SliceChannel")
+Softmax = SymbolFunction(ops.Softmax, "Softmax")
+SoftmaxActivation = SymbolFunction(ops.SoftmaxActivation, "SoftmaxActivation")
+SoftmaxOutput = SymbolFunction(ops.SoftmaxOutput, "SoftmaxOutput")
+SwapAxis = SymbolFunction(ops.SwapAxis, "SwapAxis")
+abs = SymbolFunction(ops.abs, "abs")
+activation = SymbolFunction(ops.activation, "activation")
+add = ops.add
+add_n = SymbolFunction(ops.add_n, "add_n")
+arange_like = SymbolFunction(ops.arange_like, "arange_like")
+arccos = SymbolFunction(ops.arccos, "arccos")
+arccosh = SymbolFunction(ops.arccosh, "arccosh")
+arcsin = SymbolFunction(ops.arcsin, "arcsin")
+arcsinh = SymbolFunction(ops.arcsinh, "arcsinh")
+arctan = SymbolFunction(ops.arctan, "arctan")
+arctanh = SymbolFunction(ops.arctanh, "arctanh")
+argmax = SymbolFunction(ops.argmax, "argmax")
+argmax_channel = SymbolFunction(ops.argmax_channel, "argmax_channel")
+argmin = SymbolFunction(ops.argmin, "argmin")
+argsort = SymbolFunction(ops.argsort, "argsort")
+batch_dot = SymbolFunction(ops.batch_dot, "batch_dot")
+batch_flatten = SymbolFunction(ops.batch_flatten, "batch_flatten")
+batch_take = SymbolFunction(ops.batch_take, "batch_take")
+broadcast_add = SymbolFunction(ops.broadcast_add, "broadcast_add")
+broadcast_axes = SymbolFunction(ops.broadcast_axes, "broadcast_axes")
+broadcast_axis = SymbolFunction(ops.broadcast_axis, "broadcast_axis")
+broadcast_div = SymbolFunction(ops.broadcast_div, "broadcast_div")
+broadcast_equal = SymbolFunction(ops.broadcast_equal, "broadcast_equal")
+broadcast_greater = SymbolFunction(ops.broadcast_greater, "broadcast_greater")
+broadcast_greater_equal = SymbolFunction(ops.broadcast_greater_equal, "broadcast_greater_equal")
+broadcast_hypot = SymbolFunction(ops.broadcast_hypot, "broadcast_hypot")
+broadcast_lesser = SymbolFunction(ops.broadcast_lesser, "broadcast_lesser")
+broadcast_lesser_equal = SymbolFunction(ops.broadcast_lesser_equal, "broadcast_lesser_equal")
+broadcast_like = SymbolFunction(ops.broadcast_like, "broadcast_like")
+broadcast_logical_and = SymbolFunction(ops.broadcast_logical_and, "broadcast_logical_and")
+broadcast_logical_or = SymbolFunction(ops.broadcast_logical_or, "broadcast_logical_or")
+broadcast_logical_xor = SymbolFunction(ops.broadcast_logical_xor, "broadcast_logical_xor")
+broadcast_maximum = SymbolFunction(ops.broadcast_maximum, "broadcast_maximum")
+broadcast_minimum = SymbolFunction(ops.broadcast_minimum, "broadcast_minimum")
+broadcast_minus = SymbolFunction(ops.broadcast_minus, "broadcast_minus")
+broadcast_mod = SymbolFunction(ops.broadcast_mod, "broadcast_mod")
+broadcast_mul = SymbolFunction(ops.broadcast_mul, "broadcast_mul")
+broadcast_not_equal = SymbolFunction(ops.broadcast_not_equal, "broadcast_not_equal")
+broadcast_plus = SymbolFunction(ops.broadcast_plus, "broadcast_plus")
+broadcast_power = SymbolFunction(ops.broadcast_power, "broadcast_power")
+broadcast_sub = SymbolFunction(ops.broadcast_sub, "broadcast_sub")
+broadcast_to = SymbolFunction(ops.broadcast_to, "broadcast_to")
+cast = SymbolFunction(ops.cast, "cast")
+cbrt = SymbolFunction(ops.cbrt, "cbrt")
+ceil = SymbolFunction(ops.ceil, "ceil")
+choose_element_0index = SymbolFunction(ops.choose_element_0index, "choose_element_0index")
+clip = SymbolFunction(ops.clip, "clip")
+concat = SymbolFunction(ops.concat, "concat")
+cos = SymbolFunction(ops.cos, "cos")
+cosh = SymbolFunction(ops.cosh, "cosh")
+crop = SymbolFunction(ops.crop, "crop")
+cumsum = SymbolFunction(ops.cumsum, "cumsum")
+degrees = SymbolFunction(ops.degrees, "degrees")
+depth_to_space = SymbolFunction(ops.depth_to_space, "depth_to_space")
+diag = SymbolFunction(ops.diag, "diag")
+digamma = SymbolFunction(ops.digamma, "digamma")
+divide = ops.divide
+dot = SymbolFunction(ops.dot, "dot")
+elemwise_add = SymbolFunction(ops.elemwise_add, "elemwise_add")
+elemwise_div = SymbolFunction(ops.elemwise_div, "elemwise_div")
+elemwise_mul = SymbolFunction(ops.elemwise_mul, "elemwise_mul")
+elemwise_sub = SymbolFunction(ops.elemwise_sub, "elemwise_sub")
+equal = ops.equal
+erf = SymbolFunction(ops.erf, "erf")
+erfinv = SymbolFunction(ops.erfinv, "erfinv")
+exp = SymbolFunction(ops.exp, "exp")
+expand_dims = SymbolFunction(ops.expand_dims, "expand_dims")
+expm1 = SymbolFunction(ops.expm1, "expm1")
+exponential = SymbolFunction(ops.exponential, "exponential")
+fix = SymbolFunction(ops.fix, "fix")
+flatten = SymbolFunction(ops.flatten, "flatten")
+flip = SymbolFunction(ops.flip, "flip")
+floor = SymbolFunction(ops.floor, "floor")
+gamma = SymbolFunction(ops.gamma, "gamma")
+gammaln = SymbolFunction(ops.gammaln, "gammaln")
+gather_nd = SymbolFunction(ops.gather_nd, "gather_nd")
+greater = ops.greater
+greater_equal = ops.greater_equal
+hard_sigmoid = SymbolFunction(ops.hard_sigmoid, "hard_sigmoid")
+hypot = ops.hypot
+identity = SymbolFunction(ops.identity, "identity")
+isfinite = SymbolFunction(ops.isfinite, "isfinite")
+isinf = SymbolFunction(ops.isinf, "isinf")
+isnan = SymbolFunction(ops.isnan, "isnan")
+lesser = ops.lesser
+lesser_equal = ops.lesser_equal
+linalg_gemm2 = SymbolFunction(ops.linalg_gemm2, "linalg_gemm2")
+log = SymbolFunction(ops.log, "log")
+log10 = SymbolFunction(ops.log10, "log10")
+log1p = SymbolFunction(ops.log1p, "log1p")
+log2 = SymbolFunction(ops.log2, "log2")
+log_softmax = SymbolFunction(ops.log_softmax, "log_softmax")
+logical_and = ops.logical_and
+logical_not = SymbolFunction(ops.logical_not, "logical_not")
+logical_or = ops.logical_or
+logical_xor = ops.logical_xor
+make_loss = SymbolFunction(ops.make_loss, "make_loss")
+max = SymbolFunction(ops.max, "max")
+max_axis = SymbolFunction(ops.max_axis, "max_axis")
+maximum = ops.maximum
+mean = SymbolFunction(ops.mean, "mean")
+min = SymbolFunction(ops.min, "min")
+min_axis = SymbolFunction(ops.min_axis, "min_axis")
+minimum = ops.minimum
+modulo = ops.modulo
+multiply = ops.multiply
+nanprod = SymbolFunction(ops.nanprod, "nanprod")
+nansum = SymbolFunction(ops.nansum, "nansum")
+negative = SymbolFunction(ops.negative, "negative")
+norm = SymbolFunction(ops.norm, "norm")
+normal = SymbolFunction(ops.normal, "normal")
+not_equal = ops.not_equal
+one_hot = SymbolFunction(ops.one_hot, "one_hot")
+ones_like = SymbolFunction(ops.ones_like, "ones_like")
+pad = SymbolFunction(ops.pad, "pad")
+pick = SymbolFunction(ops.pick, "pick")
+power = ops.power
+prod = SymbolFunction(ops.prod, "prod")
+radians = SymbolFunction(ops.radians, "radians")
+random_exponential = SymbolFunction(ops.random_exponential, "random_exponential")
+random_normal = SymbolFunction(ops.random_normal, "random_normal")
+random_randint = SymbolFunction(ops.random_randint, "random_randint")
+random_uniform = SymbolFunction(ops.random_uniform, "random_uniform")
+rcbrt = SymbolFunction(ops.rcbrt, "rcbrt")
+reciprocal = SymbolFunction(ops.reciprocal, "reciprocal")
+relu = SymbolFunction(ops.relu, "relu")
+repeat = SymbolFunction(ops.repeat, "repeat")
+reshape = SymbolFunction(ops.reshape, "reshape")
+reshape_like = SymbolFunction(ops.reshape_like, "reshape_like")
+reverse = SymbolFunction(ops.reverse, "reverse")
+rint = SymbolFunction(ops.rint, "rint")
+round = SymbolFunction(ops.round, "round")
+rsqrt = SymbolFunction(ops.rsqrt, "rsqrt")
+scatter_nd = SymbolFunction(ops.scatter_nd, "scatter_nd")
+sgd_mom_update = SymbolFunction(ops.sgd_mom_update, "sgd_mom_update")
+sgd_update = SymbolFunction(ops.sgd_update, "sgd_update")
+shape_array = SymbolFunction(ops.shape_array, "shape_array")
+shuffle = SymbolFunction(ops.shuffle, "shuffle")
+sigmoid = SymbolFunction(ops.sigmoid, "sigmoid")
+sign = SymbolFunction(ops.sign, "sign")
+sin = SymbolFunction(ops.sin, "sin")
+sinh = SymbolFunction(ops.sinh, "sinh")
+size_array = SymbolFunction(ops.size_array, "size_array")
+slice = SymbolFunction(ops.slice, "slice")
+slice_axis = SymbolFunction(ops.slice_axis, "slice_axis")
+slice_like = SymbolFunction(ops.slice_like, "slice_like")
+smooth_l1 = SymbolFunction(ops.smooth_l1, "smooth_l1")
+softmax = SymbolFunction(ops.softmax, "softmax")
+softmax_cross_entropy = SymbolFunction(ops.softmax_cross_entropy, "softmax_cross_entropy")
+softmin = SymbolFunction(ops.softmin, "softmin")
+softsign = SymbolFunction(ops.softsign, "softsign")
+sort = SymbolFunction(ops.sort, "sort")
+space_to_depth = SymbolFunction(ops.space_to_depth, "space_to_depth")
+split = SymbolFunction(ops.split, "split")
+sqrt = SymbolFunction(ops.sqrt, "sqrt")
+square = SymbolFunction(ops.square, "square")
+squeeze = SymbolFunction(ops.squeeze, "squeeze")
+stack = SymbolFunction(ops.stack, "stack")
+stop_gradient = SymbolFunction(ops.stop_gradient, "stop_gradient")
+subtract = ops.subtract
+sum = SymbolFunction(ops.sum, "sum")
+sum_axis = SymbolFunction(ops.sum_axis, "sum_axis")
+swapaxes = SymbolFunction(ops.swapaxes, "swapaxes")
+take = SymbolFunction(ops.take, "take")
+tan = SymbolFunction(ops.tan, "tan")
+tanh = SymbolFunction(ops.tanh, "tanh")
+tile = SymbolFunction(ops.tile, "tile")
+topk = SymbolFunction(ops.topk, "topk")
+transpose = SymbolFunction(ops.transpose, "transpose")
+trunc = SymbolFunction(ops.trunc, "trunc")
+uniform = SymbolFunction(ops.uniform, "uniform")
+where = SymbolFunction(ops.where, "where")
+zeros_like = SymbolFunction(ops.zeros_like, "zeros_like")
+
+__all__ = [
+    "Activation",
+    "BlockGrad",
+    "Cast",
+    "Concat",
+    "Dropout",
+    "ElementWiseSum",
+    "Embedding",
+    "Flatten",
+    "FullyConnected",
+    "LeakyReLU",
+    "LinearRegressionOutput",
+    "LogisticRegressionOutput",
+    "MAERegressionOutput",
+    "MakeLoss",
+    "Pad",
+    "Reshape",
+    "SliceChannel",
+    "Softmax",
+    "SoftmaxActivation",
+    "SoftmaxOutput",
+    "SwapAxis",
+    "abs",
+    "activation",
+    "add",
+    "add_n",
+    "arange_like",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctanh",
+    "argmax",
+    "argmax_channel",
+    "argmin",
+    "argsort",
+    "batch_dot",
+    "batch_flatten",
+    "batch_take",
+    "broadcast_add",
+    "broadcast_axes",
+    "broadcast_axis",
+    "broadcast_div",
+    "broadcast_equal",
+    "broadcast_greater",
+    "broadcast_greater_equal",
+    "broadcast_hypot",
+    "broadcast_lesser",
+    "broadcast_lesser_equal",
+    "broadcast_like",
+    "broadcast_logical_and",
+    "broadcast_logical_or",
+    "broadcast_logical_xor",
+    "broadcast_maximum",
+    "broadcast_minimum",
+    "broadcast_minus",
+    "broadcast_mod",
+    "broadcast_mul",
+    "broadcast_not_equal",
+    "broadcast_plus",
+    "broadcast_power",
+    "broadcast_sub",
+    "broadcast_to",
+    "cast",
+    "cbrt",
+    "ceil",
+    "choose_element_0index",
+    "clip",
+    "concat",
+    "cos",
+    "cosh",
+    "crop",
+    "cumsum",
+    "degrees",
+    "depth_to_space",
+    "diag",
+    "digamma",
+    "divide",
+    "dot",
+    "elemwise_add",
+    "elemwise_div",
+    "elemwise_mul",
+    "elemwise_sub",
+    "equal",
+    "erf",
+    "erfinv",
+    "exp",
+    "expand_dims",
+    "expm1",
+    "exponential",
+    "fix",
+    "flatten",
+    "flip",
+    "floor",
+    "gamma",
+    "gammaln",
+    "gather_nd",
+    "greater",
+    "greater_equal",
+    "hard_sigmoid",
+    "hypot",
+    "identity",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "lesser",
+    "lesser_equal",
+    "linalg_gemm2",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "log_softmax",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "make_loss",
+    "max",
+    "max_axis",
+    "maximum",
+    "mean",
+    "min",
+    "min_axis",
+    "minimum",
+    "modulo",
+    "multiply",
+    "nanprod",
+    "nansum",
+    "negative",
+    "norm",
+    "normal",
+    "not_equal",
+    "one_hot",
+    "ones_like",
+    "pad",
+    "pick",
+    "power",
+    "prod",
+    "radians",
+    "random_exponential",
+    "random_normal",
+    "random_randint",
+    "random_uniform",
+    "rcbrt",
+    "reciprocal",
+    "relu",
+    "repeat",
+    "reshape",
+    "reshape_like",
+    "reverse",
+    "rint",
+    "round",
+    "rsqrt",
+    "scatter_nd",
+    "sgd_mom_update",
+    "sgd_update",
+    "shape_array",
+    "shuffle",
+    "sigmoid",
+    "sign",
+    "sin",
+    "sinh",
+    "size_array",
+    "slice",
+    "slice_axis",
+    "slice_like",
+    "smooth_l1",
+    "softmax",
+    "softmax_cross_entropy",
+    "softmin",
+    "softsign",
+    "sort",
+    "space_to_depth",
+    "split",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "stop_gradient",
+    "subtract",
+    "sum",
+    "sum_axis",
+    "swapaxes",
+    "take",
+    "tan",
+    "tanh",
+    "tile",
+    "topk",
+    "transpose",
+    "trunc",
+    "uniform",
+    "where",
+    "zeros_like",
+]

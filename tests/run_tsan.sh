@@ -1,0 +1,32 @@
+#!/bin/sh
+# Builds the engine under ThreadSanitizer into a temporary folder and runs the engine's tests with it.
+# Needs gcc with libtsan; a stock Python will do, because its locks are seen through pthread.
+#
+#     tests/run_tsan.sh [pytest arguments]
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+python=${PYTHON:-python}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/mxcy/native" "$work/tests"
+cd "$root"
+cp setup.py pyproject.toml README.md LICENSE "$work"
+cp mxcy/*.py mxcy/_engine*.p[yx]* mxcy/_testing.pyx "$work/mxcy" 2> /dev/null
+for name in engine failures links pool workers; do cp "mxcy/native/$name.cpp" "$work/mxcy/native"; done
+cp mxcy/native/*.hpp "$work/mxcy/native"
+cp tests/conftest.py tests/engine_cases.py tests/test_engine*.py "$work/tests"
+rm -f "$work"/mxcy/*.so
+cd "$work"
+MXCY_SANITIZE=thread "$python" setup.py build_ext --inplace > build.log 2>&1 || { cat build.log; exit 1; }
+# Address randomisation beyond 28 bits leaves no room for the shadow memory.
+# halt_on_error=0 so that all reports come; forked children have no report thread, and none is needed.
+TSAN_OPTIONS="exitcode=66 halt_on_error=0 report_signal_unsafe=0 die_after_fork=0 log_path=$work/report" \
+LD_PRELOAD=$(gcc -print-file-name=libtsan.so) PYTHONPATH=$work \
+    setarch -R "$python" -m pytest -q -p no:cacheprovider "$@" \
+    tests/test_engine.py tests/test_engine_random.py tests/test_engine_process.py || failed=$?
+if ls "$work"/report* > /dev/null 2>&1; then
+    cat "$work"/report*
+    echo "ThreadSanitizer has reported."
+    exit 1
+fi
+exit "${failed:-0}"

@@ -1,0 +1,705 @@
+"""What the engine promises, case by case. Orders are forced with events; nothing here sleeps."""
+
+import gc
+import inspect
+import threading
+import traceback
+import warnings
+import weakref
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+import mxcy.engine
+from mxcy import _engine, _engine_serial, _engine_threaded, _testing
+from mxcy.base import MXNetError
+from mxcy.errors import ArgumentError, EngineError, OutOfMemory
+
+SECONDS = 30  # longer than anything here takes; only a failing test waits so long
+BIG, SMALL = 1e9, 10.0  # cost_ns: queued, inline
+
+threaded = pytest.mark.skipif(_engine.engine() == "serial", reason="there is one thread")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """Every test starts and ends with an idle engine without errors."""
+    yield
+    _engine.waitall()
+    assert _engine.counters() == {"operations": 0, "nbytes": 0, "unseen_errors": 0}
+
+
+def zeros(*, words=2):
+    var = _engine.Var(8 * words)
+    _testing.zero(var)
+    return var
+
+
+@contextmanager
+def written(*variables):
+    """Within the block an operation that writes the variables runs, on an IO thread."""
+    started, end = threading.Event(), threading.Event()
+
+    def operation():
+        started.set()
+        assert end.wait(SECONDS)
+
+    _engine.push(operation, writes=variables, lane="io", name="gate")
+    assert started.wait(SECONDS)
+    try:
+        yield
+    finally:
+        end.set()
+
+
+def run_in_thread(function):
+    """Start a thread; returns a function that joins it and raises or returns what the function did."""
+    outcome = []
+
+    def run():
+        try:
+            outcome.append((function(), None))
+        except BaseException as error:
+            outcome.append((None, error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def join():
+        thread.join(SECONDS)
+        assert not thread.is_alive()
+        value, error = outcome[0]
+        if error is not None:
+            raise error
+        return value
+
+    return join
+
+
+# --- the interface -------------------------------------------------------------------------------
+
+
+def test_both_engines_have_one_interface():
+    assert _engine_serial.__all__ == _engine_threaded.__all__
+    for name in _engine_threaded.__all__:
+        mine, twin = getattr(_engine_threaded, name), getattr(_engine_serial, name)
+        if inspect.isfunction(mine):
+            assert inspect.signature(mine) == inspect.signature(twin), name
+        else:
+            assert mine is twin
+
+
+def test_selected_engine_is_what_the_module_exports():
+    selected = _engine_serial if _engine.engine() == "serial" else _engine_threaded
+
+    assert all(getattr(_engine, name) is getattr(selected, name) for name in selected.__all__)
+
+
+@pytest.mark.parametrize("engine", [_engine_threaded, _engine_serial])
+def test_bad_arguments_are_refused_at_the_call(engine):
+    with pytest.raises(ArgumentError, match="lane"):
+        engine.push(print, lane="gpu")
+    with pytest.raises(TypeError, match="callable"):
+        engine.push(3)
+    with pytest.raises(TypeError):
+        engine.push(print, writes=[3])
+    with pytest.raises(ArgumentError, match="operations"):
+        engine.set_bound(operations=0)
+
+
+def test_versions_count_the_operations_that_write():
+    a, b = zeros(), zeros()
+    _testing.mix([a], [b], cost_ns=SMALL)
+    _testing.mix([a], [b], cost_ns=BIG)
+    _testing.mix([a, a], [a, b])
+    _engine.push(lambda: None, reads=[b], writes=[a])
+
+    assert (a.version, b.version) == (4, 0)
+
+
+def test_bulk_restores_the_size():
+    before = mxcy.engine.set_bulk_size(7)
+    with mxcy.engine.bulk(3):
+        assert mxcy.engine.set_bulk_size(3) == 3
+    assert mxcy.engine.set_bulk_size(before) == 7
+    with pytest.raises(TypeError, match="size"):
+        mxcy.engine.set_bulk_size("many")
+
+
+# --- order ---------------------------------------------------------------------------------------
+
+
+def test_variable_that_is_read_and_written_is_written():
+    a = zeros()
+    _testing.mix([a], [a], 1)
+    _testing.mix([a], [a, a], 1)
+
+    assert _testing.words(a) == [6, 6]
+
+
+def test_duplicates_collapse():
+    a, b = zeros(), zeros()
+    _testing.mix([a, a], [b, b, b], 1)
+    _engine.push(lambda: None, reads=[a, a, b], writes=[b, b])
+    _engine.wait(a, True)
+    _engine.wait(b, True)
+
+    assert _testing.words(a) == [4, 4]
+    assert not a.pending and not b.pending
+
+
+def test_many_operands_collapse_like_few():
+    variables = [zeros() for _ in range(40)]
+    _engine.push(lambda: None, reads=variables * 2, writes=variables[:20] * 3)
+    _engine.waitall()
+
+    assert [var.version for var in variables] == [1] * 20 + [0] * 20
+    assert not any(var.pending for var in variables)
+
+
+@threaded
+def test_write_waits_for_all_earlier_reads():
+    source = zeros()
+    sinks = [zeros() for _ in range(3)]
+    with written(*sinks):
+        for sink in sinks:
+            _testing.mix([sink], [source], 1)
+        _testing.mix([source], [], 5)
+        assert source.pending
+    assert [_testing.words(sink) for sink in sinks] == [[1, 1]] * 3
+    assert _testing.words(source) == [5, 5]
+
+
+@threaded
+def test_reads_run_side_by_side():
+    a = zeros()
+    barrier = threading.Barrier(2)
+    for _ in range(2):
+        _engine.push(lambda: barrier.wait(SECONDS), reads=[a], lane="io")
+    _engine.waitall()
+
+
+@threaded
+def test_wait_for_reads_is_not_held_up_by_readers():
+    a, gate = zeros(), zeros()
+    with written(gate):
+        _engine.push(lambda: None, reads=[a, gate])
+        _engine.wait(a)
+        assert a.pending
+
+
+@threaded
+def test_wait_is_not_held_up_by_what_is_pushed_later():
+    """The later write is pushed by the operation that is waited for, while the wait is on."""
+    a, gate = zeros(), zeros()
+    with written(gate):
+
+        def operation():
+            _testing.mix([a], [gate], 1)
+
+        with written(a):
+            join = run_in_thread(lambda: _engine.wait(a))
+        join()
+        run_in_thread(operation)()
+        assert a.pending
+
+
+@threaded
+def test_wait_for_write_waits_for_reads():
+    a, b = zeros(), zeros()
+    done = []
+    with written(b):
+        _engine.push(lambda: done.append(1), reads=[a, b])
+        join = run_in_thread(lambda: (_engine.wait(a, for_write=True), len(done))[1])
+        assert not done
+    assert join() == 1
+
+
+@threaded
+def test_priority_orders_what_is_ready():
+    order, gate = [], zeros()
+    with written(gate):
+        for priority in (0, 5, -2, 5, 1):
+            _engine.push(lambda p=priority: order.append(p), reads=[gate], priority=priority)
+    _engine.waitall()
+
+    assert order == [5, 5, 1, 0, -2]
+
+
+@threaded
+def test_pushing_thread_runs_small_ready_operations_itself():
+    threads, a = [], zeros()
+    _engine.push(lambda: threads.append(threading.get_ident()), writes=[a])
+    with written(a):
+        _engine.push(lambda: threads.append(threading.get_ident()), writes=[a])
+    _engine.wait(a)
+
+    assert threads[0] == threading.get_ident() != threads[1]
+
+
+@threaded
+def test_io_lane_is_beside_the_others():
+    """IO threads block, and everything else goes on."""
+    a, b, seen = zeros(), zeros(), []
+    with written(a):
+        with written(b):
+            _testing.mix([zeros()], [], 1)
+            _engine.push(lambda: seen.append(threading.current_thread()), lane="io")
+            while not seen:
+                _engine.wait(zeros())
+    assert seen[0] is not threading.current_thread()
+
+
+def test_parallel_for_covers_the_range_once():
+    words = 10_007
+    a, b = zeros(words=words), zeros(words=words)
+    for grain in (1, 64, 10**6):
+        _testing.mix([a], [b], 2, grain=grain)
+
+    assert _testing.words(a) == [26] * words
+
+
+# --- operations inside operations ----------------------------------------------------------------
+
+
+def test_operation_may_use_its_own_variables():
+    a = zeros()
+
+    def operation():
+        _testing.mix([a], [], 1, cost_ns=SMALL)
+        _testing.mix([a], [a], 1, cost_ns=BIG)
+        _engine.push(lambda: _engine.wait(a), writes=[a])
+        _engine.wait(a)
+        _engine.wait(a, for_write=True)
+
+    _engine.push(operation, writes=[a])
+
+    assert _testing.words(a) == [5, 5]
+
+
+@threaded
+def test_operation_that_was_queued_may_use_its_own_variables():
+    a, b = zeros(), zeros()
+
+    def operation():
+        _testing.mix([b], [], 1)
+        _testing.mix([a], [a, b], 1)  # has to wait for b, and must not wait for the operation around it
+        assert _testing.words(a) == [2, 2]
+
+    with written(a):
+        _engine.push(operation, writes=[a])
+    assert _testing.words(a) == [2, 2]
+
+
+@threaded
+def test_operation_may_not_write_what_it_only_reads():
+    a = zeros()
+
+    def operation():
+        _testing.mix([a], [], 1)
+
+    with pytest.raises(EngineError, match=r"mix: writes a variable"):
+        _engine.push(operation, reads=[a])
+
+
+@threaded
+def test_python_worker_that_waits_does_not_keep_others_from_running():
+    """The second operation needs a Python worker while the first one, in it, waits for the second."""
+    a, b, c, order = zeros(), zeros(), zeros(), []
+
+    def outer():
+        with written(c):
+            _engine.push(lambda: order.append("inner"), writes=[b, c])
+        _engine.wait(b)
+        order.append("outer")
+
+    with written(a):
+        _engine.push(outer, writes=[a])
+    _engine.waitall()
+
+    assert order == ["inner", "outer"]
+
+
+@threaded
+def test_waitall_inside_an_operation_is_refused():
+    with pytest.raises(EngineError, match="waitall"):
+        _engine.push(_engine.waitall, name="outer")
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+KINDS = {1: ValueError, 2: TypeError, 3: IndexError, 4: MemoryError, 5: FloatingPointError, 6: RuntimeError,
+         7: ZeroDivisionError, 8: OverflowError}  # fmt: skip
+
+
+@pytest.mark.parametrize("cost_ns", [SMALL, BIG])
+@pytest.mark.parametrize("kind", KINDS)
+def test_errors_are_numpys_and_ours(kind, cost_ns):
+    a = zeros()
+    with pytest.raises(KINDS[kind], match=r"mix\(k\): expected success, got 7") as first:
+        _testing.mix([a], [], 7, fail=kind, cost_ns=cost_ns)
+        _testing.words(a)
+    with pytest.raises(KINDS[kind]):
+        _testing.words(a)
+
+    assert isinstance(first.value, MXNetError)
+    assert any("in operation 'mix'" in note for note in first.value.__notes__)
+
+
+@threaded
+def test_error_names_the_line_that_pushed():
+    a, b = zeros(), zeros()
+    with written(a):
+        _testing.mix([b], [a], fail=1)
+    here = inspect.currentframe().f_lineno - 1
+    with pytest.raises(ValueError) as caught:
+        _testing.words(b)
+
+    assert f'"{__file__}", line {here}, in test_error_names_the_line_that_pushed' in caught.value.__notes__[0]
+
+
+@threaded
+def test_error_of_a_python_operation_has_its_traceback_each_time():
+    a = zeros()
+
+    def inner():
+        raise KeyError("deep")
+
+    def operation():
+        inner()
+
+    with written(a):
+        _engine.push(operation, writes=[a])
+    for _ in range(2):
+        with pytest.raises(KeyError) as caught:
+            _engine.wait(a)
+        frames = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+        assert frames[-2:] == ["operation", "inner"]
+        assert frames.count("inner") == 1
+        assert isinstance(caught.value, MXNetError)
+
+
+def test_error_flows_to_dependants_which_do_not_run():
+    a, b, c, ran = zeros(), zeros(), zeros(), []
+    with pytest.raises(ValueError):
+        _testing.mix([a], [], fail=1)
+        _engine.wait(a)
+    _testing.mix([b], [a])
+    _engine.push(lambda: ran.append(1), reads=[b], writes=[c])
+
+    assert not ran
+    for var in (b, c):
+        with pytest.raises(ValueError, match="mix"):
+            _engine.wait(var)
+
+
+def test_first_error_wins():
+    a, b = zeros(), zeros()
+    for var, kind in ((a, 1), (b, 2)):
+        with pytest.raises(KINDS[kind]):
+            _testing.mix([var], [], fail=kind)
+            _engine.wait(var)
+    _testing.mix([a], [b])
+    with pytest.raises(ValueError):
+        _engine.wait(a)
+    c = zeros()
+    _testing.mix([c], [b, a])
+    with pytest.raises(TypeError):
+        _engine.wait(c)
+
+
+def test_overwriting_clears_an_error():
+    a = zeros()
+    with pytest.raises(ValueError):
+        _testing.mix([a], [], fail=1)
+        _engine.wait(a)
+    _testing.mix([a], [], 3, overwrites=True)
+
+    assert _testing.words(a) == [3, 3]
+    assert not a.failed
+
+
+def test_operation_that_skips_errors_runs():
+    a, ran = zeros(), []
+    with pytest.raises(ValueError):
+        _testing.mix([a], [], fail=1)
+        _engine.wait(a)
+    _engine.push(lambda: ran.append(1), reads=[a], skip_errors=True)
+    _engine.waitall()
+
+    assert ran == [1]
+
+
+@threaded
+def test_waitall_raises_what_nobody_has_seen_and_only_that():
+    a, b, c, gate = zeros(), zeros(), zeros(), zeros()
+    with written(gate):
+        for var, kind in ((a, 1), (b, 2), (c, 3)):
+            _testing.mix([var], [gate], fail=kind)
+    with pytest.raises(ValueError):
+        _engine.wait(a)
+    _engine.wait(gate, for_write=True)
+    with pytest.raises(TypeError) as caught:
+        _engine.waitall()
+    _engine.waitall()
+
+    assert any("also failed: IndexError" in note for note in caught.value.__notes__)
+    with pytest.raises(IndexError):
+        _engine.wait(c)
+
+
+@threaded
+def test_error_of_a_variable_that_is_gone_is_raised_by_waitall():
+    gate = zeros()
+    with written(gate):
+        _testing.mix([zeros()], [gate], fail=1)
+    with pytest.raises(ValueError):
+        _engine.waitall()
+
+
+def test_keyboard_interrupt_in_an_operation_stays_one():
+    a = zeros()
+
+    def operation():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _engine.push(operation, writes=[a])
+    with pytest.raises(KeyboardInterrupt):
+        _engine.wait(a)
+
+
+def test_buffer_that_cannot_be_had_is_an_out_of_memory_error():
+    a = _engine.Var(1 << 60)
+    with pytest.raises(OutOfMemory):
+        _testing.words(a)
+
+
+# --- floating-point flags ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cost_ns", [SMALL, BIG])
+def test_flags_warn_once_as_numpy_does(cost_ns):
+    a = zeros()
+    with pytest.warns(RuntimeWarning, match="^divide by zero encountered in mix$") as caught:
+        _testing.mix([a], [], fp_flags=1 | 4, cost_ns=cost_ns)
+        _engine.wait(a)
+        _engine.wait(a)
+
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("cost_ns", [SMALL, BIG])
+def test_flags_follow_the_errstate_of_the_push(cost_ns):
+    a, calls = zeros(), []
+    with np.errstate(all="ignore"):
+        _testing.mix([a], [], fp_flags=15, cost_ns=cost_ns)
+    with np.errstate(over="call", call=lambda text, flags: calls.append((text, flags))):
+        _testing.mix([a], [], fp_flags=2, cost_ns=cost_ns)
+    _engine.wait(a)
+    with pytest.raises(FloatingPointError, match="invalid value encountered in mix"):
+        with np.errstate(invalid="raise"):
+            _testing.mix([a], [], fp_flags=8, cost_ns=cost_ns)
+        _engine.wait(a)
+
+    assert calls == [("overflow", 2)]
+
+
+@threaded
+def test_flags_of_variables_that_are_gone_are_told_at_the_next_wait():
+    a, gate = zeros(), zeros()
+    with written(gate):
+        temporary = zeros()
+        _testing.mix([temporary], [gate], fp_flags=8)
+        _testing.mix([a], [temporary])
+        del temporary
+    with pytest.warns(RuntimeWarning, match="invalid value"):
+        _engine.wait(a)
+
+
+@threaded
+def test_warnings_that_are_errors_are_raised_at_the_wait():
+    a = zeros()
+    _testing.mix([a], [], fp_flags=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeWarning):
+            _engine.wait(a)
+    _engine.wait(a)
+
+
+# --- exports and sync ----------------------------------------------------------------------------
+
+
+@threaded
+@pytest.mark.parametrize(("writable", "as_read"), [(True, False), (True, True), (False, False)])
+def test_operation_on_an_exported_variable_completes_before_its_call_returns(writable, as_read):
+    a, b, gate = zeros(), zeros(), zeros()
+    _testing.export(a, 1, writable)
+    try:
+        operands = ([b], [a, gate]) if as_read else ([a], [gate])
+        with written(gate):
+            join = run_in_thread(lambda: (_testing.mix(*operands, 1), a.pending, b.pending)[1:])
+        assert join() == (False, False)
+        _testing.mix(*operands, 1)
+        assert not a.pending and not b.pending
+        with pytest.raises(ValueError):
+            _testing.mix(*operands, fail=1)
+    finally:
+        _testing.export(a, -1, writable)
+
+
+@threaded
+def test_reading_a_read_only_export_need_not_complete():
+    a, b, gate = zeros(), zeros(), zeros()
+    _testing.export(a, 1, False)
+    with written(gate):
+        _testing.mix([b], [a, gate], 1)
+        assert b.pending
+    _testing.export(a, -1, False)
+
+
+def test_sync_completes_every_operation():
+    a = zeros()
+    with mxcy.engine.sync():
+        _testing.mix([a], [], 1)
+        assert not a.pending
+        with pytest.raises(ValueError):
+            _testing.mix([a], [], fail=1)
+
+
+# --- back-pressure -------------------------------------------------------------------------------
+
+
+@threaded
+@pytest.mark.parametrize("bounds", [{"operations": 2}, {"nbytes": 2000}])
+def test_push_blocks_while_too_much_is_in_flight(bounds):
+    a, pushed = zeros(), []
+    reached = threading.Event()
+
+    def push_some():
+        for number in range(5):
+            if number == 2:
+                reached.set()
+            _testing.mix([a], [], 1, nbytes=1000)
+            pushed.append(number)
+
+    with written(a):
+        bound = {key: value + (1 if key == "operations" else 0) for key, value in bounds.items()}
+        _engine.set_bound(**bound)
+        try:
+            join = run_in_thread(push_some)
+            assert reached.wait(SECONDS)
+            assert _engine.counters()["operations"] <= 3
+            assert len(pushed) <= 2
+        finally:
+            _engine.wait(zeros())
+    join()
+    _engine.wait(a)
+    _engine.set_bound(10_000, 1 << 34)
+
+    assert pushed == list(range(5))
+
+
+def test_operation_larger_than_the_bound_is_admitted_alone():
+    a = zeros()
+    _engine.set_bound(nbytes=10)
+    try:
+        for _ in range(3):
+            _testing.mix([a], [], 1, nbytes=1000)
+        assert _testing.words(a) == [13, 13]
+    finally:
+        _engine.set_bound(nbytes=1 << 34)
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+@threaded
+def test_variable_may_be_dropped_with_operations_pending():
+    gate, sink = zeros(), zeros()
+    with written(gate):
+        temporary = zeros(words=10_000)
+        _testing.mix([temporary], [gate], 1)
+        _engine.push(lambda: None, reads=[temporary], writes=[sink])
+        del temporary
+    _engine.wait(sink)
+
+
+@threaded
+def test_python_references_of_operations_are_dropped():
+    class Thing:
+        def __call__(self):
+            pass
+
+    gate, thing = zeros(), Thing()
+    reference = weakref.ref(thing)
+    with written(gate):
+        _engine.push(thing, reads=[gate])
+        del thing
+        assert reference() is not None
+    _engine.waitall()
+    gc.collect()
+
+    assert reference() is None
+
+
+def test_large_buffers_are_used_again_and_bounded():
+    size = 8 << 20
+    before = _engine._pool()
+    for _ in range(3):
+        _testing.zero(_engine.Var(size))
+    after = _engine._pool()
+    trimmed = _engine._pool(trim=True)
+
+    assert after["held"] == before["held"]
+    assert after["cached"] >= size
+    assert after["limit"] == before["limit"]
+    assert trimmed["cached"] == 0
+
+
+# --- the profiler's hook -------------------------------------------------------------------------
+
+
+def test_hook_gets_every_operation_in_batches():
+    batches, a = [], zeros()
+    _engine.set_hook(batches.append)
+    try:
+        _testing.mix([a], [], cost_ns=SMALL)
+        _testing.mix([a], [], cost_ns=BIG)
+        _engine.push(lambda: None, writes=[a], name="mine")
+        _engine.wait(a)
+        _engine.waitall()
+    finally:
+        _engine.set_hook(None)
+    _testing.mix([a], [], cost_ns=SMALL)
+    events = [event for batch in batches for event in batch]
+
+    assert [name for name, *_ in events] == ["mix", "mix", "mine"]
+    assert all(end >= start > 0 for *_, start, end in events)
+    assert {lane for _, lane, *_ in events} <= {"caller", "cpu", "python"}
+
+
+# --- starting and stopping -----------------------------------------------------------------------
+
+
+def test_engine_stops_and_starts_again():
+    a = zeros()
+    for k in range(3):
+        _testing.mix([a], [], k)
+        _engine.stop()
+        _engine.start()
+
+    assert _testing.words(a) == [5, 5]
+
+
+@threaded
+def test_threads_that_wait_for_one_variable_are_all_woken():
+    for _ in range(20):
+        a = zeros()
+        with written(a):
+            joins = [run_in_thread(lambda: _engine.wait(a)) for _ in range(4)]  # noqa: B023
+        for join in joins:
+            join()
