@@ -39,7 +39,7 @@ class Peer:
             self.process = subprocess.Popen(
                 [python, script, "--peer", environment],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                env={**os.environ, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count},
+                env={**os.environ, "OMP_NUM_THREADS": count, "OMP_WAIT_POLICY": "passive"},
             )  # fmt: skip
 
     def timer(self, name: str) -> Callable[[], float] | None:
@@ -81,12 +81,23 @@ class Table:
         self.rows: list[dict] = []
         print(f"{title} ({unit}, medians; 'x' is the other's time over ours)")
 
-    def row(self, name: str, contenders: dict[str, Callable | None], loops: int = 1, rounds: int = 15) -> dict:
-        """Run the contenders in turn and print their medians."""
+    def row(
+        self,
+        name: str,
+        contenders: dict[str, Callable | None],
+        loops: int = 1,
+        rounds: int = 15,
+        rest: float = 0,
+    ) -> dict:
+        """Run the contenders in turn and print their medians.
+
+        `rest` is a pause before each, for thread pools that spin for a while when they have run.
+        """
         present = {key: function for key, function in contenders.items() if function is not None}
         times: dict[str, list[float]] = {key: [] for key in present}
         for number in range(rounds + 2):
             for key, function in present.items():
+                time.sleep(rest)
                 taken = function() if getattr(function, "is_timer", False) else seconds(function, loops)
                 if number >= 2:  # the first rounds fill caches and pools
                     times[key].append(taken)

@@ -1,4 +1,4 @@
-"""Is sqrt(a*a+b*b)*0.5+tanh(a) as one program at most 0.5x NumPy's time on one thread, and torch.compile's on two?
+"""Is sqrt(a*a+b*b)*0.5+tanh(a) as one program at most 0.5x NumPy's time, and not slower than torch.compile?
 
     python benchmarks/pointwise.py [--json FILE]
 
@@ -56,8 +56,9 @@ def program_of(code):
 
 
 def run(options, threads):
-    from mxcy import _array
     from mxcy._pointwise import compile_program, invoke
+
+    from mxcy import _array
 
     table = Table(f"10^7 float32, {threads} worker{'s' * (threads > 1)}")
     torch = Peer("torch", __file__, threads)
@@ -113,12 +114,16 @@ def push(add, x, y):
 def main():
     options = arguments(__doc__)
     if options.peer:
-        return peer()
+        peer()
+        return
     threads = os.environ.get("MXCY_NUM_THREADS")
     if threads:
-        return run(options, int(threads))
+        run(options, int(threads))
+        return
     for threads in ("1", "2"):
-        subprocess.run([sys.executable, *sys.argv], env={**os.environ, "MXCY_NUM_THREADS": threads}, check=True)
+        subprocess.run(
+            [sys.executable, *sys.argv], env={**os.environ, "MXCY_NUM_THREADS": threads}, check=True
+        )
 
 
 if __name__ == "__main__":

@@ -47,9 +47,11 @@ def peer(kind):
 def main():
     options = arguments(__doc__)
     if options.peer:
-        return peer(options.peer)
-    from mxcy import _array
+        peer(options.peer)
+        return
     from mxcy._matmul import matmul
+
+    from mxcy import _array
 
     torch = Peer("torch", __file__)
     table = Table("square float32 products")
@@ -61,7 +63,7 @@ def main():
             "mxcy": lambda x=x, y=y, result=result: matmul(x, y, out=result).wait_to_read(),
             "numpy": lambda a=a, b=b, target=target: np.matmul(a, b, out=target),
             "torch": torch.timer(str(n)),
-        })  # fmt: skip
+        }, rest=0.05)  # fmt: skip
     torch.close()
     rng = np.random.default_rng(0)
     a, b = (rng.integers(-9, 9, (400, 400), np.int32) for _ in range(2))
@@ -69,14 +71,20 @@ def main():
     table.row("int32 400^3", {"mxcy": lambda: matmul(x, y).wait_to_read(), "numpy": lambda: a @ b}, rounds=5)
     half = rng.random((300, 300)).astype("f2")
     h = _array.from_numpy(half)
-    table.row("float16 300^3", {"mxcy": lambda: matmul(h, h).wait_to_read(), "numpy": lambda: half @ half}, rounds=3)
+    table.row(
+        "float16 300^3", {"mxcy": lambda: matmul(h, h).wait_to_read(), "numpy": lambda: half @ half}, rounds=3
+    )
     small = rng.random((1000, 8, 8), np.float32)
     s = _array.from_numpy(small)
     table.row("1000 of 8^3", {"mxcy": lambda: matmul(s, s).wait_to_read(), "numpy": lambda: small @ small})
 
     x, y = (_array.from_numpy(m) for m in matrices(1024))
     alone = OneWorker()
-    table.row("two products 1024^3", {"two workers": lambda: two_products(x, y), "one worker": alone.timer("two products")})
+    table.row(
+        "two products 1024^3",
+        {"two workers": lambda: two_products(x, y), "one worker": alone.timer("two products")},
+        rest=0.05,
+    )
     alone.close()
     finish(options, table)
 
@@ -87,8 +95,8 @@ class OneWorker(Peer):
     def __init__(self):
         environment = {**os.environ, "MXCY_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "--peer", "one"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=environment,
+            [sys.executable, __file__, "--peer", "one"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
 
 

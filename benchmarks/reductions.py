@@ -1,6 +1,6 @@
 """Are sums of 10^7 and of (3000, 3000) along either axis at least 1.5x as fast as NumPy's, on two threads?
 
-    python benchmarks/reductions.py [--json FILE]
+python benchmarks/reductions.py [--json FILE]
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ def peer():
 def main():
     options = arguments(__doc__)
     if options.peer:
-        return peer()
-    from mxcy import _array
+        peer()
+        return
     from mxcy._pointwise import compile_program
     from mxcy._reduce import arg_reduce, reduce
+
+    from mxcy import _array
 
     torch = Peer("torch", __file__)
     tables = [Table("float32 sums")]

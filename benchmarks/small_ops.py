@@ -1,6 +1,6 @@
 """Are operations on small arrays at most 0.4x NumPy's time, and 40x faster than MXNet's push?
 
-    python benchmarks/small_ops.py [--json FILE]
+python benchmarks/small_ops.py [--json FILE]
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def peer():
 def main():
     options = arguments(__doc__)
     if options.peer:
-        return peer()
+        peer()
+        return
     import mxcy
 
     table = Table("small operations, result ready; MXNet's time is that of the push alone", "us")

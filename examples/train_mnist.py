@@ -20,7 +20,7 @@ import numpy as np
 import mxcy as mx
 
 SHORT = os.environ.get("MXCY_EXAMPLE_SHORT", "0") not in ("", "0")
-EPOCHS = 4 if SHORT else 20
+EPOCHS = 4 if SHORT else 15
 REQUIRED = 0.85 if SHORT else 0.93
 BATCH = 50
 OUT = Path("out")

@@ -5,11 +5,9 @@ An `Array` is a view (offset, shape, signed strides, dtype) of the buffer of one
 Classes that users see are *faces*: Python subclasses without fields of their own. Three things make
 `a + b` on small arrays several times cheaper than NumPy's:
 
-* Number slots are C functions that take any two operands (`c_api_binop_methods`), so no method is
-  looked up and no argument tuple is built.
-* The instances of a face come from a pool. Freed objects of exactly that class keep their memory;
-  reviving one is `PyObject_Init`. For this the destructor of the face's heap type is replaced; a
-  user's subclass of a face still goes through Python's own and then ours.
+* Number slots are C functions of any two operands (`c_api_binop_methods`): no method is looked up.
+* Instances of a face come from a pool of freed ones. For this the destructor of the class is replaced;
+  a user's subclass of a face still goes through Python's own and then ours.
 * Operators on small arrays run at once in the calling thread (`_invoke`).
 
 Views and indexing are in `_index`, NumPy, buffers and pickle in `_export`, DLPack in `_dlpack`. All four
@@ -103,24 +101,24 @@ cdef void deallocate(PyObject* p) noexcept:
 
 
 cdef inline int place_dims(PyObject* p, int ndim) except -1:
-    (<Array>p).ndim_ = ndim
-    if ndim <= 4:
-        (<Array>p).dims = (<Array>p).inline_dims
-    else:
-        (<Array>p).dims = <int64_t*>PyMem_Malloc(2 * ndim * sizeof(int64_t))
-        if (<Array>p).dims is NULL:
-            (<Array>p).dims = (<Array>p).inline_dims
+    """Makes room for the shape and strides of an array that has none, or those of another rank."""
+    cdef int64_t* dims = (<Array>p).inline_dims
+    if ndim > 4:
+        dims = <int64_t*>PyMem_Malloc(2 * ndim * sizeof(int64_t))
+        if dims is NULL:
             raise OutOfMemory(problem("empty", None, "no memory for an array's shape"))
+    if (<Array>p).dims is not (<Array>p).inline_dims:
+        PyMem_Free((<Array>p).dims)
+    (<Array>p).dims = dims
+    (<Array>p).ndim_ = ndim
     return 0
 
 
 cdef int64_t checked_nbytes(int ndim, const int64_t* shape, uint8_t dtype_code) except -1:
     cdef int64_t nbytes = checked_bytes(ndim, shape, ITEMSIZE[dtype_code])
     if nbytes < 0:
-        found = tuple([shape[i] for i in range(ndim)])
-        if any(n < 0 for n in found):
-            raise ShapeError(message("empty", "shape", "no negative dimensions", found))
-        raise ShapeError(message("empty", "shape", f"less than 2**63 bytes of {DTYPES[dtype_code]}", found))
+        expected = f"dimensions from 0 and less than 2**63 bytes of {DTYPES[dtype_code]}"
+        raise ShapeError(message("empty", "shape", expected, tuple([shape[i] for i in range(ndim)])))
     return nbytes
 
 
@@ -207,6 +205,12 @@ cdef int require_writable(Array x, str op) except -1:
 
 
 
+cdef object only_element(Array x, str op):
+    if x.size != 1:
+        raise ArgumentTypeError(message(op, None, "an array with one element", f"shape {x.shape}"))
+    return steal(lent.scalar(<PyObject*>x))
+
+
 # --- the class ----------------------------------------------------------------------------------
 
 cdef class Array:
@@ -232,19 +236,13 @@ cdef class Array:
             return
         if self.var.nbytes != 0 or self.var.exports_read.load() + self.var.exports_write.load() != 0:
             raise ArgumentError(problem("Array", None, "the array has been initialised already"))
-        cdef int64_t* dims = source.dims
-        if source.ndim_ > 4:
-            dims = <int64_t*>PyMem_Malloc(2 * source.ndim_ * sizeof(int64_t))
-            if dims is NULL:
-                raise OutOfMemory(problem("Array", None, "no memory for an array's shape"))
-        if self.dims is not self.inline_dims:
-            PyMem_Free(self.dims)
-        self.dims = dims if source.ndim_ > 4 else self.inline_dims
+        place_dims(<PyObject*>self, source.ndim_)
         memcpy(self.dims, source.dims, 2 * source.ndim_ * sizeof(int64_t))
         source.var.refs.fetch_add(1)
         var_release(self.var)
-        self.var, self.offset, self.size, self.ndim_ = source.var, source.offset, source.size, source.ndim_
-        self.dtype_code, self.c_contiguous, self.read_only = source.dtype_code, source.c_contiguous, source.read_only
+        self.var, self.offset, self.size = source.var, source.offset, source.size
+        self.dtype_code, self.c_contiguous = source.dtype_code, source.c_contiguous
+        self.read_only = source.read_only
 
     # Attributes.
 
@@ -351,26 +349,20 @@ cdef class Array:
         return bool(steal(lent.scalar(<PyObject*>self)))
 
     def __int__(self):
-        self._check_scalar("int")
-        return int(steal(lent.scalar(<PyObject*>self)))
+        return int(only_element(self, "int"))
 
     def __float__(self):
-        self._check_scalar("float")
-        return float(steal(lent.scalar(<PyObject*>self)))
+        return float(only_element(self, "float"))
 
     def __complex__(self):
-        self._check_scalar("complex")
-        return complex(steal(lent.scalar(<PyObject*>self)))
+        return complex(only_element(self, "complex"))
 
     def __index__(self):
-        if self.size != 1 or self.ndim_ > (0 if faces[self.face].zero_dim else 1) or self.dtype.kind not in "iu":
+        scalar_ndim = 0 if faces[self.face].zero_dim else 1
+        if self.size != 1 or self.ndim_ > scalar_ndim or self.dtype.kind not in "iu":
             expected = "an integer array with one element"
             raise ArgumentTypeError(message("index", None, expected, f"{self.dtype} {self.shape}"))
         return steal(lent.scalar(<PyObject*>self))
-
-    def _check_scalar(self, op):
-        if self.size != 1:
-            raise ArgumentTypeError(message(op, None, "an array with one element", f"shape {self.shape}"))
 
     # NumPy, buffers, DLPack, pickle: _export and _dlpack.
 
@@ -418,100 +410,44 @@ cdef class Array:
     def __richcmp__(self, other, int op):
         return steal(lent.binary(<PyObject*>self, <PyObject*>other, LESS + op))
 
-    def __add__(left, right):
-        return steal(lent.binary(<PyObject*>left, <PyObject*>right, ADD))
+    def __add__(left, right): return steal(lent.binary(<PyObject*>left, <PyObject*>right, ADD))
+    def __iadd__(self, other): return steal(lent.inplace(<PyObject*>self, <PyObject*>other, ADD))
+    def __sub__(left, right): return steal(lent.binary(<PyObject*>left, <PyObject*>right, SUBTRACT))
+    def __isub__(self, other): return steal(lent.inplace(<PyObject*>self, <PyObject*>other, SUBTRACT))
+    def __mul__(left, right): return steal(lent.binary(<PyObject*>left, <PyObject*>right, MULTIPLY))
+    def __imul__(self, other): return steal(lent.inplace(<PyObject*>self, <PyObject*>other, MULTIPLY))
+    def __truediv__(left, right): return steal(lent.binary(<PyObject*>left, <PyObject*>right, TRUE_DIVIDE))
+    def __itruediv__(self, other): return steal(lent.inplace(<PyObject*>self, <PyObject*>other, TRUE_DIVIDE))
+    def __floordiv__(left, right): return steal(lent.binary(<PyObject*>left, <PyObject*>right, FLOOR_DIVIDE))
+    def __ifloordiv__(self, x): return steal(lent.inplace(<PyObject*>self, <PyObject*>x, FLOOR_DIVIDE))
+    def __mod__(left, right): return steal(lent.binary(<PyObject*>left, <PyObject*>right, REMAINDER))
+    def __imod__(self, other): return steal(lent.inplace(<PyObject*>self, <PyObject*>other, REMAINDER))
+    def __matmul__(left, right): return steal(lent.binary(<PyObject*>left, <PyObject*>right, MATMUL))
+    def __imatmul__(self, other): return steal(lent.inplace(<PyObject*>self, <PyObject*>other, MATMUL))
+    def __and__(left, right): return steal(lent.binary(<PyObject*>left, <PyObject*>right, BITWISE_AND))
+    def __iand__(self, other): return steal(lent.inplace(<PyObject*>self, <PyObject*>other, BITWISE_AND))
+    def __or__(left, right): return steal(lent.binary(<PyObject*>left, <PyObject*>right, BITWISE_OR))
+    def __ior__(self, other): return steal(lent.inplace(<PyObject*>self, <PyObject*>other, BITWISE_OR))
+    def __xor__(left, right): return steal(lent.binary(<PyObject*>left, <PyObject*>right, BITWISE_XOR))
+    def __ixor__(self, other): return steal(lent.inplace(<PyObject*>self, <PyObject*>other, BITWISE_XOR))
+    def __lshift__(left, right): return steal(lent.binary(<PyObject*>left, <PyObject*>right, LEFT_SHIFT))
+    def __ilshift__(self, other): return steal(lent.inplace(<PyObject*>self, <PyObject*>other, LEFT_SHIFT))
+    def __rshift__(left, right): return steal(lent.binary(<PyObject*>left, <PyObject*>right, RIGHT_SHIFT))
+    def __irshift__(self, other): return steal(lent.inplace(<PyObject*>self, <PyObject*>other, RIGHT_SHIFT))
 
-    def __iadd__(self, other):
-        return steal(lent.inplace(<PyObject*>self, <PyObject*>other, ADD))
-
-    def __sub__(left, right):
-        return steal(lent.binary(<PyObject*>left, <PyObject*>right, SUBTRACT))
-
-    def __isub__(self, other):
-        return steal(lent.inplace(<PyObject*>self, <PyObject*>other, SUBTRACT))
-
-    def __mul__(left, right):
-        return steal(lent.binary(<PyObject*>left, <PyObject*>right, MULTIPLY))
-
-    def __imul__(self, other):
-        return steal(lent.inplace(<PyObject*>self, <PyObject*>other, MULTIPLY))
-
-    def __truediv__(left, right):
-        return steal(lent.binary(<PyObject*>left, <PyObject*>right, TRUE_DIVIDE))
-
-    def __itruediv__(self, other):
-        return steal(lent.inplace(<PyObject*>self, <PyObject*>other, TRUE_DIVIDE))
-
-    def __floordiv__(left, right):
-        return steal(lent.binary(<PyObject*>left, <PyObject*>right, FLOOR_DIVIDE))
-
-    def __ifloordiv__(self, other):
-        return steal(lent.inplace(<PyObject*>self, <PyObject*>other, FLOOR_DIVIDE))
-
-    def __mod__(left, right):
-        return steal(lent.binary(<PyObject*>left, <PyObject*>right, REMAINDER))
-
-    def __imod__(self, other):
-        return steal(lent.inplace(<PyObject*>self, <PyObject*>other, REMAINDER))
-
-    def __matmul__(left, right):
-        return steal(lent.binary(<PyObject*>left, <PyObject*>right, MATMUL))
-
-    def __imatmul__(self, other):
-        return steal(lent.inplace(<PyObject*>self, <PyObject*>other, MATMUL))
-
-    def __and__(left, right):
-        return steal(lent.binary(<PyObject*>left, <PyObject*>right, BITWISE_AND))
-
-    def __iand__(self, other):
-        return steal(lent.inplace(<PyObject*>self, <PyObject*>other, BITWISE_AND))
-
-    def __or__(left, right):
-        return steal(lent.binary(<PyObject*>left, <PyObject*>right, BITWISE_OR))
-
-    def __ior__(self, other):
-        return steal(lent.inplace(<PyObject*>self, <PyObject*>other, BITWISE_OR))
-
-    def __xor__(left, right):
-        return steal(lent.binary(<PyObject*>left, <PyObject*>right, BITWISE_XOR))
-
-    def __ixor__(self, other):
-        return steal(lent.inplace(<PyObject*>self, <PyObject*>other, BITWISE_XOR))
-
-    def __lshift__(left, right):
-        return steal(lent.binary(<PyObject*>left, <PyObject*>right, LEFT_SHIFT))
-
-    def __ilshift__(self, other):
-        return steal(lent.inplace(<PyObject*>self, <PyObject*>other, LEFT_SHIFT))
-
-    def __rshift__(left, right):
-        return steal(lent.binary(<PyObject*>left, <PyObject*>right, RIGHT_SHIFT))
-
-    def __irshift__(self, other):
-        return steal(lent.inplace(<PyObject*>self, <PyObject*>other, RIGHT_SHIFT))
-
-    def __divmod__(left, right):
-        return steal(lent.binary(<PyObject*>left, <PyObject*>right, DIVMOD))
+    def __divmod__(left, right): return steal(lent.binary(<PyObject*>left, <PyObject*>right, DIVMOD))
 
     def __pow__(left, right, modulo):
         if modulo is not None:
             return NotImplemented
         return steal(lent.binary(<PyObject*>left, <PyObject*>right, POWER))
 
-    def __ipow__(self, other):
-        return steal(lent.inplace(<PyObject*>self, <PyObject*>other, POWER))
+    def __ipow__(self, other): return steal(lent.inplace(<PyObject*>self, <PyObject*>other, POWER))
 
-    def __neg__(self):
-        return steal(lent.unary(<PyObject*>self, NEGATIVE))
-
-    def __pos__(self):
-        return steal(lent.unary(<PyObject*>self, POSITIVE))
-
-    def __abs__(self):
-        return steal(lent.unary(<PyObject*>self, ABSOLUTE))
-
-    def __invert__(self):
-        return steal(lent.unary(<PyObject*>self, INVERT))
+    def __neg__(self): return steal(lent.unary(<PyObject*>self, NEGATIVE))
+    def __pos__(self): return steal(lent.unary(<PyObject*>self, POSITIVE))
+    def __abs__(self): return steal(lent.unary(<PyObject*>self, ABSOLUTE))
+    def __invert__(self): return steal(lent.unary(<PyObject*>self, INVERT))
 
 
 # --- faces --------------------------------------------------------------------------------------
@@ -523,7 +459,8 @@ def register_face(cls, *, bint zero_dim):
     """
     global n_faces
     if not issubclass(cls, Array) or cls.__dictoffset__ or cls.__basicsize__ != Array.__basicsize__:
-        raise ArgumentTypeError(message("register_face", "cls", "a subclass of Array with __slots__ = ()", cls))
+        expected = "a subclass of Array with __slots__ = ()"
+        raise ArgumentTypeError(message("register_face", "cls", expected, cls))
     if n_faces == MAX_FACES:
         raise ArgumentError(message("register_face", "cls", f"at most {MAX_FACES} faces", n_faces + 1))
     cdef Face* f = &faces[n_faces]
@@ -580,7 +517,7 @@ from . import _dlpack, _export, _index, _invoke  # noqa: E402
 
 
 def from_numpy(a, face=0, copy=True):
-    """Return an array with the values of a NumPy array, or over its memory (`copy=False`)."""
+    """Return an array with the values of a NumPy array, or over its memory."""
     return _export.from_numpy(a, _face(face), copy)
 
 

@@ -2,8 +2,9 @@
 
 A *value* is what an input holds or a step computes. It has a declared dtype, the one NumPy would give it,
 and a stored dtype, the one its register holds: float32 for a half type until the program ends, so that a
-program rounds once, where its result is written (or not at all, if the result shall be float32). Python scalars are weak: each use gives them the dtype
-that NumPy's promotion finds, in a cell that is filled at compile time (`Const`) or at the call.
+program rounds once, where its result is written (or not at all, if the result shall be float32). Python
+scalars are weak: each use gives them the dtype that NumPy's promotion finds, in a cell that is filled at
+compile time (`Const`) or at the call.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ class Layout:
     def __init__(self, n_inputs, steps, outputs, in_dtypes, out_dtypes=None):
         if len(in_dtypes) != n_inputs:
             raise ArgumentError(message("compile_program", "in_dtypes", f"{n_inputs} dtypes", len(in_dtypes)))
-        self.in_types = tuple(t if t in _KINDS else code_of(t) if not isinstance(t, int) else t for t in in_dtypes)
+        self.in_types = tuple(
+            t if t in _KINDS else code_of(t) if not isinstance(t, int) else t for t in in_dtypes
+        )
         self.values = [_Value(t, ("input", i)) for i, t in enumerate(self.in_types)]
         self.steps: list[tuple[ResolvedLoop, list[tuple[str, int]]]] = []
         self.constants: list[tuple[Any, int, int]] = []  # value, declared and stored dtype
@@ -87,7 +90,9 @@ class Layout:
             registers.append(self._read(operand, loop.declared[position], loop.stored[position]))
             if function not in COMPARISONS and operand.register[0] == "input":
                 self.comparison_only[operand.register[1]] = False
-        for declared, stored in zip(loop.declared[loop.n_inputs :], loop.stored[loop.n_inputs :], strict=True):
+        for declared, stored in zip(
+            loop.declared[loop.n_inputs :], loop.stored[loop.n_inputs :], strict=True
+        ):
             register = self._temporary(stored)
             value = _Value(declared, register, stored)
             self.values.append(value)
@@ -152,7 +157,9 @@ class Layout:
             if value.declared is None:
                 value = self._as_array_value(value)
             wanted = None if out_dtypes is None else out_dtypes[i]
-            code = value.declared if wanted is None else wanted if isinstance(wanted, int) else code_of(wanted)
+            code = (
+                value.declared if wanted is None else wanted if isinstance(wanted, int) else code_of(wanted)
+            )
             codes.append(code)
             kind = value.register[0]
             if kind == "temporary" and value.stored == code and value.register not in bound:

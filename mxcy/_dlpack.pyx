@@ -19,7 +19,9 @@ from ._engine cimport CVar, var_release
 from ._export cimport begin_export, copied_array, end_export, import_memory
 
 from .dtypes import DTYPES
-from .errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, message, problem
+from .errors import (
+    ArgumentError, ArgumentTypeError, DTypeError, OutOfMemory, ShapeError, message, problem,
+)
 
 cdef extern from "dlpack.hpp" namespace "mxcy" nogil:
     enum: DL_CPU, DL_INT, DL_UINT, DL_FLOAT, DL_BFLOAT, DL_COMPLEX, DL_BOOL
@@ -140,12 +142,13 @@ cdef Lease* make_lease(Array x) except NULL:
     cdef Lease* lease
     for i in range(x.ndim_):
         if x.dims[x.ndim_ + i] % item != 0:
-            raise BufferError(problem("dlpack", None, f"strides {x.strides} are no multiples of {item}", "copy it"))
+            text = f"strides {x.strides} are no multiples of {item}"
+            raise BufferError(problem("__dlpack__", None, text, "copy the array first"))
     begin_export(x.var, not x.read_only)
     lease = <Lease*>PyMem_RawMalloc(sizeof(Lease))
     if lease is NULL:
         end_export(x.var, not x.read_only)
-        raise MemoryError
+        raise OutOfMemory(problem("__dlpack__", None, "no memory for a tensor's description"))
     x.var.refs.fetch_add(1)
     lease.var = x.var
     lease.writable = not x.read_only
@@ -221,10 +224,11 @@ cdef object refusal(what):
 
 
 cdef int read_tensor(const DLTensor* tensor, int64_t* shape, int64_t* strides) except -1:
-    """Checks every field of a foreign tensor; fills in shape and strides (bytes), returns the dtype's code."""
+    """Checks every field of a foreign tensor; returns the dtype's code, fills in strides in bytes."""
     cdef int i, code
     if tensor.device.type != DL_CPU:
-        raise BufferError(message("from_dlpack", None, f"memory of the CPU ({DL_CPU})", f"device {tensor.device.type}"))
+        expected = f"memory of the CPU ({DL_CPU})"
+        raise BufferError(message("from_dlpack", None, expected, f"device {tensor.device.type}"))
     if tensor.dtype.lanes != 1:
         raise DTypeError(message("from_dlpack", None, "a dtype of one lane", f"{tensor.dtype.lanes} lanes"))
     if (tensor.dtype.code, tensor.dtype.bits) not in TYPES:
@@ -240,7 +244,8 @@ cdef int read_tensor(const DLTensor* tensor, int64_t* shape, int64_t* strides) e
         shape[i] = tensor.shape[i]
     cdef int64_t nbytes = checked_bytes(tensor.ndim, shape, ITEMSIZE[code])
     if nbytes < 0:
-        raise ShapeError(problem("from_dlpack", None, f"{[shape[i] for i in range(tensor.ndim)]} is no shape"))
+        found = tuple([shape[i] for i in range(tensor.ndim)])
+        raise ShapeError(problem("from_dlpack", None, f"{found} is no shape of an array in memory"))
     if tensor.data is NULL and nbytes > 0:
         raise refusal("the tensor has elements but no data")
     if tensor.strides is NULL:
@@ -263,7 +268,8 @@ cdef Array read_capsule(object capsule, int face):
     if PyCapsule_IsValid(capsule, VERSIONED):
         versioned = <DLManagedTensorVersioned*>PyCapsule_GetPointer(capsule, VERSIONED)
         if versioned.major != 1:
-            raise BufferError(message("from_dlpack", None, "version 1 of DLPack", f"version {versioned.major}"))
+            found = f"version {versioned.major}"
+            raise BufferError(message("from_dlpack", None, "version 1 of DLPack", found))
         read_only = versioned.flags & DL_READ_ONLY
         tensor = &versioned.tensor
     elif PyCapsule_IsValid(capsule, LEGACY):

@@ -126,7 +126,8 @@ cdef object wrap(Array x, object base, bint writable):
 def view_numpy(Array x, bint writable):
     """Return a NumPy array over the memory of `x`, an export as long as it lives."""
     if writable and x.read_only:
-        raise ArgumentError(problem("view_numpy", "writable", "the array is a read-only view", "copy it first"))
+        text = "the array is a read-only view"
+        raise ArgumentError(problem("view_numpy", "writable", text, "copy it first"))
     begin_export(x.var, writable)
     cdef Export export = Export.__new__(Export)
     x.var.refs.fetch_add(1)
@@ -163,7 +164,8 @@ def copied_numpy(Array x):
     result = np.empty(x.shape, DTYPES[x.dtype_code])
     wait_until_free(x.var, False)
     # With the GIL, because what makes this safe against inline operations of other threads is the GIL.
-    copy_dense(x.ndim_, x.dims, element(x), x.dims + x.ndim_, ITEMSIZE[x.dtype_code], cnp.PyArray_BYTES(result))
+    cdef char* target = cnp.PyArray_BYTES(result)
+    copy_dense(x.ndim_, x.dims, element(x), x.dims + x.ndim_, ITEMSIZE[x.dtype_code], target)
     return result
 
 
@@ -326,7 +328,8 @@ cdef int check_layout(Array x, int flags) except -1:
             or (flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS and not c_order
             or (flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS and not f_order
             or (flags & PyBUF_ANY_CONTIGUOUS) == PyBUF_ANY_CONTIGUOUS and not (c_order or f_order)):
-        raise BufferError(problem("buffer", None, f"the array is not contiguous (strides {x.strides})", "copy it first"))
+        text = f"the array is not contiguous (strides {x.strides})"
+        raise BufferError(problem("buffer", None, text, "copy it first"))
     if flags & PyBUF_FORMAT and FORMATS[x.dtype_code] is NULL:
         raise BufferError(problem("buffer", None, "buffers have no format for bfloat16", "use view_numpy()"))
     return 0
@@ -336,7 +339,8 @@ cdef int get_buffer(PyObject* p, Py_buffer* view, int flags) except -1:
     cdef Array x = <Array>p
     check_layout(x, flags)
     # memoryview() asks for everything and never for writability, but is expected to give it.
-    cdef bint writable = flags & PyBUF_WRITABLE or not x.read_only and (flags & PyBUF_FULL_RO) == PyBUF_FULL_RO
+    cdef bint wants_all = (flags & PyBUF_FULL_RO) == PyBUF_FULL_RO
+    cdef bint writable = flags & PyBUF_WRITABLE or wants_all and not x.read_only
     begin_export(x.var, writable)
     view.buf = element(x)
     view.len = x.nbytes

@@ -78,7 +78,7 @@ cdef int take_slice(View* v, Array x, int axis, object item) except -1:
 
 cdef int append_axis(View* v, int64_t extent, int64_t stride) except -1:
     if v.ndim == MAX_NDIM:
-        raise ArrayIndexError(message("getitem", "key", f"a result of at most {MAX_NDIM} axes", f"{MAX_NDIM + 1}"))
+        raise ArrayIndexError(message("getitem", "key", f"a result of at most {MAX_NDIM} axes", "more"))
     v.shape[v.ndim] = extent
     v.strides[v.ndim] = stride
     v.ndim += 1
@@ -202,7 +202,8 @@ def reshape_view(Array x, shape):
         if v.shape[i] == -1 and unknown < 0:
             unknown = i
         elif v.shape[i] < 0:
-            raise ShapeError(message("reshape", "shape", "extents from 0, at most one of them -1", tuple(shape)))
+            expected = "extents from 0, at most one of them -1"
+            raise ShapeError(message("reshape", "shape", expected, tuple(shape)))
         else:
             fits = multiply(&known, v.shape[i]) and fits
     if unknown >= 0 and fits and known > 0:
@@ -210,7 +211,8 @@ def reshape_view(Array x, shape):
         known *= v.shape[unknown]
     if not fits or known != x.size or unknown >= 0 and v.shape[unknown] < 0:
         raise ShapeError(message("reshape", "shape", f"{x.size} elements as in {x.shape}", shape))
-    if not reshape_strides(x.ndim_, x.dims, x.dims + x.ndim_, ITEMSIZE[x.dtype_code], v.ndim, v.shape, v.strides):
+    cdef int64_t item = ITEMSIZE[x.dtype_code]
+    if not reshape_strides(x.ndim_, x.dims, x.dims + x.ndim_, item, v.ndim, v.shape, v.strides):
         return None
     return new_view(x, x.offset, v.ndim, v.shape, v.strides)
 
@@ -238,7 +240,8 @@ def transpose_view(Array x, axes=None):
     for i in range(x.ndim_):
         axis = order[i] + x.ndim_ if order[i] < 0 else order[i]
         if axis < 0 or axis >= x.ndim_:
-            raise AxisError(message("transpose", "axes", f"axes below {x.ndim_}", order[i]), order[i], x.ndim_)
+            text = message("transpose", "axes", f"axes below {x.ndim_}", order[i])
+            raise AxisError(text, order[i], x.ndim_)
         if seen >> axis & 1:
             raise ArgumentError(message("transpose", "axes", "each axis once", axes))
         seen |= 1ULL << axis

@@ -12,7 +12,8 @@ from libc.math cimport fabs, isinf
 from libc.stdint cimport int64_t, uint8_t, uintptr_t
 
 from ._array cimport (
-    DTYPE_COUNT, FLOOR_DIVIDE, MULTIPLY, POWER, REMAINDER, Array, FastLoop, LoopFunction, Type, adopt_var, allocate, decref, faces, incref, lent,
+    DTYPE_COUNT, FLOOR_DIVIDE, MULTIPLY, POWER, REMAINDER, Array, FastLoop, LoopFunction, Type,
+    adopt_var, allocate, decref, faces, incref, lent,
     require_writable, type_of,
 )
 from ._engine cimport CVar, report_fp_flags, var_ensure_data, var_new, var_release
@@ -34,7 +35,8 @@ cdef extern from "strided.hpp" namespace "mxcy" nogil:
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
     cdef enum:
-        BOOL, INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, UINT64, FLOAT32, FLOAT64
+        BOOL, INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, UINT64
+        FLOAT16, BFLOAT16, FLOAT32, FLOAT64
     const uint8_t* ITEMSIZE
 
 cdef extern from "fp_status.hpp" namespace "mxcy" nogil:
@@ -183,8 +185,9 @@ cdef PyObject* run_fast(PyObject* left, PyObject* right, int slot, bint inplace)
         if args[1] is NULL:
             return NULL
     elif slot == POWER:
-        # NumPy has its own code for some exponents; the only one worth the trouble here is 2.
-        if x is right or code == BOOL or not is_two(right):
+        # NumPy has its own code for some exponents. The one worth the trouble here is 2, for which it
+        # multiplies (complex numbers in another way than `multiply` does).
+        if x is right or code == BOOL or code > FLOAT64 or not is_two(right):
             return NULL
         slot, name = MULTIPLY, "square"
     elif x is left:
@@ -297,7 +300,8 @@ cdef PyObject* unary(PyObject* x, int slot) except NULL:
     result_of = NotImplemented if function is NULL else (<object>function)(<object>x)
     if result_of is NotImplemented:  # which Python does not expect from one operand
         kind = type(<object>x).__name__
-        raise ArgumentTypeError(problem(SLOTS[slot], None, f"no operator for {kind} of {(<object>x).dtype}"))
+        text = f"bad operand type: {kind} of {(<object>x).dtype}"
+        raise ArgumentTypeError(problem(SLOTS[slot], None, text))
     return returned(result_of)
 
 
@@ -310,8 +314,8 @@ def _slot(name):
 
 # Place of each binary operator in PyNumberMethods.
 BINARY_SLOTS = {
-    0: "add", 1: "sub", 2: "mul", 3: "mod", 4: "divmod", 5: "pow", 11: "lshift", 12: "rshift", 13: "and", 14: "xor",
-    15: "or", 29: "floordiv", 30: "truediv", 34: "matmul",
+    0: "add", 1: "sub", 2: "mul", 3: "mod", 4: "divmod", 5: "pow", 11: "lshift", 12: "rshift", 13: "and",
+    14: "xor", 15: "or", 29: "floordiv", 30: "truediv", 34: "matmul",
 }
 
 
@@ -344,18 +348,21 @@ def set_operator(int face, name, function):
         decref(old)
 
 
-def set_fast_loop(int face, name, int dtype_code, uintptr_t function, uintptr_t data, int out_code, limit=None):
+def set_fast_loop(int face, name, int dtype_code, uintptr_t function, uintptr_t data, int out_code,
+                  limit=None):
     """Give a slot the inner loop (NumPy's signature) for operands of one dtype; address 0 removes it.
 
-    The loop must need no GIL, raise no Python exception, and take about a nanosecond an element up to
-    `limit` elements (chosen by the slot if not given).
+    The loop must need no GIL, raise no Python exception, and take some 20 microseconds at most for `limit`
+    elements (chosen by slot and dtype if not given).
     """
     cdef int slot = _slot(name)
     if not (0 <= dtype_code < DTYPE_COUNT and 0 <= out_code < DTYPE_COUNT):
-        raise ArgumentError(message("set_fast_loop", "dtype_code", f"codes below {DTYPE_COUNT}", (dtype_code, out_code)))
+        expected = f"codes below {DTYPE_COUNT}"
+        raise ArgumentError(message("set_fast_loop", "dtype_code", expected, (dtype_code, out_code)))
     cdef FastLoop* loop = &faces[face].loops[slot][dtype_code]
     if limit is None:
-        limit = 1024 if slot in (FLOOR_DIVIDE, REMAINDER, POWER) else 16384
+        slow = slot in (FLOOR_DIVIDE, REMAINDER, POWER) or dtype_code in (FLOAT16, BFLOAT16)
+        limit = 1024 if slow else 16384
     loop.function = <LoopFunction>function
     loop.data = <void*>data
     loop.out = out_code

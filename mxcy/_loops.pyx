@@ -1,10 +1,10 @@
 """Resolves a function and the types of its operands to an inner loop.
 
 A function is a `numpy.ufunc` (NumPy's, SciPy's, a user's), the name of one of our own loops (`OWN`),
-`("cast", dtype code)`, or `("call", ufunc)` to call a ufunc instead of taking its loop. The table `functions`/`data`/`types` of a ufunc is public (numpy/ufuncobject.h);
-its loops need no GIL, take strides and give NumPy's results bit for bit. Half types are declared as NumPy
-does and computed by the loop for float32. Where a table lacks the loop that NumPy's dispatch names, the
-ufunc itself is called, with the GIL.
+`("cast", dtype code)`, or `("call", ufunc)` to call a ufunc instead of taking its loop. The table
+`functions`/`data`/`types` of a ufunc is public (numpy/ufuncobject.h); its loops need no GIL, take strides
+and give NumPy's results bit for bit. Half types are declared as NumPy does and computed by the loop for
+float32. Where a table lacks the loop that NumPy's dispatch names, the ufunc itself is called, with the GIL.
 """
 
 import sys
@@ -61,10 +61,12 @@ cdef extern from "numpy/arrayobject.h":
 OWN = {
     "equal": (OWN_EQUAL, 2), "not_equal": (OWN_NOT_EQUAL, 2), "less": (OWN_LESS, 2),
     "less_equal": (OWN_LESS_EQUAL, 2), "greater": (OWN_GREATER, 2), "greater_equal": (OWN_GREATER_EQUAL, 2),
-    "logical_and": (OWN_LOGICAL_AND, 2), "logical_or": (OWN_LOGICAL_OR, 2), "logical_xor": (OWN_LOGICAL_XOR, 2),
-    "logical_not": (OWN_LOGICAL_NOT, 1), "relu": (OWN_RELU, 1), "sigmoid": (OWN_SIGMOID, 1),
+    "logical_and": (OWN_LOGICAL_AND, 2), "logical_or": (OWN_LOGICAL_OR, 2),
+    "logical_xor": (OWN_LOGICAL_XOR, 2), "logical_not": (OWN_LOGICAL_NOT, 1),
+    "relu": (OWN_RELU, 1), "sigmoid": (OWN_SIGMOID, 1),
     "truncate_power": (OWN_TRUNCATE_POWER, 2), "modulo": (OWN_MODULO, 2),
-    "truncate_divide": (OWN_TRUNCATE_DIVIDE, 2), "round_away": (OWN_ROUND_AWAY, 1), "rint_down": (OWN_RINT_DOWN, 1),
+    "truncate_divide": (OWN_TRUNCATE_DIVIDE, 2), "round_away": (OWN_ROUND_AWAY, 1),
+    "rint_down": (OWN_RINT_DOWN, 1),
 }  # fmt: skip
 
 _HALVES = (FLOAT16, BFLOAT16)
@@ -72,8 +74,8 @@ _HALVES = (FLOAT16, BFLOAT16)
 _NEEDS_HALF_LOOP = frozenset({"nextafter", "spacing"})
 # Loops of these clear the floating-point status in NumPy, so that NaN raises nothing.
 _CLEARS = frozenset(
-    "equal not_equal less less_equal greater greater_equal maximum minimum fmax fmin sign logical_and logical_or "
-    "logical_xor logical_not isnan isinf isfinite signbit copysign floor_divide remainder fmod divmod modf "
+    "equal not_equal less less_equal greater greater_equal maximum minimum fmax fmin sign "
+    "logical_and logical_or logical_xor logical_not isnan isinf isfinite signbit copysign floor_divide remainder fmod divmod modf "
     "floor ceil rint trunc absolute".split()
 )
 _WEAK = {int: int, float: float, complex: complex, bool: np.dtype(np.bool_)}
@@ -83,7 +85,8 @@ _COSTS = {
     0.6: "divide true_divide sqrt exp log floor ceil rint trunc maximum minimum fmax fmin reciprocal",
     1.0: "exp2 log2 tanh sin cos sigmoid expm1 log1p log10",
     2.5: "tan sinh cosh arcsin arccos arctan arcsinh arccosh arctanh cbrt floor_divide truncate_divide",
-    6.0: "power float_power arctan2 hypot remainder mod fmod modulo truncate_power divmod logaddexp logaddexp2 gcd lcm ldexp frexp modf",
+    6.0: "power float_power truncate_power arctan2 hypot remainder mod fmod modulo divmod logaddexp logaddexp2 "
+    "gcd lcm ldexp frexp modf",
 }
 _COST_OF = {name: cost for cost, names in _COSTS.items() for name in names.split()}
 _CHEAP = 0.3
@@ -165,7 +168,8 @@ cdef ResolvedLoop _find_own(str name, tuple types):
         raise DTypeError(message(name, None, f"{n_inputs} operands", len(types)))
     codes = {t for t in types if isinstance(t, int) and not isinstance(t, bool)}
     if len(codes) != 1:
-        raise DTypeError(message(name, None, "operands of one dtype", _names(types), "convert one with astype"))
+        hint = "convert one with astype"
+        raise DTypeError(message(name, None, "operands of one dtype", _names(types), hint))
     code = codes.pop()
     stored = _compute_code(code)
     cdef Loop loop = find_own_loop(which, stored)
@@ -199,7 +203,10 @@ def resolve_product(tuple types):
     declared = _declare(np.matmul, types)
     stored = tuple(_compute_code(code) for code in declared)
     cdef Loop own = find_integer_product(stored[0])
-    found = _find_in_table(np.matmul, declared, stored) if own == NULL else _new(own, NULL, declared, stored, 2, 0)
+    if own != NULL:
+        found = _new(own, NULL, declared, stored, 2, 0)
+    else:
+        found = _find_in_table(np.matmul, declared, stored)
     if found.python:
         raise _no_loop("matmul", types)
     found.cost_ns = _PRODUCT_COSTS.get(DTYPES[stored[0]].name, 0.3)
@@ -352,7 +359,8 @@ cdef object _wrap(char* data, cnp.dtype dtype, cnp.npy_intp length, cnp.npy_intp
     return PyArray_NewFromDescr(np.ndarray, dtype, 1, &length, &stride, data, cnp.NPY_ARRAY_WRITEABLE, None)
 
 
-cdef void _call_ufunc(char** args, const intptr_t* dimensions, const intptr_t* strides, void* data) noexcept with gil:
+cdef void _call_ufunc(char** args, const intptr_t* dimensions, const intptr_t* strides,
+                      void* data) noexcept with gil:
     try:
         (<_UfuncCall>data).call(args, dimensions, strides)
     except BaseException as error:
@@ -374,4 +382,5 @@ def _names(types):
 
 
 def _no_loop(name, types):
-    return DTypeError(problem(name, None, f"no loop for operands of dtype {_names(types)}", "convert with astype"))
+    text = f"no loop for operands of dtype {_names(types)}"
+    return DTypeError(problem(name, None, text, "convert with astype"))

@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t, uintptr_t
 from libcpp.vector cimport vector
 
 from ._array cimport Array, new_like
-from ._engine cimport OP_NEEDS_GIL, Op, runtime
+from ._engine cimport Op, runtime
 from ._loops cimport Loop, ResolvedLoop
 from ._pointwise cimport (
     BlockOp, Space, aligned, check_out, copy_into, copy_of, is_aligned, may_overlap,
@@ -83,13 +83,15 @@ def matmul(a, b, transpose_a=False, transpose_b=False, out=None, add_to=None, na
     """
     cdef Array first = a, second = b, x
     if first.ndim_ < 2 or second.ndim_ < 2:
-        raise ShapeError(message(name, None, "arrays with at least 2 axes", f"{first.ndim_} and {second.ndim_}"))
+        found = f"{first.ndim_} and {second.ndim_}"
+        raise ShapeError(message(name, None, "arrays with at least 2 axes", found))
     cdef ResolvedLoop loop = resolve_product((first.dtype_code, second.dtype_code))
     if transpose_a:
         first = _swapped(first)
     if transpose_b:
         second = _swapped(second)
-    first, second = _operand(first, loop.stored[0], loop.python), _operand(second, loop.stored[1], loop.python)
+    first = _operand(first, loop.stored[0])
+    second = _operand(second, loop.stored[1])
     result = _multiply(loop, first, second, out, name)
     if add_to is not None:
         _add(result, add_to)
@@ -101,13 +103,11 @@ cdef Array _swapped(Array x):
     return x._transpose_view((*range(n - 2), n - 1, n - 2))
 
 
-cdef Array _operand(Array x, int code, bint any_strides):
+cdef Array _operand(Array x, int code):
     """The operand in the dtype of the loop, laid out so that BLAS can read it."""
     if x.dtype_code != code:
         return copy_of(x, code)
-    if any_strides or is_readable_by_blas(x):
-        return aligned(x)
-    return copy_of(x, code)
+    return aligned(x) if is_readable_by_blas(x) else copy_of(x, code)
 
 
 cdef bint is_readable_by_blas(Array x) noexcept:
@@ -179,14 +179,14 @@ cdef int _push(ResolvedLoop loop, Array a, Array b, Array out, str name) except 
     op.out_m, op.out_p = out.dims[2 * out.ndim_ - 2], out.dims[2 * out.ndim_ - 1]
     op.product_ns = _product_ns(loop, op.m, op.n, op.p)
     op.cost_ns = 300 + op.product_ns * op.batch.size
-    return push_over(<Op*>op, [a, b], [out], OP_NEEDS_GIL if loop.python else 0)
+    return push_over(<Op*>op, [a, b], [out])
 
 
 cdef float _product_ns(ResolvedLoop loop, int64_t m, int64_t n, int64_t p) noexcept:
     """One multiply-add costs about 15 ps in float32; thin products wait for memory instead."""
     cdef float arithmetic = loop.cost_ns * <float>m * <float>n * <float>p
-    cdef float traffic = 0.1 * <float>(ITEMSIZE[<int>loop.stored[0]]) * (<float>m * n + <float>n * p + <float>m * p)
-    return max(arithmetic, traffic)
+    cdef float elements = <float>m * n + <float>n * p + <float>m * p
+    return max(arithmetic, 0.1 * ITEMSIZE[<int>loop.stored[0]] * elements)
 
 
 cdef int _add(Array result, Array other) except -1:

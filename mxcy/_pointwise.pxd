@@ -54,13 +54,15 @@ cdef class Program:
     cdef readonly float cost_ns     # of one element
     cdef readonly str name
     cdef const char* c_name
+    cdef vector[int] kinds          # in_types, -1 for scalars of the call
     cdef tuple source               # arguments of compile_program, to compile again for other types
     cdef tuple scalars              # (input, declared, stored) of each run-time scalar
     cdef tuple comparison_only      # of each input: an integer that only comparisons read
 
 # A C string that lives as long as the process.
 cdef const char* static_name(str name) except NULL
-# Checks and converts inputs; fills `scalars`; arrays come back aligned. Non-arrays of array type become arrays.
+# Checks and converts inputs; fills `scalars`; arrays come back aligned. A number where the program wants an
+# array becomes one.
 cdef list prepare_inputs(Program program, inputs, vector[Cell]* scalars)
 cdef list only_arrays(list operands)
 # The common shape of arrays; raises ShapeError.

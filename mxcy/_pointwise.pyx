@@ -86,14 +86,15 @@ def compile_program(n_inputs, steps, outputs, in_dtypes, out_dtypes=None, name=N
     """Compile a pointwise program.
 
     `steps` is a list of (function, operands): a function is a `numpy.ufunc`, the name of one of our own
-    loops, `("cast", dtype code)`, or `("call", ufunc)` to call a ufunc with the GIL; an operand is the number of a value (inputs first, then results of
-    the steps in order; a ufunc with several outputs gives consecutive numbers) or a `Const`. `outputs`
-    lists the values to return. `in_dtypes` holds dtype codes, or `int`, `float`, `complex`, `bool` for
+    loops, `("cast", dtype code)`, or `("call", ufunc)` to call a ufunc with the GIL; an operand is the
+    number of a value (inputs first, then results of the steps in order; a ufunc with several outputs gives
+    consecutive numbers) or a `Const`. `outputs` lists the values to return. `in_dtypes` holds dtype codes, or `int`, `float`, `complex`, `bool` for
     Python scalars given at the call. Results are cast to `out_dtypes` where given. Raises `DTypeError`
     where a function does not take its operands.
     """
     steps = tuple((function, tuple(operands)) for function, operands in steps)
-    source = (n_inputs, steps, tuple(outputs), tuple(in_dtypes), None if out_dtypes is None else tuple(out_dtypes))
+    out_dtypes = None if out_dtypes is None else tuple(out_dtypes)
+    source = (n_inputs, steps, tuple(outputs), tuple(in_dtypes), out_dtypes)
     if name is None:
         first = steps[0][0] if len(steps) == 1 else "pointwise"
         first = first[1] if isinstance(first, tuple) and first[0] == "call" else first
@@ -107,6 +108,8 @@ def _rebuild(source, name):
     program.source, program.name = source, name
     program.c_name = static_name(name)
     program.in_types, program.out_dtypes = layout.in_types, layout.out_codes
+    for kind in layout.in_types:
+        program.kinds.push_back(kind if isinstance(kind, int) else -1)
     program.scalars = tuple(layout.scalars)
     program.comparison_only = tuple(layout.comparison_only)
     program.cost_ns = layout.cost_ns
@@ -136,7 +139,8 @@ cdef fill(CProgram* c, layout):
         c.first_written.push_back(number)
     for loop, registers in layout.steps:
         if len(registers) > 12:
-            raise ArgumentError(message("compile_program", "steps", "at most 12 operands a step", len(registers)))
+            expected = "at most 12 operands a step"
+            raise ArgumentError(message("compile_program", "steps", expected, len(registers)))
         c.add_step(loop.loop, loop.data, loop.failed, loop.python, loop.clears)
         for register in registers:
             c.add_argument(layout.order(register))
@@ -200,16 +204,20 @@ cdef list prepare_inputs(Program program, inputs, vector[Cell]* scalars):
     cdef list found = []
     cdef Array x
     cdef Cell cell
-    cdef int i = 0
-    if len(inputs) != len(program.in_types):
-        raise ArgumentError(message(program.name, None, f"{len(program.in_types)} operands", len(inputs)))
-    for given, kind in zip(inputs, program.in_types):
+    cdef int i, kind
+    cdef int n = <int>program.kinds.size()
+    if len(inputs) != n:
+        raise ArgumentError(message(program.name, None, f"{n} operands", len(inputs)))
+    for i in range(n):
+        given = inputs[i]
+        kind = program.kinds[i]
         if isinstance(given, Array):
             x = <Array>given
             if x.dtype_code != kind:
-                raise DTypeError(message(program.name, None, _spell(kind), numpy_dtype(x.dtype_code).name))
-            found.append(aligned(x))
-        elif isinstance(kind, type):
+                expected = _spell(program.in_types[i])
+                raise DTypeError(message(program.name, None, expected, numpy_dtype(x.dtype_code).name))
+            found.append(x if is_aligned(x) else copy_of(x, kind))
+        elif kind < 0:
             found.append(given)
         else:
             found.append(from_numpy(np.asarray(given, numpy_dtype(kind))))
@@ -225,7 +233,11 @@ def _spell(kind):
 
 
 cdef list only_arrays(list operands):
-    return [x for x in operands if isinstance(x, Array)]
+    """The operands that are arrays; the list itself if all are."""
+    for x in operands:
+        if not isinstance(x, Array):
+            return [x for x in operands if isinstance(x, Array)]
+    return operands
 
 
 cdef int broadcast(str name, list arrays, int64_t* shape) except -1:
@@ -342,16 +354,21 @@ cpdef list invoke(Program program, inputs, outs=None):
     cdef vector[Cell] scalars
     cdef int64_t shape[MAX_NDIM]
     cdef Array x
+    cdef uint8_t code
     if program.scalars:
         program, inputs = _within_range(program, inputs)
     cdef list found = prepare_inputs(program, inputs, &scalars)
     cdef list arrays = only_arrays(found)
     cdef int ndim = broadcast(program.name, arrays, shape)
-    cdef list results = _results(program, inputs, outs, ndim, shape)
+    cdef list results
+    if outs is None and arrays:
+        results = [new_like(<Array>arrays[0], ndim, shape, code) for code in program.out_dtypes]
+        push_program(program, found, arrays, results, scalars, ndim, shape)
+        return results
+    results = _results(program, inputs, outs, ndim, shape)
     cdef list targets = [x if is_aligned(x) else new_like(x, x.ndim_, x.dims, x.dtype_code) for x in results]
     _separate(program, found, targets)
-    arrays = only_arrays(found)
-    push_program(program, found, arrays, targets, scalars, ndim, shape)
+    push_program(program, found, only_arrays(found), targets, scalars, ndim, shape)
     for result, target in zip(results, targets):
         if result is not target:
             copy_into(target, result)
@@ -404,7 +421,8 @@ cdef int check_out(str name, Array out, int code, int ndim, const int64_t* shape
         expected = tuple([shape[i] for i in range(ndim)])
         raise ShapeError(message(name, "out", f"shape {expected}", _shape(out)))
     if out.dtype_code != code:
-        raise DTypeError(message(name, "out", f"dtype {numpy_dtype(code).name}", numpy_dtype(out.dtype_code).name))
+        found = numpy_dtype(out.dtype_code).name
+        raise DTypeError(message(name, "out", f"dtype {numpy_dtype(code).name}", found))
     require_writable(out, name)
     return 0
 

@@ -16,8 +16,8 @@ from ._cast cimport cast_loop
 from ._engine cimport OP_NEEDS_GIL, Op, Runtime, runtime
 from ._loops cimport FailureTest, Loop, ResolvedLoop
 from ._pointwise cimport (
-    BlockOp, CProgram, Cell, Program, Space, aligned, append_strides, broadcast, check_out, copy_into, copy_of,
-    is_aligned, may_overlap, only_arrays, prepare_inputs, push_over, static_name, write_scalar,
+    BlockOp, CProgram, Cell, Program, Space, aligned, append_strides, broadcast, check_out, copy_into,
+    copy_of, is_aligned, may_overlap, only_arrays, prepare_inputs, push_over, static_name, write_scalar,
 )
 
 import numpy as np
@@ -31,7 +31,7 @@ __all__ = ["accumulate", "arg_reduce", "reduce"]
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
     enum:
-        BOOL, INT64, UINT64
+        BOOL, INT64, UINT64, FLOAT16
     const unsigned char* ITEMSIZE
 
 cdef extern from "reduce.hpp" namespace "mxcy" nogil:
@@ -62,7 +62,8 @@ cdef extern from "scan.hpp" namespace "mxcy" nogil:
 cdef extern from "arg_reduce.hpp" namespace "mxcy" nogil:
     cdef cppclass ArgReduceOp(BlockOp):
         Space kept, reduced
-        Loop store_loop
+        Loop store_loop, extreme
+        void* extreme_data
     ArgReduceOp* new_arg_reduce(int dtype, bint largest)
 
 cdef enum:
@@ -166,7 +167,8 @@ cdef int whole(str name, axis) except? -1:
     try:
         return index(axis)
     except TypeError:
-        raise ArgumentTypeError(message(name, "axis", "None, an int or a tuple of ints", repr(axis))) from None
+        expected = "None, an int or a tuple of ints"
+        raise ArgumentTypeError(message(name, "axis", expected, repr(axis))) from None
 
 
 cdef int read_axes(str name, axis, int ndim, char* is_reduced) except -1:
@@ -188,7 +190,8 @@ cdef int read_axes(str name, axis, int ndim, char* is_reduced) except -1:
     return len(axes)
 
 
-cdef int result_shape(int ndim, const int64_t* shape, const char* is_reduced, bint keepdims, int64_t* to) noexcept:
+cdef int result_shape(int ndim, const int64_t* shape, const char* is_reduced, bint keepdims,
+                      int64_t* to) noexcept:
     cdef int i, n = 0
     for i in range(ndim):
         if not is_reduced[i]:
@@ -200,8 +203,9 @@ cdef int result_shape(int ndim, const int64_t* shape, const char* is_reduced, bi
     return n
 
 
-cdef int split_space(int ndim, const int64_t* shape, const char* is_reduced, bint keepdims, vector[int64_t]& strides,
-                     int n_inputs, Array out, Space* kept, Space* reduced) except -1:
+cdef int split_space(int ndim, const int64_t* shape, const char* is_reduced, bint keepdims,
+                     vector[int64_t]& strides, int n_inputs, Array out, Space* kept,
+                     Space* reduced) except -1:
     """Fills the two spaces of a reduction; `strides` holds those of the inputs over all axes."""
     cdef vector[int64_t] kept_shape, reduced_shape, kept_strides, reduced_strides
     cdef int k, d, at
@@ -249,7 +253,11 @@ cdef Array _reduce(_Plan plan, ufunc, list inputs, axis, bint keepdims, out, ini
     cdef char is_reduced[MAX_NDIM]
     cdef int n_axes, d
     cdef int64_t count = 1, kept_size = 1
-    cdef list found = prepare_inputs(plan.map, inputs, &scalars) if plan.map is not None else [aligned(inputs[0])]
+    cdef list found
+    if plan.map is None:
+        found = [aligned(inputs[0])]
+    else:
+        found = prepare_inputs(plan.map, inputs, &scalars)
     cdef list arrays = only_arrays(found)
     cdef int ndim = broadcast(name, arrays, shape)
     n_axes = read_axes(name, axis, ndim, is_reduced)
@@ -352,10 +360,14 @@ def arg_reduce(kind, x, axis=None, keepdims=False, dtype=None, out=None):
     cdef int out_ndim = result_shape(a.ndim_, a.dims, is_reduced, keepdims, to)
     cdef Array result = result_of(kind, a, out, code, out_ndim, to)
     cdef Array target = target_of(result, [a])
+    cdef ResolvedLoop extreme
     cdef ArgReduceOp* op = new_arg_reduce(a.dtype_code, kind == "argmax")
     op.runtime = runtime()
     op.name = static_name(kind)
     op.store_loop = cast_loop(INT64, code)
+    if numpy_dtype(a.dtype_code).kind in "iuf" and a.dtype_code != FLOAT16:
+        extreme = resolve(np.maximum if kind == "argmax" else np.minimum, (a.dtype_code,) * 2)
+        op.extreme, op.extreme_data = extreme.loop, extreme.data
     op.add(a.var, a.offset, a.dtype_code)
     op.add(target.var, target.offset, target.dtype_code)
     split_space(a.ndim_, a.dims, is_reduced, keepdims, strides, 1, target, &op.kept, &op.reduced)

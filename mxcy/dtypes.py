@@ -18,17 +18,22 @@ DTYPES: tuple[np.dtype, ...] = tuple(
     )
 )  # fmt: skip
 
-_CODES: dict[np.dtype, int] = {dtype: code for code, dtype in enumerate(DTYPES)}
+# By dtype, by scalar class and by name: what programs write most costs one look-up.
+_CODES: dict[object, int] = {
+    key: code for code, dtype in enumerate(DTYPES) for key in (dtype, dtype.type, dtype.name)
+}
 
 # code -> flag that MXNet 1.9.1 writes into .params files and JSON (mshadow's TypeFlag).
-MXNET_FLAGS: dict[int, int] = {11: 0, 12: 1, 9: 2, 2: 3, 5: 4, 1: 5, 7: 6, 0: 7, 3: 8, 4: 9, 6: 10, 8: 11, 10: 12}
+MXNET_FLAGS: dict[int, int] = {
+    11: 0, 12: 1, 9: 2, 2: 3, 5: 4, 1: 5, 7: 6, 0: 7, 3: 8, 4: 9, 6: 10, 8: 11, 10: 12,
+}  # fmt: skip
 _FROM_MXNET: dict[int, int] = {flag: code for code, flag in MXNET_FLAGS.items()}
 
 
 def code_of(dtype: object) -> int:
     """Return the code of anything that `numpy.dtype` accepts; raise `DTypeError` for others."""
     try:
-        return _CODES[dtype]  # type: ignore[index]
+        return _CODES[dtype]
     except (KeyError, TypeError):
         pass
     from .errors import DTypeError, message

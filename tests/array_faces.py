@@ -6,9 +6,9 @@ import threading
 
 import numpy as np
 import pytest
+from mxcy._export import operand_view
 
 from mxcy import _array, _engine
-from mxcy._export import operand_view
 from mxcy.dtypes import DTYPES, code_of
 
 
@@ -100,6 +100,10 @@ FLAT = _array.register_face(Flat, zero_dim=False)
 fill(FACE)
 fill(FLAT)
 FLOAT32 = code_of(np.float32)
+
+
+def ones():
+    return make(np.ones(4, np.float32))
 
 
 class Held:

@@ -1,6 +1,7 @@
 """Rows of operators for the tests, arrays for them, and a tape that differentiates any number of times."""
 
 import os
+import warnings
 import zlib
 
 import ml_dtypes
@@ -99,10 +100,15 @@ def expected(op, row, inputs):
     attributes = dict(row.attributes)
     values = inputs
     if any(x.dtype.kind in "iu" for x in inputs[:1]) and isinstance(op, ops.Elementwise):
-        attributes = {k: int(v) if op.attributes[k].is_scalar else v for k, v in attributes.items()}
+        attributes = {
+            k: ops.wrap_scalar(v, inputs[0].dtype) if op.attributes[k].is_scalar else v
+            for k, v in attributes.items()
+        }
     if not any(x.dtype.kind in "biu" for x in inputs):
         values = [x if x.dtype.kind == "c" else x.astype(np.float64) for x in inputs]
-    result = op.ref(*values, **attributes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+        result = op.ref(*values, **attributes)
     single = not isinstance(result, list)
     if single and np.asarray(result).dtype.kind == "f" and inputs and inputs[0].dtype.kind in "iu":
         result = op.ref(*[x.astype(np.float64) for x in inputs], **attributes)
@@ -116,13 +122,14 @@ def legacy(shape):
 
 def convert(values, dtype):
     """Cast as C does."""
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
         if dtype.kind in "iu" and values.dtype.kind == "f":
             return np.trunc(values).astype(np.int64).astype(dtype)
         return values.astype(dtype)
 
 
-# --- a tape ---------------------------------------------------------------------------------------------
+# --- a tape --------------------------------------------------------------------------------------------
 def _binary(function, reflected=False):
     if reflected:
         return lambda self, other: function(other, self)
@@ -134,12 +141,13 @@ class Node:
 
     __slots__ = ("call", "position", "value")
     count = 0
+    is_train = False
 
     def __init__(self, value, call=None):
         self.value, self.call = value, call
 
     def _apply(self, op, inputs, attrs, out=None, name=None):
-        values = op.compute([node.value for node in inputs], attrs)
+        values = op.compute([n and n.value for n in inputs], attrs, is_train=Node.is_train)
         call = [op, inputs, attrs, Node.count]
         Node.count += 1
         call.append([None if value is None else Node(value, call) for value in values])
@@ -155,6 +163,9 @@ class Node:
     __lt__, __le__ = _binary(ops.lesser), _binary(ops.lesser_equal)
     __gt__, __ge__ = _binary(ops.greater), _binary(ops.greater_equal)
     __hash__ = object.__hash__
+
+    def __bool__(self):
+        return True
 
     def __neg__(self):
         return ops.negative(self)
@@ -187,7 +198,25 @@ def nodes(values):
 
 
 __all__ = [
-    "Attributes", "BinaryFunction", "FACE", "KINDS", "Node", "OPERATORS", "TOLERANCE", "array", "backward",
-    "computed", "convert", "draw", "dtypes_of", "expected", "legacy", "name_of", "nodes", "numpy_of", "rows",
-    "strided", "use",
-]  # fmt: skip
+    "Attributes",
+    "BinaryFunction",
+    "FACE",
+    "KINDS",
+    "Node",
+    "OPERATORS",
+    "TOLERANCE",
+    "array",
+    "backward",
+    "computed",
+    "convert",
+    "draw",
+    "dtypes_of",
+    "expected",
+    "legacy",
+    "name_of",
+    "nodes",
+    "numpy_of",
+    "rows",
+    "strided",
+    "use",
+]

@@ -19,14 +19,16 @@ rm -f "$work"/mxcy/*.so
 cd "$work"
 MXCY_SANITIZE=thread "$python" setup.py build_ext --inplace > build.log 2>&1 || { cat build.log; exit 1; }
 # Address randomisation beyond 28 bits leaves no room for the shadow memory.
-# halt_on_error=0 so that all reports come; forked children have no report thread, and none is needed.
+# libtsan cannot start threads in a process that was forked from one with threads ("dup thread"): the tests
+# of that are left out, and the scripts that do it on the way are not reports.
+failed=0
 TSAN_OPTIONS="exitcode=66 halt_on_error=0 report_signal_unsafe=0 die_after_fork=0 log_path=$work/report" \
 LD_PRELOAD=$(gcc -print-file-name=libtsan.so) PYTHONPATH=$work \
-    setarch -R "$python" -m pytest -q -p no:cacheprovider "$@" \
+    setarch -R "$python" -m pytest -q -p no:cacheprovider -k "not fork" "$@" \
     tests/test_engine.py tests/test_engine_random.py tests/test_engine_process.py || failed=$?
-if ls "$work"/report* > /dev/null 2>&1; then
-    cat "$work"/report*
+if grep -l "WARNING: ThreadSanitizer" "$work"/report* > /dev/null 2>&1; then
+    grep -v "dup thread" "$work"/report*
     echo "ThreadSanitizer has reported."
     exit 1
 fi
-exit "${failed:-0}"
+exit "$failed"

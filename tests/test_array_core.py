@@ -1,4 +1,4 @@
-"""Storage, views, indexing, the fast path of operators, and the life of the objects."""
+"""Storage, faces, the fast path of operators, and the life of the objects."""
 
 import gc
 import operator
@@ -10,17 +10,12 @@ import weakref
 import numpy as np
 import pytest
 from array_faces import FACE, FLAT, FLOAT32, Face, Flat, Held, fill, in_thread, make
-from hypothesis import assume, given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from mxcy import _array, _engine
 from mxcy.dtypes import DTYPES
 from mxcy.errors import (
     ArgumentError,
     ArgumentTypeError,
-    ArrayIndexError,
-    AxisError,
     DTypeError,
     MXNetError,
     ShapeError,
@@ -32,22 +27,6 @@ BINARY = [
     operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge,
 ]  # fmt: skip
 BITWISE = [operator.and_, operator.or_, operator.xor, operator.lshift, operator.rshift]
-
-
-def arrays(max_dims=4, max_side=4, min_side=0):
-    """Arrays whose elements are their positions, so that equal values mean equal elements."""
-    shapes = hnp.array_shapes(min_dims=0, max_dims=max_dims, min_side=min_side, max_side=max_side)
-    return shapes.map(lambda shape: np.arange(int(np.prod(shape)), dtype=np.int64).reshape(shape))
-
-
-def check_view(found, expected, base):
-    """A view equals NumPy's in everything that can be seen, aliasing included."""
-    assert found.shape == expected.shape
-    assert found.dtype == expected.dtype
-    np.testing.assert_array_equal(found.view_numpy(), expected)
-    assert found._storage_id == base._storage_id
-    if expected.size:
-        assert found.strides == expected.strides or found.size == 1 or 1 in found.shape
 
 
 # --- creation -----------------------------------------------------------------------------------
@@ -147,185 +126,6 @@ def test_a_face_is_a_class_without_fields():
         _array.set_operator(FACE, "plus", None)
 
 
-# --- views --------------------------------------------------------------------------------------
-
-
-@given(st.data())
-def test_basic_keys_select_what_numpy_selects(data):
-    values = data.draw(arrays())
-    key = data.draw(hnp.basic_indices(values.shape, max_dims=8, allow_newaxis=True))
-    x = make(values)
-    expected = values[key]
-    check_view(x[key], np.asarray(expected), x)
-
-
-@given(st.data())
-def test_views_of_views_alias(data):
-    values = data.draw(arrays(min_side=1))
-    x = make(values)
-    view, expected = x, values
-    for _ in range(3):
-        key = data.draw(hnp.basic_indices(expected.shape, allow_newaxis=True))
-        key = key if isinstance(key, tuple) else (key,)
-        key = key if Ellipsis in key else (*key, ...)  # arrays in NumPy, not scalars
-        view, expected = view[key], expected[key]
-    view.view_numpy(writable=True)[...] = -1
-    expected[...] = -1
-    np.testing.assert_array_equal(x.view_numpy(), values)
-
-
-@given(st.data())
-def test_assignment_writes_what_numpy_writes(data):
-    values = data.draw(arrays(min_side=1))
-    key = data.draw(hnp.basic_indices(values.shape, max_dims=6, allow_newaxis=True))
-    x = make(values)
-    x[key] = -7
-    values[key] = -7
-    np.testing.assert_array_equal(x.view_numpy(), values)
-
-
-@pytest.mark.parametrize("key", [4, -5, (0, 3), (0, 0, 0), (..., ...), "a", 1.5, 2**70], ids=str)
-def test_wrong_keys_raise_index_errors(key):
-    values = np.zeros((4, 3))
-    with pytest.raises(IndexError):
-        values[key]
-    with pytest.raises(IndexError) as caught:
-        make(values)[key]
-    if key not in ("a", 1.5):  # those are for the face
-        assert isinstance(caught.value, MXNetError) or key == 2**70
-
-
-def test_index_errors_say_which_axis():
-    with pytest.raises(ArrayIndexError, match=r"getitem\(key\): index 3 is out of bounds for axis 1 with size 3"):
-        make(np.zeros((4, 3)))[0, 3]
-    with pytest.raises(ArrayIndexError, match="too many indices: array is 2-dimensional, but 3 were indexed"):
-        make(np.zeros((4, 3)))[0, 0, 0]
-
-
-@pytest.mark.parametrize(
-    "key",
-    [True, np.True_, [0, 2], [True, False, True], np.array([1, 0]), (slice(None), [0, 1]), np.array(1), (True, 0)],
-    ids=str,
-)
-def test_other_keys_go_to_the_face(key):
-    values = np.arange(6).reshape(3, 2)
-    np.testing.assert_array_equal(make(values)[key].view_numpy(), values[key])
-    x = make(values)
-    x[key] = 9
-    values[key] = 9
-    np.testing.assert_array_equal(x.view_numpy(), values)
-
-
-def test_numpy_integers_index():
-    x = make(np.arange(6).reshape(3, 2))
-    for kind in (np.int8, np.uint64, np.intp):
-        assert int(x[kind(2), kind(1)]) == 5
-    check_view(x[np.int32(1)], np.arange(6).reshape(3, 2)[1], x)
-
-
-@given(arrays(min_side=0), st.data())
-def test_reshape_view_is_numpys_reshape_without_copy(values, data):
-    values = values[data.draw(hnp.basic_indices(values.shape, max_dims=6, allow_newaxis=True))]
-    values = np.asarray(values).transpose(data.draw(st.permutations(range(np.ndim(values)))))
-    factors = [n for n in (1, 2, 3, 4, 6, 8) if values.size % n == 0]
-    shape = data.draw(st.lists(st.sampled_from(factors), max_size=4))
-    known = int(np.prod(shape))
-    assume(known and values.size % known == 0)
-    shape.insert(data.draw(st.integers(0, len(shape))), data.draw(st.sampled_from([-1, values.size // known])))
-    x = _array.from_numpy(values, FACE, copy=False)
-    view = x._reshape_view(shape)
-    try:
-        expected = np.reshape(values, shape, copy=False)
-    except ValueError:
-        assert view is None
-    else:
-        check_view(view, expected, x)
-
-
-@pytest.mark.parametrize("shape", [(4,), (-1, 4), (-1, -1), (-2, 3), (2**40, 2**40), (0, -1)])
-def test_reshape_to_another_size_is_refused(shape):
-    with pytest.raises(ShapeError, match=r"^reshape\(shape\): "):
-        make(np.zeros(6))._reshape_view(shape)
-
-
-@given(arrays(), st.data())
-def test_transpose_view_is_numpys(values, data):
-    axes = data.draw(st.one_of(st.none(), st.permutations(range(values.ndim))))
-    x = make(values)
-    check_view(x._transpose_view(axes), values.transpose(axes), x)
-    if axes:
-        check_view(x._transpose_view([axis - values.ndim for axis in axes]), values.transpose(axes), x)
-
-
-def test_transpose_wants_each_axis_once():
-    x = make(np.zeros((2, 3)))
-    with pytest.raises(ArgumentError):
-        x._transpose_view((0,))
-    with pytest.raises(ArgumentError):
-        x._transpose_view((0, 0))
-    with pytest.raises(AxisError):
-        x._transpose_view((0, 2))
-
-
-@given(arrays(max_dims=3), st.data())
-def test_broadcast_view_is_numpys_and_is_not_written(values, data):
-    shape = data.draw(hnp.broadcastable_shapes(values.shape, max_dims=5, max_side=4, min_side=0))
-    try:
-        expected = np.broadcast_to(values, shape)
-    except ValueError:
-        with pytest.raises(ShapeError, match="broadcast"):
-            make(values)._broadcast_view(shape)
-        return
-    x = make(values)
-    view = x._broadcast_view(shape)
-    np.testing.assert_array_equal(view.view_numpy(), expected)
-    assert view.shape == expected.shape
-    with pytest.raises(ArgumentError, match="read-only"):
-        view += 1
-
-
-def test_strided_views_stay_inside():
-    x = make(np.arange(10.0))
-    np.testing.assert_array_equal(x._strided(72, (5,), (-16,)).view_numpy(), np.arange(10.0)[::-2])
-    np.testing.assert_array_equal(x._strided(8, (3, 2), (8, 16)).view_numpy(), [[1, 3], [2, 4], [3, 5]])
-    part = x[2:5]
-    for offset, shape, strides in [
-        (0, (11,), (8,)), (8, (10,), (8,)), (-8, (1,), (8,)), (0, (2,), (-8,)), (0, (2,), (2**62,)),
-        (0, (2**62, 2), (8, 8)), (2**62, (3,), (2**62,)),
-    ]:  # fmt: skip
-        with pytest.raises(ShapeError):
-            x._strided(offset, shape, strides)
-    with pytest.raises(ShapeError):
-        part._strided(0, (4,), (8,))
-    assert x._strided(0, (0, 5), (8, 8)).shape == (0, 5)
-
-
-@given(st.data())
-def test_overlap_is_never_missed_and_exact_for_single_steps(data):
-    values = np.arange(24)
-    x = make(values)
-    views = []
-    for _ in range(2):
-        start, stop = sorted([data.draw(st.integers(0, 24)), data.draw(st.integers(0, 24))])
-        key = slice(start, stop, data.draw(st.integers(1, 5)))
-        views.append((x[key], values[key]))
-    (a, first), (b, second) = views
-    common = np.shares_memory(first, second)
-    assert _array.may_overlap(a, b) or not common
-    if first.strides == second.strides or min(first.size, second.size) == 0:
-        assert _array.may_overlap(a, b) == common
-
-
-def test_overlap_of_columns_and_of_other_storage():
-    x = make(np.zeros((4, 5)))
-    assert not _array.may_overlap(x[:, 0], x[:, 3])
-    assert _array.may_overlap(x[:, 0], x[2])
-    assert not _array.may_overlap(x, make(np.zeros((4, 5))))
-    assert _array.same_view(x, x[:])
-    assert not _array.same_view(x, x[::-1])
-    assert not _array.same_view(x[0], x[1])
-
-
 # --- the fast path ------------------------------------------------------------------------------
 
 
@@ -345,7 +145,12 @@ def test_operators_are_numpys_bit_for_bit(dtype, shape, fast):
     was = _array.set_fast_path(fast)
     try:
         for function in BINARY + (BITWISE if dtype.kind in "iu" else []):
-            if dtype.kind == "b" and function in (operator.sub, operator.truediv, operator.floordiv, operator.mod):
+            if dtype.kind == "b" and function in (
+                operator.sub,
+                operator.truediv,
+                operator.floordiv,
+                operator.mod,
+            ):
                 continue
             expected = function(a, b)
             found = function(x, y)
@@ -359,7 +164,9 @@ def test_operators_are_numpys_bit_for_bit(dtype, shape, fast):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "uint8", "int32", "int64", "uint64"])
-@pytest.mark.parametrize("scalar", [2, 3, 1.5, -1, 0.1, 1e300, 2**24 + 1, 2**53 + 1, 300, True, 1e-320, float("inf")])
+@pytest.mark.parametrize(
+    "scalar", [2, 3, 1.5, -1, 0.1, 1e300, 2**24 + 1, 2**53 + 1, 300, True, 1e-320, float("inf")]
+)
 def test_python_numbers_convert_as_in_numpy(dtype, scalar):
     a = np.arange(1, 7, dtype=dtype)
     x = make(a)
@@ -426,8 +233,8 @@ def test_without_an_operator_python_decides():
         core + core
     with pytest.raises(TypeError):
         core += 1.0
-    with pytest.raises(TypeError):
-        -core
+    with pytest.raises(TypeError, match=r"negative: bad operand type: Array of float32"):
+        operator.neg(core)
     assert (core == None) is False  # noqa: E711
     assert (core != 1) is True
     _array.set_operator(FACE, "matmul", lambda a, b: NotImplemented)
@@ -461,9 +268,16 @@ def test_floating_point_errors_are_reported_as_by_numpy():
         assert np.isinf((one / zero).view_numpy()).all()
 
 
+def test_quiet_nans_compare_quietly():
+    a = np.array([np.nan, 1, np.nan], np.float32)
+    b = np.array([1, np.nan, np.nan], np.float32)
+    for compare in (operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge):
+        np.testing.assert_array_equal(compare(make(a), make(b)).view_numpy(), compare(a, b))
+
+
 def test_flags_of_other_code_are_not_reported():
     one = make(np.ones(3, np.float32))
-    assert 1e308 * 10 == float("inf")  # leaves the overflow flag behind
+    assert np.isinf(1e308 * float(10))  # leaves the overflow flag behind
     np.testing.assert_array_equal((one + one).view_numpy(), [2, 2, 2])
 
 
@@ -512,16 +326,6 @@ def test_other_sizes_do_not_convert():
         for convert in (int, float, complex, operator.index):
             with pytest.raises(TypeError):
                 convert(x)
-
-
-def test_length_and_iteration():
-    x = make(np.arange(6).reshape(3, 2))
-    assert len(x) == 3
-    for row, expected in zip(x, np.arange(6).reshape(3, 2), strict=True):
-        check_view(row, expected, x)
-    for function in (len, iter):
-        with pytest.raises(TypeError, match="0-d"):
-            function(make(1))
 
 
 # --- life of the objects ------------------------------------------------------------------------

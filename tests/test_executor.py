@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from test_symbol import graphs
+from symbol_graphs import graphs
 
 import mxcy as mx
 from mxcy.errors import ArgumentError, ArgumentTypeError, BindError, MXNetError, ShapeError
@@ -297,6 +297,8 @@ def twice():
         (lambda: bind(grad_req="foo"), "expected grad_req among write, add, null, got 'foo'"),
         (lambda: bind(grad_req=["write"]), "expected one grad_req, 3 in a list, or a dict"),
         (lambda: bind(grad_req={"zz": "write"}), "surplus 'zz' in grad_req"),
+        (lambda: bind(group2ctx={"a": mx.gpu()}), "group2ctx 'a' expected a context of type cpu, got gpu(0)"),
+        (lambda: bind(group2ctx={"a": "cpu"}), "group2ctx 'a' expected a Context, got str"),
         (shared_gradient, "gradient of 'f_weight' shares memory with 'f_weight'"),
         (twice, "gradient of 'f_weight' shares memory with the gradient of 'x'"),
         (lambda: linear().simple_bind(mx.cpu()), "not those of 'x' (unknown), 'f_weight'"),

@@ -1,8 +1,8 @@
-"""Arrays as NumPy arrays, buffers, DLPack tensors and pickles, and back; and that nothing races them."""
+"""Arrays as NumPy arrays, buffers and pickles, and back; and that nothing races them."""
 
 import contextlib
 import copy
-import ctypes
+import functools
 import gc
 import hashlib
 import pickle
@@ -11,20 +11,15 @@ import threading
 
 import numpy as np
 import pytest
-from array_faces import FACE, FLAT, Face, Flat, Held, in_thread, make
+from array_faces import FACE, FLAT, FLOAT32, Face, Held, in_thread, make, ones
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-
-from mxcy import _array, _engine
 from mxcy._export import operand_view
+
+from mxcy import _array, _engine, _pointwise
 from mxcy.dtypes import DTYPES, bfloat16
-from mxcy.errors import ArgumentError, ArgumentTypeError, DTypeError, MXNetError, ShapeError
-
-
-def ones():
-    return make(np.ones(4, np.float32))
-
+from mxcy.errors import ArgumentError, ArgumentTypeError, MXNetError, ShapeError
 
 # --- NumPy --------------------------------------------------------------------------------------
 
@@ -43,12 +38,19 @@ def test_asarray_shares_memory_and_is_writable():
 
 def test_array_protocol_honours_dtype_and_copy():
     x = ones()
-    for found in (np.array(x), np.asarray(x, copy=True), x.__array__(copy=True), x.__array__(np.float32, copy=True)):
+    for found in (
+        np.array(x),
+        np.asarray(x, copy=True),
+        x.__array__(copy=True),
+        x.__array__(np.float32, copy=True),
+    ):
         found[...] = 9
     assert float(x[0]) == 1
     assert np.asarray(x, dtype=np.float64).dtype == np.float64
     assert x.__array__(np.float16).dtype == np.float16
-    with pytest.raises(ValueError, match=r"__array__\(dtype\): expected dtype float32 with copy=False, got float64"):
+    with pytest.raises(
+        ValueError, match=r"__array__\(dtype\): expected dtype float32 with copy=False, got float64"
+    ):
         x.__array__(np.float64, copy=False)
     with pytest.raises(ValueError):
         np.asarray(x, dtype=np.float64, copy=False)
@@ -110,7 +112,11 @@ def test_read_only_memory_is_not_written():
     a.flags.writeable = False
     x = _array.from_numpy(a, FACE, copy=False)
     view = x[1:]
-    for write in (lambda y: y.__iadd__(y), lambda y: y.__setitem__(0, 1), lambda y: y.view_numpy(writable=True)):
+    for write in (
+        lambda y: y.__iadd__(y),
+        lambda y: y.__setitem__(0, 1),
+        lambda y: y.view_numpy(writable=True),
+    ):
         for y in (x, view):
             with pytest.raises(ArgumentError, match="read-only view; copy it first"):
                 write(y)
@@ -121,7 +127,9 @@ def test_read_only_memory_is_not_written():
 
 
 @pytest.mark.parametrize(
-    "source", [np.arange(3, dtype=">f4"), np.zeros(17, np.uint8)[1:].view(np.float64)], ids=["byte order", "unaligned"]
+    "source",
+    [np.arange(3, dtype=">f4"), np.zeros(17, np.uint8)[1:].view(np.float64)],
+    ids=["byte order", "unaligned"],
 )
 def test_zero_copy_in_refuses_what_loops_cannot_read(source):
     with pytest.raises(ArgumentError, match="copy=False, got .*; copy it"):
@@ -149,7 +157,10 @@ def test_our_own_memory_comes_back_as_the_same_storage():
 def test_a_view_waits_for_queued_writes():
     x = ones()
     held = Held(x, 5)
-    views = [in_thread(f) for f in (x.view_numpy, lambda: np.asarray(x), lambda: memoryview(x), lambda: float(x[0]))]
+    views = [
+        in_thread(f)
+        for f in (x.view_numpy, lambda: np.asarray(x), lambda: memoryview(x), lambda: float(x[0]))
+    ]
     held.release.set()
     for view in views:
         assert np.ravel(view())[0] == 5
@@ -196,9 +207,9 @@ def test_operations_complete_before_the_call_while_an_export_lives(export, lane)
     view = export(x)
     done = []
     for i in range(20):
-        _engine.push(lambda: done.append(i), writes=[x.var_handle()], lane=lane)
+        _engine.push(functools.partial(done.append, i), writes=[x.var_handle()], lane=lane)
         assert len(done) == 2 * i + 1
-        _engine.push(lambda: done.append(i), reads=[x.var_handle()], lane=lane)
+        _engine.push(functools.partial(done.append, i), reads=[x.var_handle()], lane=lane)
         assert len(done) == 2 * i + 2
     del view
     held = Held(x, 7)  # the export has ended: operations are queued again
@@ -221,7 +232,7 @@ def test_imported_storage_stays_synchronous():
     x = _array.from_numpy(np.zeros(3, np.float32), FACE, copy=False)
     done = []
     for i in range(20):
-        _engine.push(lambda: done.append(i), writes=[x.var_handle()], lane="io")
+        _engine.push(functools.partial(done.append, i), writes=[x.var_handle()], lane="io")
         assert len(done) == i + 1
 
 
@@ -281,13 +292,41 @@ def test_a_view_is_never_torn_by_queued_operations(promised):
     assert [result() for result in lookers] == [0, 0]
 
 
+def test_large_operations_and_views_take_turns(promised):
+    """Additions over the worker pool, queued in bursts; a view sees all of a burst and delays the next."""
+    add = _pointwise.compile_program(2, [(np.add, [0, 1])], [2], [FLOAT32, FLOAT32])
+    x, one = make(np.zeros(300_000, np.float32)), make(np.ones(300_000, np.float32))
+    total = 0
+    for burst in range(promised(30, 1000)):
+        for _ in range(burst % 5):
+            _pointwise.invoke(add, [x, one], outs=[x])
+        total += burst % 5
+        view = np.asarray(x)
+        assert (view == total).all()
+        view += 1  # NumPy writes, and the next operation reads what it wrote
+        _pointwise.invoke(add, [x, one], outs=[x])
+        total += 2
+        assert (view == total).all()
+        reads = _pointwise.invoke(add, [x, one])[0]
+        view[...] = total  # the operation that read the old values is complete
+        del view
+        assert (reads.view_numpy() == total + 1).all()
+
+
 def test_errors_of_operations_are_raised_by_exports():
     x = ones()
 
     def fail():
         raise ZeroDivisionError("in the operation")
 
-    for export in (x.view_numpy, x.__array__, lambda: memoryview(x), lambda: np.asarray(x), x.__dlpack__, x.wait_to_read):
+    for export in (
+        x.view_numpy,
+        x.__array__,
+        lambda: memoryview(x),
+        lambda: np.asarray(x),
+        x.__dlpack__,
+        x.wait_to_read,
+    ):
         with contextlib.suppress(ZeroDivisionError):  # the serial engine raises it here as well
             _engine.push(fail, writes=[x.var_handle()], lane="io")
         with pytest.raises(ZeroDivisionError, match="in the operation"):
@@ -330,211 +369,6 @@ def test_a_memoryview_writes_through():
     with memoryview(x) as m:
         m[2] = 8.0
     assert float(x[2]) == 8
-
-
-# --- DLPack -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtype", [d for d in DTYPES if d != bfloat16], ids=str)
-@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 3)])
-def test_dlpack_both_ways_through_numpy(dtype, shape):
-    values = np.ones(shape).astype(dtype)
-    x = make(values)
-    a = np.from_dlpack(x)
-    assert a.dtype == dtype
-    np.testing.assert_array_equal(a, values)
-    back = _array.from_dlpack(values, FACE)
-    assert (back.dtype, back.shape) == (dtype, shape)
-    if values.size:
-        a[...] = 0
-        assert not np.asarray(x).any()
-        values[...] = 0
-        assert not np.asarray(back).any()
-
-
-def test_dlpack_of_our_own_arrays_with_all_dtypes_and_strides():
-    for dtype in DTYPES:
-        x = make(np.arange(12).reshape(3, 4).astype(dtype))[::-1, ::2]
-        for y in (_array.from_dlpack(x, FLAT), _array.from_dlpack(x.__dlpack__(), FLAT)):
-            assert (type(y), y.dtype, y.shape, y.strides) == (Flat, dtype, x.shape, x.strides)
-            np.testing.assert_array_equal(np.asarray(y), np.asarray(x))
-
-
-def test_dlpack_arguments():
-    x = ones()
-    assert x.__dlpack_device__() == (1, 0)
-    assert "dltensor_versioned" in repr(x.__dlpack__(max_version=(1, 2)))
-    assert '"dltensor"' in repr(x.__dlpack__())
-    assert '"dltensor"' in repr(x.__dlpack__(max_version=(0, 8)))
-    x.__dlpack__(dl_device=(1, 0), stream=None, copy=False)
-    with pytest.raises(ArgumentError, match="stream"):
-        x.__dlpack__(stream=1)
-    with pytest.raises(BufferError, match="dl_device"):
-        x.__dlpack__(dl_device=(2, 0))
-    copied = np.from_dlpack(x, copy=True)
-    copied[0] = 5
-    assert float(x[0]) == 1
-
-
-def test_dlpack_read_only():
-    a = np.ones(3)
-    a.flags.writeable = False
-    x = _array.from_numpy(a, FACE, copy=False)
-    with pytest.raises(BufferError, match="read-only"):
-        x.__dlpack__()
-    assert not np.from_dlpack(x).flags.writeable
-    y = _array.from_dlpack(x, FACE)
-    with pytest.raises(ArgumentError, match="read-only"):
-        y += 1.0
-    z = _array.from_dlpack(x, FACE, copy=True)
-    z += 1.0
-    assert a[0] == 1
-
-
-def test_dlpack_copy_is_our_own_storage():
-    x = _array.from_dlpack(np.zeros(4, np.float32), FACE, copy=True)
-    held = Held(x, 3)  # queued, as imported storage would not be
-    held.release.set()
-    assert float(x[0]) == 3
-
-
-class Tensor(ctypes.Structure):
-    _fields_ = [
-        ("data", ctypes.c_void_p), ("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32),
-        ("ndim", ctypes.c_int32), ("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16),
-        ("shape", ctypes.POINTER(ctypes.c_int64)), ("strides", ctypes.POINTER(ctypes.c_int64)),
-        ("byte_offset", ctypes.c_uint64),
-    ]  # fmt: skip
-
-
-Deleter = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-
-
-class Managed(ctypes.Structure):
-    _fields_ = [("tensor", Tensor), ("context", ctypes.c_void_p), ("deleter", ctypes.c_void_p)]
-
-
-class Versioned(ctypes.Structure):
-    _fields_ = [
-        ("major", ctypes.c_uint32), ("minor", ctypes.c_uint32), ("context", ctypes.c_void_p),
-        ("deleter", ctypes.c_void_p), ("flags", ctypes.c_uint64), ("tensor", Tensor),
-    ]  # fmt: skip
-
-
-def capsule(structure, name):
-    new = ctypes.pythonapi.PyCapsule_New
-    new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
-    return new(ctypes.addressof(structure), name, None)
-
-
-def tensor(memory, shape=(2, 3), strides=None, **fields):
-    made = Tensor(ctypes.addressof(memory), 1, 0, 0 if shape is None else len(shape), 2, 32, 1, None, None, 0)
-    if shape:
-        made.shape = (ctypes.c_int64 * len(shape))(*shape)
-    if strides:
-        made.strides = (ctypes.c_int64 * len(strides))(*strides)
-    for name, value in fields.items():
-        setattr(made, name, value)
-    return made
-
-
-@pytest.mark.parametrize("kind", [Managed, Versioned])
-@pytest.mark.parametrize(
-    ("fields", "error"),
-    [
-        ({"data": None}, ArgumentError),
-        ({"ndim": 2, "shape": None}, ArgumentError),
-        ({"ndim": -1}, ShapeError),
-        ({"ndim": 33}, ShapeError),
-        ({"shape": (2, -3)}, ShapeError),
-        ({"shape": (2**40, 2**40)}, ShapeError),
-        ({"shape": (2**62,)}, ShapeError),
-        ({"shape": (2, 3), "strides": (2**62, 1)}, ShapeError),
-        ({"shape": (2**40,), "strides": (2**30,)}, ShapeError),
-        ({"lanes": 4}, DTypeError),
-        ({"lanes": 0}, DTypeError),
-        ({"bits": 24}, DTypeError),
-        ({"code": 77}, DTypeError),
-        ({"device_type": 2}, BufferError),
-        ({"byte_offset": 2}, ArgumentError),
-    ],
-    ids=str,
-)
-def test_hostile_tensors_are_refused_and_left_to_their_owner(kind, fields, error):
-    memory = (ctypes.c_float * 6)()
-    fields = dict(fields)
-    shape = fields.pop("shape", (2, 3))
-    inner = tensor(memory, shape, **{k: v for k, v in fields.items() if k != "strides"})
-    if "strides" in fields:
-        inner.strides = (ctypes.c_int64 * len(fields["strides"]))(*fields["strides"])
-    deleted = []
-    deleter = Deleter(deleted.append)
-    managed = kind(tensor=inner, deleter=ctypes.cast(deleter, ctypes.c_void_p))
-    name = b"dltensor"
-    if kind is Versioned:
-        managed.major, name = 1, b"dltensor_versioned"
-    held = capsule(managed, name)
-    with pytest.raises(error):
-        _array.from_dlpack(held, FACE)
-    assert name.decode() in repr(held)
-    assert "used" not in repr(held)
-    assert deleted == []
-
-
-@pytest.mark.parametrize("kind", [Managed, Versioned])
-def test_foreign_tensors_are_read_and_given_back_once(kind):
-    memory = (ctypes.c_float * 7)(*range(7))
-    deleted = []
-    deleter = Deleter(deleted.append)
-    inner = tensor(memory, (2, 3), (1, 2), byte_offset=4)
-    managed = kind(tensor=inner, deleter=ctypes.cast(deleter, ctypes.c_void_p))
-    name = b"dltensor"
-    if kind is Versioned:
-        managed.major, managed.flags, name = 1, 1, b"dltensor_versioned"
-    held = capsule(managed, name)
-    x = _array.from_dlpack(held, FACE)
-    np.testing.assert_array_equal(np.asarray(x), [[1, 3, 5], [2, 4, 6]])
-    assert x._readonly == (kind is Versioned)
-    with pytest.raises(ArgumentError, match="taken already"):
-        _array.from_dlpack(held, FACE)
-    view = x[0]
-    del x
-    assert deleted == []
-    del view
-    assert deleted == [ctypes.addressof(managed)]
-
-
-def test_other_versions_are_refused():
-    memory = (ctypes.c_float * 6)()
-    managed = Versioned(major=2, tensor=tensor(memory))
-    with pytest.raises(BufferError, match="version 1 of DLPack, got version 2"):
-        _array.from_dlpack(capsule(managed, b"dltensor_versioned"), FACE)
-    with pytest.raises(ArgumentTypeError, match=r"from_dlpack\(x\): expected an object with __dlpack__, got list"):
-        _array.from_dlpack([1], FACE)
-    with pytest.raises(ArgumentError, match="no tensor"):
-        _array.from_dlpack(capsule(managed, b"other"), FACE)
-
-
-def test_deleters_may_be_called_from_any_thread():
-    x = ones()
-    pointer = ctypes.pythonapi.PyCapsule_GetPointer
-    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    rename = ctypes.pythonapi.PyCapsule_SetName
-    rename.argtypes = [ctypes.py_object, ctypes.c_char_p]
-    used = ctypes.create_string_buffer(b"used_dltensor")
-
-    def take_and_delete():
-        for _ in range(200):
-            held = x.__dlpack__()
-            managed = Managed.from_address(pointer(held, b"dltensor"))
-            rename(held, ctypes.cast(used, ctypes.c_char_p))
-            ctypes.CFUNCTYPE(None, ctypes.c_void_p)(managed.deleter)(ctypes.addressof(managed))  # without the GIL
-        return True
-
-    assert all([result() for result in [in_thread(take_and_delete) for _ in range(4)]])
-    held = Held(x, 2)  # no export is left
-    held.release.set()
-    assert float(x[0]) == 2
 
 
 # --- copies and pickles -------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import scipy.special
+from array_faces import FLAT, Flat, make
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -414,6 +415,26 @@ def test_out_is_checked():
         kernels.sort(x, out=array(np.ones((2, 3), "f4")))
     with pytest.raises(MXNetError, match=r"copy\(x\): expected an array, got list"):
         kernels.copy([1.0])
+
+
+def test_results_have_the_face_and_dimensions_of_their_operand():
+    def flat(x):
+        return make(np.array(x), FLAT)  # a face without 0-d arrays
+
+    assert kernels.pick(flat([1.0, 2.0]), flat([1])).shape == (1,)
+    assert [type(part) for part in kernels.split(flat([1.0, 2.0]), 2, 0, squeeze_axis=True)] == [Flat, Flat]
+    assert kernels.gather_nd(flat([[1, 2], [3, 4]]), flat([0, 1])).shape == (1,)
+    assert kernels.index_get(flat([1.0, 2.0]), [np.array(1)]).shape == (1,)
+    values, positions = kernels.topk(flat([3.0, 1.0]), 1, None)
+    assert (value(values), value(positions), type(values)) == ([3], [0], Flat)
+
+
+def test_errors_of_queued_kernels_follow_the_data():
+    x = kernels.full((2000, 2000), 0, "float32")
+    indices = array([0] * 3000 + [5000])
+
+    with pytest.raises(IndexError, match="index 5000 is out of bounds for axis 0 with size 2000"):
+        kernels.softmax(kernels.take(x, indices, 0, "raise")).wait_to_read()
 
 
 def test_push_numpy_runs_a_function_and_wraps_its_errors():

@@ -14,7 +14,7 @@ LAYERS = [
     {"errors", "base", "dtypes", "context", "name", "attribute", "registry", "_files"},
     {"_engine", "_engine_serial", "_engine_threaded", "_failures", "engine", "_cast", "native"}
     | {"_array", "_invoke", "_index", "_export", "_dlpack"},
-    {"kernels", "_pointwise", "_launch"},
+    {"kernels", "_launch", "_loops", "_compile", "_pointwise", "_reduce", "_matmul"},
     {"ops"},
     {"ndarray", "symbol", "graph"},
     {"executor", "autograd", "numpy", "numpy_extension", "random", "operator"},

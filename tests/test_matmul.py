@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mxcy._matmul import matmul
 from test_pointwise import BF16, F16, F32, F64, I32, arrays, same
 
 from mxcy import _array, _matmul, errors
-from mxcy._matmul import matmul
 from mxcy.dtypes import DTYPES, code_of
 
 
@@ -29,15 +29,17 @@ def exact(a, b):
 
 
 @pytest.mark.parametrize("code", range(len(DTYPES)), ids=lambda c: DTYPES[c].name)
-@pytest.mark.parametrize("shapes", [((1, 1), (1, 1)), ((3, 4), (4, 5)), ((70, 1), (1, 9)), ((300, 70), (70, 260))], ids=str)
+@pytest.mark.parametrize(
+    "shapes", [((1, 1), (1, 1)), ((3, 4), (4, 5)), ((70, 1), (1, 9)), ((300, 70), (70, 260))], ids=str
+)
 def test_products_of_every_dtype(code, shapes):
     a, b = numbers(shapes[0], code, 0), numbers(shapes[1], code, 1)
     same(matmul(*arrays(a, b)), exact(a, b))
 
 
 @pytest.mark.parametrize("shapes", [
-    ((2, 3, 4), (4, 5)), ((3, 4), (6, 4, 5)), ((2, 1, 3, 4), (7, 4, 2)), ((5, 3, 4), (5, 4, 3)), ((0, 3, 4), (4, 5)),
-    ((3, 0), (0, 5)), ((2, 3, 0), (2, 0, 5)), ((0, 3), (3, 5)), ((3, 4), (4, 0)), ((100, 2, 2), (100, 2, 2)),
+    ((2, 3, 4), (4, 5)), ((3, 4), (6, 4, 5)), ((2, 1, 3, 4), (7, 4, 2)), ((5, 3, 4), (5, 4, 3)),
+    ((0, 3, 4), (4, 5)), ((3, 0), (0, 5)), ((2, 3, 0), (2, 0, 5)), ((0, 3), (3, 5)), ((3, 4), (4, 0)), ((100, 2, 2), (100, 2, 2)),
 ], ids=str)  # fmt: skip
 @pytest.mark.parametrize("code", [F32, F16, I32], ids=lambda c: DTYPES[c].name)
 def test_leading_axes_broadcast_and_empty_products_are_zero(shapes, code):
@@ -50,7 +52,9 @@ def test_leading_axes_broadcast_and_empty_products_are_zero(shapes, code):
 @pytest.mark.parametrize("code", [F64, I32], ids=lambda c: DTYPES[c].name)
 def test_transposed_operands(transpose_a, transpose_b, code):
     a, b = numbers((2, 40, 30), code, 4), numbers((2, 30, 50), code, 5)
-    x, y = arrays(a.swapaxes(1, 2).copy() if transpose_a else a, b.swapaxes(1, 2).copy() if transpose_b else b)
+    x, y = arrays(
+        a.swapaxes(1, 2).copy() if transpose_a else a, b.swapaxes(1, 2).copy() if transpose_b else b
+    )
     same(matmul(x, y, transpose_a, transpose_b), a @ b)
 
 
@@ -119,7 +123,9 @@ def test_shapes_and_dtypes_that_do_not_fit_raise_at_the_call():
         matmul(x, y, transpose_b=True, out=_array.empty((2, 2), np.float64))
 
 
-@pytest.mark.skipif(not _matmul.HAS_BLAS_THREADS, reason="NumPy here has no OpenBLAS whose threads can be set")
+@pytest.mark.skipif(
+    not _matmul.HAS_BLAS_THREADS, reason="NumPy here has no OpenBLAS whose threads can be set"
+)
 def test_numpy_keeps_its_threads():
     library = ctypes.CDLL(np._core._multiarray_umath.__file__)
     prefix = "scipy_openblas_" if hasattr(library, "scipy_openblas_get_num_threads64_") else "openblas_"

@@ -1,14 +1,11 @@
-"""NDArray: creation, dtypes, operators, conversions and printing, as MXNet 1.9.1 has them."""
+"""NDArray: operators, attributes, conversions, contexts, shapes and methods, as MXNet 1.9.1 has them."""
 
 import copy
 import inspect
-import itertools
-import json
 import operator
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,110 +17,6 @@ from mxcy import nd, ops
 from mxcy.dtypes import DTYPES
 from mxcy.errors import ArgumentTypeError, DTypeError, ShapeError
 from mxcy.ops._attributes import REQUIRED
-
-GOLDEN = Path(__file__).parent / "golden"
-RULES = json.loads((GOLDEN / "dtype_rules.json").read_text())
-
-SCALARS = {"int": int, "float": float, "negative int": int, "bool": bool, "np.float32": np.float32,
-           "np.int64": np.int64, "np.float64": np.float64}  # fmt: skip
-INPLACE = {"iadd", "isub", "imul", "itruediv"}
-
-# Expressions that MXNet refuses, and whose results here are as NumPy's, or plainly useful.
-WORKS = {
-    "nd.array([1], dtype=\"int16\")": ("int16", (1,)),
-    "nd.array([1], dtype=\"uint32\")": ("uint32", (1,)),
-    "nd.array([nd.array([1])])": ("float32", (1, 1)),
-    "nd.arange(0)": ("float32", (0,)),
-    "nd.zeros(())": ("float32", (1,)),
-    "nd.zeros((0, 3))": ("float32", (0, 3)),
-}  # fmt: skip
-
-
-def check(found, expected):
-    """A result against that of MXNet; float16 may round differently within a composed operation."""
-    found.wait_to_read()
-    assert found.dtype is np.dtype(expected["dtype"]).type
-    assert found.shape == tuple(expected["shape"])
-    tolerance = {"float16": 1e-2, "float32": 1e-5, "float64": 1e-12}.get(expected["dtype"], 0)
-    values = np.array(expected["value"], np.dtype(expected["dtype"])).reshape(expected["shape"])
-    np.testing.assert_allclose(found.asnumpy(), values, rtol=tolerance, atol=tolerance / 10)
-
-
-def refuses(function, case):
-    with pytest.raises((mx.MXNetError, TypeError)) as raised:
-        function().wait_to_read()
-    name = case["error"]["type"]
-    known = {cls.__name__ for cls in type(raised.value).__mro__}
-    # MXNet's AssertionErrors are about types of arguments.
-    assert {"MXNetError": "MXNetError", "AssertionError": "TypeError"}.get(name, name) in known
-
-
-def with_scalar(case):
-    x = nd.array(case["data"], dtype=case["dtype"])
-    scalar = SCALARS[case["scalar kind"]](case["scalar"])
-    function = getattr(operator, case["op"])
-    return function(scalar, x) if case.get("reversed") else function(x, scalar)
-
-
-def grouped(chosen):
-    """Cases in some tens of tests, named by operator and dtype."""
-    chosen = sorted(chosen, key=lambda c: (c["op"], c["dtype"]))
-    groups = [(key, list(group)) for key, group in itertools.groupby(chosen, lambda c: (c["op"], c["dtype"]))]
-    return pytest.mark.parametrize("group", [g for _, g in groups], ids=["-".join(k) for k, _ in groups])
-
-
-@grouped([c for c in RULES if "scalar kind" in c])
-@np.errstate(all="ignore")
-def test_array_and_number(group):
-    for case in group:
-        if "error" in case:
-            refuses(lambda case=case: with_scalar(case), case)
-        else:
-            check(with_scalar(case), case["out"])
-
-
-@grouped([c for c in RULES if "other dtype" in c])
-@np.errstate(all="ignore")
-def test_array_and_array(group):
-    for case in group:
-        x = nd.array(case["data"], dtype=case["dtype"])
-        other = nd.array(case["other"], dtype=case["other dtype"])
-        function = getattr(operator, case["op"])
-        if "error" in case:
-            refuses(lambda x=x, other=other, function=function: function(x, other), case)
-        else:
-            check(function(x, other), case["out"])
-
-
-def alone(case):
-    x = nd.array(case["data"], dtype=case["dtype"])
-    name = case["op"].removeprefix("nd.")
-    function = getattr(nd if case["op"].startswith("nd.") else operator, name)
-    return function(x, **case.get("attrs", {}))
-
-
-@grouped([c for c in RULES if "op" in c and not {"scalar kind", "other dtype"} & set(c)])
-def test_functions_of_one_array(group):
-    for case in group:
-        if case["op"].startswith("nd.") and not hasattr(nd, case["op"][3:]):
-            pytest.skip("an operator of a later version")
-        if "error" in case:
-            refuses(lambda case=case: alone(case), case)
-        else:
-            check(alone(case), case["out"])
-
-
-@pytest.mark.parametrize("case", [c for c in RULES if "expr" in c], ids=lambda c: c["expr"])
-def test_expressions(case):
-    names = {"nd": nd, "np": np, "mx": mx}
-    if case["expr"] in WORKS:
-        found = eval(case["expr"], names)
-        assert (np.dtype(found.dtype).name, found.shape) == WORKS[case["expr"]]
-    elif "error" in case:
-        refuses(lambda: eval(case["expr"], names), case)
-    else:
-        check(eval(case["expr"], names), case["out"])
-
 
 # --- operators ----------------------------------------------------------------------------------------
 
@@ -166,9 +59,10 @@ def test_division_by_zero_warns_by_errstate():
 
 
 @pytest.mark.parametrize("other", [None, "a", [1, 2], (1, 2), np.zeros(2), object(), {}, b"x"], ids=repr)
-@pytest.mark.parametrize("function", [operator.add, operator.mul, operator.eq, operator.ne, operator.lt, operator.pow])
+@pytest.mark.parametrize("function", ["add", "mul", "eq", "ne", "lt", "pow"])
 def test_other_operands_are_refused(function, other):
     x = nd.zeros((2,))
+    function = getattr(operator, function)
 
     for operands in [(x, other), (other, x)]:
         with pytest.raises(TypeError) as raised:
@@ -177,7 +71,7 @@ def test_other_operands_are_refused(function, other):
         assert "expected an NDArray, a Symbol or a number, got" in str(raised.value)
 
 
-@pytest.mark.parametrize("missing", ["a // 2", "a @ a", "~a", "a & 1", "a | 1", "a ^ 1", "a << 1", "divmod(a, 2)", "+a"])
+@pytest.mark.parametrize("missing", ["a//2", "a@a", "~a", "a&1", "a|1", "a^1", "a<<1", "divmod(a,2)", "+a"])
 def test_operators_that_mxnet_does_not_have(missing):
     with pytest.raises(TypeError):
         eval(missing, {"a": nd.array([1], dtype="int32")})
@@ -437,120 +331,6 @@ def test_contexts():
         nd.zeros((2,), ctx="cpu")
 
 
-# --- creation -----------------------------------------------------------------------------------------
-
-
-def test_array_copies_and_keeps_the_dtype_of_arrays_only():
-    source = np.arange(3)
-    x = nd.array(source)
-    source[:] = 9
-
-    assert x.dtype is np.float32
-    assert x.asnumpy().tolist() == [0, 1, 2]
-    assert nd.array(nd.array([1], dtype="int8")).dtype is np.int8
-    assert nd.array(nd.array([1], dtype="int8"), dtype="float64").dtype is np.float64
-    assert nd.array(np.arange(6).reshape(2, 3)[:, ::-1]).asnumpy().tolist() == [[2, 1, 0], [5, 4, 3]]
-    assert nd.array([300, -1], dtype="uint8").asnumpy().tolist() == [44, 255]
-
-
-@pytest.mark.parametrize("source", ["a", ["a"], [[1, 2], [3]], object(), {}, [object()]], ids=repr)
-def test_array_refuses_what_is_no_array(source):
-    with pytest.raises(TypeError, match=r"^array\(source_array\): expected numbers") as raised:
-        nd.array(source)
-    assert isinstance(raised.value, mx.MXNetError)
-
-
-@pytest.mark.parametrize("make", [nd.zeros, nd.ones, nd.empty, lambda *a, **k: nd.full(a[0], 3, **k)])
-def test_filled_arrays(make):
-    assert make(3).shape == (3,)
-    assert make((2, 0)).shape == (2, 0)
-    assert make([2, 3], dtype="int8").dtype is np.int8
-    assert make((2,), dtype=None).dtype is np.float32
-    with pytest.raises(ValueError):
-        make((2, -1))
-    with pytest.raises(ValueError):
-        make((2**40, 2**40))
-    with pytest.raises(TypeError):
-        make((2.5,))
-
-
-def test_filled_arrays_into_out():
-    out = nd.empty((2, 3))
-
-    assert nd.full((2, 3), 7, out=out) is out
-    assert out.asnumpy().tolist() == [[7] * 3] * 2
-    assert nd.zeros((2, 3), out=out) is out
-    assert out.asnumpy().sum() == 0
-    assert nd.ones((2, 3), out=out).asnumpy().sum() == 6
-    assert nd.full_like(out, 2).asnumpy().sum() == 12
-    with pytest.raises(ValueError, match=r"expected shape \(2,\), got \(2, 3\)"):
-        nd.zeros((2,), out=out)
-
-
-def test_ranges():
-    assert nd.arange(2, 8, 3, repeat=2).asnumpy().tolist() == [2, 2, 5, 5]
-    assert nd.arange(3, dtype="uint8").dtype is np.uint8
-    assert nd.linspace(0, 1, 3).asnumpy().tolist() == [0, 0.5, 1]
-    assert nd.linspace(0, 1, 2, endpoint=False).asnumpy().tolist() == [0, 0.5]
-    assert nd.eye(2, 3, -1).asnumpy().tolist() == [[0, 0, 0], [1, 0, 0]]
-
-
-def test_from_numpy_shares_memory():
-    source = np.zeros(4, "f")
-    x = nd.from_numpy(source[::2])
-    y = nd.from_numpy(source, zero_copy=False)
-
-    x += 1
-    source[2] = 7
-
-    assert source.tolist() == [1, 0, 7, 0]
-    assert x.asnumpy().tolist() == [1, 7]
-    assert y.asnumpy().tolist() == [0, 0, 0, 0]
-
-
-def test_dlpack_shares_memory():
-    x = nd.zeros((2, 3))
-    y = nd.from_dlpack(x.to_dlpack_for_write())
-    z = nd.from_dlpack(nd.to_dlpack_for_read(x))
-    n = np.from_dlpack(x)
-
-    y[0] = 5
-
-    assert z.asnumpy()[0].tolist() == [5, 5, 5]
-    assert n[0].tolist() == [5, 5, 5]
-    assert nd.from_dlpack(np.ones(3)).asnumpy().tolist() == [1, 1, 1]
-
-
-def test_numpy_reads_arrays_without_a_copy():
-    x = nd.array([1, 2, 3])
-
-    np.asarray(x)[0] = 7
-
-    assert np.array(x).tolist() == [7, 2, 3]
-    assert np.sum(x).asscalar() == 12
-    with pytest.raises(TypeError):
-        np.add(x, 1)
-
-
-def test_joining_and_moving():
-    x, y = nd.ones((2, 2)), nd.zeros((1, 2))
-
-    assert nd.concatenate([x, y]).shape == (3, 2)
-    assert nd.concatenate([x, x], axis=1).shape == (2, 4)
-    assert nd.concatenate([x], always_copy=False) is x
-    assert nd.moveaxis(nd.zeros((2, 3, 4)), 0, 2).shape == (3, 4, 2)
-    assert nd.moveaxis(nd.zeros((2, 3, 4)), [0, 1], [-1, -2]).shape == (4, 3, 2)
-    out = nd.zeros((2, 3))
-    assert nd.onehot_encode(nd.array([2, 0]), out) is out
-    assert out.asnumpy().tolist() == [[0, 0, 1], [1, 0, 0]]
-    with pytest.raises(ValueError):
-        nd.concatenate([])
-    with pytest.raises(IndexError):
-        nd.moveaxis(x, 0, 2)
-    with pytest.raises(ValueError):
-        nd.moveaxis(x, [0, 0], [0, 1])
-
-
 # --- shapes -------------------------------------------------------------------------------------------
 
 
@@ -601,18 +381,25 @@ def test_views(view):
     assert x.asnumpy().sum() == 6
 
 
-METHODS = ["abs", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "argmax", "argmax_channel", "argmin", "argsort", "broadcast_axes", "cbrt", "ceil", "clip", "cos", "cosh", "degrees", "depth_to_space", "diag", "exp", "expm1", "fix", "flip", "floor", "log", "log10", "log1p", "log2", "log_softmax", "max", "mean", "min", "nanprod", "nansum", "norm", "one_hot", "ones_like", "pad", "pick", "prod", "radians", "rcbrt", "reciprocal", "relu", "repeat", "rint", "round", "rsqrt", "shape_array", "sigmoid", "sign", "sin", "sinh", "size_array", "slice", "slice_axis", "slice_like", "softmax", "softmin", "sort", "space_to_depth", "split", "sqrt", "square", "sum", "swapaxes", "take", "tan", "tanh", "tile", "topk", "transpose", "trunc", "zeros_like"]
+METHODS = """
+abs arccos arccosh arcsin arcsinh arctan arctanh argmax argmax_channel argmin argsort broadcast_axes cbrt ceil
+clip cos cosh degrees depth_to_space diag exp expm1 fix flip floor log log10 log1p log2 log_softmax max mean
+min nanprod nansum norm one_hot ones_like pad pick prod radians rcbrt reciprocal relu repeat rint round rsqrt
+shape_array sigmoid sign sin sinh size_array slice slice_axis slice_like softmax softmin sort space_to_depth
+split sqrt square sum swapaxes take tan tanh tile topk transpose trunc zeros_like
+"""
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", METHODS.split())
 def test_methods_take_what_the_operators_take(name):
     op = ops.PUBLIC[name]
     method = inspect.signature(getattr(nd.NDArray, name)).parameters
 
     assert set(method) == {"self", "out", *op.inputs[1:], *op.attributes}
     for attribute in op.attributes.values():
-        default = method[attribute.name].default
-        assert attribute.default is REQUIRED or default == attribute.default or np.dtype(default) == attribute.default
+        if attribute.default is not REQUIRED:
+            default = method[attribute.name].default
+            assert default == attribute.default or np.dtype(default) == attribute.default
 
 
 def test_methods_compute():

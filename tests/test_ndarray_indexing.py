@@ -191,8 +191,10 @@ def test_advanced_keys_as_numpy(drawn, dtype, data):
             x[key].wait_to_read()
         return
     ours = tuple(
-        nd.array(item, dtype="int32") if isinstance(item, np.ndarray) and item.ndim and data.draw(st.booleans())
-        else item for item in key
+        nd.array(item, dtype="int32")
+        if isinstance(item, np.ndarray) and item.ndim and data.draw(st.booleans())
+        else item
+        for item in key
     )  # fmt: skip
 
     found = x[ours]
@@ -229,8 +231,9 @@ def test_assigned_arrays_broadcast_as_numpy(drawn, data):
 
 
 @pytest.mark.parametrize("value, expected", [
-    (1.7, [1, 1, 1]), (-1, [255] * 3), (300, [44] * 3), (True, [1] * 3), (np.float64(2.5), [2] * 3),
-    ([1, 2, 3], [1, 2, 3]), ((4.9, 5, 6), [4, 5, 6]), (np.array([[7, 8, 9]]), [7, 8, 9]), (range(3), [0, 1, 2]),
+    (1.7, [1] * 3), (-1, [255] * 3), (300, [44] * 3), (True, [1] * 3), (np.float64(2.5), [2] * 3),
+    ([1, 2, 3], [1, 2, 3]), ((4.9, 5, 6), [4, 5, 6]), (np.array([[7, 8, 9]]), [7, 8, 9]),
+    (range(3), [0, 1, 2]),
 ])  # fmt: skip
 def test_values_are_cast_to_the_dtype(value, expected):
     x = nd.zeros((3,), dtype="uint8")
@@ -264,7 +267,9 @@ def test_values_that_are_no_numbers(value, key):
     assert x.asnumpy().sum() == 0
 
 
-@pytest.mark.parametrize("key, shape", [(0, (3,)), ((slice(None), 1), (3, 1)), ([0, 1], (3, 4)), (..., (2, 3, 4))])
+@pytest.mark.parametrize("key, shape", [
+    (0, (3,)), ((slice(None), 1), (3, 1)), ([0, 1], (3, 4)), (..., (2, 3, 4)),
+])  # fmt: skip
 def test_values_that_do_not_fit(key, shape):
     x = nd.zeros((3, 4))
 
@@ -367,7 +372,7 @@ def test_keys_that_do_not_index(key):
 def test_arrays_of_bool_are_refused_and_lists_of_bool_are_integers():
     x = nd.arange(3)
 
-    with pytest.raises(ValueError, match="array of bool, which would not be a mask; use contrib.boolean_mask"):
+    with pytest.raises(ValueError, match="an array of bool, which would not be a mask; use contrib"):
         x[nd.array([1, 0, 1], dtype="bool")]
 
     x[True] = 5

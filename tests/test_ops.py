@@ -3,7 +3,20 @@
 import numpy as np
 import ops_rows
 import pytest
-from ops_rows import OPERATORS, Node, array, backward, computed, draw, legacy, name_of, nodes, numpy_of, rows, use
+from ops_rows import (
+    OPERATORS,
+    Node,
+    array,
+    backward,
+    computed,
+    draw,
+    legacy,
+    name_of,
+    nodes,
+    numpy_of,
+    rows,
+    use,
+)
 
 import mxcy as mx
 from mxcy import ops
@@ -22,7 +35,7 @@ def has_inputs(op, row):
     return bool(row.inputs)
 
 
-# --- the table itself ---------------------------------------------------------------------------------------
+# --- the table itself ----------------------------------------------------------------------------------
 @pytest.mark.parametrize("op", OPERATORS, ids=name_of)
 def test_operator_is_declared_in_full(op):
     assert op.__doc__ and op.__doc__.strip()
@@ -57,7 +70,7 @@ def test_aliases_name_operators_and_nothing_twice():
     assert ops.lookup("nosuch") is None
 
 
-# --- values ---------------------------------------------------------------------------------------------------
+# --- values --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("op, row", rows(lambda op, row: op.ref is not None), ids=name_of)
 def test_value_shape_and_dtype(op, row):
     for dtype in ops_rows.dtypes_of(op, row):
@@ -76,6 +89,8 @@ def test_value_shape_and_dtype(op, row):
 
 def compare(result, reference, dtype):
     reference = reference.reshape(result.shape)
+    if reference.dtype.kind == "c" and result.dtype.kind != "c":
+        reference = reference.real
     if result.dtype.kind in "biu":
         np.testing.assert_array_equal(result, ops_rows.convert(reference, result.dtype))
         return
@@ -100,7 +115,7 @@ def test_random_numbers_repeat_with_the_seed(op, row):
     assert first.size == 0 or not np.array_equal(first, second)
 
 
-# --- gradients ------------------------------------------------------------------------------------------------
+# --- gradients -----------------------------------------------------------------------------------------
 def smooth(op, row):
     return op.differentiable and not op.grad_check and any(draw.dtype is None for draw in row.inputs)
 
@@ -146,7 +161,7 @@ def test_gradient(op, row):
     gradients = backward(made, nodes(weights), variables)
 
     for g, x in zip(gradients, values, strict=True):
-        assert g is None or (g.value.shape == x.shape and g.value.dtype == np.float64)
+        assert g is None or (g.value.shape == legacy(x.shape) and g.value.dtype == np.float64)
     numeric = slope(lambda moved: projected(op, attrs, moved, weights), values, directions)
     np.testing.assert_allclose(dot(gradients, directions), numeric, rtol=1e-5, atol=1e-7)
 
@@ -171,6 +186,8 @@ def test_gradient_of_gradient(op, row):
     heads = [rng.standard_normal(r.shape) for r in computed(op, values, attrs)]
     probes = directions_for(row, values, rng)
     total, variables, weights = first_order(op, attrs, values, heads, probes)
+    if total is None:  # the outputs are positions
+        return
     second = backward([total], [Node(array(np.ones((1,))))], variables + weights)
     directions = directions_for(row, values, rng) + [rng.standard_normal(h.shape) for h in heads]
 
@@ -193,7 +210,7 @@ def test_operator_without_gradient_gives_none(op, row):
     assert op.gradient([None], values, [None] * op.num_outputs(attrs), attrs) == [None] * len(values)
 
 
-# --- layouts ---------------------------------------------------------------------------------------------------
+# --- layouts -------------------------------------------------------------------------------------------
 def same(a, b):
     for x, y in zip(a, b, strict=True):
         assert x.dtype == y.dtype
@@ -207,17 +224,24 @@ def deterministic(op, row):
     return has_inputs(op, row) and op.ref is not None
 
 
+def bindable(op, row):
+    return deterministic(op, row) and all(draw.shape for draw in row.inputs)  # symbols have no 0-d arrays
+
+
 @pytest.mark.parametrize("step", [2, -2])
 @pytest.mark.parametrize("op, row", rows(deterministic), ids=name_of)
 def test_strided_inputs_and_outputs(op, row, step):
     inputs, attrs = in_dtype(op, row, np.float32)
     plain = computed(op, inputs, attrs)[: op.num_visible(attrs)]
-    spread = [ops_rows.strided(x, step) for x in inputs]
-    same([numpy_of(x) for x in op.compute(spread, attrs)][: len(plain)], plain)
+
+    def spread():
+        return [ops_rows.strided(x, step) for x in inputs]
+
+    same([numpy_of(x) for x in op.compute(spread(), attrs)][: len(plain)], plain)
 
     outs = [ops_rows.strided(np.zeros_like(r), step) for r in plain]
     hidden = [None] * (op.num_outputs(attrs) - len(outs))
-    written = op.compute(spread, attrs, [*outs, *hidden])
+    written = op.compute(spread(), attrs, [*outs, *hidden])
     assert all(a is b for a, b in zip(written, outs, strict=False))
     same([numpy_of(x) for x in outs], plain)
 
@@ -245,7 +269,7 @@ def test_output_may_overlap_inputs(op, row):
         same([numpy_of(out)], [plain])
 
 
-# --- errors ----------------------------------------------------------------------------------------------------
+# --- errors --------------------------------------------------------------------------------------------
 ERRORS = [(op, row) for op in OPERATORS for row in op.cases if row.error is not None]
 
 
@@ -275,7 +299,7 @@ def test_output_of_another_shape_or_dtype_is_refused(op, row):
         op.compute(operands, attrs, [array(np.zeros(inputs[0].shape, np.int16)), *blank])
 
 
-# --- eager and bound ----------------------------------------------------------------------------------------------
+# --- eager and bound -----------------------------------------------------------------------------------
 def bound(op, row, inputs, is_train=False):
     names = [f"x{i}" for i in range(len(inputs))]
     symbol = op(*[mx.sym.Variable(name) for name in names], **row.attributes)
@@ -285,7 +309,7 @@ def bound(op, row, inputs, is_train=False):
     return executor.forward(is_train), executor, grads
 
 
-@pytest.mark.parametrize("op, row", rows(deterministic), ids=name_of)
+@pytest.mark.parametrize("op, row", rows(bindable), ids=name_of)
 def test_bound_symbol_gives_the_same(op, row):
     inputs, attrs = in_dtype(op, row, np.float32)
     plain = computed(op, inputs, attrs)[: op.num_visible(attrs)]

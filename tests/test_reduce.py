@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mxcy._pointwise import Const, compile_program
+from mxcy._reduce import accumulate, arg_reduce, reduce
 from test_pointwise import BF16, F16, F32, F64, I32, I64, U8, arrays, broadcast_case, same, strided, values
 
 from mxcy import _array, errors
-from mxcy._pointwise import Const, compile_program
-from mxcy._reduce import accumulate, arg_reduce, reduce
 from mxcy.dtypes import DTYPES, code_of
 
 EXACT = [np.maximum, np.minimum, np.fmax, np.logical_and, np.logical_or, np.bitwise_xor, np.gcd]
@@ -27,13 +27,17 @@ def close(found, expected, code):
         tolerance = {2: 1e-2, 4: 1e-5, 8: 1e-12, 16: 1e-12}[8 if kind == np.complex64 else kind.itemsize]
         tolerance = 1e-5 if kind == np.complex64 else tolerance
         wide = "c16" if kind.kind == "c" else "f8"
-        np.testing.assert_allclose(found.astype(wide), np.asarray(expected).astype(wide), rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(
+            found.astype(wide), np.asarray(expected).astype(wide), rtol=tolerance, atol=tolerance
+        )
 
 
 @pytest.mark.parametrize("code", range(len(DTYPES)), ids=lambda c: DTYPES[c].name)
 @pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 2), ()], ids=str)
 def test_sums_have_numpys_dtype_and_value(code, axis):
-    x = np.nan_to_num(values((5, 70, 3), code, 0).astype("f8" if code in HALVES else DTYPES[code])).clip(-50, 50)
+    x = np.nan_to_num(values((5, 70, 3), code, 0).astype("f8" if code in HALVES else DTYPES[code])).clip(
+        -50, 50
+    )
     x = x.astype(DTYPES[code])
     found = reduce(np.add, *arrays(x), axis)
     expected = (x.astype("f8") if code in HALVES else x).sum(axis=axis)
@@ -42,7 +46,9 @@ def test_sums_have_numpys_dtype_and_value(code, axis):
 
 
 @pytest.mark.parametrize("ufunc", EXACT, ids=lambda u: u.__name__)
-@pytest.mark.parametrize("code", [0, U8, I32, I64, F16, F32, F64, code_of("c8")], ids=lambda c: DTYPES[c].name)
+@pytest.mark.parametrize(
+    "code", [0, U8, I32, I64, F16, F32, F64, code_of("c8")], ids=lambda c: DTYPES[c].name
+)
 @pytest.mark.parametrize("shape", [(4000,), (3, 700), (700, 3), (40, 5, 33)], ids=str)
 def test_exact_reductions_are_numpys(ufunc, code, shape):
     x = values(shape, code, 1)
@@ -61,12 +67,17 @@ def test_exact_reductions_are_numpys(ufunc, code, shape):
 def test_any_axes_and_strides(case, data):
     view, mine = strided(*case[0], I64, 2)
     ndim = view.ndim
-    axis = data.draw(st.none() | st.lists(st.integers(0, max(0, ndim - 1)), max_size=ndim, unique=True).map(tuple))
+    axis = data.draw(
+        st.none() | st.lists(st.integers(0, max(0, ndim - 1)), max_size=ndim, unique=True).map(tuple)
+    )
     keepdims = data.draw(st.booleans())
     same(reduce(np.add, mine, axis, keepdims), np.asarray(view.sum(axis=axis, keepdims=keepdims)))
     if view.size:
         same(reduce(np.maximum, mine, axis, keepdims), np.asarray(view.max(axis=axis, keepdims=keepdims)))
-    same(reduce(np.add, [mine], axis, keepdims, pre=SQUARE), np.asarray((view * view).sum(axis=axis, keepdims=keepdims)))
+    same(
+        reduce(np.add, [mine], axis, keepdims, pre=SQUARE),
+        np.asarray((view * view).sum(axis=axis, keepdims=keepdims)),
+    )
 
 
 SQUARE = compile_program(1, [(np.multiply, [0, 0])], [1], [I64])
@@ -164,7 +175,9 @@ def test_results_go_to_any_out():
 
 def test_bad_axes_raise_numpys_error():
     (x,) = arrays(np.zeros((2, 3)))
-    with pytest.raises(np.exceptions.AxisError, match=r"add\(axis\): expected an axis of an array with 2 dimensions, got 2"):
+    with pytest.raises(
+        np.exceptions.AxisError, match=r"add\(axis\): expected an axis of an array with 2 dimensions, got 2"
+    ):
         reduce(np.add, x, 2)
     with pytest.raises(ValueError, match="each axis once"):
         reduce(np.add, x, (0, -2))

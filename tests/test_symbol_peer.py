@@ -1,4 +1,4 @@
-"""Files, shapes, values and gradients against the real MXNet 1.9.1, where benchmarks/peers has installed it."""
+"""Files, shapes, values and gradients against the real MXNet 1.9.1, where it is installed."""
 
 import json
 import os

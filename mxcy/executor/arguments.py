@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from .._array import may_overlap
+from ..context import Context
 from ..errors import BindError, MXNetError, closest
 from ..graph.infer import complete, infer_dtypes, infer_shapes
 from ..graph.ir import Entry, Graph, Node
 from ..ndarray import NDArray
 from ..symbol.inference import given_shape
 
-__all__ = ["Arrays", "Problems", "check", "dtypes_of", "gather", "requests", "shapes_of"]
+__all__ = ["Arrays", "Problems", "check", "check_placement", "dtypes_of", "gather", "requests", "shapes_of"]
 
 REQUESTS = ("write", "add", "null")
 
@@ -104,6 +105,15 @@ def requests(problems: Problems, nodes: Sequence[Node], given: Any) -> list[str]
     return found
 
 
+def check_placement(problems: Problems, ctx: Context, group2ctx: Mapping[str, Context] | None) -> None:
+    """Find groups that belong on another kind of device: an executor runs on one."""
+    for group, place in (group2ctx or {}).items():
+        if not isinstance(place, Context):
+            problems.add(f"group2ctx '{group}' expected a Context, got {type(place).__name__}")
+        elif place.device_type != ctx.device_type:
+            problems.add(f"group2ctx '{group}' expected a context of type {ctx.device_type}, got {place}")
+
+
 def check(problems: Problems, args: Arrays, grads: Arrays, states: Arrays) -> None:
     """Find arrays that do not fit: shapes and dtypes against the graph, gradients against arguments."""
     graph = problems.graph
@@ -185,7 +195,7 @@ def shapes_of(graph: Graph, given: Mapping[str, Any]) -> dict[Node, tuple]:
         problems = Problems(graph)
         problems.add(f"expected shapes from which all others follow, not those of {', '.join(unknown)}")
         problems.check()
-    return found
+    return {node: shape for node, shape in found.items() if shape is not None}
 
 
 def dtypes_of(graph: Graph, given: Mapping[str, Any]) -> dict[Node, np.dtype]:
@@ -196,4 +206,4 @@ def dtypes_of(graph: Graph, given: Mapping[str, Any]) -> dict[Node, np.dtype]:
         if values.get(Entry(node, 0)) is None:
             known[node] = np.dtype(np.float32)
     values = infer_dtypes(graph, known)
-    return {node: values[Entry(node, 0)] for node in graph.variables}
+    return {node: np.dtype(values[Entry(node, 0)]) for node in graph.variables}

@@ -11,7 +11,7 @@ from ..context import Context
 from ..errors import ArgumentTypeError, message
 from ..graph.ir import Node
 from ..ndarray import NDArray, zeros
-from .arguments import Problems, check, dtypes_of, gather, requests, shapes_of
+from .arguments import Arrays, Problems, check, check_placement, dtypes_of, gather, requests, shapes_of
 from .executor import Executor
 
 __all__ = ["bind", "simple_bind"]
@@ -37,6 +37,7 @@ def bind(
     grads = gather(problems, "args_grad", graph.arguments, args_grad, optional=True)
     reqs = requests(problems, graph.arguments, grad_req)
     grads = [grad if req != "null" else None for grad, req in zip(grads, reqs, strict=True)]
+    check_placement(problems, ctx, group2ctx)
     check(problems, arguments, grads, states)
     problems.check()
     return Executor(symbol, ctx, arguments, grads, reqs, states, group2ctx)
@@ -63,6 +64,7 @@ def simple_bind(
     if sparse:
         problems.add(f"expected dense storage, got a sparse stype for {', '.join(map(repr, sparse))}")
     reqs = requests(problems, graph.arguments, grad_req)
+    check_placement(problems, ctx, group2ctx)
     problems.check()
     found = shapes_of(graph, shapes)
     dtypes = dtypes_of(graph, type_dict or {})
@@ -72,9 +74,9 @@ def simple_bind(
         shared = pool.take(node.name, found[node], dtypes[node])
         return zeros(found[node], ctx=ctx, dtype=dtypes[node]) if shared is None else shared
 
-    args = [pool.put(node.name, make(node)) for node in graph.arguments]
-    states = [zeros(found[node], ctx=ctx, dtype=dtypes[node]) for node in graph.states]
-    grads = [
+    args: Arrays = [pool.put(node.name, make(node)) for node in graph.arguments]
+    states: Arrays = [zeros(found[node], ctx=ctx, dtype=dtypes[node]) for node in graph.states]
+    grads: Arrays = [
         zeros(found[node], ctx=ctx, dtype=dtypes[node]) if req != "null" else None
         for node, req in zip(graph.arguments, reqs, strict=True)
     ]

@@ -111,19 +111,19 @@ class Executor:
     def _run(self, steps: Sequence[Step], is_train: bool) -> None:
         if self._monitor is not None:
             for step in steps:
-                self._watch(step, is_train)
+                self._watch(step, is_train, self._monitor)
             return
         for step in steps:
             step.run(is_train)
 
-    def _watch(self, step: Step, is_train: bool) -> None:
+    def _watch(self, step: Step, is_train: bool, monitor: Callable) -> None:
         """Run a step and show what it computed, and with monitor_all what it read."""
         if self._monitor_all:
             for name, value in zip(step.input_names(), step.inputs, strict=True):
-                self._monitor(name, value)
+                monitor(name, value)
         step.run(is_train)
         for name, value in zip(step.output_names(), step.outs, strict=False):
-            self._monitor(name, value)
+            monitor(name, value)
 
     def _assign(self, values: Mapping[str, Any]) -> None:
         """Copy values into arguments: all are checked before the first is copied."""

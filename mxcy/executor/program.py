@@ -92,7 +92,7 @@ class Program:
     def _infer(self, arrays: Mapping[Node, NDArray], heads: Sequence[Entry]) -> tuple[dict, dict]:
         """Decide shape and dtype of every entry; head gradients are like their heads."""
         shapes: dict[Node, Shape] = {node: array.shape for node, array in arrays.items()}
-        dtypes = {node: np.dtype(array.dtype) for node, array in arrays.items()}
+        dtypes: dict[Node, np.dtype | None] = {node: np.dtype(a.dtype) for node, a in arrays.items()}
         forward = infer_shapes(self.graph, shapes), infer_dtypes(self.graph, dtypes)
         if self.whole.nodes == self.graph.nodes:
             return forward
@@ -118,7 +118,7 @@ class Program:
         found = self._buffers.get(entry)
         if found is None:
             shape, dtype = self.shapes.get(entry), self.dtypes.get(entry)
-            if not complete(shape) or dtype is None:
+            if shape is None or not complete(shape) or dtype is None:
                 what = "dtype" if complete(shape) else "shape"
                 text = f"a {what} of {entry.name} that follows from the arguments"
                 raise BindError(message("bind", entry.node.name, text, "an unknown one"))
@@ -157,21 +157,22 @@ class Program:
     def _final_steps(self, target: Entry, array: NDArray, req: str, name: str) -> list[Step]:
         """The copy to a gradient array that no step writes, or the addition for req "add"."""
         if req == "add":
-            add = ops.lookup("elemwise_add")
+            add = ops.elemwise_add
             return [self._step(add, add.parse_attrs({}), [array, target], [array], name)]
         if self._buffer(target) is array:
             return []
         return [self._copy(target, array, name)]
 
     def _copy(self, source: Entry, out: NDArray, name: str) -> Step:
-        copy = ops.lookup("_copy")
+        copy = ops.identity
         return self._step(copy, copy.parse_attrs({}), [source], [out], name)
 
     def _output(self, head: Entry) -> NDArray:
         """The array of a head. A variable is copied: outputs are those of the last forward."""
         array = self._buffer(head)
+        assert array is not None, "heads are no gradients"
         if self._source(head).node.op is not None:
             return array
-        out = self._new(array.shape, array.dtype)
+        out = self._new(array.shape, np.dtype(array.dtype))
         self.forward.append(self._copy(head, out, head.node.name))
         return out

@@ -85,7 +85,7 @@ def unknown(values: Mapping[Entry, Any], entries: Iterable[Entry]) -> list[str]:
     ]
 
 
-def _merge_shapes(old: Shape, new: Shape) -> Shape:
+def _merge_shapes(old: Shape, new: tuple[int | None, ...]) -> Shape:
     if old is None:
         return tuple(new)
     if new == old:

@@ -74,7 +74,7 @@ class Entry(NamedTuple):
     """One output of a node."""
 
     node: Node
-    index: int
+    index: int  # type: ignore[assignment]
 
     @property
     def name(self) -> str:

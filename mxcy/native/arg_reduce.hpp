@@ -12,12 +12,15 @@
 namespace mxcy {
 
 constexpr int64_t ARG_WIDTH = 1024;   // neighbouring lanes that are scanned together
+constexpr int64_t ARG_STRETCH = 2048; // elements whose extreme is found before their position
 constexpr int64_t ARG_PIECE = 65536;  // elements of a lane that one worker scans
 
 struct ArgReduceOp : BlockOp {
   Space kept;     // operands: x, the result
   Space reduced;  // operand x; axes in their own order, because positions count in it
   Loop store_loop = nullptr;  // int64 -> dtype of the result
+  Loop extreme = nullptr;     // numpy.maximum or minimum of real numbers; null: none
+  void* extreme_data = nullptr;
 };
 
 template <class T>
@@ -93,7 +96,22 @@ struct ArgReduce final : ArgReduceOp {
   std::vector<Best> partials_;
 
   // One row of a lane: elements that are `step` apart, the first of which has number `number`.
-  static void scan(const char* x, int64_t step, int64_t n, int64_t number, Best& best) {
+  // NumPy's loop finds the extreme of a stretch several elements at a time; only a stretch with a better
+  // one is looked through for its position.
+  void scan(const char* x, int64_t step, int64_t n, int64_t number, Best& best) const {
+    if (!extreme || n < 64) return search(x, step, n, number, best);
+    const int itemsize = operands[0].itemsize();
+    for (; n > 0; n -= ARG_STRETCH, x += ARG_STRETCH * step, number += ARG_STRETCH) {
+      const intptr_t count = std::min(n, ARG_STRETCH), strides[3] = {0, intptr_t(step), 0};
+      alignas(16) char found[16];
+      std::memcpy(found, x, itemsize);
+      char* args[3] = {found, const_cast<char*>(x), found};
+      extreme(args, &count, strides, extreme_data);
+      if (better(E::load(found), best.value)) search(x, step, count, number, best);
+    }
+  }
+
+  static void search(const char* x, int64_t step, int64_t n, int64_t number, Best& best) {
     for (int64_t i = 0; i < n; ++i, x += step) {
       E value = E::load(x);
       if (better(value, best.value)) best = {value, number + i};
@@ -136,7 +154,7 @@ struct ArgReduce final : ArgReduceOp {
       const int64_t first = part % op.pieces_ * ARG_PIECE;
       const char* x = op.operands[0].data + lanes.offset(0) + first * step;
       op.partials_[part] = {E::load(x), first};
-      scan(x, step, std::min(ARG_PIECE, op.reduced.size - first), first, op.partials_[part]);
+      op.scan(x, step, std::min(ARG_PIECE, op.reduced.size - first), first, op.partials_[part]);
     }
     return 0;
   }

@@ -7,6 +7,7 @@
 #include <vector>
 #include "fp_status.hpp"
 #include "op.hpp"
+#include "small_vector.hpp"
 
 namespace mxcy {
 
@@ -24,7 +25,7 @@ constexpr float MIN_PARALLEL_NS = 50000; // below this an operation is not split
 
 struct BlockOp : Op {
   const Runtime* runtime = nullptr;
-  std::vector<Operand> operands;
+  SmallVector<Operand, 4> operands;
   std::atomic<int> fp_flags{0};
   Failure* failure = nullptr;
   std::atomic<bool> failed{false};

@@ -14,8 +14,8 @@ Engine* const self = new Engine;  // never destroyed: threads may outlive the in
 std::atomic<float> inline_limit{20000};
 std::atomic<bool> hook_on{false};
 std::atomic<size_t> notice_count{0};
-thread_local Links* current = nullptr;
-thread_local int worker_lane = -1;
+MXCY_THREAD Links* current = nullptr;
+MXCY_THREAD int worker_lane = -1;
 
 namespace {
 

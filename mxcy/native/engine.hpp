@@ -189,8 +189,10 @@ extern Engine* const self;
 extern std::atomic<float> inline_limit;      // ns; negative: everything takes the full path
 extern std::atomic<bool> hook_on;
 extern std::atomic<size_t> notice_count;     // size of Engine::notices, readable without the lock
-extern thread_local Links* current;          // innermost operation that this thread runs
-extern thread_local int worker_lane;         // lane of this worker thread; -1 in all others
+// In the static block of each thread: one load, and nothing to free when the thread ends.
+#define MXCY_THREAD __attribute__((tls_model("initial-exec"))) __thread
+extern MXCY_THREAD Links* current;           // innermost operation that this thread runs
+extern MXCY_THREAD int worker_lane;          // lane of this worker thread; -1 in all others
 
 // --- pushing: engine.cpp; link, dispose, run_*: links.cpp (GIL held) ---
 struct Request {
@@ -269,8 +271,7 @@ void record_event(const Op* op, int64_t start_ns, int64_t end_ns);  // for the p
 std::vector<Event> take_events(size_t at_least);
 int64_t now_ns();
 void failures_lock_for_fork();
-void failures_unlock_in_parent();
-void failures_reset_in_child();
+void failures_unlock_after_fork();
 
 // --- workers.cpp ---
 struct Callbacks {

@@ -214,14 +214,9 @@ void failures_lock_for_fork() {
   events_mutex.lock();
 }
 
-void failures_unlock_in_parent() {
+void failures_unlock_after_fork() {
   events_mutex.unlock();
   graveyard_mutex.unlock();
-}
-
-void failures_reset_in_child() {
-  new (&graveyard_mutex) std::mutex;
-  new (&events_mutex) std::mutex;
 }
 
 }  // namespace mxcy::engine

@@ -31,7 +31,8 @@ struct Strided {
 
 // Elements [position, position + count) in row order; `flat` is the plain side.
 template <class T, bool GATHER>
-void copy_run(const Strided& operand, char* base, T* flat, int64_t position, int64_t count) {
+void copy_run(const Strided& operand, char* base, char* plain, int64_t position, int64_t count) {
+  T* flat = reinterpret_cast<T*>(plain);
   const int last = int(operand.shape.size()) - 1;
   const int64_t length = operand.shape[last], step = operand.strides[last];
   int64_t index[MAX_NDIM];
@@ -64,11 +65,11 @@ void copy_run(const Strided& operand, char* base, T* flat, int64_t position, int
 template <bool GATHER>
 void copy_elements(const Strided& operand, char* base, char* flat, int64_t position, int64_t count) {
   switch (operand.itemsize) {
-    case 1: return copy_run<uint8_t, GATHER>(operand, base, reinterpret_cast<uint8_t*>(flat), position, count);
-    case 2: return copy_run<uint16_t, GATHER>(operand, base, reinterpret_cast<uint16_t*>(flat), position, count);
-    case 4: return copy_run<uint32_t, GATHER>(operand, base, reinterpret_cast<uint32_t*>(flat), position, count);
-    case 8: return copy_run<uint64_t, GATHER>(operand, base, reinterpret_cast<uint64_t*>(flat), position, count);
-    default: return copy_run<Bytes16, GATHER>(operand, base, reinterpret_cast<Bytes16*>(flat), position, count);
+    case 1: return copy_run<uint8_t, GATHER>(operand, base, flat, position, count);
+    case 2: return copy_run<uint16_t, GATHER>(operand, base, flat, position, count);
+    case 4: return copy_run<uint32_t, GATHER>(operand, base, flat, position, count);
+    case 8: return copy_run<uint64_t, GATHER>(operand, base, flat, position, count);
+    default: return copy_run<Bytes16, GATHER>(operand, base, flat, position, count);
   }
 }
 

@@ -30,17 +30,25 @@ template <class T> inline auto comparable(T x) {
   else return x;
 }
 
-struct Equal { template <class T> static T of(T a, T b) { return from_bool<T>(comparable(a) == comparable(b)); } };
-struct NotEqual { template <class T> static T of(T a, T b) { return from_bool<T>(comparable(a) != comparable(b)); } };
-struct Less { template <class T> static T of(T a, T b) { return from_bool<T>(comparable(a) < comparable(b)); } };
-struct LessEqual { template <class T> static T of(T a, T b) { return from_bool<T>(comparable(a) <= comparable(b)); } };
-struct Greater { template <class T> static T of(T a, T b) { return from_bool<T>(comparable(a) > comparable(b)); } };
-struct GreaterEqual {
-  template <class T> static T of(T a, T b) { return from_bool<T>(comparable(a) >= comparable(b)); }
-};
-struct LogicalAnd { template <class T> static T of(T a, T b) { return from_bool<T>(is_true(a) & is_true(b)); } };
-struct LogicalOr { template <class T> static T of(T a, T b) { return from_bool<T>(is_true(a) | is_true(b)); } };
-struct LogicalXor { template <class T> static T of(T a, T b) { return from_bool<T>(is_true(a) ^ is_true(b)); } };
+#define MXCY_COMPARISON(Name, op) \
+  struct Name {                   \
+    template <class T> static T of(T a, T b) { return from_bool<T>(comparable(a) op comparable(b)); } \
+  };
+MXCY_COMPARISON(Equal, ==)
+MXCY_COMPARISON(NotEqual, !=)
+MXCY_COMPARISON(Less, <)
+MXCY_COMPARISON(LessEqual, <=)
+MXCY_COMPARISON(Greater, >)
+MXCY_COMPARISON(GreaterEqual, >=)
+
+#define MXCY_LOGIC(Name, op) \
+  struct Name {              \
+    template <class T> static T of(T a, T b) { return from_bool<T>(is_true(a) op is_true(b)); } \
+  };
+MXCY_LOGIC(LogicalAnd, &)
+MXCY_LOGIC(LogicalOr, |)
+MXCY_LOGIC(LogicalXor, ^)
+
 struct LogicalNot { template <class T> static T of(T x) { return from_bool<T>(!is_true(x)); } };
 struct Relu { template <class T> static T of(T x) { return x < T(0) ? T(0) : x; } };
 

@@ -8,7 +8,8 @@
 
 namespace mxcy {
 
-using OwnLoopFunction = void (*)(char** args, const intptr_t* dimensions, const intptr_t* strides, void* data);
+using OwnLoopFunction = void (*)(char** args, const intptr_t* dimensions, const intptr_t* strides,
+                                 void* data);
 
 enum OwnLoop : int {
   OWN_EQUAL = 0, OWN_NOT_EQUAL, OWN_LESS, OWN_LESS_EQUAL, OWN_GREATER, OWN_GREATER_EQUAL,

@@ -74,8 +74,9 @@ struct MatmulOp final : BlockOp {
 
   // Blocks of one result: as many as workers, if there are not enough results to keep them busy.
   void cut() {
-    const int64_t wanted = std::min<int64_t>(runtime->num_workers(), int64_t(product_ns / PRODUCT_BLOCK_NS) + 1);
-    if (flags & OP_NEEDS_GIL || batch.size >= 2 * runtime->num_workers()) return;
+    const int64_t workers = runtime->num_workers();
+    const int64_t wanted = std::min(workers, int64_t(product_ns / PRODUCT_BLOCK_NS) + 1);
+    if (batch.size >= 2 * workers) return;
     while (row_blocks_ * column_blocks_ < wanted) {
       int64_t rows = m / row_blocks_, columns = p / column_blocks_;
       if (std::max(rows, columns) < 2 * BLOCK_ALIGN) return;
@@ -116,13 +117,16 @@ struct MatmulOp final : BlockOp {
     const int64_t rows = block_length(m, row_blocks_), columns = block_length(p, column_blocks_);
     for (int64_t unit = begin; unit < end; ++unit) {
       walker.seek(unit / per_product);
-      const int64_t row = unit % per_product / column_blocks_ * rows, column = unit % column_blocks_ * columns;
-      if (row < m && column < p) call(1, walker, row, std::min(rows, m - row), column, std::min(columns, p - column));
+      const int64_t row = unit % per_product / column_blocks_ * rows;
+      const int64_t column = unit % column_blocks_ * columns;
+      if (row >= m || column >= p) continue;
+      call(1, walker, row, std::min(rows, m - row), column, std::min(columns, p - column));
     }
   }
 
   void call(intptr_t count, const Walker& at, int64_t row, intptr_t rows, int64_t column, intptr_t columns) {
-    char* args[3] = {operands[0].data + at.offset(0) + row * a_m, operands[1].data + at.offset(1) + column * b_p,
+    char* args[3] = {operands[0].data + at.offset(0) + row * a_m,
+                     operands[1].data + at.offset(1) + column * b_p,
                      operands[2].data + at.offset(2) + row * out_m + column * out_p};
     const intptr_t dimensions[4] = {count, rows, n, columns};
     const intptr_t strides[9] = {batch.inner_stride(0), batch.inner_stride(1), batch.inner_stride(2),

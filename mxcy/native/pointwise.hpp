@@ -1,9 +1,9 @@
 // Runs a pointwise program over broadcast, strided operands.
 //
-// Two ways to cut the space into blocks.  *Rows*: the innermost axis is long, so a block is a piece of a
-// row and every operand is passed with its own stride.  *Runs*: rows are short (an array of shape (n, 3)
-// and one of shape (3,)), so a block is a run of elements across rows; operands that one stride cannot
-// describe are gathered into a buffer first and results are scattered from one.
+// Two ways to cut the space into blocks.  *Rows*: the innermost axis is long (or there are few rows), so a
+// block is a piece of a row and every operand is passed with its own stride.  *Runs*: rows are short (an
+// array of shape (n, 3) and one of shape (3,)), so a block is a run of elements across rows; operands that
+// one stride cannot describe are gathered into a buffer first and results are scattered from one.
 #pragma once
 #include "gather.hpp"
 #include "block_op.hpp"
@@ -21,7 +21,10 @@ struct PointwiseOp final : BlockOp {
 
   ~PointwiseOp() override { program->release(); }
 
-  bool by_rows() const { return space.ndim <= 1 || space.inner_length() >= SHORT_ROW; }
+  bool by_rows() const {
+    const int64_t inner = space.inner_length();
+    return space.ndim <= 1 || inner >= SHORT_ROW || space.size < SHORT_ROW * inner;
+  }
 
   int run(Failure& f) noexcept override {
     failure = &f;
@@ -107,7 +110,8 @@ struct PointwiseOp final : BlockOp {
       }
       if (registers.run(count, mine)) return -1;
       for (int k = program->n_inputs; k < space.n; ++k) {
-        if (!linear[k]) copy_elements<false>(strided[k], operands[k].data, registers.pointer(k), first, count);
+        if (linear[k]) continue;
+        copy_elements<false>(strided[k], operands[k].data, registers.pointer(k), first, count);
       }
     }
     collect_fp_flags(mine);

@@ -314,7 +314,6 @@ void set_limit(size_t nbytes) {
 }
 
 void lock_for_fork() { buffer_mutex.lock(); }
-void unlock_in_parent() { buffer_mutex.unlock(); }
-void reset_in_child() { new (&buffer_mutex) std::mutex; }
+void unlock_after_fork() { buffer_mutex.unlock(); }
 
 }  // namespace mxcy::pool

@@ -30,7 +30,6 @@ void set_limit(size_t nbytes);
 size_t physical_memory();
 
 void lock_for_fork();
-void unlock_in_parent();
-void reset_in_child();
+void unlock_after_fork();
 
 }  // namespace mxcy::pool

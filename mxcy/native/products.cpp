@@ -19,7 +19,10 @@ constexpr intptr_t PANEL_ROWS = 64, PANEL_COLUMNS = 256;
 struct Matrix {
   char* p;
   intptr_t row, column;  // strides in bytes
-  template <class T> T& at(intptr_t i, intptr_t j) const { return *reinterpret_cast<T*>(p + i * row + j * column); }
+  template <class T>
+  T& at(intptr_t i, intptr_t j) const {
+    return *reinterpret_cast<T*>(p + i * row + j * column);
+  }
 };
 
 // Adds a (m, n) times a panel of b (n <= PANEL_ROWS, columns <= PANEL_COLUMNS) to out.
@@ -59,8 +62,8 @@ void loop(char** args, const intptr_t* dimensions, const intptr_t* strides, void
   for (intptr_t i = 0; i < dimensions[0]; ++i) {
     product(Matrix{args[0] + i * strides[0], strides[3], strides[4]},
             Matrix{args[1] + i * strides[1], strides[5], strides[6]},
-            Matrix{args[2] + i * strides[2], strides[7], strides[8]}, dimensions[1], dimensions[2], dimensions[3],
-            panel);
+            Matrix{args[2] + i * strides[2], strides[7], strides[8]}, dimensions[1], dimensions[2],
+            dimensions[3], panel);
   }
 }
 

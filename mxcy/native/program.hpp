@@ -57,7 +57,9 @@ struct Program {
   int first_temporary() const { return first_constant() + n_constants; }
   int n_registers() const { return first_temporary() + n_temporaries; }
   int64_t block() const { return steps.size() == 1 && n_slots == 0 ? SINGLE_BLOCK : BLOCK; }
-  int64_t slot_bytes(int64_t block) const { return ((block * slot_itemsize + 63) & ~int64_t(63)) + SLOT_SKEW; }
+  int64_t slot_bytes(int64_t block) const {
+    return ((block * slot_itemsize + 63) & ~int64_t(63)) + SLOT_SKEW;
+  }
   int64_t scratch_bytes(int64_t block) const { return n_slots ? n_slots * slot_bytes(block) : 0; }
 
   void add_step(Loop loop, void* data, FailureTest failed, bool may_raise, bool clears) {

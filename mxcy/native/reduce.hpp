@@ -8,6 +8,7 @@
 // may be fused in front (`map`: x * x), and one behind (`finish`: division by the count, a cast).
 #pragma once
 #include <algorithm>
+#include <optional>
 #include "block_op.hpp"
 #include "program.hpp"
 #include "space.hpp"
@@ -128,19 +129,15 @@ struct ReduceOp final : BlockOp {
     Failure failure;
     int64_t own, buffer_bytes;
     Scratch scratch;
-    Registers* registers = nullptr;
+    std::optional<Registers> registers;
     Walker outer, inner;
-    char storage[sizeof(Registers)];
 
     explicit Worker(ReduceOp& o, int64_t leaves)
         : op(o), own(o.map ? o.map->scratch_bytes(BLOCK) : 0), buffer_bytes(BLOCK * 16 + SLOT_SKEW),
           scratch(o.runtime, own + (o.map ? buffer_bytes : 0) + tree_levels(leaves) * o.vector_bytes()),
           outer(o.kept, o.across_ ? o.kept.ndim - 1 : o.kept.ndim),
           inner(o.reduced, o.across_ ? o.reduced.ndim : std::max(0, o.reduced.ndim - 1)) {
-      if (op.map && scratch.get()) registers = new (storage) Registers(*op.map, op.scalars.data(), scratch.get(), BLOCK);
-    }
-    ~Worker() {
-      if (registers) registers->~Registers();
+      if (op.map && scratch.get()) registers.emplace(*op.map, op.scalars.data(), scratch.get(), BLOCK);
     }
     bool ready() const { return scratch.get() != nullptr; }
     char* buffer() const { return scratch.get() + own; }
@@ -243,23 +240,22 @@ struct ReduceOp final : BlockOp {
       }
       const int64_t column = unit % op.blocks_ * op.width_;
       const int64_t width = std::min(op.width_, op.kept.inner_length() - column);
+      const int64_t item = op.itemsize;
       return run_tree(
           n, stack(), bytes, [&](int64_t i, char* at) { return leaf_across(first + i, at, column, width); },
-          [&](char* left, const char* right) { return combine(left, op.itemsize, right, op.itemsize, width); });
+          [&](char* left, const char* right) { return combine(left, item, right, item, width); });
     }
 
     void seek(int64_t unit) { outer.seek(unit / op.blocks_); }
 
     // Turns n accumulators of consecutive results into results.
     int deliver(char* acc, char* out, int64_t out_step, intptr_t n) {
-      const Cell* start = op.has_initial ? &op.initial : op.across_ && op.has_identity ? &op.identity : nullptr;
-      if (start && combine(acc, op.itemsize, start->bytes, 0, n)) return -1;
+      const bool from_identity = op.across_ && op.has_identity;
+      const Cell& start = op.has_initial ? op.initial : op.identity;
+      if ((op.has_initial || from_identity) && combine(acc, op.itemsize, start.bytes, 0, n)) return -1;
       if (!op.finisher) {
-        if (out_step == op.itemsize) {
-          std::memcpy(out, acc, n * out_step);
-        } else {
-          for (intptr_t i = 0; i < n; ++i) std::memcpy(out + i * out_step, acc + i * op.itemsize, op.itemsize);
-        }
+        const int item = op.itemsize;
+        for (intptr_t i = 0; i < n; ++i) copy_item(out + i * out_step, acc + i * item, item);
         return 0;
       }
       Scratch space(op.runtime, op.finisher->scratch_bytes(BLOCK));

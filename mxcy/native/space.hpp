@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <vector>
+#include "small_vector.hpp"
 
 namespace mxcy {
 
@@ -14,13 +14,13 @@ struct Space {
   int ndim = 0;
   int n = 0;                     // operands
   int64_t size = 1;              // elements
-  std::vector<int64_t> shape;    // [ndim]
-  std::vector<int64_t> strides;  // [ndim][n], bytes; 0 where an operand is broadcast
+  SmallVector<int64_t, 4> shape;     // [ndim]
+  SmallVector<int64_t, 12> strides;  // [ndim][n], bytes; 0 where an operand is broadcast
 
   // Operand k has strides given[k * ndim + axis].
   Space() = default;
   Space(int ndim_, int n_, const int64_t* shape_, const int64_t* given)
-      : ndim(ndim_), n(n_), shape(shape_, shape_ + ndim_), strides(size_t(ndim_) * n_) {
+      : ndim(ndim_), n(n_), shape(shape_, ndim_), strides(size_t(ndim_) * n_) {
     for (int d = 0; d < ndim; ++d) {
       size *= shape[d];
       for (int k = 0; k < n; ++k) row(d)[k] = given[k * ndim + d];
@@ -43,7 +43,7 @@ struct Space {
 
   // Largest stride of operand `leading` first; equal ones keep their order.
   void sort_axes(int leading) {
-    std::vector<int64_t> held(n);
+    SmallVector<int64_t, 8> held(n);
     for (int d = 1; d < ndim; ++d) {
       int64_t length = shape[d], key = magnitude(row(d)[leading]);
       std::memcpy(held.data(), row(d), n * sizeof(int64_t));
@@ -130,7 +130,8 @@ class Walker {
  private:
   const Space& space_;
   int axes_;
-  std::vector<int64_t> index_, offsets_;
+  SmallVector<int64_t, 4> index_;
+  SmallVector<int64_t, 8> offsets_;
 };
 
 }  // namespace mxcy

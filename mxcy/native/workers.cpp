@@ -417,19 +417,19 @@ bool fork_lock() {
 }
 
 void fork_parent() {
-  failures_unlock_in_parent();
-  pool::unlock_in_parent();
+  failures_unlock_after_fork();
+  pool::unlock_after_fork();
   self->paused = false;
   self->mutex.unlock();
   std::unique_lock<std::mutex> lock(self->mutex);
   wake(lock);
 }
 
-// The threads are gone; so are the sleepers that the old primitives knew of.
+// The other threads are gone, but the condition variables and the list of threads count on them: they are
+// made anew without the destructors of the old ones.  The mutexes belong to this thread.
 void fork_child() {
-  failures_reset_in_child();
-  pool::reset_in_child();
-  new (&self->mutex) std::mutex;
+  failures_unlock_after_fork();
+  pool::unlock_after_fork();
   new (&self->room) std::condition_variable;
   new (&self->parked) std::condition_variable;
   new (&self->threads) std::list<std::thread>;
@@ -443,7 +443,7 @@ void fork_child() {
     lane.idle = lane.signalled = lane.blocked = 0;
     lane.threads = i == worker_lane ? 1 : 0;
   }
-  std::unique_lock<std::mutex> lock(self->mutex);
+  std::unique_lock<std::mutex> lock(self->mutex, std::adopt_lock);
   forget_other_threads();
   wake(lock);
 }

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import _array, ops
+from .. import ops
+from .._array import Array
+from .._array import from_dlpack as import_dlpack
+from .._array import from_numpy as import_numpy
 from ..context import current_context
 from ..dtypes import DTYPES, code_of
 from ..errors import ArgumentError, ArgumentTypeError, AxisError, ShapeError, message
@@ -42,7 +45,7 @@ def array(source_array: Any, ctx: Any = None, dtype: Any = None) -> NDArray:
     Without `dtype` it is float32 whatever the source, unless that is an NDArray, whose dtype it keeps.
     Raises an error that is a TypeError for what is not like an array.
     """
-    if isinstance(source_array, _array.Array):
+    if isinstance(source_array, Array):
         dtype = source_array.dtype if dtype is None else dtype
         if source_array.ndim == 0:
             return array(np.asarray(source_array), ctx, dtype)
@@ -50,7 +53,7 @@ def array(source_array: Any, ctx: Any = None, dtype: Any = None) -> NDArray:
     dtype = DTYPES[code_of(np.float32 if dtype is None else dtype)]
     values = _values(source_array, dtype)
     if values.ndim == 0:  # which `new` would not take as it is
-        return _placed(_array.from_numpy(values.astype(dtype, copy=False), FACE), ctx)
+        return _placed(import_numpy(values.astype(dtype, copy=False), FACE), ctx)
     result = new(values.shape, dtype, ctx, FACE)
     np.copyto(result.view_numpy(writable=True), values, casting="unsafe")
     return result
@@ -91,7 +94,7 @@ def full(shape: Any, val: Any, ctx: Any = None, dtype: Any = np.float32, out: An
 
 def _check_out(op: str, out: Any, shape: Any) -> None:
     shape = as_shape(op, shape)
-    if not isinstance(out, _array.Array):
+    if not isinstance(out, Array):
         raise ArgumentTypeError(message(op, "out", "an NDArray", type(out).__name__))
     if out.shape != shape:
         raise ShapeError(message(op, "out", f"shape {shape}", out.shape))
@@ -154,12 +157,12 @@ def from_numpy(ndarray: np.ndarray, zero_copy: bool = True, array_cls: type = ND
     Writes on either side show on the other; every operation on the result is complete when its call
     returns. Any strides will do, and the NumPy array stays writable.
     """
-    return _array.from_numpy(ndarray, FACE, copy=not zero_copy)
+    return import_numpy(ndarray, FACE, copy=not zero_copy)
 
 
 def from_dlpack(dlpack: Any) -> NDArray:
     """Return an array over the memory of a DLPack capsule, or of any object with `__dlpack__`."""
-    return _array.from_dlpack(dlpack, FACE)
+    return import_dlpack(dlpack, FACE)
 
 
 def to_dlpack_for_read(data: NDArray) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _array
+from .._array import Array, from_numpy, same_view
 from ..dtypes import DTYPES
 from ..errors import ArgumentError, ArgumentTypeError, ArrayIndexError, message, problem
 from ..kernels import cpu as kernels
@@ -48,7 +48,7 @@ def resolve(x: Any, key: Any) -> tuple[Any, list | None]:
     items = list(key) if isinstance(key, tuple) else [key]
     items = [_item(item) for item in items]
     _expand_ellipsis(items, x.ndim)
-    if not any(isinstance(item, (np.ndarray, _array.Array)) for item in items):
+    if not any(isinstance(item, (np.ndarray, Array)) for item in items):
         return x[tuple(items)], None
     basic: list = []
     indices: list = []
@@ -71,7 +71,7 @@ def _item(item: Any) -> Any:
         return item
     if isinstance(item, (bool, np.bool_)):
         return int(item)
-    if isinstance(item, _array.Array):
+    if isinstance(item, Array):
         return _array_item(item)
     if isinstance(item, (list, tuple, range, np.ndarray)):
         return _host_item(item)
@@ -116,7 +116,7 @@ def _expand_ellipsis(items: list, ndim: int) -> None:
 
 def _index(item: Any, axis: int, extent: int) -> Any:
     """An index of one axis as an array. What is not an array of ours is checked at once."""
-    if isinstance(item, _array.Array):
+    if isinstance(item, Array):
         return item
     index = np.asarray(item, np.int64)
     if index.size:
@@ -133,7 +133,7 @@ def assign(view: Any, value: Any) -> None:
         kernels.fill(view, _number(view, value))
         return
     source = _without_leading(_source(view, value), view.ndim)
-    if not _array.same_view(source, view):
+    if not same_view(source, view):
         kernels.copy(source._broadcast_view(view.shape), view)
 
 
@@ -157,7 +157,7 @@ def _number(like: Any, value: Any) -> Any:
 
 def _source(like: Any, value: Any) -> Any:
     """What is assigned as an array, on the side of `like`."""
-    if isinstance(value, _array.Array):
+    if isinstance(value, Array):
         return value
     if isinstance(value, NUMBERS):
         value = np.asarray(_number(like, value), like.dtype)
@@ -168,4 +168,4 @@ def _source(like: Any, value: Any) -> Any:
     if array.dtype.kind not in "biufc" and array.dtype not in DTYPES:
         expected = "a number or an array of numbers"
         raise ArgumentTypeError(message("setitem", "value", expected, repr(value)))
-    return _array.from_numpy(array)
+    return from_numpy(array)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from .. import _array, ops
+from .. import ops
+from .._array import Array
 from ..ops.slicing import _split_v2
 
 __all__ = ["OperatorMethods"]
 
 
-class OperatorMethods(_array.Array):
+class OperatorMethods(Array):
     """Operators of one array; each is `nd.<name>` with the array as its first argument."""
 
     __slots__ = ()

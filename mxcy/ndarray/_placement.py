@@ -6,7 +6,7 @@ from functools import cache
 from operator import index
 from typing import Any
 
-from .. import _array
+from .._array import empty
 from ..context import Context, current_context
 from ..errors import ArgumentError, ArgumentTypeError, message
 
@@ -49,4 +49,4 @@ def as_shape(op: str, shape: Any) -> tuple[int, ...]:
 
 def new(shape: Any, dtype: Any, context: Any, face: int) -> Any:
     """Return a new array with undefined contents on a context (None: the current one)."""
-    return _array.empty(shape, dtype, face, context_code(context))
+    return empty(shape, dtype, face, context_code(context))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _array
+from .._array import Array, from_numpy
 from .._files import replacing
 from ..context import cpu
 from ..errors import ArgumentTypeError, message, wrap
@@ -45,7 +45,7 @@ def _named(data: Any) -> tuple[list[str], list[NDArray]]:
         names, arrays = list(data.keys()), list(data.values())
     else:
         names, arrays = [], list(data) if isinstance(data, (list, tuple)) else [data]
-    wrong = [x for x in arrays if not isinstance(x, _array.Array)]
+    wrong = [x for x in arrays if not isinstance(x, Array)]
     wrong += [name for name in names if not isinstance(name, str)]
     if wrong:
         expected = "an NDArray, a list of them, or a dict of str to NDArray"
@@ -92,7 +92,7 @@ def _allocate(header: params.Header) -> tuple[NDArray, np.ndarray]:
     if header.shape:
         array = new(header.shape, header.dtype, context, FACE)
     else:
-        array = _array.from_numpy(np.empty((), header.dtype), FACE)
+        array = from_numpy(np.empty((), header.dtype), FACE)
     return array, array.view_numpy(writable=True)
 
 

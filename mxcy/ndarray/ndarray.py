@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import _array, ops
+from .. import ops
+from .._array import SLOTS, Array, as_face, register_face, set_fast_loop, set_operator
+from .._pointwise import install_fast_loops
 from ..context import Context
-from ..dtypes import code_of
+from ..dtypes import DTYPES, code_of
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message
 from ..kernels import cpu as kernels
 from . import _indexing
@@ -48,7 +50,7 @@ class NDArray(OperatorMethods):
             return results[0] if visible == 1 else results[:visible]
         outs = list(out) if isinstance(out, (list, tuple)) else [out]
         for given in outs:
-            if not isinstance(given, _array.Array):
+            if not isinstance(given, Array):
                 raise ArgumentTypeError(message(op.name, "out", "an NDArray", type(given).__name__))
         op.compute(inputs, attrs, outs + [None] * (op.num_outputs(attrs) - len(outs)))
         return out
@@ -154,7 +156,7 @@ class NDArray(OperatorMethods):
             return False
         if isinstance(other, Context):
             return kernels.copy(self, out=new(self.shape, super().dtype, other, FACE))
-        if not isinstance(other, _array.Array):
+        if not isinstance(other, Array):
             got = type(other).__name__
             raise ArgumentTypeError(message("copyto", "other", "an NDArray or a Context", got))
         if other.shape != self.shape:
@@ -178,7 +180,7 @@ class NDArray(OperatorMethods):
 
     def detach(self):
         """Return a view of all elements that gradients do not flow through."""
-        return _array.as_face(self, FACE)
+        return as_face(self, FACE)
 
     def to_dlpack_for_read(self):
         """Return a DLPack capsule for reading the elements, when those that write them are done."""
@@ -209,7 +211,9 @@ class NDArray(OperatorMethods):
             shape = shape[0]
         if kwargs:
             raise ArgumentTypeError(message("reshape", None, "shape and reverse", ", ".join(kwargs)))
-        target = ops.resolve_reshape(self.shape, as_shape("reshape", shape), bool(reverse))
+        target = as_shape("reshape", shape)
+        if min(target, default=1) <= 0:
+            target = ops.resolve_reshape(self.shape, target, bool(reverse))
         view = self._reshape_view(target)
         return self.copy()._reshape_view(target) if view is None else view
 
@@ -247,7 +251,7 @@ class NDArray(OperatorMethods):
         return kernels.copy(self._broadcast_view(other.shape))
 
 
-FACE = _array.register_face(NDArray, zero_dim=False)
+FACE = register_face(NDArray, zero_dim=False)
 
 
 def _negated(x: NDArray) -> NDArray:
@@ -273,8 +277,11 @@ OPERATORS = {
 }
 
 for _slot, _operator in OPERATORS.items():
-    _array.set_operator(FACE, _slot, _operator)
-# install_fast_loops(FACE, "nd")
+    set_operator(FACE, _slot, _operator)
+install_fast_loops(FACE, "nd")
+for _slot in set(SLOTS) - set(OPERATORS):  # MXNet has no //, &, @, ~ of arrays
+    for _code in range(len(DTYPES)):
+        set_fast_loop(FACE, _slot, _code, 0, 0, _code)
 
 
 def _slices(begin: Any, end: Any, step: Any) -> tuple:

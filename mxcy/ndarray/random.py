@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _array
+from .._array import Array
 from ..errors import ArgumentTypeError, message
 from ..kernels import cpu as kernels
 from ._placement import as_shape, new
@@ -72,7 +72,7 @@ def randint(
 ) -> NDArray:
     """Return integers drawn evenly from [low, high), int32 if no dtype is given."""
     for name, bound in {"low": low, "high": high}.items():
-        if not hasattr(bound, "__index__") or isinstance(bound, _array.Array):
+        if not hasattr(bound, "__index__") or isinstance(bound, Array):
             raise ArgumentTypeError(message("randint", name, "an integer", repr(bound)))
     if dtype is None and out is None:
         dtype = np.int32
@@ -101,7 +101,7 @@ def exponential_like(data: NDArray, lam: float = 1, out: Any = None) -> NDArray:
 
 def _tensors(op: str, **parameters: Any) -> bool:
     """Whether the parameters of a distribution are arrays; all are, or none."""
-    kinds = {isinstance(value, _array.Array) for value in parameters.values()}
+    kinds = {isinstance(value, Array) for value in parameters.values()}
     names = " and ".join(parameters)
     if len(kinds) > 1:
         raise ArgumentTypeError(message(op, names, "numbers or arrays", "both"))
@@ -122,7 +122,7 @@ def _scaled(unit: NDArray, shift: Any, scale: NDArray) -> NDArray:
     """unit * scale + shift, in place; parameters stand for leading axes."""
     extra = (1,) * (unit.ndim - scale.ndim)
     unit *= scale.reshape(scale.shape + extra).astype(unit.dtype, copy=False)
-    if isinstance(shift, _array.Array):
+    if isinstance(shift, Array):
         unit += shift.reshape(shift.shape + extra).astype(unit.dtype, copy=False)
     return unit
 
@@ -132,7 +132,7 @@ def _draw(kernel: Callable, parameters: tuple, shape: Any, dtype: Any, ctx: Any,
     if out is None:
         shape = (1,) if shape is None else as_shape("random", shape)
         out, shape = new(shape, np.float32 if dtype is None else dtype, ctx, FACE), None
-    elif not isinstance(out, _array.Array):
+    elif not isinstance(out, Array):
         raise ArgumentTypeError(message("random", "out", "an NDArray", type(out).__name__))
     elif shape is not None:
         shape = as_shape("random", shape)

@@ -10,12 +10,14 @@ from ._elementwise import Elementwise, wrap_scalar
 from ._operator import REGISTRY, Operator
 from .activation import (
     Activation,
-    Activation as activation,
     hard_sigmoid,
     relu,
     sigmoid,
     smooth_l1,
     softsign,
+)
+from .activation import (
+    Activation as activation,
 )
 from .aliases import (
     ALIASES,
@@ -23,10 +25,8 @@ from .aliases import (
 )
 from .arithmetic import (
     add,
-    add_n as ElementWiseSum,
     add_n,
     broadcast_add,
-    broadcast_add as broadcast_plus,
     broadcast_div,
     broadcast_hypot,
     broadcast_maximum,
@@ -34,7 +34,6 @@ from .arithmetic import (
     broadcast_mod,
     broadcast_mul,
     broadcast_power,
-    broadcast_sub as broadcast_minus,
     broadcast_sub,
     divide,
     hypot,
@@ -44,6 +43,15 @@ from .arithmetic import (
     multiply,
     power,
     subtract,
+)
+from .arithmetic import (
+    add_n as ElementWiseSum,
+)
+from .arithmetic import (
+    broadcast_add as broadcast_plus,
+)
+from .arithmetic import (
+    broadcast_sub as broadcast_minus,
 )
 from .comparison import (
     broadcast_equal,
@@ -74,9 +82,9 @@ from .exponential import (
     gamma,
     gammaln,
     log,
-    log10,
     log1p,
     log2,
+    log10,
     rcbrt,
     reciprocal,
     rsqrt,
@@ -88,11 +96,13 @@ from .indexing import (
     batch_take,
     gather_nd,
     one_hot,
-    pick as choose_element_0index,
     pick,
     scatter_nd,
     take,
     where,
+)
+from .indexing import (
+    pick as choose_element_0index,
 )
 from .linalg import (
     batch_dot,
@@ -110,15 +120,19 @@ from .logic import (
 )
 from .losses import (
     BlockGrad,
-    BlockGrad as stop_gradient,
     LinearRegressionOutput,
     LogisticRegressionOutput,
     MAERegressionOutput,
     MakeLoss,
-    SoftmaxOutput as Softmax,
     SoftmaxOutput,
     make_loss,
     softmax_cross_entropy,
+)
+from .losses import (
+    BlockGrad as stop_gradient,
+)
+from .losses import (
+    SoftmaxOutput as Softmax,
 )
 from .nn import (
     Dropout,
@@ -140,42 +154,72 @@ from .ordering import (
 )
 from .padding import (
     Pad,
-    Pad as pad,
     depth_to_space,
     diag,
     space_to_depth,
 )
+from .padding import (
+    Pad as pad,
+)
 from .random import (
     _random_exponential as exponential,
+)
+from .random import (
     _random_exponential as random_exponential,
+)
+from .random import (
     _random_normal as normal,
+)
+from .random import (
     _random_normal as random_normal,
+)
+from .random import (
     _random_randint as random_randint,
+)
+from .random import (
     _random_uniform as random_uniform,
+)
+from .random import (
     _random_uniform as uniform,
+)
+from .random import (
     _shuffle as shuffle,
 )
 from .reduction import (
     _np_cumsum as cumsum,
+)
+from .reduction import (
     argmax,
     argmax_channel,
     argmin,
     max,
-    max as max_axis,
     mean,
     min,
-    min as min_axis,
     nanprod,
     nansum,
     norm,
     prod,
     sum,
+)
+from .reduction import (
+    max as max_axis,
+)
+from .reduction import (
+    min as min_axis,
+)
+from .reduction import (
     sum as sum_axis,
 )
 from .rounding import (
     _contrib_isfinite as isfinite,
+)
+from .rounding import (
     _contrib_isinf as isinf,
+)
+from .rounding import (
     _contrib_isnan as isnan,
+)
+from .rounding import (
     abs,
     ceil,
     clip,
@@ -189,41 +233,63 @@ from .rounding import (
 )
 from .shape import (
     Cast,
-    Cast as cast,
     Flatten,
-    Flatten as batch_flatten,
-    Flatten as flatten,
     Reshape,
-    Reshape as reshape,
     SwapAxis,
-    SwapAxis as swapaxes,
-    _copy as identity,
-    broadcast_axis as broadcast_axes,
     broadcast_axis,
     broadcast_like,
     broadcast_to,
     expand_dims,
     reshape_like,
     resolve_reshape,
-    reverse as flip,
     reverse,
     shape_array,
     size_array,
     squeeze,
     transpose,
 )
+from .shape import (
+    Cast as cast,
+)
+from .shape import (
+    Flatten as batch_flatten,
+)
+from .shape import (
+    Flatten as flatten,
+)
+from .shape import (
+    Reshape as reshape,
+)
+from .shape import (
+    SwapAxis as swapaxes,
+)
+from .shape import (
+    _copy as identity,
+)
+from .shape import (
+    broadcast_axis as broadcast_axes,
+)
+from .shape import (
+    reverse as flip,
+)
 from .slicing import (
     Concat,
-    Concat as concat,
     SliceChannel,
-    SliceChannel as split,
     repeat,
-    slice as crop,
     slice,
     slice_axis,
     slice_like,
     stack,
     tile,
+)
+from .slicing import (
+    Concat as concat,
+)
+from .slicing import (
+    SliceChannel as split,
+)
+from .slicing import (
+    slice as crop,
 )
 from .trigonometric import (
     arccos,

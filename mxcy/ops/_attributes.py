@@ -112,7 +112,9 @@ def read_float(value: Any) -> float:
 
 def read_bool(value: Any) -> bool:
     if isinstance(value, str):
-        value = {"true": True, "1": True, "false": False, "0": False, "none": False}.get(value.strip().lower())
+        value = {"true": True, "1": True, "false": False, "0": False, "none": False}.get(
+            value.strip().lower()
+        )
         if value is None:
             raise ValueError
     if isinstance(value, (bool, np.bool_)) or (isinstance(value, (int, np.integer)) and value in (0, 1)):

@@ -21,7 +21,9 @@ class BinaryFunction:
     `reflected` (if it differs) a number and a tensor.  Two numbers are computed by Python.
     """
 
-    def __init__(self, name: str, array: Any, scalar: Operator, reflected: Operator | None, numbers: Callable):
+    def __init__(
+        self, name: str, array: Any, scalar: Operator, reflected: Operator | None, numbers: Callable
+    ):
         self.name = self.__name__ = self.__qualname__ = name
         self.__doc__ = array.__doc__
         self.__module__ = array.__module__

@@ -36,7 +36,9 @@ class Draw(NamedTuple):
         if self.distinct:
             size = int(np.prod(self.shape))
             steps = rng.permutation(size) + rng.uniform(0.2, 0.8, size)
-            return (self.low + steps * (self.high - self.low) / max(size, 1)).reshape(self.shape).astype(dtype)
+            return (
+                (self.low + steps * (self.high - self.low) / max(size, 1)).reshape(self.shape).astype(dtype)
+            )
         drawn = rng.uniform(self.low, self.high, self.shape)
         for point in self.avoid:
             drawn = np.where(np.abs(drawn - point) < 0.05, point + 0.1, drawn)
@@ -54,8 +56,14 @@ class Case(NamedTuple):
     match: str = ""
 
 
-def uniform(*shape: int, low: float = -2.0, high: float = 2.0, avoid: tuple = (), distinct: bool = False,
-            dtype: str | None = None) -> Draw:  # fmt: skip
+def uniform(
+    *shape: int,
+    low: float = -2.0,
+    high: float = 2.0,
+    avoid: tuple = (),
+    distinct: bool = False,
+    dtype: str | None = None,
+) -> Draw:
     """An array of uniform random numbers (integers between the bounds for integer dtypes)."""
     return Draw(shape, low, high, avoid, dtype, None, distinct)
 

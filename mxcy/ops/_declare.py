@@ -105,6 +105,8 @@ def layer(*, ref: Callable, cases: Sequence, name: str | None = None, **options:
             Attribute(key, annotation, cls.__dict__.get(key, REQUIRED))
             for key, annotation in cls.__annotations__.items()
         ]
-        return Layer(name or cls.__name__, cls, inputs, attributes, grad=None, ref=ref, cases=cases, **options)
+        return Layer(
+            name or cls.__name__, cls, inputs, attributes, grad=None, ref=ref, cases=cases, **options
+        )
 
     return decorate

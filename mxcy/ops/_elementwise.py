@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,15 @@ from ..errors import ArgumentTypeError, AxisError, DTypeError, ShapeError, messa
 from ._operator import Operator, describe, unify_dtypes, unify_shapes
 from ._trace import SCALAR, Trace, resolve, trace
 
-__all__ = ["Elementwise", "Reduction", "broadcast_shapes", "check_out", "check_tensors", "kind_of", "rules_of"]
+__all__ = [
+    "Elementwise",
+    "Reduction",
+    "broadcast_shapes",
+    "check_out",
+    "check_tensors",
+    "kind_of",
+    "rules_of",
+]
 
 INT64 = code_of(np.int64)
 
@@ -103,7 +110,7 @@ class Elementwise(Operator):
 
     def trace(self, dtypes: Sequence, attrs: dict) -> Trace:
         """Return the steps of the body for inputs of these dtypes."""
-        arguments = {n: SCALAR for n in self._scalars} | {n: attrs[n] for n in self._static}
+        arguments = dict.fromkeys(self._scalars, SCALAR) | {n: attrs[n] for n in self._static}
         return trace(self.function, [*dtypes, *[None] * len(self._scalars)], arguments)
 
     def infer_shape(self, in_shapes, attrs, out_shapes=None):
@@ -157,7 +164,8 @@ class Elementwise(Operator):
         dtypes = [np.dtype(x.dtype) for x in inputs]
         out = None
         if key[0] == "nd":
-            dtype = unify_dtypes(self.name, self.inputs, dtypes)
+            unify_dtypes(self.name, self.inputs, dtypes)
+            dtype = dtypes[0]
             self._check_kind(dtype)
             promoted = self._promotes() and dtype.kind == "b"
             out = [INT64 if promoted else code_of(dtype)]
@@ -205,18 +213,26 @@ def _fill_in(op: Operator, shapes: list, out: tuple | None) -> list:
 class Reduction(Operator):
     """A reduction by a ufunc, with the body as the map in front of it and `finish` behind it.
 
-    `finish(total, count)` is traced too; count is the number of elements that make one result.
+    `finish(total, count, **attributes)` is traced too; count is the number of elements that make one
+    result, given at run time.
     """
 
-    def __init__(self, *args: Any, combine: str, finish: Callable | None = None, kinds: str = "iuf",
-                 needs_elements: bool = False, **options: Any):  # fmt: skip
+    def __init__(
+        self,
+        *args: Any,
+        combine: str,
+        finish: Callable | None = None,
+        kinds: str = "iuf",
+        needs_elements: bool = False,
+        **options: Any,
+    ):
         super().__init__(*args, **options)
         self.combine = combine
         self.finish = finish
         self.kinds = kinds
         self.needs_elements = needs_elements
-        self._maps: dict = {}
-        self._finishers = lru_cache(256)(self._compile_finish)
+        self._static = tuple(n for n in self.attributes if n not in ("axis", "keepdims", "exclude"))
+        self._programs: dict = {}
 
     def axes(self, attrs: dict, ndim: int) -> tuple[int, ...]:
         """Return the axes to reduce over; raise AxisError for those that are not there or come twice."""
@@ -255,30 +271,48 @@ class Reduction(Operator):
         (x,) = inputs
         shape = x.shape
         axes = self.axes(attrs, len(shape))
-        dtype = code_of(x.dtype)
         expected = self._out_shape(shape, attrs)
         out = outs[0] if outs is not None else None
         if out is not None:
             check_out(self, outs, (expected,), (x.dtype,))
-        if kind_of(x.dtype) not in self.kinds:
-            raise DTypeError(message(self.name, "data", f"a dtype of kind {self.kinds}", np.dtype(x.dtype)))
-        before = self._maps.get(dtype) or self._compile_map(dtype)
-        count = math.prod(shape[a] for a in axes)
-        target = out._reshape_view(expected) if out is not None and out.shape != expected else out
-        result = reduce(resolve(self.combine), x, axes, attrs["keepdims"], dtype=dtype,
-                        pre=before or None, post=self._finishers(dtype, count) if self.finish else None,
-                        out=target, name=self.name)  # fmt: skip
-        return [result if out is None else out]
+            if out.shape != expected:
+                out = out._reshape_view(expected)
+        key = (x.dtype, *[attrs[name] for name in self._static])
+        dtype, before, after = self._programs.get(key) or self._compile(key, attrs)
+        count = (float(math.prod([shape[a] for a in axes])),) if after is not None else ()
+        result = reduce(
+            resolve(self.combine),
+            x,
+            axes,
+            attrs["keepdims"],
+            dtype=dtype,
+            pre=before,
+            post=after,
+            post_scalars=count,
+            out=out,
+            name=self.name,
+        )
+        return [result] if outs is None or outs[0] is None else [outs[0]]
 
-    def _compile_map(self, dtype: int) -> Any:
-        steps = trace(self.function, [DTYPES[dtype]], {})
-        mapped = steps.steps[0].function != "positive" and steps.compile([dtype], None)
-        self._maps[dtype] = mapped or ()
-        return mapped or ()
-
-    def _compile_finish(self, dtype: int, count: int) -> Program:
-        steps = trace(lambda total: self.finish(total, count), [DTYPES[dtype]], {})
-        return steps.compile([dtype], [dtype])
+    def _compile(self, key: tuple, attrs: dict) -> tuple:
+        """(dtype code, map in front, map behind) for data of a dtype."""
+        code = code_of(key[0])
+        kind = kind_of(DTYPES[code])
+        if kind not in self.kinds:
+            raise DTypeError(message(self.name, "data", f"a dtype of kind {self.kinds}", DTYPES[code]))
+        static = {name: attrs[name] for name in self._static}
+        before = after = None
+        if kind != "b":
+            body = trace(self.function, [DTYPES[code]], {name: attrs[name] for name in self.attributes})
+            if body.steps[0].function != "positive":
+                before = body.compile([code])
+        if self.finish is not None:
+            wanted = self.finish.__code__.co_varnames
+            static = {name: value for name, value in static.items() if name in wanted}
+            finish = trace(self.finish, [DTYPES[code], None], {"count": SCALAR, **static})
+            after = finish.compile([code, float], [code])
+        self._programs[key] = code, before, after
+        return self._programs[key]
 
 
 def normalize_axes(op: str, axis: Any, ndim: int, name: str = "axis") -> tuple[int, ...]:
@@ -298,5 +332,3 @@ def normalize_axis(op: str, axis: int, ndim: int, name: str = "axis") -> int:
     if not -ndim <= axis < ndim:
         raise AxisError(message(op, name, f"an axis of an array of {ndim} dimensions", axis), axis, ndim)
     return axis + ndim if axis < 0 else axis
-
-

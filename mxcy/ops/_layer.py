@@ -52,10 +52,19 @@ class Op(Operator):
     kinds : kinds of dtypes that the inputs may have.
     """
 
-    def __init__(self, *args: Any, shape: Callable | None = None, dtype: Callable | None = None,
-                 free: Sequence[str] = (), outputs: Any = ("output",), visible: Any = None,
-                 optional: Callable | None = None, infer: Callable | None = None, kinds: str = "biufc",
-                 **options: Any):  # fmt: skip
+    def __init__(
+        self,
+        *args: Any,
+        shape: Callable | None = None,
+        dtype: Callable | None = None,
+        free: Sequence[str] = (),
+        outputs: Any = ("output",),
+        visible: Any = None,
+        optional: Callable | None = None,
+        infer: Callable | None = None,
+        kinds: str = "biufc",
+        **options: Any,
+    ):
         self._outputs = outputs if isinstance(outputs, tuple) else named(outputs)
         self._visible = visible if visible is None or isinstance(visible, int) else named(visible)
         self._optional = named(optional)
@@ -116,7 +125,9 @@ class Op(Operator):
             extra = (("output", out_dtypes[0]),)
         pairs = (*typed, *extra)
         dtype = unify_dtypes(self.name, [n for n, _ in pairs], [d for _, d in pairs])
-        filled = [dtype if d is None or n not in self.free else d for n, d in zip(names, in_dtypes, strict=True)]
+        filled = [
+            dtype if d is None or n not in self.free else d for n, d in zip(names, in_dtypes, strict=True)
+        ]
         filled = [d if d is None else DTYPES[code_of(d)] for d in filled]
         return filled, self._result_dtypes(filled, dtype, attrs), []
 
@@ -183,13 +194,13 @@ def _legacy(shape: tuple | None) -> tuple | None:
 class Layer(Op):
     """An operator written as a class whose annotated attributes are the hyper-parameters.
 
-    The class has `forward(self, <inputs>, *, out)` and may have `infer(self, <input shapes>)` returning
-    (input shapes, output shapes), `inputs(self)`, `outputs(self)`, `visible(self)`, `backward(self,
-    g, ...)` over operators, `check(self)` of the hyper-parameters, `head_gradient(self)` (whether backward reads g), and `aux`, the
-    names of states.
+    The class has `forward(self, <inputs>, *, out)` and `infer(self, <output shape>, <input shapes>)` that
+    returns (input shapes, output shapes), and may have `inputs(self)`, `outputs(self)`, `visible` (how many
+    outputs a call returns), `backward(self, g, ...)` over operators, `head_gradient(self)` (whether that
+    reads g), `check(self)` of the hyper-parameters, and `aux`, the names of states.
     """
 
-    def __init__(self, name: str, cls: type, inputs: Sequence[str], attributes: Sequence, **options: Any):
+    def __init__(self, name: str, cls: Any, inputs: Sequence[str], attributes: Sequence, **options: Any):
         self.layer_class = cls
         self._layers: dict = {}
         self._backward = named(cls.backward) if hasattr(cls, "backward") else None

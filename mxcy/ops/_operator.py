@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DTYPES, code_of
-from ..errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, message, problem, unknown_attribute
+from ..errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DTypeError,
+    ShapeError,
+    message,
+    problem,
+    unknown_attribute,
+)
 from ._attributes import REQUIRED, Attribute, Attributes
 from ._cases import Case, Draw
 
@@ -53,10 +61,22 @@ class Operator:
     shape_only : inputs of which only the shape is read.
     """
 
-    def __init__(self, name: str, function: Any, inputs: Sequence[str], attributes: Sequence[Attribute], *,
-                 grad: Any, ref: Callable | None = None, cases: Sequence = (), dtypes: str = "float",
-                 grad_check: str | None = None, variadic: bool = False, shape_only: Sequence[str] = (),
-                 identity: bool = False):  # fmt: skip
+    def __init__(
+        self,
+        name: str,
+        function: Any,
+        inputs: Sequence[str],
+        attributes: Sequence[Attribute],
+        *,
+        grad: Any,
+        ref: Callable | None = None,
+        cases: Sequence = (),
+        dtypes: str = "float",
+        grad_check: str | None = None,
+        variadic: bool = False,
+        shape_only: Sequence[str] = (),
+        identity: bool = False,
+    ):
         self.name = self.__name__ = self.__qualname__ = name
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
@@ -167,8 +187,9 @@ class Operator:
         named = {"num_args": len(operands)} | {k: v for k, v in keywords.items() if v is not None}
         attrs = self.parse_attrs(named)
         if attrs["num_args"] != len(operands) and operands:
-            raise ArgumentError(message(self.name, "num_args", f"{len(operands)}, the number of inputs",
-                                        attrs["num_args"]))  # fmt: skip
+            raise ArgumentError(
+                message(self.name, "num_args", f"{len(operands)}, the number of inputs", attrs["num_args"])
+            )
         return tuple(operands), attrs
 
     def parse_attrs(self, given: dict) -> Attributes:
@@ -184,7 +205,9 @@ class Operator:
             if key in given:
                 values[key] = attribute.parse(self.name, given[key])
             elif attribute.default is REQUIRED:
-                raise ArgumentTypeError(problem(self.name, key, "missing", f"pass {key}={attribute.expected}"))
+                raise ArgumentTypeError(
+                    problem(self.name, key, "missing", f"pass {key}={attribute.expected}")
+                )
             else:
                 values[key] = attribute.default
         if len(values) < len(self.attributes) or not self._given.issuperset(given):
@@ -213,8 +236,14 @@ class Operator:
 
     # -- running ----------------------------------------------------------------------------------------
 
-    def compute(self, inputs: Sequence, attrs: dict, outs: Sequence | None = None, is_train: bool = False,
-                face: int | None = None) -> list:  # fmt: skip
+    def compute(
+        self,
+        inputs: Sequence,
+        attrs: dict,
+        outs: Sequence | None = None,
+        is_train: bool = False,
+        face: int | None = None,
+    ) -> list:
         """Push the operation to the engine; return its outputs (those given in `outs`, else new ones).
 
         `face` says what to make where there is no tensor input to follow.
@@ -223,8 +252,14 @@ class Operator:
 
     # -- gradient -----------------------------------------------------------------------------------------
 
-    def gradient(self, g_outputs: Sequence, inputs: Sequence, outputs: Sequence, attrs: dict,
-                 wanted: Sequence[bool] | None = None) -> list:  # fmt: skip
+    def gradient(
+        self,
+        g_outputs: Sequence,
+        inputs: Sequence,
+        outputs: Sequence,
+        attrs: dict,
+        wanted: Sequence[bool] | None = None,
+    ) -> list:
         """Return the gradients of the inputs, made of operators; None where there is none.
 
         `g_outputs` holds the head gradients, None where nothing flows back.  Values that no rule `needs`
@@ -327,5 +362,7 @@ def unify_dtypes(op: str, names: Sequence[str], dtypes: Sequence) -> np.dtype | 
         if result is None:
             result = dtype
         elif dtype != result:
-            raise DTypeError(message(op, name, f"dtype {result}", dtype, f"convert it with .astype({result.name!r})"))
+            raise DTypeError(
+                message(op, name, f"dtype {result}", dtype, f"convert it with .astype({result.name!r})")
+            )
     return result

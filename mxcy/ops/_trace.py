@@ -125,7 +125,7 @@ class Recorder:
 
 
 class Functions:
-    """`ufunc.<name>`: the ufuncs of NumPy and scipy.special inside bodies; `own.<name>`: the machine's loops."""
+    """`ufunc.<name>` in bodies: ufuncs of NumPy and scipy.special.  `own.<name>`: the machine's loops."""
 
     def __init__(self, prefix: str = ""):
         self.__dict__["prefix"] = prefix
@@ -171,6 +171,7 @@ def trace(body: Any, dtypes: list, arguments: dict) -> Trace:
 
 
 SCALAR = object()  # in trace(): this argument is a number given at run time
+
 
 def resolve(name: str, rules: str = "nd") -> Any:
     """Return the ufunc of a name (NumPy's, else scipy.special's), or the name of an own loop.

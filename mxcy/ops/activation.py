@@ -6,9 +6,8 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ._cases import case, raises, special, uniform
-from ._declare import elementwise, op
+from ._declare import elementwise
 from ._trace import own, ufunc
-from .exponential import erf, exp
 
 ANY = [uniform(3, 4, avoid=(0,)), uniform(low=1), uniform(0, 2)]
 
@@ -44,9 +43,10 @@ def softsign_slope(g, data):
 
 @elementwise(
     grad=lambda g, data, y, alpha: g * alpha * (y > 0) * (y < 1),
-    ref=lambda x, alpha=0.2, beta=0.5: np.clip(x * alpha + beta, 0, 1), kinds="f",
+    ref=lambda x, alpha=0.2, beta=0.5: np.clip(x * alpha + beta, 0, 1),
+    kinds="f",
     cases=[case(uniform(3, 4, low=-4, high=4, avoid=(-2.5, 2.5))), case(uniform(0, 2), alpha=0.1, beta=0.3)],
-)  # fmt: skip
+)
 def hard_sigmoid(data, *, alpha: float = 0.2, beta: float = 0.5):
     """max(0, min(1, alpha x + beta)) of every element."""
     return ufunc.minimum(ufunc.maximum(data * alpha + beta, 0.0), 1.0)
@@ -57,8 +57,9 @@ def hard_sigmoid(data, *, alpha: float = 0.2, beta: float = 0.5):
     ref=lambda x, scalar=1.0: np.where(
         np.abs(x) < 1 / scalar**2, 0.5 * (scalar * x) ** 2, np.abs(x) - 0.5 / scalar**2
     ),
-    cases=[case(uniform(3, 4, avoid=(-1, 1))), case(uniform(3, avoid=(-0.25, 0.25)), scalar=2.0)], kinds="f",
-)  # fmt: skip
+    cases=[case(uniform(3, 4, avoid=(-1, 1))), case(uniform(3, avoid=(-0.25, 0.25)), scalar=2.0)],
+    kinds="f",
+)
 def smooth_l1(data, *, scalar: float = 1.0):
     """x² s²/2 where |x| < 1/s², else |x| - 1/(2 s²): a loss that is smooth at 0."""
     size = ufunc.absolute(data)
@@ -98,13 +99,20 @@ def activation_reference(x, act_type):
 
 
 @elementwise(
-    grad=activation_gradient, ref=activation_reference, kinds="f",
+    grad=activation_gradient,
+    ref=activation_reference,
+    kinds="f",
     cases=[
-        *(case(uniform(3, 4, avoid=(0,)), act_type=a) for a in ("relu", "sigmoid", "softrelu", "softsign", "tanh")),
+        *(
+            case(uniform(3, 4, avoid=(0,)), act_type=a)
+            for a in ("relu", "sigmoid", "softrelu", "softsign", "tanh")
+        ),
         case(uniform(0, 2), act_type="relu"),
-        raises(ArgumentError, uniform(2), act_type="foo", match="Activation(act_type): expected one of 'relu'"),
+        raises(
+            ArgumentError, uniform(2), act_type="foo", match="Activation(act_type): expected one of 'relu'"
+        ),
     ],
-)  # fmt: skip
+)
 def Activation(data, *, act_type: Literal["relu", "sigmoid", "softrelu", "softsign", "tanh"]):
     """An activation function chosen by name.
 

@@ -51,9 +51,7 @@ MISMATCH = [
 ]
 ONE = [case(uniform(3, 4), scalar=1.5), case(uniform(2), scalar=-2), case(uniform(0, 2), scalar=2)]
 ONE_POSITIVE = [case(uniform(3, 4, low=0.5), scalar=1.5), case(uniform(2, low=1), scalar=2)]
-NOT_A_NUMBER = [
-    *ONE, raises(ArgumentTypeError, uniform(2), scalar=[1], match="(scalar): expected a number")
-]  # fmt: skip
+NOT_A_NUMBER = [*ONE, raises(ArgumentTypeError, uniform(2), scalar=[1], match="(scalar): expected a number")]
 
 
 def quotient(a, b):
@@ -67,8 +65,8 @@ def power_of(a, b):
 
 
 def modulo_of(a, b):
-    """Remainder with the sign of the divisor."""
-    return ufunc.remainder(a, b)
+    """Remainder with the sign of the divisor; 0 for a divisor of 0."""
+    return own.modulo(a, b)
 
 
 def _integer(value):
@@ -92,17 +90,21 @@ def divide_reference(a, b):
 @elementwise(
     twin="elemwise_add",
     grad=(lambda g, lhs: sum_like(g, lhs), lambda g, rhs: sum_like(g, rhs)),
-    kinds="iufc", ref=np.add, cases=PAIRS + MISMATCH,
-)  # fmt: skip
+    kinds="iufc",
+    ref=np.add,
+    cases=PAIRS + MISMATCH,
+)
 def broadcast_add(lhs, rhs):
     """Sum of two arrays, broadcast to one shape."""
     return lhs + rhs
 
 
 @elementwise(
-    grad=(lambda g: g, lambda g: g), kinds="iufc", ref=np.add,
+    grad=(lambda g: g, lambda g: g),
+    kinds="iufc",
+    ref=np.add,
     cases=[case(uniform(3, 4), uniform(3, 4))],
-)  # fmt: skip
+)
 def _grad_add(lhs, rhs):
     """Sum of two gradients of one array."""
     return lhs + rhs
@@ -125,13 +127,17 @@ def sum_program(count, code):
 
 
 @op(
-    grad=lambda g, args: [g] * len(args), ref=lambda *args: functools.reduce(np.add, args), kinds="iufc",
+    grad=lambda g, args: [g] * len(args),
+    ref=lambda *args: functools.reduce(np.add, args),
+    kinds="iufc",
     cases=[
-        case(*[uniform(3, 4)] * 3), case(uniform(2)), case(*[uniform(2)] * 20),
+        case(*[uniform(3, 4)] * 3),
+        case(uniform(2)),
+        case(*[uniform(2)] * 20),
         raises(ShapeError, uniform(2), uniform(3), match="add_n(arg1): expected shape (2,), got (3,)"),
     ],
     infer=lambda in_shapes, attrs, outs: equal_shapes("add_n", in_shapes, outs),
-)  # fmt: skip
+)
 def add_n(*args, out):
     """Sum of any number of arrays of one shape, in one pass over up to 16 of them."""
     code = code_of(args[0].dtype)
@@ -146,8 +152,10 @@ def add_n(*args, out):
 @elementwise(
     twin="elemwise_sub",
     grad=(lambda g, lhs: sum_like(g, lhs), lambda g, rhs: sum_like(-g, rhs)),
-    kinds="iufc", ref=np.subtract, cases=PAIRS + MISMATCH,
-)  # fmt: skip
+    kinds="iufc",
+    ref=np.subtract,
+    cases=PAIRS + MISMATCH,
+)
 def broadcast_sub(lhs, rhs):
     """Difference of two arrays, broadcast to one shape."""
     return lhs - rhs
@@ -172,8 +180,10 @@ subtract = BinaryFunction("subtract", broadcast_sub, _minus_scalar, _rminus_scal
 @elementwise(
     twin="elemwise_mul",
     grad=(lambda g, lhs, rhs: sum_like(g * rhs, lhs), lambda g, lhs, rhs: sum_like(g * lhs, rhs)),
-    kinds="iufc", ref=np.multiply, cases=PAIRS + MISMATCH,
-)  # fmt: skip
+    kinds="iufc",
+    ref=np.multiply,
+    cases=PAIRS + MISMATCH,
+)
 def broadcast_mul(lhs, rhs):
     """Product of two arrays, broadcast to one shape."""
     return lhs * rhs
@@ -188,27 +198,39 @@ def _mul_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
 multiply = BinaryFunction("multiply", broadcast_mul, _mul_scalar, None, operator.mul)
 
 
-# --- division -------------------------------------------------------------------------------------------
+# --- division ------------------------------------------------------------------------------------------
 @elementwise(
     twin="elemwise_div",
-    grad=(lambda g, lhs, rhs: sum_like(g / rhs, lhs), lambda g, lhs, rhs: sum_like(-g * lhs / (rhs * rhs), rhs)),
-    kinds="iufc", ref=divide_reference, cases=DIVISORS + MISMATCH,
-)  # fmt: skip
+    grad=(
+        lambda g, lhs, rhs: sum_like(g / rhs, lhs),
+        lambda g, lhs, rhs: sum_like(-g * lhs / (rhs * rhs), rhs),
+    ),
+    kinds="iufc",
+    ref=divide_reference,
+    cases=DIVISORS + MISMATCH,
+)
 def broadcast_div(lhs, rhs):
     """Quotient of two arrays, broadcast to one shape; integers truncate towards zero."""
     return quotient(lhs, rhs)
 
 
-@elementwise(grad=lambda g, scalar: g / scalar, kinds="iufc", ref=divide_reference, cases=ONE)
+@elementwise(
+    grad=lambda g, scalar: g / scalar,
+    kinds="iufc",
+    cases=ONE,
+    ref=lambda x, scalar: divide_reference(x, scalar),
+)
 def _div_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     """data / scalar."""
     return quotient(data, scalar)
 
 
 @elementwise(
-    grad=lambda g, data, scalar: g * (-scalar / (data * data)), kinds="iufc",
-    ref=lambda x, scalar: divide_reference(scalar, x), cases=ONE_POSITIVE,
-)  # fmt: skip
+    grad=lambda g, data, scalar: g * (-scalar / (data * data)),
+    kinds="iufc",
+    ref=lambda x, scalar: divide_reference(scalar, x),
+    cases=ONE_POSITIVE,
+)
 def _rdiv_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     """scalar / data."""
     return quotient(scalar, data)
@@ -217,12 +239,13 @@ def _rdiv_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
 divide = BinaryFunction("divide", broadcast_div, _div_scalar, _rdiv_scalar, operator.truediv)
 
 
-# --- remainder -------------------------------------------------------------------------------------------
+# --- remainder -----------------------------------------------------------------------------------------
 @elementwise(
     twin="_mod",
     grad=(lambda g, lhs: sum_like(g, lhs), lambda g, lhs, rhs: sum_like(-g * rounding.floor(lhs / rhs), rhs)),
-    ref=np.remainder, cases=DIVISORS + MISMATCH,
-)  # fmt: skip
+    ref=np.remainder,
+    cases=DIVISORS + MISMATCH,
+)
 def broadcast_mod(lhs, rhs):
     """Remainder of two arrays, with the sign of the divisor, broadcast to one shape."""
     return modulo_of(lhs, rhs)
@@ -235,9 +258,10 @@ def _mod_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
 
 
 @elementwise(
-    grad=lambda g, data, scalar: g * -rounding.floor(scalar / data), cases=ONE_POSITIVE,
+    grad=lambda g, data, scalar: g * -rounding.floor(scalar / data),
+    cases=ONE_POSITIVE,
     ref=lambda x, scalar: np.remainder(scalar, x),
-)  # fmt: skip
+)
 def _rmod_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     """scalar % data."""
     return modulo_of(scalar, data)
@@ -246,7 +270,7 @@ def _rmod_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
 modulo = BinaryFunction("modulo", broadcast_mod, _mod_scalar, _rmod_scalar, operator.mod)
 
 
-# --- powers -----------------------------------------------------------------------------------------------
+# --- powers --------------------------------------------------------------------------------------------
 def power_base(g, lhs, rhs):
     return sum_like(g * rhs * lhs ** (rhs - 1), lhs)
 
@@ -257,26 +281,33 @@ def power_exponent(g, lhs, rhs, y):
 
 @elementwise(
     twin="_power",
-    grad=(power_base, power_exponent), kinds="iufc", ref=power_reference, cases=POSITIVE + MISMATCH,
-)  # fmt: skip
+    grad=(power_base, power_exponent),
+    kinds="iufc",
+    ref=power_reference,
+    cases=POSITIVE + MISMATCH,
+)
 def broadcast_power(lhs, rhs):
     """lhs to the power of rhs, broadcast to one shape."""
     return power_of(lhs, rhs)
 
 
 @elementwise(
-    grad=lambda g, data, scalar: g * (scalar * data ** (scalar - 1)), kinds="iufc",
-    ref=lambda x, scalar: power_reference(x, scalar), cases=ONE_POSITIVE,
-)  # fmt: skip
+    grad=lambda g, data, scalar: g * (scalar * data ** (scalar - 1)),
+    kinds="iufc",
+    ref=lambda x, scalar: power_reference(x, scalar),
+    cases=ONE_POSITIVE,
+)
 def _power_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     """data to the power of scalar."""
     return power_of(data, scalar)
 
 
 @elementwise(
-    grad=lambda g, y, scalar: g * (y * float(np.log(scalar))), kinds="iufc",
-    ref=lambda x, scalar: power_reference(scalar, x), cases=ONE_POSITIVE,
-)  # fmt: skip
+    grad=lambda g, y, scalar: g * (y * float(np.log(scalar))),
+    kinds="iufc",
+    ref=lambda x, scalar: power_reference(scalar, x),
+    cases=ONE_POSITIVE,
+)
 def _rpower_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     """scalar to the power of data."""
     return power_of(scalar, data)
@@ -285,12 +316,16 @@ def _rpower_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
 power = BinaryFunction("power", broadcast_power, _power_scalar, _rpower_scalar, operator.pow)
 
 
-# --- larger, smaller, hypotenuse ------------------------------------------------------------------------------
+# --- larger, smaller, hypotenuse -----------------------------------------------------------------------
 @elementwise(
     twin="_maximum",
-    grad=(lambda g, lhs, rhs: sum_like(g * (lhs >= rhs), lhs), lambda g, lhs, rhs: sum_like(g * (lhs < rhs), rhs)),
-    ref=np.maximum, cases=NOT_EQUAL + MISMATCH,
-)  # fmt: skip
+    grad=(
+        lambda g, lhs, rhs: sum_like(g * (lhs >= rhs), lhs),
+        lambda g, lhs, rhs: sum_like(g * (lhs < rhs), rhs),
+    ),
+    ref=np.maximum,
+    cases=NOT_EQUAL + MISMATCH,
+)
 def broadcast_maximum(lhs, rhs):
     """The larger of two arrays, broadcast to one shape; NaN where either is."""
     return ufunc.maximum(lhs, rhs)
@@ -309,9 +344,13 @@ maximum = BinaryFunction("maximum", broadcast_maximum, _maximum_scalar, None, ma
 
 @elementwise(
     twin="_minimum",
-    grad=(lambda g, lhs, rhs: sum_like(g * (lhs <= rhs), lhs), lambda g, lhs, rhs: sum_like(g * (lhs > rhs), rhs)),
-    ref=np.minimum, cases=NOT_EQUAL + MISMATCH,
-)  # fmt: skip
+    grad=(
+        lambda g, lhs, rhs: sum_like(g * (lhs <= rhs), lhs),
+        lambda g, lhs, rhs: sum_like(g * (lhs > rhs), rhs),
+    ),
+    ref=np.minimum,
+    cases=NOT_EQUAL + MISMATCH,
+)
 def broadcast_minimum(lhs, rhs):
     """The smaller of two arrays, broadcast to one shape; NaN where either is."""
     return ufunc.minimum(lhs, rhs)
@@ -331,14 +370,17 @@ minimum = BinaryFunction("minimum", broadcast_minimum, _minimum_scalar, None, mi
 @elementwise(
     twin="_hypot",
     grad=(lambda g, lhs, y: sum_like(g * lhs / y, lhs), lambda g, rhs, y: sum_like(g * rhs / y, rhs)),
-    ref=np.hypot, cases=POSITIVE + MISMATCH,
-)  # fmt: skip
+    ref=np.hypot,
+    cases=POSITIVE + MISMATCH,
+)
 def broadcast_hypot(lhs, rhs):
     """sqrt(lhs² + rhs²) without overflow, broadcast to one shape."""
     return ufunc.hypot(lhs, rhs)
 
 
-@elementwise(grad=lambda g, data, y: g * data / y, ref=lambda x, scalar: np.hypot(x, scalar), cases=ONE_POSITIVE)
+@elementwise(
+    grad=lambda g, data, y: g * data / y, ref=lambda x, scalar: np.hypot(x, scalar), cases=ONE_POSITIVE
+)
 def _hypot_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     """sqrt(data² + scalar²)."""
     return ufunc.hypot(data, scalar)

@@ -98,6 +98,10 @@ def _lesser_equal_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
 equal = BinaryFunction("equal", broadcast_equal, _equal_scalar, None, operator.eq)
 not_equal = BinaryFunction("not_equal", broadcast_not_equal, _not_equal_scalar, None, operator.ne)
 greater = BinaryFunction("greater", broadcast_greater, _greater_scalar, _lesser_scalar, operator.gt)
-greater_equal = BinaryFunction("greater_equal", broadcast_greater_equal, _greater_equal_scalar, _lesser_equal_scalar, operator.ge)
+greater_equal = BinaryFunction(
+    "greater_equal", broadcast_greater_equal, _greater_equal_scalar, _lesser_equal_scalar, operator.ge
+)
 lesser = BinaryFunction("lesser", broadcast_lesser, _lesser_scalar, _greater_scalar, operator.lt)
-lesser_equal = BinaryFunction("lesser_equal", broadcast_lesser_equal, _lesser_equal_scalar, _greater_equal_scalar, operator.le)
+lesser_equal = BinaryFunction(
+    "lesser_equal", broadcast_lesser_equal, _lesser_equal_scalar, _greater_equal_scalar, operator.le
+)

@@ -1,6 +1,7 @@
 """Arrays made from nothing but attributes, or in the likeness of another."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from ._cases import case, raises, uniform
 from ._declare import ZERO, op
 
 FLOAT32 = np.dtype("float32")
-MADE = {"grad": ZERO, "dtype": lambda dtype: FLOAT32 if dtype is None else dtype}
+MADE: dict[str, Any] = {"grad": ZERO, "dtype": lambda dtype: FLOAT32 if dtype is None else dtype}
 
 
 def target(shape, dtype, face, ctx, out):
@@ -21,7 +22,9 @@ def target(shape, dtype, face, ctx, out):
     if out is not None:
         return out
     context = current_context() if ctx is None else ctx if isinstance(ctx, Context) else parse_context(ctx)
-    return empty(shape, FLOAT32 if dtype is None else dtype, face or 0, context.device_typeid << 8 | context.device_id)
+    return empty(
+        shape, FLOAT32 if dtype is None else dtype, face or 0, context.device_typeid << 8 | context.device_id
+    )
 
 
 def parse_context(text):
@@ -38,29 +41,46 @@ def made(shape, value, dtype, face, ctx, out):
     return out
 
 
-@op(**MADE, shape=lambda shape: shape, ref=lambda shape, dtype="float32": np.zeros(shape, dtype),
-    cases=[case(shape=(2, 3)), case(shape=3, dtype="int32"), case(shape=(0, 2), dtype="bool")])  # fmt: skip
+@op(
+    **MADE,
+    shape=lambda shape: shape,
+    ref=lambda shape, dtype="float32": np.zeros(shape, dtype),
+    cases=[case(shape=(2, 3)), case(shape=3, dtype="int32"), case(shape=(0, 2), dtype="bool")],
+)
 def _zeros(*, shape: Shape = (), ctx: Place = None, dtype: DType = FLOAT32, out, face):
     """An array of zeros."""
     return made(shape, 0, dtype, face, ctx, out)
 
 
-@op(**MADE, shape=lambda shape: shape, ref=lambda shape, dtype="float32": np.zeros(shape, dtype),
-    cases=[case(shape=(2, 3))])  # fmt: skip
+@op(
+    grad=ZERO,
+    dtype=lambda: FLOAT32,
+    shape=lambda shape: shape,
+    ref=lambda shape: np.zeros(shape),
+    cases=[case(shape=(2, 3))],
+)
 def _zeros_without_dtype(*, shape: Shape = (), ctx: Place = None, dtype: Axis = -1, out, face):
     """An array of zeros of float32."""
     return made(shape, 0, FLOAT32, face, ctx, out)
 
 
-@op(**MADE, shape=lambda shape: shape, ref=lambda shape, dtype="float32": np.ones(shape, dtype),
-    cases=[case(shape=(2, 3)), case(shape=(2,), dtype="float16"), case(shape=(0, 2))])  # fmt: skip
+@op(
+    **MADE,
+    shape=lambda shape: shape,
+    ref=lambda shape, dtype="float32": np.ones(shape, dtype),
+    cases=[case(shape=(2, 3)), case(shape=(2,), dtype="float16"), case(shape=(0, 2))],
+)
 def _ones(*, shape: Shape = (), ctx: Place = None, dtype: DType = FLOAT32, out, face):
     """An array of ones."""
     return made(shape, 1, dtype, face, ctx, out)
 
 
-@op(**MADE, shape=lambda shape: shape, ref=lambda shape, value, dtype="float32": np.full(shape, value, dtype),
-    cases=[case(shape=(2, 3), value=7.5), case(shape=(2,), value=7.5, dtype="int32")])  # fmt: skip
+@op(
+    **MADE,
+    shape=lambda shape: shape,
+    ref=lambda shape, value, dtype="float32": np.full(shape, value, dtype),
+    cases=[case(shape=(2, 3), value=7.5), case(shape=(2,), value=7.5, dtype="int32")],
+)
 def _full(*, shape: Shape = (), ctx: Place = None, dtype: DType = FLOAT32, value: float, out, face):
     """An array of one value, converted to the dtype as C does."""
     if dtype is not None and dtype.kind in "iu":
@@ -82,40 +102,81 @@ def arange_reference(start, stop=None, step=1.0, repeat=1, dtype="float32", **at
 
 
 @op(
-    **MADE, shape=lambda start, stop, step, repeat: (arange_count(start, stop, step)[1] * repeat,),
+    **MADE,
+    shape=lambda start, stop, step, repeat: (arange_count(start, stop, step)[1] * repeat,),
     ref=arange_reference,
     cases=[
-        case(start=5), case(start=1, stop=5, step=2), case(start=0, stop=3, step=0.5), case(start=5, stop=0, step=-1),
-        case(start=3, repeat=2), case(start=5, dtype="int32"), case(start=0),
-        raises(ArgumentError, start=1, stop=2, step=0, match="_arange(step): expected a number other than 0, got 0"),
+        case(start=5),
+        case(start=1, stop=5, step=2),
+        case(start=0, stop=3, step=0.5),
+        case(start=5, stop=0, step=-1),
+        case(start=3, repeat=2),
+        case(start=5, dtype="int32"),
+        case(start=0),
+        raises(
+            ArgumentError,
+            start=1,
+            stop=2,
+            step=0,
+            match="_arange(step): expected a number other than 0, got 0",
+        ),
     ],
-)  # fmt: skip
-def _arange(*, start: float, stop: float | None = None, step: float = 1.0, repeat: int = 1,
-            infer_range: bool = False, ctx: Place = None, dtype: DType = FLOAT32, out, face):  # fmt: skip
+)
+def _arange(
+    *,
+    start: float,
+    stop: float | None = None,
+    step: float = 1.0,
+    repeat: int = 1,
+    infer_range: bool = False,
+    ctx: Place = None,
+    dtype: DType = FLOAT32,
+    out,
+    face,
+):
     """Numbers from start (or 0) up to stop in equal steps, each `repeat` times."""
     first, _ = arange_count(start, stop, step)
     last = start if stop is None else stop
     count = arange_count(start, stop, step)[1] * repeat
-    return kernels.arange(first, last, step, repeat, out=target((count,), dtype, face, ctx, out))
+    return kernels.arange(
+        first, last, step, repeat, dtype or FLOAT32, out=target((count,), dtype, face, ctx, out)
+    )
 
 
 @op(
-    **MADE, shape=lambda num: (num,), cases=[case(start=0, stop=1, num=5), case(start=0, stop=1, num=4, endpoint=False)],
-    ref=lambda start, stop, num, endpoint=True, dtype="float32": np.linspace(start, stop, num, endpoint, dtype=dtype),
-)  # fmt: skip
-def _linspace(*, start: float, stop: float, num: int = 50, endpoint: bool = True, ctx: Place = None,
-              dtype: DType = FLOAT32, out, face):  # fmt: skip
+    **MADE,
+    shape=lambda num: (num,),
+    cases=[case(start=0, stop=1, num=5), case(start=0, stop=1, num=4, endpoint=False)],
+    ref=lambda start, stop, num, endpoint=True, dtype="float32": np.linspace(
+        start, stop, num, endpoint, dtype=dtype
+    ),
+)
+def _linspace(
+    *,
+    start: float,
+    stop: float,
+    num: int = 50,
+    endpoint: bool = True,
+    ctx: Place = None,
+    dtype: DType = FLOAT32,
+    out,
+    face,
+):
     """`num` numbers at equal distances from start to stop."""
-    return kernels.linspace(start, stop, num, endpoint, out=target((num,), dtype, face, ctx, out))
+    return kernels.linspace(
+        start, stop, num, endpoint, dtype or FLOAT32, out=target((num,), dtype, face, ctx, out)
+    )
 
 
 @op(
-    **MADE, shape=lambda N, M: (N, M or N), ref=lambda N, M=0, k=0, dtype="float32": np.eye(N, M or None, k, dtype),
+    **MADE,
+    shape=lambda N, M: (N, M or N),
+    ref=lambda N, M=0, k=0, dtype="float32": np.eye(N, M or None, k, dtype),
     cases=[case(N=2), case(N=2, M=3, k=1), case(N=3, M=2, k=-1, dtype="int32"), case(N=0)],
-)  # fmt: skip
+)
 def _eye(*, N: int, M: int = 0, k: int = 0, ctx: Place = None, dtype: DType = FLOAT32, out, face):
     """Zeros with ones on a diagonal."""
-    return kernels.eye(N, M or N, k, out=target((N, M or N), dtype, face, ctx, out))
+    return kernels.eye(N, M or N, k, dtype or FLOAT32, out=target((N, M or N), dtype, face, ctx, out))
 
 
 def alike(data, value, out):
@@ -142,12 +203,19 @@ def arange_like_shape(data, axis, repeat):
 
 
 @op(
-    grad=ZERO, name="_contrib_arange_like", shape=arange_like_shape, shape_only=("data",), kinds="iuf",
-    ref=lambda x, start=0.0, step=1.0, repeat=1, axis=None: arange_like_reference(x, start, step, repeat, axis),
+    grad=ZERO,
+    name="_contrib_arange_like",
+    shape=arange_like_shape,
+    shape_only=("data",),
+    kinds="iuf",
+    ref=lambda x, start=0.0, step=1.0, repeat=1, axis=None: arange_like_reference(
+        x, start, step, repeat, axis
+    ),
     cases=[case(uniform(2, 3)), case(uniform(2, 3), axis=1, start=1.0, step=2.0), case(uniform(4), repeat=2)],
-)  # fmt: skip
-def arange_like(data, *, start: float = 0.0, step: float = 1.0, repeat: int = 1, ctx: Place = None,
-                axis: Axis = None, out):  # fmt: skip
+)
+def arange_like(
+    data, *, start: float = 0.0, step: float = 1.0, repeat: int = 1, ctx: Place = None, axis: Axis = None, out
+):
     """Numbers in equal steps, as many as data has elements (in its shape) or entries along an axis."""
     shape = arange_like_shape(data.shape, axis, repeat)
     count = math.prod(shape)

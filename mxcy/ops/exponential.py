@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from .._launch import empty_like, push_numpy
 from ..errors import ArgumentTypeError, DTypeError, UnknownAttributeError
 from . import arithmetic
 from ._cases import case, given, raises, special, uniform
-from ._declare import elementwise
+from ._declare import elementwise, op
 from ._trace import ufunc
 
 ANY = [uniform(3, 4), uniform(), uniform(0, 2), uniform(2, 1, 3)]
@@ -14,14 +15,15 @@ NOT_ZERO = [uniform(3, 4, low=0.5), uniform(4, low=-2, high=-0.5), uniform(0, 2,
 
 
 @elementwise(
-    grad=lambda g, y: g * y, ref=np.exp,
+    grad=lambda g, y: g * y,
+    ref=np.exp,
     cases=[
         *ANY,
         raises(DTypeError, given([True], "bool"), match="exp(data): expected a dtype that is integer or"),
         raises(UnknownAttributeError, uniform(2), scale=2, match="exp(scale): expected"),
         raises(ArgumentTypeError, match="exp(data): expected an NDArray or a Symbol, got nothing"),
     ],
-)  # fmt: skip
+)
 def exp(data):
     """e to the power of every element."""
     return ufunc.exp(data)
@@ -94,57 +96,66 @@ def reciprocal(data):
 
 
 @elementwise(
-    grad=lambda g, data: g * exp(-(data * data)) * float(2 / np.sqrt(np.pi)), ref=lambda x: special.erf(x),
+    grad=lambda g, data: g * exp(-(data * data)) * float(2 / np.sqrt(np.pi)),
+    ref=lambda x: special.erf(x),
     cases=ANY,
-)  # fmt: skip
+)
 def erf(data):
     """Error function of every element."""
     return ufunc.erf(data)
 
 
 @elementwise(
-    grad=lambda g, y: g * exp(y * y) * float(np.sqrt(np.pi) / 2), ref=lambda x: special.erfinv(x),
-    cases=[uniform(3, 4, low=-0.9, high=0.9), uniform(0, 2)], kinds="f",
-)  # fmt: skip
+    grad=lambda g, y: g * exp(y * y) * float(np.sqrt(np.pi) / 2),
+    ref=lambda x: special.erfinv(x),
+    cases=[uniform(3, 4, low=-0.9, high=0.9), uniform(0, 2)],
+    kinds="f",
+)
 def erfinv(data):
     """Inverse of the error function."""
     return ufunc.erfinv(data)
 
 
-@elementwise(grad=lambda g, data, y: g * y * digamma(data), ref=lambda x: special.gamma(x), cases=POSITIVE, kinds="f")
+@elementwise(
+    grad=lambda g, data, y: g * y * digamma(data), ref=lambda x: special.gamma(x), cases=POSITIVE, kinds="f"
+)
 def gamma(data):
     """Gamma function of every element."""
     return ufunc.gamma(data)
 
 
-@elementwise(grad=lambda g, data: g * digamma(data), ref=lambda x: special.gammaln(x), cases=POSITIVE, kinds="f")
+@elementwise(
+    grad=lambda g, data: g * digamma(data), ref=lambda x: special.gammaln(x), cases=POSITIVE, kinds="f"
+)
 def gammaln(data):
     """Logarithm of the absolute value of the gamma function."""
     return ufunc.gammaln(data)
 
 
-@elementwise(grad=lambda g, data: g * _trigamma(data), ref=lambda x: special.digamma(x), cases=POSITIVE, kinds="f")
+@elementwise(
+    grad=lambda g, data: g * _polygamma(data, n=1),
+    ref=lambda x: special.digamma(x),
+    cases=POSITIVE,
+    kinds="f",
+)
 def digamma(data):
     """Derivative of the logarithm of the gamma function."""
     return ufunc.digamma(data)
 
 
-@elementwise(
-    grad=lambda g, data: g * _polygamma(data, n=2), ref=lambda x: special.polygamma(1, x), cases=POSITIVE,
+def polygamma(n, x):
+    """Derivative n of digamma, computed in float64."""
+    return np.asarray(special.polygamma(n, x.astype(np.float64))).astype(x.dtype)
+
+
+@op(
+    grad=lambda g, data, n: g * _polygamma(data, n=n + 1),
     kinds="f",
-)  # fmt: skip
-def _trigamma(data):
-    """Second derivative of the logarithm of the gamma function: the Hurwitz zeta function at (2, x)."""
-    return ufunc.zeta(2.0, data)
-
-
-@elementwise(
-    grad=lambda g, data, n: g * _polygamma(data, n=n + 1), kinds="f",
-    ref=lambda x, n: special.polygamma(n, x), cases=[case(c, n=2) for c in POSITIVE],
-)  # fmt: skip
-def _polygamma(data, *, n: int):
-    """Derivative n of the digamma function: (-1)^(n+1) n! zeta(n + 1, x)."""
-    factor = 1.0 if n % 2 else -1.0
-    for k in range(1, n + 1):
-        factor *= k
-    return ufunc.zeta(float(n + 1), data) * factor
+    ref=lambda x, n: special.polygamma(n, x),
+    cases=[case(row, n=n) for row in POSITIVE for n in (1, 2)],
+)
+def _polygamma(data, *, n: int, out):
+    """Derivative n of the digamma function; SciPy has it as a function, not as a ufunc with loops."""
+    out = empty_like(data, data.shape) if out is None else out
+    push_numpy(lambda x, y: np.copyto(y, polygamma(n, x)), [data], [out], "_polygamma")
+    return out

@@ -14,13 +14,16 @@ from ._cases import case, given, integers, raises, uniform
 from ._declare import ZERO, layer, op
 from ._elementwise import normalize_axis
 from ._operator import describe, find, unify_shapes
+from .slicing import apart
+
+FLOAT32 = np.dtype("float32")
 
 
 def zeros_like(x):
     return find("zeros_like")(x)
 
 
-# --- where -----------------------------------------------------------------------------------------------
+# --- where ---------------------------------------------------------------------------------------------
 def where_shape(condition, x, y):
     unify_shapes("where", ("x", "y"), (x, y))
     if condition != x and condition != x[:1]:
@@ -41,16 +44,23 @@ def where_reference(c, x, y):
         lambda g, condition: where(condition, g, zeros_like(g)),
         lambda g, condition: where(condition, zeros_like(g), g),
     ),
-    shape=where_shape, free=("condition",), dtype=lambda x: x, ref=where_reference,
+    shape=where_shape,
+    free=("condition",),
+    dtype=lambda x: x,
+    ref=where_reference,
     cases=[
         case(integers(2, 3, high=2), uniform(2, 3), uniform(2, 3)),
         case(given([1.0, 0.0], "float32"), uniform(2, 3), uniform(2, 3)),
         case(given([True, False], "bool"), uniform(2), uniform(2)),
         case(integers(0, 3), uniform(0, 3), uniform(0, 3)),
-        raises(ShapeError, integers(2), uniform(1), uniform(2), match="where(y): expected shape (1,), got (2,)"),
-        raises(ShapeError, integers(3), uniform(2), uniform(2), match="where(condition): expected shape (2,)"),
+        raises(
+            ShapeError, integers(2), uniform(1), uniform(2), match="where(y): expected shape (1,), got (2,)"
+        ),
+        raises(
+            ShapeError, integers(3), uniform(2), uniform(2), match="where(condition): expected shape (2,)"
+        ),
     ],
-)  # fmt: skip
+)
 def where(condition, x, y, *, out):
     """x where the condition is not 0, else y; a condition of one dimension chooses rows."""
     if condition.ndim < x.ndim:
@@ -58,7 +68,7 @@ def where(condition, x, y, *, out):
     return kernels.where(condition, x, y, out=out)
 
 
-# --- take ------------------------------------------------------------------------------------------------
+# --- take ----------------------------------------------------------------------------------------------
 def take_shape(a, indices, axis, mode):
     at = normalize_axis("take", axis, len(a))
     count = 1
@@ -71,23 +81,31 @@ def take_shape(a, indices, axis, mode):
 
 def take_reference(x, indices, axis=0, mode="clip"):
     indices = np.trunc(indices).astype(int)
-    return np.take(x, np.clip(indices, 0, x.shape[axis] - 1) if mode == "clip" else indices, axis=axis, mode=mode)
+    return np.take(
+        x, np.clip(indices, 0, x.shape[axis] - 1) if mode == "clip" else indices, axis=axis, mode=mode
+    )
 
 
 @op(
     grad=(lambda g, a, indices, axis, mode: _take_grad(g, indices, a, axis=axis, mode=mode), None),
-    shape=take_shape, free=("indices",), dtype=lambda a: a, ref=take_reference,
+    shape=take_shape,
+    free=("indices",),
+    dtype=lambda a: a,
+    ref=take_reference,
     cases=[
         case(uniform(3, 2), given([0, 5, -1], "float32")),
         case(uniform(3, 2), given([[0, 5], [-1, 2]], "int32"), mode="wrap"),
         case(uniform(2, 3, 2), given([0, 2, 2, 1], "int64"), axis=1),
         case(uniform(2, 3), given([1.9], "float64"), axis=-1, mode="raise"),
-        case(uniform(0, 2), given([0], "int32"), axis=1), case(uniform(3), integers(0)),
+        case(uniform(0, 2), given([0], "int32"), axis=1),
+        case(uniform(3), integers(0)),
         raises(AxisError, uniform(3), integers(2), axis=1, match="take(axis): expected an axis"),
-        raises(ArgumentError, uniform(3), integers(2), mode="foo", match="take(mode): expected one of 'clip'"),
+        raises(
+            ArgumentError, uniform(3), integers(2), mode="foo", match="take(mode): expected one of 'clip'"
+        ),
         raises(ArrayIndexError, uniform(3), given([0, 5], "int32"), mode="raise", match="out of bounds"),
     ],
-)  # fmt: skip
+)
 def take(a, indices, *, axis: int = 0, mode: Literal["clip", "wrap", "raise"] = "clip", out):
     """Entries of `a` along an axis; indices outside are clipped, wrapped around, or an error."""
     return kernels.take(a, indices, normalize_axis("take", axis, a.ndim), mode, out=out)
@@ -104,30 +122,37 @@ def take_grad_reference(g, indices, like, axis=0, mode="clip"):
 
 @op(
     grad=(lambda g, indices, axis, mode: take(g, indices, axis=axis, mode=mode), None, None),
-    shape=lambda data, indices, like: like, free=("indices", "like"), shape_only=("like",),
-    dtype=lambda data: data, kinds="iuf", ref=take_grad_reference,
+    shape=lambda data, indices, like: like,
+    free=("indices", "like"),
+    shape_only=("like",),
+    dtype=lambda data: data,
+    kinds="iuf",
+    ref=take_grad_reference,
     cases=[
         case(uniform(3, 2), given([0, 2, 2], "int32"), uniform(3, 2)),
         case(uniform(2, 4, 2), given([0, 2, 2, -1], "int64"), uniform(2, 3, 2), axis=1, mode="wrap"),
     ],
-)  # fmt: skip
+)
 def _take_grad(data, indices, like, *, axis: int = 0, mode: Literal["clip", "wrap", "raise"] = "clip", out):
     """Zeros of the shape of `like`, with entries of data added where `take` would take them from."""
-    return kernels.take_grad(data, indices, like.shape, normalize_axis("take", axis, like.ndim), mode, out=out)
+    data, axis = apart(data, out), normalize_axis("take", axis, like.ndim)
+    return kernels.take_grad(data, apart(indices, out), like.shape, axis, mode, out=out)
 
 
 @op(
-    grad=(lambda g, a, indices: _pick_grad(g, indices, a, axis=1), None), free=("indices",),
-    dtype=lambda a: a, shape=lambda a, indices: indices,
+    grad=(lambda g, a, indices: _pick_grad(g, indices, a, axis=1), None),
+    free=("indices",),
+    dtype=lambda a: a,
+    shape=lambda a, indices: indices,
     ref=lambda x, indices: np.take_along_axis(x, indices[:, None].astype(int), 1)[:, 0],
     cases=[case(uniform(3, 2), given([0, 1, 0], "int32"))],
-)  # fmt: skip
+)
 def batch_take(a, indices, *, out):
     """One entry of every row of a matrix."""
     return kernels.pick(a, indices, 1, out=out)
 
 
-# --- pick --------------------------------------------------------------------------------------------------
+# --- pick ----------------------------------------------------------------------------------------------
 def pick_shape(data, index, axis, keepdims):
     axis = len(data) - 1 if axis is None else normalize_axis("pick", axis, len(data))
     removed = (*data[:axis], *data[axis + 1 :])
@@ -153,36 +178,50 @@ def pick_reference(x, index, axis=-1, keepdims=False, mode="clip"):
         ),
         None,
     ),
-    shape=pick_shape, free=("index",), dtype=lambda data: data, ref=pick_reference,
+    shape=pick_shape,
+    free=("index",),
+    dtype=lambda data: data,
+    ref=pick_reference,
     cases=[
-        case(uniform(2, 3), given([0, 7], "float32")), case(uniform(2, 3), given([0, 1, 1], "int32"), axis=0),
+        case(uniform(2, 3), given([0, 7], "float32")),
+        case(uniform(2, 3), given([0, 1, 1], "int32"), axis=0),
         case(uniform(2, 3), given([[0], [-1]], "int32"), keepdims=True, mode="wrap"),
         case(uniform(2, 3, 4), integers(2, 4, high=3), axis=1),
         raises(ShapeError, uniform(2, 3), integers(4), match="pick(index): expected shape (2,), got (4,)"),
     ],
-)  # fmt: skip
-def pick(data, index, *, axis: Axis = -1, keepdims: bool = False, mode: Literal["clip", "wrap"] = "clip", out):
+)
+def pick(
+    data, index, *, axis: Axis = -1, keepdims: bool = False, mode: Literal["clip", "wrap"] = "clip", out
+):
     """One entry along an axis for every position on the others."""
     return kernels.pick(data, index, -1 if axis is None else axis, mode, keepdims, out=out)
 
 
 @op(
     grad=(
-        lambda g, index, axis, keepdims, mode: pick(g, index, axis=axis, keepdims=keepdims, mode=mode), None, None
+        lambda g, index, axis, keepdims, mode: pick(g, index, axis=axis, keepdims=keepdims, mode=mode),
+        None,
+        None,
     ),
-    shape=lambda data, index, like: like, free=("index", "like"), shape_only=("like",), dtype=lambda data: data,
-    kinds="iuf", ref=lambda g, index, like, axis=-1, keepdims=False, mode="clip": pick_grad_reference(
+    shape=lambda data, index, like: like,
+    free=("index", "like"),
+    shape_only=("like",),
+    dtype=lambda data: data,
+    kinds="iuf",
+    ref=lambda g, index, like, axis=-1, keepdims=False, mode="clip": pick_grad_reference(
         g, index, like, axis, keepdims, mode
     ),
     cases=[
         case(uniform(2), given([0, 7], "float32"), uniform(2, 3)),
         case(uniform(2, 1, 4), integers(2, 4, high=3), uniform(2, 3, 4), axis=1, keepdims=True, mode="wrap"),
     ],
-)  # fmt: skip
-def _pick_grad(data, index, like, *, axis: Axis = -1, keepdims: bool = False,
-               mode: Literal["clip", "wrap"] = "clip", out):  # fmt: skip
+)
+def _pick_grad(
+    data, index, like, *, axis: Axis = -1, keepdims: bool = False, mode: Literal["clip", "wrap"] = "clip", out
+):
     """Zeros of the shape of `like`, with data in the places that `pick` would read."""
-    return kernels.pick_grad(data, index, like.shape, -1 if axis is None else axis, mode, keepdims, out=out)
+    data, index = apart(data, out), apart(index, out)
+    return kernels.pick_grad(data, index, like.shape, -1 if axis is None else axis, mode, out=out)
 
 
 def pick_grad_reference(g, index, like, axis, keepdims, mode):
@@ -195,29 +234,41 @@ def pick_grad_reference(g, index, like, axis, keepdims, mode):
     return total
 
 
-# --- one_hot -------------------------------------------------------------------------------------------------
+# --- one_hot -------------------------------------------------------------------------------------------
 def one_hot_reference(x, depth, on_value=1.0, off_value=0.0, dtype="float32"):
     return np.where(np.trunc(x)[..., None] == np.arange(depth), on_value, off_value).astype(dtype)
 
 
 @op(
-    grad=ZERO, shape=lambda indices, depth: (*indices, depth), dtype=lambda dtype: dtype, free=("indices",),
+    grad=ZERO,
+    shape=lambda indices, depth: (*indices, depth),
+    dtype=lambda dtype: dtype,
+    kinds="iuf",
     ref=one_hot_reference,
     cases=[
-        case(given([0, 2, 5, -1]), depth=3), case(integers(2, 3), depth=4, on_value=5, off_value=-1, dtype="int32"),
-        case(given([1.7], "float32"), depth=3, dtype="float64"), case(uniform(0), depth=3),
+        case(given([0, 2, 5, -1]), depth=3),
+        case(integers(2, 3), depth=4, on_value=5, off_value=-1, dtype="int32"),
+        case(given([1.7], "float32"), depth=3, dtype="float64"),
+        case(uniform(0), depth=3),
         raises(ArgumentError, integers(2), depth=-1, match="one_hot(depth): expected at least 0, got -1"),
     ],
-)  # fmt: skip
-def one_hot(indices, *, depth: int, on_value: float = 1.0, off_value: float = 0.0,
-            dtype: DType = np.dtype("float32"), out):  # fmt: skip
+)
+def one_hot(
+    indices,
+    *,
+    depth: int,
+    on_value: float = 1.0,
+    off_value: float = 0.0,
+    dtype: DType = FLOAT32,
+    out,
+):
     """Rows of off_value with on_value at each index; all off for indices outside."""
     if depth < 0:
         raise ArgumentError(message("one_hot", "depth", "at least 0", depth))
     return kernels.one_hot(indices, depth, on_value, off_value, dtype, out=out)
 
 
-# --- gather and scatter ------------------------------------------------------------------------------------------
+# --- gather and scatter --------------------------------------------------------------------------------
 def gather_shape(data, indices):
     if not indices or indices[0] > len(data):
         expected = f"at most {len(data)} rows, one per axis of data"
@@ -226,13 +277,17 @@ def gather_shape(data, indices):
 
 
 @op(
-    grad=(lambda g, data, indices: _gather_grad(g, indices, data), None), shape=gather_shape, free=("indices",),
-    dtype=lambda data: data, ref=lambda x, i: x[tuple(np.trunc(i).astype(int))],
+    grad=(lambda g, data, indices: _gather_grad(g, indices, data), None),
+    shape=gather_shape,
+    free=("indices",),
+    dtype=lambda data: data,
+    ref=lambda x, i: x[tuple(np.trunc(i).astype(int))],
     cases=[
-        case(uniform(2, 3), given([[0, 1], [1, 0]], "int32")), case(uniform(2, 3, 4), given([[0, 1, 1]], "float32")),
+        case(uniform(2, 3), given([[0, 1], [1, 0]], "int32")),
+        case(uniform(2, 3, 4), given([[0, 1, 1]], "float32")),
         raises(ShapeError, uniform(2), integers(2, 3), match="gather_nd(indices): expected at most 1 rows"),
     ],
-)  # fmt: skip
+)
 def gather_nd(data, indices, *, out):
     """Entries of data at the columns of `indices`, which has one row per leading axis."""
     return kernels.gather_nd(data, indices, out=out)
@@ -245,14 +300,18 @@ def add_at(values, indices, shape):
 
 
 @op(
-    grad=(lambda g, indices: gather_nd(g, indices), None, None), shape=lambda data, indices, like: like,
-    free=("indices", "like"), shape_only=("like",), dtype=lambda data: data, kinds="iuf",
+    grad=(lambda g, indices: gather_nd(g, indices), None, None),
+    shape=lambda data, indices, like: like,
+    free=("indices", "like"),
+    shape_only=("like",),
+    dtype=lambda data: data,
+    kinds="iuf",
     ref=lambda x, i, like: add_at(x, i, like.shape),
     cases=[case(uniform(3), given([[0, 1, 0], [1, 0, 1]], "int32"), uniform(2, 3))],
-)  # fmt: skip
+)
 def _gather_grad(data, indices, like, *, out):
     """Zeros of the shape of `like`, with data added where `gather_nd` would read."""
-    return kernels.scatter_nd(data, indices, like.shape, accumulate=True, out=out)
+    return kernels.scatter_nd(apart(data, out), apart(indices, out), like.shape, accumulate=True, out=out)
 
 
 def set_at(values, indices, shape):
@@ -262,28 +321,38 @@ def set_at(values, indices, shape):
 
 
 @op(
-    grad=(lambda g, indices: gather_nd(g, indices), None), shape=lambda data, indices, shape: shape,
-    free=("indices",), dtype=lambda data: data, ref=set_at,
+    grad=(lambda g, indices: gather_nd(g, indices), None),
+    shape=lambda data, indices, shape: shape,
+    free=("indices",),
+    dtype=lambda data: data,
+    ref=set_at,
     cases=[
         case(uniform(2), given([[0, 1], [1, 0]], "int32"), shape=(2, 2)),
         case(uniform(2, 3), given([[2, 0]], "float32"), shape=(4, 3)),
     ],
-)  # fmt: skip
+)
 def scatter_nd(data, indices, *, shape: Shape, out):
     """Zeros of a shape with data at the columns of `indices`; of equal columns one wins."""
-    return kernels.scatter_nd(data, indices, shape, out=out)
+    return kernels.scatter_nd(apart(data, out), apart(indices, out), shape, out=out)
 
 
 @layer(
-    free=("data",), kinds="biuf",
+    free=("data",),
+    kinds="biuf",
     ref=lambda x, w, **attrs: w[np.clip(np.trunc(x).astype(int), 0, len(w) - 1)],
     cases=[
         case(given([0.0, 2.0, 9.0], "float32"), uniform(3, 2), input_dim=3, output_dim=2),
         case(integers(2, 3, high=4), uniform(4, 2), input_dim=4, output_dim=2),
-        raises(ShapeError, integers(2), uniform(3, 4), input_dim=4, output_dim=3,
-               match="Embedding(weight): expected shape (4, 3) from data (2,), got (3, 4); transpose it"),
+        raises(
+            ShapeError,
+            integers(2),
+            uniform(3, 4),
+            input_dim=4,
+            output_dim=3,
+            match="Embedding(weight): expected shape (4, 3) from data (2,), got (3, 4); transpose it",
+        ),
     ],
-)  # fmt: skip
+)
 class Embedding:
     """Rows of a weight matrix (input_dim, output_dim) chosen by indices; those outside are clipped."""
 

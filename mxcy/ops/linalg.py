@@ -42,7 +42,7 @@ def product_into(shape, a, b, transpose_a, transpose_b, out, add_to=None):
     return kernels.copy(fold(result, shape), out=out)
 
 
-# --- dot --------------------------------------------------------------------------------------------------
+# --- dot -----------------------------------------------------------------------------------------------
 def dot_shape(lhs, rhs, transpose_a, transpose_b):
     left, right = lhs[0] if transpose_a else lhs[-1], rhs[-1] if transpose_b else rhs[0]
     if left != right:
@@ -66,18 +66,36 @@ def dot_reference(a, b, transpose_a=False, transpose_b=False):
             g, lhs, rhs, transpose_a=transpose_a, transpose_b=transpose_b
         ),
     ),
-    shape=dot_shape, ref=dot_reference, kinds="fc",
+    shape=dot_shape,
+    ref=dot_reference,
+    kinds="fc",
     cases=[
-        case(uniform(2, 3), uniform(3, 4)), case(uniform(3, 2), uniform(4, 3), transpose_a=True, transpose_b=True),
-        case(uniform(3), uniform(3)), case(uniform(2, 3), uniform(3)), case(uniform(3), uniform(3, 2)),
-        case(uniform(2, 3, 4), uniform(4, 5, 2)), case(uniform(4, 2, 3), uniform(5, 4), transpose_a=True, transpose_b=True),
-        case(uniform(0, 3), uniform(3, 2)), case(uniform(2, 0), uniform(0, 3)),
-        raises(ShapeError, uniform(2, 3), uniform(2, 3),
-               match="dot(rhs): expected 3 as its first extent, from lhs (2, 3), got (2, 3)"),
-        raises(DTypeError, uniform(2, 2, dtype="int32"), uniform(2, 2, dtype="int32"), match="dot(lhs): expected a dtype"),
+        case(uniform(2, 3), uniform(3, 4)),
+        case(uniform(3, 2), uniform(4, 3), transpose_a=True, transpose_b=True),
+        case(uniform(3), uniform(3)),
+        case(uniform(2, 3), uniform(3)),
+        case(uniform(3), uniform(3, 2)),
+        case(uniform(2, 3, 4), uniform(4, 5, 2)),
+        case(uniform(4, 2, 3), uniform(5, 4), transpose_a=True, transpose_b=True),
+        case(uniform(0, 3), uniform(3, 2)),
+        case(uniform(2, 0), uniform(0, 3)),
+        raises(
+            ShapeError,
+            uniform(2, 3),
+            uniform(2, 3),
+            match="dot(rhs): expected 3 as its first extent, from lhs (2, 3), got (2, 3)",
+        ),
+        raises(
+            DTypeError,
+            uniform(2, 2, dtype="int32"),
+            uniform(2, 2, dtype="int32"),
+            match="dot(lhs): expected a dtype",
+        ),
     ],
-)  # fmt: skip
-def dot(lhs, rhs, *, transpose_a: bool = False, transpose_b: bool = False, forward_stype: Storage = None, out):
+)
+def dot(
+    lhs, rhs, *, transpose_a: bool = False, transpose_b: bool = False, forward_stype: Storage = None, out
+):
     """Product of the last axis of lhs with the first axis of rhs.
 
     With `transpose_a` the first axis of lhs, with `transpose_b` the last of rhs.  The result has the other
@@ -96,23 +114,29 @@ def grad_lhs_reference(g, rhs, like, transpose_a=False, transpose_b=False):
 
 @op(
     grad=(
-        lambda g, rhs, transpose_a, transpose_b: dot(g, rhs, transpose_a=transpose_a, transpose_b=transpose_b),
+        lambda g, rhs, transpose_a, transpose_b: dot(
+            g, rhs, transpose_a=transpose_a, transpose_b=transpose_b
+        ),
         lambda g, data, rhs, transpose_a, transpose_b: _dot_grad_rhs(
             data, g, rhs, transpose_a=transpose_a, transpose_b=transpose_b
         ),
         None,
     ),
-    shape=lambda data, rhs, like: like, free=("like",), shape_only=("like",), ref=grad_lhs_reference, kinds="fc",
+    shape=lambda data, rhs, like: like,
+    free=("like",),
+    shape_only=("like",),
+    ref=grad_lhs_reference,
+    kinds="fc",
     cases=[
         case(uniform(2, 4), uniform(3, 4), uniform(2, 3)),
         case(uniform(2, 3, 5), uniform(5, 4), uniform(4, 2, 3), transpose_a=True, transpose_b=True),
     ],
-)  # fmt: skip
+)
 def _dot_grad_lhs(data, rhs, like, *, transpose_a: bool = False, transpose_b: bool = False, out):
     """The gradient of lhs in `dot`, from that of the result and from rhs; it has the shape of `like`."""
     b = as_matrix(rhs, not transpose_b)
     columns = b.shape[0] if transpose_b else b.shape[1]
-    g = fold(data, (data.size // columns if columns else product(like.shape) // like.shape[0], columns))
+    g = fold(data, (product(data.shape[: data.ndim - rhs.ndim + 1]), columns))
     if transpose_a:
         return product_into(like.shape, b, g, transpose_b, True, out)
     return product_into(like.shape, g, b, False, not transpose_b, out)
@@ -126,29 +150,35 @@ def grad_rhs_reference(g, lhs, like, transpose_a=False, transpose_b=False):
 
 @op(
     grad=(
-        lambda g, lhs, transpose_a, transpose_b: dot(lhs, g, transpose_a=transpose_a, transpose_b=transpose_b),
+        lambda g, lhs, transpose_a, transpose_b: dot(
+            lhs, g, transpose_a=transpose_a, transpose_b=transpose_b
+        ),
         lambda g, data, lhs, transpose_a, transpose_b: _dot_grad_lhs(
             data, g, lhs, transpose_a=transpose_a, transpose_b=transpose_b
         ),
         None,
     ),
-    shape=lambda data, lhs, like: like, free=("like",), shape_only=("like",), ref=grad_rhs_reference, kinds="fc",
+    shape=lambda data, lhs, like: like,
+    free=("like",),
+    shape_only=("like",),
+    ref=grad_rhs_reference,
+    kinds="fc",
     cases=[
         case(uniform(2, 4), uniform(2, 3), uniform(3, 4)),
         case(uniform(2, 3, 5), uniform(4, 2, 3), uniform(5, 4), transpose_a=True, transpose_b=True),
     ],
-)  # fmt: skip
+)
 def _dot_grad_rhs(data, lhs, like, *, transpose_a: bool = False, transpose_b: bool = False, out):
     """The gradient of rhs in `dot`, from that of the result and from lhs; it has the shape of `like`."""
     a = as_matrix(lhs, transpose_a)
     rows = a.shape[1] if transpose_a else a.shape[0]
-    g = fold(data, (rows, data.size // rows if rows else product(like.shape) // a.shape[0]))
+    g = fold(data, (rows, product(data.shape[lhs.ndim - 1 :])))
     if transpose_b:
         return product_into(like.shape, g, a, True, transpose_a, out)
     return product_into(like.shape, a, g, not transpose_a, False, out)
 
 
-# --- products of many matrices ---------------------------------------------------------------------------------
+# --- products of many matrices -------------------------------------------------------------------------
 def batch_dot_shape(lhs, rhs, transpose_a, transpose_b):
     if len(lhs) < 3 or len(lhs) != len(rhs) or lhs[:-2] != rhs[:-2]:
         expected = f"batches of matrices as lhs {describe(lhs)} has, of 3 dimensions or more"
@@ -156,7 +186,9 @@ def batch_dot_shape(lhs, rhs, transpose_a, transpose_b):
     rows, left = (lhs[-1], lhs[-2]) if transpose_a else (lhs[-2], lhs[-1])
     right, columns = (rhs[-1], rhs[-2]) if transpose_b else (rhs[-2], rhs[-1])
     if left != right:
-        raise ShapeError(message("batch_dot", "rhs", f"matrices that multiply those of {describe(lhs)}", describe(rhs)))
+        raise ShapeError(
+            message("batch_dot", "rhs", f"matrices that multiply those of {describe(lhs)}", describe(rhs))
+        )
     return (*lhs[:-2], rows, columns)
 
 
@@ -177,36 +209,51 @@ def turned(x, transpose):
 
 
 @op(
-    grad=(batch_grad_lhs, batch_grad_rhs), shape=batch_dot_shape, kinds="fc",
+    grad=(batch_grad_lhs, batch_grad_rhs),
+    shape=batch_dot_shape,
+    kinds="fc",
     ref=lambda a, b, transpose_a=False, transpose_b=False: turned(a, transpose_a) @ turned(b, transpose_b),
     cases=[
-        case(uniform(2, 3, 4), uniform(2, 4, 5)), case(uniform(2, 4, 3), uniform(2, 5, 4), transpose_a=True, transpose_b=True),
-        case(uniform(2, 4, 3), uniform(2, 4, 5), transpose_a=True), case(uniform(2, 2, 3, 4), uniform(2, 2, 5, 4), transpose_b=True),
+        case(uniform(2, 3, 4), uniform(2, 4, 5)),
+        case(uniform(2, 4, 3), uniform(2, 5, 4), transpose_a=True, transpose_b=True),
+        case(uniform(2, 4, 3), uniform(2, 4, 5), transpose_a=True),
+        case(uniform(2, 2, 3, 4), uniform(2, 2, 5, 4), transpose_b=True),
         case(uniform(0, 2, 3), uniform(0, 3, 2)),
-        raises(ShapeError, uniform(3, 4), uniform(4, 5), match="batch_dot(rhs): expected batches of matrices"),
+        raises(
+            ShapeError, uniform(3, 4), uniform(4, 5), match="batch_dot(rhs): expected batches of matrices"
+        ),
     ],
-)  # fmt: skip
-def batch_dot(lhs, rhs, *, transpose_a: bool = False, transpose_b: bool = False, forward_stype: Storage = None, out):
+)
+def batch_dot(
+    lhs, rhs, *, transpose_a: bool = False, transpose_b: bool = False, forward_stype: Storage = None, out
+):
     """Products of the matrices in the last two axes, one for every entry of the axes before."""
     return matmul(lhs, rhs, transpose_a=transpose_a, transpose_b=transpose_b, out=out)
 
 
 @op(
-    name="_linalg_gemm2", kinds="fc",
+    name="_linalg_gemm2",
+    kinds="fc",
     grad=(
-        lambda g, A, B, transpose_a, transpose_b, alpha: gemm2_grad_lhs(g, B, transpose_a, transpose_b, alpha),
-        lambda g, A, B, transpose_a, transpose_b, alpha: gemm2_grad_rhs(g, A, transpose_a, transpose_b, alpha),
+        lambda g, A, B, transpose_a, transpose_b, alpha: gemm2_grad_lhs(
+            g, B, transpose_a, transpose_b, alpha
+        ),
+        lambda g, A, B, transpose_a, transpose_b, alpha: gemm2_grad_rhs(
+            g, A, transpose_a, transpose_b, alpha
+        ),
     ),
     shape=lambda A, B, transpose_a, transpose_b: gemm2_shape(A, B, transpose_a, transpose_b),
     ref=lambda a, b, transpose_a=False, transpose_b=False, alpha=1.0, axis=-2: (
         alpha * turned(a, transpose_a) @ turned(b, transpose_b)
     ),
     cases=[
-        case(uniform(2, 3), uniform(3, 4)), case(uniform(2, 4, 3), uniform(2, 5, 4), transpose_a=True, transpose_b=True, alpha=2.0),
+        case(uniform(2, 3), uniform(3, 4)),
+        case(uniform(2, 4, 3), uniform(2, 5, 4), transpose_a=True, transpose_b=True, alpha=2.0),
     ],
-)  # fmt: skip
-def linalg_gemm2(A, B, *, transpose_a: bool = False, transpose_b: bool = False, alpha: float = 1.0,
-                 axis: int = -2, out):  # fmt: skip
+)
+def linalg_gemm2(
+    A, B, *, transpose_a: bool = False, transpose_b: bool = False, alpha: float = 1.0, axis: int = -2, out
+):
     """alpha times the product of matrices in the last two axes."""
     if axis != -2:
         raise ArgumentError(message("_linalg_gemm2", "axis", "-2, matrices in the last two axes", axis))

@@ -19,7 +19,7 @@ from .shape import product
 LOSS = "the gradient is that of the loss, by definition; checked against its formula"
 
 
-# --- SoftmaxOutput --------------------------------------------------------------------------------------------
+# --- SoftmaxOutput -------------------------------------------------------------------------------------
 def output_reference(x, label, multi_output=False, preserve_shape=False, **attrs):
     if multi_output:
         return special.softmax(x, axis=1)
@@ -28,8 +28,17 @@ def output_reference(x, label, multi_output=False, preserve_shape=False, **attrs
     return special.softmax(x.reshape(len(x), -1), axis=1).reshape(x.shape)
 
 
-def output_gradient_reference(x, label, grad_scale=1.0, ignore_label=-1.0, use_ignore=False, multi_output=False,
-                              normalization="null", smooth_alpha=0.0, **attrs):  # fmt: skip
+def output_gradient_reference(
+    x,
+    label,
+    grad_scale=1.0,
+    ignore_label=-1.0,
+    use_ignore=False,
+    multi_output=False,
+    normalization="null",
+    smooth_alpha=0.0,
+    **attrs,
+):
     """(softmax - one_hot(label)) * grad_scale / count, for two axes or multi_output."""
     y = output_reference(x, label, multi_output=multi_output)
     axis = 1
@@ -39,31 +48,49 @@ def output_gradient_reference(x, label, grad_scale=1.0, ignore_label=-1.0, use_i
     hot = np.moveaxis(np.eye(classes)[np.clip(label.astype(int), 0, classes - 1)], -1, axis)
     hot = hot * (1 - smooth_alpha) + (1 - hot) * smooth_alpha / max(classes - 1, 1)
     kept = np.expand_dims(label != ignore_label, axis) if use_ignore else np.ones(y.shape)
-    count = {"null": 1, "batch": len(x), "valid": max(np.sum(label != ignore_label), 1) if use_ignore else label.size}
+    count = {
+        "null": 1,
+        "batch": len(x),
+        "valid": max(np.sum(label != ignore_label), 1) if use_ignore else label.size,
+    }
     scale = grad_scale / (y.size / y.shape[0] / classes if multi_output else 1) / count[normalization]
     return (y - hot) * kept * scale
 
 
 @layer(
-    name="SoftmaxOutput", ref=output_reference, kinds="f", grad_check=LOSS,
+    name="SoftmaxOutput",
+    ref=output_reference,
+    kinds="f",
+    grad_check=LOSS,
     cases=[
         case(uniform(4, 3), integers(4, high=3, dtype=None)),
         case(uniform(4, 3), integers(4, high=3, dtype=None), grad_scale=2.0, normalization="batch"),
         case(uniform(2, 3, 4), integers(2, 4, high=3, dtype=None), multi_output=True),
         case(uniform(2, 3), uniform(2, 3)),
-        case(given(np.zeros((3, 2))), given([0.0, 1.0, 1.0]), use_ignore=True, ignore_label=1.0, normalization="valid"),
-        raises(ShapeError, uniform(4, 3), uniform(3), match="SoftmaxOutput(label): expected shape (4,) from data (4, 3)"),
+        case(
+            given(np.zeros((3, 2))),
+            given([0.0, 1.0, 1.0]),
+            use_ignore=True,
+            ignore_label=1.0,
+            normalization="valid",
+        ),
+        raises(
+            ShapeError,
+            uniform(4, 3),
+            uniform(3),
+            match="SoftmaxOutput(label): expected shape (4,) from data (4, 3)",
+        ),
         raises(ArgumentError, uniform(4, 3), uniform(4), normalization="all", match="expected one of 'null'"),
     ],
     free=("label",),
-)  # fmt: skip
+)
 class SoftmaxOutput:
     """Class probabilities; its gradient is that of the cross-entropy with the labels.
 
     data: (n, classes), or (n, classes, ...) with `multi_output`.  label: (n,) or (n, ...) of class numbers,
     or probabilities in the shape of data.  Forward is softmax.  The gradient of data is
     (softmax - one_hot(label)) * grad_scale, divided by the number of samples (`normalization="batch"`) or of
-    labels that are not ignored (`"valid"`); labels equal to `ignore_label` count as nothing with `use_ignore`;
+    labels that are not ignored (`"valid"`); with `use_ignore`, labels equal to `ignore_label` do not count;
     `smooth_alpha` moves so much probability from the label to the other classes.  What flows back into the
     output is ignored unless `out_grad`.
     """
@@ -94,10 +121,16 @@ class SoftmaxOutput:
 
     def backward(self, g, y, label):
         back = _softmax_output_grad(
-            y, label, grad_scale=self.grad_scale, ignore_label=self.ignore_label, use_ignore=self.use_ignore,
-            multi_output=self.multi_output, preserve_shape=self.preserve_shape, normalization=self.normalization,
+            y,
+            label,
+            grad_scale=self.grad_scale,
+            ignore_label=self.ignore_label,
+            use_ignore=self.use_ignore,
+            multi_output=self.multi_output,
+            preserve_shape=self.preserve_shape,
+            normalization=self.normalization,
             smooth_alpha=self.smooth_alpha,
-        )  # fmt: skip
+        )
         return (back * g if self.out_grad else back), None
 
     def head_gradient(self):
@@ -105,26 +138,52 @@ class SoftmaxOutput:
 
 
 @op(
-    grad=ZERO, free=("label",), kinds="f", dtype=lambda data: data, shape=lambda data: data,
+    grad=ZERO,
+    free=("label",),
+    kinds="f",
+    dtype=lambda data: data,
+    shape=lambda data: data,
     ref=lambda y, label, **attrs: output_gradient_reference(np.log(y), label, **attrs),
     cases=[
         case(given([[0.2, 0.8], [0.5, 0.5]]), given([0.0, 1.0])),
         case(given([[0.2, 0.8], [0.5, 0.5]]), given([0.0, 1.0]), grad_scale=3.0, normalization="batch"),
-        case(given([[0.2, 0.8], [0.5, 0.5]]), given([0.0, 1.0]), use_ignore=True, ignore_label=0.0, normalization="valid"),
+        case(
+            given([[0.2, 0.8], [0.5, 0.5]]),
+            given([0.0, 1.0]),
+            use_ignore=True,
+            ignore_label=0.0,
+            normalization="valid",
+        ),
         case(given([[0.2, 0.8], [0.5, 0.5]]), given([0.0, 1.0]), smooth_alpha=0.1),
     ],
     grad_check="the gradient of a loss that is a loss by definition is not differentiated again",
-)  # fmt: skip
-def _softmax_output_grad(data, label, *, grad_scale: float = 1.0, ignore_label: float = -1.0,
-                         multi_output: bool = False, use_ignore: bool = False, preserve_shape: bool = False,
-                         normalization: Literal["null", "batch", "valid"] = "null", smooth_alpha: float = 0.0,
-                         out):  # fmt: skip
+)
+def _softmax_output_grad(
+    data,
+    label,
+    *,
+    grad_scale: float = 1.0,
+    ignore_label: float = -1.0,
+    multi_output: bool = False,
+    use_ignore: bool = False,
+    preserve_shape: bool = False,
+    normalization: Literal["null", "batch", "valid"] = "null",
+    smooth_alpha: float = 0.0,
+    out,
+):
     """The gradient of SoftmaxOutput's data from its output (`data`) and the labels."""
     return kernels.softmax_output_grad(
-        data, label, grad_scale=grad_scale, ignore_label=ignore_label, use_ignore=use_ignore,
-        multi_output=multi_output, preserve_shape=preserve_shape, normalization=normalization,
-        smooth_alpha=smooth_alpha, out=out,
-    )  # fmt: skip
+        data,
+        label,
+        grad_scale=grad_scale,
+        ignore_label=ignore_label,
+        use_ignore=use_ignore,
+        multi_output=multi_output,
+        preserve_shape=preserve_shape,
+        normalization=normalization,
+        smooth_alpha=smooth_alpha,
+        out=out,
+    )
 
 
 def cross_entropy_reference(x, label):
@@ -136,37 +195,49 @@ def cross_entropy_reference(x, label):
         lambda g, data, label: find("broadcast_mul")(g, _softmax_output_grad(softmax(data), label)),
         None,
     ),
-    shape=lambda data, label: cross_entropy_shape(data, label), free=("label",), dtype=lambda data: data,
-    ref=cross_entropy_reference, kinds="f", cases=[case(uniform(4, 3), integers(4, high=3, dtype=None))],
+    shape=lambda data, label: cross_entropy_shape(data, label),
+    free=("label",),
+    dtype=lambda data: data,
+    ref=cross_entropy_reference,
+    kinds="f",
+    cases=[case(uniform(4, 3), integers(4, high=3, dtype=None))],
     grad_check="its gradient is right, but is not differentiated again",
-)  # fmt: skip
+)
 def softmax_cross_entropy(data, label, *, out):
     """The sum over samples of -log softmax(data)[label]."""
     picked = kernels.pick(kernels.log_softmax(data, 1), label, 1)
     total = reduction.sum.compute([picked], reduction.sum._defaults)
-    return find("_mul_scalar").compute(total, {"scalar": -1.0, "is_int": False}, None if out is None else [out])[0]
+    return find("_mul_scalar").compute(
+        total, {"scalar": -1.0, "is_int": False}, None if out is None else [out]
+    )[0]
 
 
 def cross_entropy_shape(data, label):
     if len(data) != 2 or label != data[:1]:
-        raise ShapeError(message("softmax_cross_entropy", "label", f"shape {describe(data[:1])}", describe(label)))
+        raise ShapeError(
+            message("softmax_cross_entropy", "label", f"shape {describe(data[:1])}", describe(label))
+        )
     return (1,)
 
 
-# --- regression ---------------------------------------------------------------------------------------------------
+# --- regression ----------------------------------------------------------------------------------------
 @elementwise(
-    grad=(lambda g, scale: g * scale, lambda g, scale: g * -scale), kinds="f",
-    ref=lambda a, b, scale: (a - b) * scale, cases=[case(uniform(3, 4), uniform(3, 4), scale=0.5)],
-)  # fmt: skip
+    grad=(lambda g, scale: g * scale, lambda g, scale: g * -scale),
+    kinds="f",
+    ref=lambda a, b, scale: (a - b) * scale,
+    cases=[case(uniform(3, 4), uniform(3, 4), scale=0.5)],
+)
 def _scaled_difference(lhs, rhs, *, scale: float):
     """(lhs - rhs) * scale."""
     return (lhs - rhs) * scale
 
 
 @elementwise(
-    grad=ZERO, kinds="f", ref=lambda a, b, scale: np.sign(a - b) * scale,
+    grad=ZERO,
+    kinds="f",
+    ref=lambda a, b, scale: np.sign(a - b) * scale,
     cases=[case(uniform(3, 4), uniform(3, 4), scale=0.5)],
-)  # fmt: skip
+)
 def _scaled_sign(lhs, rhs, *, scale: float):
     """The sign of lhs - rhs, times scale."""
     return (own.greater(lhs, rhs) - own.less(lhs, rhs)) * scale
@@ -180,15 +251,20 @@ def regression_label(data, label):
 
 
 @op(
-    grad=ZERO, kinds="f", free=("label",), dtype=lambda data: data, shape=lambda data: data,
-    ref=lambda y, label, kind, grad_scale: (np.sign if kind == "sign" else np.positive)(y - label)
-    * grad_scale * len(y) / y.size,
+    grad=ZERO,
+    kinds="f",
+    free=("label",),
+    dtype=lambda data: data,
+    shape=lambda data: data,
+    ref=lambda y, label, kind, grad_scale: (
+        (np.sign if kind == "sign" else np.positive)(y - label) * grad_scale * len(y) / y.size
+    ),
     cases=[
         case(uniform(3, 4), uniform(3, 4), kind="difference", grad_scale=2.0),
         case(uniform(3, 4), uniform(3, 4), kind="sign", grad_scale=1.0),
     ],
     grad_check="the gradient of a loss that is a loss by definition is not differentiated again",
-)  # fmt: skip
+)
 def _regression_grad(data, label, *, kind: Literal["difference", "sign"], grad_scale: float, out):
     """The gradient of a regression output, divided by the number of outputs of one sample."""
     if label.dtype != data.dtype:
@@ -213,9 +289,15 @@ class Regression:
 
 
 REGRESSION = [
-    case(uniform(3, 4), uniform(3, 4)), case(uniform(3, 1), uniform(3), grad_scale=2.0),
-    raises(ShapeError, uniform(3, 4), uniform(3), match="(label): expected shape (3, 4) from data (3, 4), got (3,)"),
-]  # fmt: skip
+    case(uniform(3, 4), uniform(3, 4)),
+    case(uniform(3, 1), uniform(3), grad_scale=2.0),
+    raises(
+        ShapeError,
+        uniform(3, 4),
+        uniform(3),
+        match="(label): expected shape (3, 4) from data (3, 4), got (3,)",
+    ),
+]
 
 
 @layer(ref=lambda x, label, **attrs: x, cases=REGRESSION, kinds="f", free=("label",), grad_check=LOSS)
@@ -231,7 +313,13 @@ class LinearRegressionOutput(Regression):
         return _regression_grad(y, label, kind="difference", grad_scale=self.grad_scale), None
 
 
-@layer(ref=lambda x, label, **attrs: special.expit(x), cases=REGRESSION, kinds="f", free=("label",), grad_check=LOSS)
+@layer(
+    ref=lambda x, label, **attrs: special.expit(x),
+    cases=REGRESSION,
+    kinds="f",
+    free=("label",),
+    grad_check=LOSS,
+)
 class LogisticRegressionOutput(Regression):
     """sigmoid(data); its gradient is (sigmoid - label) * grad_scale / outputs per sample."""
 
@@ -246,7 +334,7 @@ class LogisticRegressionOutput(Regression):
 
 @layer(ref=lambda x, label, **attrs: x, cases=REGRESSION, kinds="f", free=("label",), grad_check=LOSS)
 class MAERegressionOutput(Regression):
-    """data; its gradient is that of the absolute error, sign(data - label) * grad_scale / outputs per sample."""
+    """data; its gradient is sign(data - label) * grad_scale / outputs per sample, of the absolute error."""
 
     grad_scale: float = 1.0
 
@@ -257,27 +345,37 @@ class MAERegressionOutput(Regression):
         return _regression_grad(y, label, kind="sign", grad_scale=self.grad_scale), None
 
 
-# --- losses of the user's own, and no gradient at all ---------------------------------------------------------------
-@op(grad=ZERO, ref=lambda x: x, cases=[uniform(2, 3), uniform(0, 2)], grad_check="stops gradients, by definition")
+# --- losses of the user's own, and no gradient at all --------------------------------------------------
+@op(
+    grad=ZERO,
+    ref=lambda x: x,
+    cases=[uniform(2, 3), uniform(0, 2)],
+    grad_check="stops gradients, by definition",
+)
 def BlockGrad(data, *, out):
     """data; no gradient flows back through it."""
     return kernels.copy(data, out=out)
 
 
 @op(
-    grad=lambda data: find("ones_like")(data), ref=lambda x: x, cases=[uniform(2, 3), uniform(0, 2)], kinds="f",
+    grad=lambda data: find("ones_like")(data),
+    ref=lambda x: x,
+    cases=[uniform(2, 3), uniform(0, 2)],
+    kinds="f",
     outputs=("loss",),
     grad_check="the data is a loss: its gradient is 1, whatever flows back",
-)  # fmt: skip
+)
 def make_loss(data, *, out):
     """data as a loss: its gradient is 1."""
     return kernels.copy(data, out=out)
 
 
 @layer(
-    ref=lambda x, **attrs: x, kinds="f", grad_check="the data is a loss: its gradient is grad_scale, normalised",
+    ref=lambda x, **attrs: x,
+    kinds="f",
+    grad_check="the data is a loss: its gradient is grad_scale, normalised",
     cases=[case(uniform(3, 4)), case(uniform(3, 4), grad_scale=2.0, normalization="batch")],
-)  # fmt: skip
+)
 class MakeLoss:
     """data as a loss: its gradient is grad_scale, divided by the number of samples (`batch`) or of elements
     above valid_thresh (`valid`)."""
@@ -305,11 +403,19 @@ def make_loss_grad_reference(x, grad_scale=1.0, valid_thresh=0.0, normalization=
 
 
 @op(
-    grad=ZERO, kinds="f", ref=make_loss_grad_reference,
+    grad=ZERO,
+    kinds="f",
+    ref=make_loss_grad_reference,
     cases=[case(uniform(3, 4), grad_scale=2.0), case(uniform(3, 4), normalization="valid", valid_thresh=0.5)],
-)  # fmt: skip
-def _make_loss_grad(data, *, grad_scale: float = 1.0, valid_thresh: float = 0.0,
-                    normalization: Literal["null", "batch", "valid"] = "null", out):  # fmt: skip
+)
+def _make_loss_grad(
+    data,
+    *,
+    grad_scale: float = 1.0,
+    valid_thresh: float = 0.0,
+    normalization: Literal["null", "batch", "valid"] = "null",
+    out,
+):
     """The gradient of MakeLoss."""
     if normalization != "valid":
         count = data.shape[0] if normalization == "batch" else 1
@@ -318,8 +424,9 @@ def _make_loss_grad(data, *, grad_scale: float = 1.0, valid_thresh: float = 0.0,
         kernels.fill(out, grad_scale / count)
         return out
     above = find("_greater_scalar").compute([data], {"scalar": valid_thresh, "is_int": False})
-    count = find("_maximum_scalar").compute(reduction.sum.compute(above, reduction.sum._defaults),
-                                            {"scalar": 1, "is_int": True})  # fmt: skip
+    count = find("_maximum_scalar").compute(
+        reduction.sum.compute(above, reduction.sum._defaults), {"scalar": 1, "is_int": True}
+    )
     value = find("_rdiv_scalar").compute(count, {"scalar": grad_scale, "is_int": False})[0]
     full = value._reshape_view((1,) * data.ndim)._broadcast_view(data.shape)
     return kernels.copy(full, out=out)

@@ -15,31 +15,56 @@ from ._elementwise import normalize_axis
 from ._layer import known
 from ._trace import ufunc
 from .exponential import erf, exp
-from .shape import _cast_like, product
+from .shape import Flatten, _cast_like, flattened, product, reshape_like, restored
 
 
-# --- FullyConnected -----------------------------------------------------------------------------------------
+# --- FullyConnected ------------------------------------------------------------------------------------
 def linear_reference(x, w, b=0.0, num_hidden=None, no_bias=False, flatten=True):
-    return (x.reshape(len(x), -1) if flatten else x) @ w.T + b
+    return (x.reshape(len(x), product(x.shape[1:])) if flatten else x) @ w.T + b
 
 
 @layer(
-    ref=linear_reference, kinds="f",
+    ref=linear_reference,
+    kinds="f",
     cases=[
         case(uniform(2, 3), uniform(4, 3), uniform(4), num_hidden=4),
         case(uniform(2, 3, 2), uniform(4, 6), num_hidden=4, no_bias=True),
         case(uniform(2, 3, 2), uniform(4, 2), uniform(4), num_hidden=4, flatten=False),
         case(uniform(0, 3), uniform(4, 3), uniform(4), num_hidden=4),
-        raises(ShapeError, uniform(32, 784), uniform(784, 64), uniform(64), num_hidden=64,
-               match="FullyConnected(weight): expected shape (64, 784) from data (32, 784), got (784, 64); transpose it"),
-        raises(ShapeError, uniform(2, 3), uniform(4, 3), uniform(3), num_hidden=4,
-               match="FullyConnected(bias): expected shape (4,) from data (2, 3), got (3,)"),
-        raises(ArgumentError, uniform(2, 3), uniform(4, 3), uniform(4), num_hidden=0,
-               match="FullyConnected(num_hidden): expected at least 1, got 0"),
-        raises(DTypeError, uniform(2, 3, dtype="float32"), uniform(4, 3, dtype="float64"), uniform(4), num_hidden=4,
-               match="expected dtype float32, got float64"),
+        raises(
+            ShapeError,
+            uniform(32, 784),
+            uniform(784, 64),
+            uniform(64),
+            num_hidden=64,
+            match="weight): expected shape (64, 784) from data (32, 784), got (784, 64); transpose it",
+        ),
+        raises(
+            ShapeError,
+            uniform(2, 3),
+            uniform(4, 3),
+            uniform(3),
+            num_hidden=4,
+            match="FullyConnected(bias): expected shape (4,) from data (2, 3), got (3,)",
+        ),
+        raises(
+            ArgumentError,
+            uniform(2, 3),
+            uniform(4, 3),
+            uniform(4),
+            num_hidden=0,
+            match="FullyConnected(num_hidden): expected at least 1, got 0",
+        ),
+        raises(
+            DTypeError,
+            uniform(2, 3, dtype="float32"),
+            uniform(4, 3, dtype="float64"),
+            uniform(4),
+            num_hidden=4,
+            match="expected dtype float32, got float64",
+        ),
     ],
-)  # fmt: skip
+)
 class FullyConnected:
     """data · weightᵀ + bias: every output is a weighted sum of all inputs.
 
@@ -79,14 +104,15 @@ class FullyConnected:
 
     def backward(self, g, data, weight):
         if self.flatten:
-            g_weight = linalg._dot_grad_rhs(g, reduction.shape.Flatten(data), weight, transpose_b=True)
+            g_data = restored(linalg.dot(g, weight), data)
+            g_weight = linalg.dot(g, flattened(data), transpose_a=True)
         else:
+            g_data = linalg._dot_grad_lhs(g, weight, data, transpose_b=True)
             g_weight = linalg._dot_grad_rhs(g, data, weight, transpose_b=True)
-        g_data = linalg._dot_grad_lhs(g, weight, data, transpose_b=True)
         return g_data, g_weight, None if self.no_bias else reduction.sum(g, axis=-1, exclude=True)
 
 
-# --- softmax -----------------------------------------------------------------------------------------------
+# --- softmax -------------------------------------------------------------------------------------------
 def softmax_shape(data, axis):
     normalize_axis("softmax", axis, len(data))
     return data
@@ -111,19 +137,35 @@ def softmax_gradient(g, data, y, axis, temperature, dtype):
 
 
 SOFTMAX_ROWS = [
-    case(uniform(3, 4)), case(uniform(2, 3, 4), axis=1), case(uniform(2, 3), axis=0, temperature=2.0),
-    case(given([[1000.0, 1001.0], [-1000.0, 0.0]])), case(uniform(0, 3)),
+    case(uniform(3, 4)),
+    case(uniform(2, 3, 4), axis=1),
+    case(uniform(2, 3), axis=0, temperature=2.0),
+    case(given([[1000.0, 1001.0], [-1000.0, 0.0]])),
+    case(uniform(0, 3)),
     raises(DTypeError, uniform(2, dtype="int32"), match="expected a floating-point dtype, got int32"),
-]  # fmt: skip
+]
 
 
 @op(
-    grad=softmax_gradient, shape=softmax_shape, dtype=softmax_dtype, free=("length",), kinds="f",
-    optional=lambda use_length: ("data", "length") if use_length else ("data",), ref=softmax_reference,
+    grad=softmax_gradient,
+    shape=softmax_shape,
+    dtype=softmax_dtype,
+    free=("length",),
+    kinds="f",
+    optional=lambda use_length: ("data", "length") if use_length else ("data",),
+    ref=softmax_reference,
     cases=[*SOFTMAX_ROWS, case(uniform(2, 3), given([1, 2], "int32"), use_length=True)],
-)  # fmt: skip
-def softmax(data, length=None, *, axis: int = -1, temperature: float | None = None, dtype: DType = None,
-            use_length: bool = False, out):  # fmt: skip
+)
+def softmax(
+    data,
+    length=None,
+    *,
+    axis: int = -1,
+    temperature: float | None = None,
+    dtype: DType = None,
+    use_length: bool = False,
+    out,
+):
     """exp(data / temperature) divided by its sum along an axis.
 
     With `use_length`, `length` (the shape of data without the axis) gives how many elements take part;
@@ -149,9 +191,11 @@ def softmax_grad_of_output(g, data, y, axis, temperature):
         lambda g, output, axis, temperature: _softmax_grad(g, output, axis=axis, temperature=temperature),
         lambda g, data, output, axis, temperature: softmax_grad_of_output(g, data, output, axis, temperature),
     ),
-    ref=softmax_grad_reference, kinds="f", outputs=("result",),
+    ref=softmax_grad_reference,
+    kinds="f",
+    outputs=("result",),
     cases=[case(uniform(3, 4), uniform(3, 4)), case(uniform(3, 4), uniform(3, 4), axis=0, temperature=2.0)],
-)  # fmt: skip
+)
 def _softmax_grad(data, output, *, axis: int = -1, temperature: float | None = None, out):
     """The gradient of softmax from that of its output (`data`) and its output."""
     return kernels.softmax_grad(output, data, axis, temperature, out=out)
@@ -163,13 +207,24 @@ def log_softmax_gradient(g, data, y, axis, temperature, dtype):
 
 
 @op(
-    grad=log_softmax_gradient, shape=softmax_shape, dtype=softmax_dtype, kinds="f", cases=SOFTMAX_ROWS,
+    grad=log_softmax_gradient,
+    shape=softmax_shape,
+    dtype=softmax_dtype,
+    kinds="f",
+    cases=SOFTMAX_ROWS,
     ref=lambda x, axis=-1, temperature=None, dtype=None, use_length=False: special.log_softmax(
         x / (temperature or 1.0), axis=axis
     ),
-)  # fmt: skip
-def log_softmax(data, *, axis: int = -1, temperature: float | None = None, dtype: DType = None,
-                use_length: bool = False, out):  # fmt: skip
+)
+def log_softmax(
+    data,
+    *,
+    axis: int = -1,
+    temperature: float | None = None,
+    dtype: DType = None,
+    use_length: bool = False,
+    out,
+):
     """Logarithm of softmax, without overflow or loss of accuracy."""
     return kernels.log_softmax(data, axis, temperature, dtype=dtype, out=out)
 
@@ -187,10 +242,14 @@ def log_grad_of_output(g, data, output, axis, temperature):
 
 
 @op(
-    grad=(log_grad_of_gradient, log_grad_of_output), kinds="f", outputs=("result",),
-    ref=lambda g, y, axis=-1, temperature=None: (g - np.exp(y) * g.sum(axis, keepdims=True)) / (temperature or 1.0),
+    grad=(log_grad_of_gradient, log_grad_of_output),
+    kinds="f",
+    outputs=("result",),
+    ref=lambda g, y, axis=-1, temperature=None: (
+        (g - np.exp(y) * g.sum(axis, keepdims=True)) / (temperature or 1.0)
+    ),
     cases=[case(uniform(3, 4), uniform(3, 4)), case(uniform(3, 4), uniform(3, 4), axis=0, temperature=2.0)],
-)  # fmt: skip
+)
 def _log_softmax_grad(data, output, *, axis: int = -1, temperature: float | None = None, out):
     """The gradient of log_softmax from that of its output (`data`) and its output."""
     return kernels.log_softmax_grad(output, data, axis, temperature, out=out)
@@ -201,13 +260,24 @@ def softmin_gradient(g, data, y, axis, temperature, dtype):
 
 
 @op(
-    grad=softmin_gradient, shape=softmax_shape, dtype=softmax_dtype, kinds="f", cases=SOFTMAX_ROWS,
+    grad=softmin_gradient,
+    shape=softmax_shape,
+    dtype=softmax_dtype,
+    kinds="f",
+    cases=SOFTMAX_ROWS,
     ref=lambda x, axis=-1, temperature=None, dtype=None, use_length=False: special.softmax(
         -x / (temperature or 1.0), axis=axis
     ),
-)  # fmt: skip
-def softmin(data, *, axis: int = -1, temperature: float | None = None, dtype: DType = None,
-            use_length: bool = False, out):  # fmt: skip
+)
+def softmin(
+    data,
+    *,
+    axis: int = -1,
+    temperature: float | None = None,
+    dtype: DType = None,
+    use_length: bool = False,
+    out,
+):
     """softmax of -data."""
     return kernels.softmax(data, axis, temperature, negate=True, dtype=dtype, out=out)
 
@@ -215,30 +285,34 @@ def softmin(data, *, axis: int = -1, temperature: float | None = None, dtype: DT
 def softmax_activation_gradient(g, y, mode):
     if mode == "channel":
         return _softmax_grad(g, y, axis=1)
-    flat = reduction.shape.Flatten
-    return reduction.shape.reshape_like(_softmax_grad(flat(g), flat(y), axis=1), y)
+    return reshape_like(_softmax_grad(Flatten(g), Flatten(y), axis=1), y)
 
 
 @op(
-    grad=softmax_activation_gradient, kinds="f", cases=[uniform(2, 3), case(uniform(2, 3, 2), mode="channel")],
+    grad=softmax_activation_gradient,
+    kinds="f",
+    cases=[uniform(2, 3), case(uniform(2, 3, 2), mode="channel")],
     ref=lambda x, mode="instance": special.softmax(
         x if mode == "channel" else x.reshape(len(x), -1), axis=1
     ).reshape(x.shape),
-)  # fmt: skip
+)
 def SoftmaxActivation(data, *, mode: Literal["instance", "channel"] = "instance", out):
     """softmax over all axes but the first (`instance`), or over axis 1 (`channel`)."""
     return kernels.softmax_output(data, multi_output=mode == "channel", out=out)
 
 
-# --- dropout ----------------------------------------------------------------------------------------------------
+# --- dropout -------------------------------------------------------------------------------------------
 @layer(
-    ref=lambda x, **attrs: x, kinds="f",
+    ref=lambda x, **attrs: x,
+    kinds="f",
     cases=[
-        case(uniform(3, 4)), case(uniform(3, 4), p=0.0, mode="always"), case(uniform(0, 2)),
+        case(uniform(3, 4)),
+        case(uniform(3, 4), p=0.0, mode="always"),
+        case(uniform(0, 2)),
         raises(ArgumentError, uniform(3), p=1.5, match="Dropout(p): expected a number from 0 to 1, got 1.5"),
     ],
     grad_check="rows run outside training, where it is the identity; in training tests compare with the mask",
-)  # fmt: skip
+)
 class Dropout:
     """In training: every element 0 with probability p, else divided by 1 - p.  Otherwise: data.
 
@@ -283,15 +357,16 @@ class Dropout:
         return g if mask is None else reduction.find("broadcast_mul")(g, mask)
 
 
-# --- leaky activations --------------------------------------------------------------------------------------------
+# --- leaky activations ---------------------------------------------------------------------------------
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
 
 @elementwise(
-    grad=lambda g, data, y, act_type, slope: g * leaky_slope(data, y, act_type, slope), kinds="f",
+    grad=lambda g, data, y, act_type, slope: g * leaky_slope(data, y, act_type, slope),
+    kinds="f",
     ref=lambda x, act_type, slope=0.25: leaky_reference(x, None, act_type, slope),
     cases=[case(uniform(3, 4, avoid=(0,)), act_type=a) for a in ("leaky", "elu", "selu", "gelu")],
-)  # fmt: skip
+)
 def _leaky(data, *, act_type: Literal["leaky", "elu", "selu", "gelu"], slope: float = 0.25):
     """The activations of LeakyReLU that have no parameter."""
     if act_type == "gelu":
@@ -334,24 +409,34 @@ def leaky_reference(x, gamma, act_type="leaky", slope=0.25):
         lambda g, data, gamma: reduction.sum_like(g * ((data > 0) + (data <= 0) * gamma), data),
         lambda g, data, gamma: reduction.sum_like(g * (data <= 0) * data, gamma),
     ),
-    ref=lambda x, gamma: np.maximum(x, 0) + gamma * np.minimum(x, 0), kinds="f",
+    ref=lambda x, gamma: np.maximum(x, 0) + gamma * np.minimum(x, 0),
+    kinds="f",
     cases=[case(uniform(3, 4, avoid=(0,)), uniform(4))],
-)  # fmt: skip
+)
 def _prelu(data, gamma):
     """x where it is positive, else gamma x."""
     return ufunc.maximum(data, 0.0) + ufunc.minimum(data, 0.0) * gamma
 
 
 @layer(
-    kinds="f", ref=lambda x, gamma=None, act_type="leaky", slope=0.25: leaky_reference(x, gamma, act_type, slope),
+    kinds="f",
+    ref=lambda x, gamma=None, act_type="leaky", slope=0.25: leaky_reference(x, gamma, act_type, slope),
     cases=[
-        case(uniform(3, 4, avoid=(0,))), case(uniform(3, 4, avoid=(0,)), act_type="leaky", slope=0.1),
+        case(uniform(3, 4, avoid=(0,))),
+        case(uniform(3, 4, avoid=(0,)), act_type="leaky", slope=0.1),
         *(case(uniform(3, 4, avoid=(0,)), act_type=a) for a in ("elu", "selu", "gelu")),
         case(uniform(2, 3, 2, avoid=(0,)), uniform(3), act_type="prelu"),
-        case(uniform(2, 3, avoid=(0,)), uniform(1), act_type="prelu"), case(uniform(0, 2)),
-        raises(ShapeError, uniform(2, 3), uniform(2), act_type="prelu", match="LeakyReLU(gamma): expected shape (3,)"),
+        case(uniform(2, 3, avoid=(0,)), uniform(1), act_type="prelu"),
+        case(uniform(0, 2)),
+        raises(
+            ShapeError,
+            uniform(2, 3),
+            uniform(2),
+            act_type="prelu",
+            match="LeakyReLU(gamma): expected shape (3,)",
+        ),
     ],
-)  # fmt: skip
+)
 class LeakyReLU:
     """max(x, 0) and, for negative x: slope x (`leaky`), slope (exp(x) - 1) (`elu`), its scaled form with
     mean 0 (`selu`), or gamma x with gamma (channels of axis 1,) or (1,) as an input (`prelu`).
@@ -395,22 +480,33 @@ def channel_view(shape, ndim):
 
 
 @op(
-    grad=(lambda g, data: _channels_back(g, data), None), shape=lambda data, like: like, shape_only=("like", "data"),
-    free=("like",), dtype=lambda data: data,
+    grad=(lambda g, data: _channels_back(g, data), None),
+    shape=lambda data, like: like,
+    shape_only=("like", "data"),
+    free=("like",),
+    dtype=lambda data: data,
     ref=lambda x, like: np.broadcast_to(x.reshape(channel_view(x.shape, like.ndim)), like.shape),
     cases=[case(uniform(3), uniform(2, 3, 2)), case(uniform(1), uniform(2, 3))],
-)  # fmt: skip
+)
 def _channels_like(data, like, *, out):
     """One number per channel (axis 1) repeated to the shape of an array."""
-    return kernels.copy(data._reshape_view(channel_view(data.shape, like.ndim))._broadcast_view(like.shape), out=out)
+    return kernels.copy(
+        data._reshape_view(channel_view(data.shape, like.ndim))._broadcast_view(like.shape), out=out
+    )
 
 
 @op(
-    grad=(lambda g, data: _channels_like(g, data), None), shape=lambda data, like: like, shape_only=("like", "data"),
-    free=("like",), dtype=lambda data: data, kinds="iufc",
-    ref=lambda x, like: reduction.sum_like_reference(x, np.empty(channel_view(like.shape, x.ndim))).reshape(like.shape),
+    grad=(lambda g, data: _channels_like(g, data), None),
+    shape=lambda data, like: like,
+    shape_only=("like", "data"),
+    free=("like",),
+    dtype=lambda data: data,
+    kinds="iufc",
+    ref=lambda x, like: reduction.sum_like_reference(x, np.empty(channel_view(like.shape, x.ndim))).reshape(
+        like.shape
+    ),
     cases=[case(uniform(2, 3, 2), uniform(3)), case(uniform(2, 3), uniform(1))],
-)  # fmt: skip
+)
 def _channels_back(data, like, *, out):
     """Sum over everything but the channel (axis 1), or over everything for a `like` of one element."""
     slot = kernels.full(channel_view(like.shape, data.ndim), 0, data.dtype, face=face_of(type(data)))

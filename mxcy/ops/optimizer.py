@@ -17,38 +17,37 @@ from ._layer import equal_shapes
 from ._trace import SCALAR, trace, ufunc
 
 
-def descend(grad, weight, wd, rescale_grad, clip):
+def descend(grad, weight, wd, rescale_grad, bounds):
     """The gradient as every optimizer here takes it: scaled, clipped, then with weight decay."""
     step = grad * rescale_grad
-    if clip is not None:
-        step = ufunc.minimum(ufunc.maximum(step, -clip), clip)
+    if bounds:
+        low, high = bounds.values()
+        step = ufunc.minimum(ufunc.maximum(step, low), high)
     return step + weight * wd
 
 
-def sgd(weight, grad, lr, wd, rescale_grad, clip):
-    return weight - descend(grad, weight, wd, rescale_grad, clip) * lr
+def sgd(weight, grad, lr, wd, rescale_grad, **bounds):
+    return weight - descend(grad, weight, wd, rescale_grad, bounds) * lr
 
 
-def sgd_mom(weight, grad, mom, lr, momentum, wd, rescale_grad, clip):
-    moved = mom * momentum - descend(grad, weight, wd, rescale_grad, clip) * lr
+def sgd_mom(weight, grad, mom, lr, momentum, wd, rescale_grad, **bounds):
+    moved = mom * momentum - descend(grad, weight, wd, rescale_grad, bounds) * lr
     return weight + moved, moved
 
 
 @cache
-def update_program(body, tensors: int, code: int, scalars: tuple[str, ...], clips: bool) -> Program:
-    """Compile the body for arrays of one dtype and run-time numbers, the last of which may be `clip`."""
-    names = (*scalars, "clip") if clips else scalars
-    arguments = dict.fromkeys(names, SCALAR) | ({} if clips else {"clip": None})
-    steps = trace(body, [DTYPES[code]] * tensors + [None] * len(names), arguments)
+def update_program(body, tensors: int, code: int, names: tuple[str, ...]) -> Program:
+    """Compile the body for arrays of one dtype and run-time numbers with these names."""
+    steps = trace(body, [DTYPES[code]] * tensors + [None] * len(names), dict.fromkeys(names, SCALAR))
     return steps.compile([code] * tensors + [float] * len(names))
 
 
 def run_update(body, arrays: tuple, states: tuple, out, clip_gradient: float, **scalars: float):
     """Push one update of `arrays[0]`; negative `clip_gradient` means none. Return the new weight."""
-    clips = clip_gradient >= 0
-    program = update_program(body, len(arrays), code_of(arrays[0].dtype), tuple(scalars), clips)
-    numbers = [float(value) for value in scalars.values()] + [float(clip_gradient)] * clips
-    return invoke(program, [*arrays, *numbers], [out, *states])[0]
+    if clip_gradient >= 0:
+        scalars |= {"low": -clip_gradient, "high": clip_gradient}
+    program = update_program(body, len(arrays), code_of(arrays[0].dtype), tuple(scalars))
+    return invoke(program, [*arrays, *map(float, scalars.values())], [out, *states])[0]
 
 
 def step_reference(weight, grad, wd, rescale_grad, clip_gradient):

@@ -32,17 +32,19 @@ def ordered(function):
     def compute(x, axis=-1, is_ascend=True, dtype=None):
         if axis is None:
             x, axis = x.ravel(), 0
-        found = function(x if is_ascend else -x, axis=axis, kind="stable")
-        return found if is_ascend or function is np.argsort else -found
+        order = np.argsort(x if is_ascend else -x.astype(float), axis=axis, kind="stable")
+        return order if function is np.argsort else np.take_along_axis(x, order, axis)
 
     return compute
 
 
 ROWS = [
-    case(uniform(3, 4, distinct=True)), case(uniform(3, 4, distinct=True), axis=0, is_ascend=False),
-    case(uniform(2, 3, distinct=True), axis=None), case(uniform(0, 2), axis=1),
+    case(uniform(3, 4, distinct=True)),
+    case(uniform(3, 4, distinct=True), axis=0, is_ascend=False),
+    case(uniform(2, 3, distinct=True), axis=None),
+    case(uniform(0, 2), axis=1),
     raises(AxisError, uniform(3), axis=1, match="(axis): expected an axis of an array of 1 dimensions"),
-]  # fmt: skip
+]
 
 
 def sort_gradient(g, data, axis, is_ascend):
@@ -58,9 +60,13 @@ def sort(data, *, axis: Axis = -1, is_ascend: bool = True, out):
 
 
 @op(
-    grad=ZERO, shape=order_shape("argsort"), ref=ordered(np.argsort), cases=ROWS, kinds="iuf",
+    grad=ZERO,
+    shape=order_shape("argsort"),
+    ref=ordered(np.argsort),
+    cases=ROWS,
+    kinds="iuf",
     dtype=lambda dtype: dtype,
-)  # fmt: skip
+)
 def argsort(data, *, axis: Axis = -1, is_ascend: bool = True, dtype: DType = FLOAT32, out):
     """Positions that sort data along an axis (of the flattened array for None)."""
     if axis is None:
@@ -100,7 +106,9 @@ def topk_reference(x, axis=-1, k=1, ret_typ="indices", is_ascend=False, dtype="f
     if axis is None:
         x, axis = x.ravel(), 0
     k = x.shape[axis] if k < 1 else k
-    order = np.take(np.argsort(x if is_ascend else -x, axis=axis, kind="stable"), np.arange(k), axis=axis)
+    order = np.take(
+        np.argsort(x if is_ascend else -x.astype(float), axis=axis, kind="stable"), np.arange(k), axis=axis
+    )
     values = np.take_along_axis(x, order, axis)
     if ret_typ == "mask":
         mask = np.zeros(x.shape)
@@ -114,19 +122,33 @@ def topk_dtype(data, ret_typ, dtype):
 
 
 @op(
-    grad=topk_gradient, shape=topk_shape, dtype=topk_dtype, ref=topk_reference, kinds="iuf",
+    grad=topk_gradient,
+    shape=topk_shape,
+    dtype=topk_dtype,
+    ref=topk_reference,
+    kinds="iuf",
     outputs=lambda ret_typ: ("output0", "output1") if ret_typ == "both" else ("output",),
     cases=[
-        case(uniform(2, 4, distinct=True), k=2), case(uniform(2, 4, distinct=True), k=2, ret_typ="value"),
+        case(uniform(2, 4, distinct=True), k=2),
+        case(uniform(2, 4, distinct=True), k=2, ret_typ="value"),
         case(uniform(2, 4, distinct=True), k=3, ret_typ="both", is_ascend=True),
         case(uniform(2, 4, distinct=True), k=2, ret_typ="mask", axis=0),
         case(uniform(2, 4, distinct=True), axis=None, k=3, ret_typ="value", dtype="int32"),
-        raises(ArgumentError, uniform(2), k=3, match="topk(k): expected at most 2, the extent of the axis, got 3"),
+        raises(
+            ArgumentError, uniform(2), k=3, match="topk(k): expected at most 2, the extent of the axis, got 3"
+        ),
     ],
-)  # fmt: skip
-def topk(data, *, axis: Axis = -1, k: int = 1,
-         ret_typ: Literal["value", "indices", "mask", "both"] = "indices", is_ascend: bool = False,
-         dtype: DType = FLOAT32, out):  # fmt: skip
+)
+def topk(
+    data,
+    *,
+    axis: Axis = -1,
+    k: int = 1,
+    ret_typ: Literal["value", "indices", "mask", "both"] = "indices",
+    is_ascend: bool = False,
+    dtype: DType = FLOAT32,
+    out,
+):
     """The k largest (or smallest) elements along an axis: values, positions, both, or a mask of 0 and 1."""
     full, at = topk_axis(data.shape, axis)
     count = full[at] if k < 1 else k
@@ -139,7 +161,7 @@ def topk(data, *, axis: Axis = -1, k: int = 1,
     return [x if slot is None else kernels.copy(x, out=slot) for x, slot in zip(found, out, strict=True)]
 
 
-# --- along an axis ------------------------------------------------------------------------------------------
+# --- along an axis -------------------------------------------------------------------------------------
 def grid(extents, index, axis):
     """Index arrays for every axis that choose along one of them by `index`."""
     ndim = len(extents)
@@ -149,14 +171,16 @@ def grid(extents, index, axis):
 
 
 @op(
-    grad=(lambda g, data, index, axis: _along_grad(g, index, data, axis=axis), None), free=("index",),
-    dtype=lambda data: data, shape=lambda data, index: index,
+    grad=(lambda g, data, index, axis: _along_grad(g, index, data, axis=axis), None),
+    free=("index",),
+    dtype=lambda data: data,
+    shape=lambda data, index: index,
     ref=lambda x, index, axis: np.take_along_axis(x, index, axis),
     cases=[
         case(uniform(2, 3), integers(2, 2, high=3, dtype="int64"), axis=1),
         case(uniform(3, 2), integers(4, 2, high=3, dtype="int64"), axis=0),
     ],
-)  # fmt: skip
+)
 def _along(data, index, *, axis: Axis, out):
     """The entries of data along an axis at the positions in `index` (of the flattened array for None)."""
     if axis is None:
@@ -172,11 +196,15 @@ def along_grad_reference(g, index, like, axis):
 
 
 @op(
-    grad=(lambda g, index, axis: _along(g, index, axis=axis), None, None), free=("index", "like"),
-    dtype=lambda data: data, shape=lambda data, index, like: like, shape_only=("like",), kinds="iuf",
+    grad=(lambda g, index, axis: _along(g, index, axis=axis), None, None),
+    free=("index", "like"),
+    dtype=lambda data: data,
+    shape=lambda data, index, like: like,
+    shape_only=("like",),
+    kinds="iuf",
     ref=along_grad_reference,
     cases=[case(uniform(2, 4), integers(2, 4, high=3, dtype="int64"), uniform(2, 3), axis=1)],
-)  # fmt: skip
+)
 def _along_grad(data, index, like, *, axis: Axis, out):
     """Zeros of the shape of `like`, with data added where `_along` would read."""
     if axis is None:

@@ -12,6 +12,7 @@ from ._cases import case, raises, uniform
 from ._declare import op
 from ._elementwise import normalize_axis
 from ._operator import describe
+from .slicing import apart
 
 Mode = Literal["constant", "edge", "reflect"]
 
@@ -28,11 +29,14 @@ def pad_shape(data, mode, pad_width):
     for axis, (widths, extent) in enumerate(zip(pairs(pad_width), data, strict=True)):
         if mode == "reflect" and any(width >= extent and width for width in widths):
             raise ShapeError(message("Pad", "pad_width", f"widths below {extent} on axis {axis}", widths))
-    return tuple(before + extent + after for (before, after), extent in zip(pairs(pad_width), data, strict=True))
+    return tuple(
+        before + extent + after for (before, after), extent in zip(pairs(pad_width), data, strict=True)
+    )
 
 
 @op(
-    grad=lambda g, mode, pad_width: _pad_grad(g, mode=mode, pad_width=pad_width), shape=pad_shape,
+    grad=lambda g, mode, pad_width: _pad_grad(g, mode=mode, pad_width=pad_width),
+    shape=pad_shape,
     ref=lambda x, mode, pad_width, constant_value=0.0: np.pad(
         x, pairs(pad_width), mode, **({"constant_values": constant_value} if mode == "constant" else {})
     ),
@@ -41,9 +45,15 @@ def pad_shape(data, mode, pad_width):
         case(uniform(1, 2, 3, 3), mode="edge", pad_width=(0, 0, 0, 0, 1, 2, 2, 1)),
         case(uniform(1, 2, 3, 3), mode="reflect", pad_width=(0, 0, 0, 0, 1, 2, 2, 1)),
         case(uniform(0, 2), mode="constant", pad_width=(1, 1, 0, 0)),
-        raises(ShapeError, uniform(2, 2), mode="edge", pad_width=(1, 1), match="Pad(pad_width): expected 4 numbers"),
+        raises(
+            ShapeError,
+            uniform(2, 2),
+            mode="edge",
+            pad_width=(1, 1),
+            match="Pad(pad_width): expected 4 numbers",
+        ),
     ],
-)  # fmt: skip
+)
 def Pad(data, *, mode: Mode, pad_width: Shape, constant_value: float = 0.0, out):
     """data with a border: of one value, of the edge's values, or of what lies within, reflected.
 
@@ -53,34 +63,41 @@ def Pad(data, *, mode: Mode, pad_width: Shape, constant_value: float = 0.0, out)
 
 
 def pad_grad_shape(data, pad_width):
-    return tuple(extent - before - after for (before, after), extent in zip(pairs(pad_width), data, strict=True))
+    return tuple(
+        extent - before - after for (before, after), extent in zip(pairs(pad_width), data, strict=True)
+    )
 
 
 def pad_grad_reference(g, mode, pad_width):
     shape = pad_grad_shape(g.shape, pad_width)
-    places = np.pad(np.arange(np.prod(shape)).reshape(shape), pairs(pad_width), mode, **(
-        {"constant_values": -1} if mode == "constant" else {}
-    ))  # fmt: skip
+    places = np.pad(
+        np.arange(np.prod(shape)).reshape(shape),
+        pairs(pad_width),
+        mode,
+        **({"constant_values": -1} if mode == "constant" else {}),
+    )
     total = np.zeros(int(np.prod(shape)), g.dtype)
     np.add.at(total, places[places >= 0], g[places >= 0])
     return total.reshape(shape)
 
 
 @op(
-    grad=lambda g, mode, pad_width: Pad(g, mode=mode, pad_width=pad_width), shape=pad_grad_shape, kinds="iuf",
+    grad=lambda g, mode, pad_width: Pad(g, mode=mode, pad_width=pad_width),
+    shape=pad_grad_shape,
+    kinds="iuf",
     ref=pad_grad_reference,
     cases=[
         case(uniform(1, 1, 4, 5), mode="constant", pad_width=(0, 0, 0, 0, 1, 1, 2, 0)),
         case(uniform(1, 1, 5, 6), mode="edge", pad_width=(0, 0, 0, 0, 1, 1, 2, 1)),
         case(uniform(1, 1, 5, 6), mode="reflect", pad_width=(0, 0, 0, 0, 1, 1, 2, 1)),
     ],
-)  # fmt: skip
+)
 def _pad_grad(data, *, mode: Mode, pad_width: Shape, out):
     """The gradient of Pad: what lies on the border is added to where it came from."""
     return kernels.pad_grad(data, pairs(pad_width), mode, out=out)
 
 
-# --- diagonals --------------------------------------------------------------------------------------------
+# --- diagonals -----------------------------------------------------------------------------------------
 def diagonal_length(rows, columns, k):
     length = min(rows + min(k, 0), columns - max(k, 0))
     return max(length, 0)
@@ -104,7 +121,9 @@ def diagonal_view(x, k, axis1, axis2):
     length = diagonal_length(shape[a], shape[b], k)
     rest = [i for i in range(x.ndim) if i not in (a, b)]
     return x._strided(
-        start if length else 0, (*(shape[i] for i in rest), length), (*(strides[i] for i in rest), strides[a] + strides[b])
+        start if length else 0,
+        (*(shape[i] for i in rest), length),
+        (*(strides[i] for i in rest), strides[a] + strides[b]),
     )
 
 
@@ -113,6 +132,7 @@ def diag_reference(x, k=0, axis1=0, axis2=1):
 
 
 def zeros_with_diagonal(values, shape, k, axis1, axis2, out):
+    values = apart(values, out)
     if out is None:
         out = kernels.full(shape, 0, values.dtype, face=face_of(type(values)))
     else:
@@ -122,14 +142,25 @@ def zeros_with_diagonal(values, shape, k, axis1, axis2, out):
 
 
 @op(
-    grad=lambda g, data, k, axis1, axis2: _diag_back(g, data, k=k, axis1=axis1, axis2=axis2), shape=diag_shape,
+    grad=lambda g, data, k, axis1, axis2: _diag_back(g, data, k=k, axis1=axis1, axis2=axis2),
+    shape=diag_shape,
     ref=diag_reference,
     cases=[
-        case(uniform(3)), case(uniform(3), k=-1), case(uniform(3, 4)), case(uniform(3, 4), k=1),
-        case(uniform(2, 3, 4), k=-1, axis1=1, axis2=2), case(uniform(2, 3, 4), axis1=2, axis2=0),
-        raises(ArgumentError, uniform(2, 2), axis1=1, axis2=1, match="diag(axis2): expected an axis other than axis1"),
+        case(uniform(3)),
+        case(uniform(3), k=-1),
+        case(uniform(3, 4)),
+        case(uniform(3, 4), k=1),
+        case(uniform(2, 3, 4), k=-1, axis1=1, axis2=2),
+        case(uniform(2, 3, 4), axis1=2, axis2=0),
+        raises(
+            ArgumentError,
+            uniform(2, 2),
+            axis1=1,
+            axis2=1,
+            match="diag(axis2): expected an axis other than axis1",
+        ),
     ],
-)  # fmt: skip
+)
 def diag(data, *, k: int = 0, axis1: int = 0, axis2: int = 1, out):
     """The diagonal of data over two axes (as the last axis), or a matrix with a vector as its diagonal."""
     if data.ndim == 1:
@@ -141,17 +172,20 @@ def diag_back_reference(g, like, k=0, axis1=0, axis2=1):
     if like.ndim == 1:
         return np.diagonal(g, k)
     total = np.zeros(like.shape, g.dtype)
-    view = np.lib.stride_tricks.as_strided
-    diagonal = np.diagonal(total, k, axis1, axis2)
-    view(diagonal, diagonal.shape, diagonal.strides, writeable=True)[...] = g
+    places = np.arange(g.shape[-1])
+    np.moveaxis(total, (axis1, axis2), (-2, -1))[..., places + max(-k, 0), places + max(k, 0)] = g
     return total
 
 
 @op(
-    grad=(lambda g, k, axis1, axis2: diag(g, k=k, axis1=axis1, axis2=axis2), None), ref=diag_back_reference,
-    shape=lambda data, like: like, shape_only=("like",), free=("like",), dtype=lambda data: data,
+    grad=(lambda g, k, axis1, axis2: diag(g, k=k, axis1=axis1, axis2=axis2), None),
+    ref=diag_back_reference,
+    shape=lambda data, like: like,
+    shape_only=("like",),
+    free=("like",),
+    dtype=lambda data: data,
     cases=[case(uniform(3), uniform(3, 4)), case(uniform(2, 2), uniform(2, 3, 4), k=-1, axis1=1, axis2=2)],
-)  # fmt: skip
+)
 def _diag_back(data, like, *, k: int = 0, axis1: int = 0, axis2: int = 1, out):
     """Zeros of the shape of `like` with data as the diagonal; for a vector, the diagonal of data."""
     if like.ndim == 1:
@@ -159,7 +193,7 @@ def _diag_back(data, like, *, k: int = 0, axis1: int = 0, axis2: int = 1, out):
     return zeros_with_diagonal(data, like.shape, k, axis1, axis2, out)
 
 
-# --- depth and space ------------------------------------------------------------------------------------------
+# --- depth and space -----------------------------------------------------------------------------------
 def depth_shape(data, block_size):
     if len(data) != 4 or block_size < 1 or data[1] % block_size**2:
         expected = f"(n, channels, height, width) with channels divisible by {block_size**2}"
@@ -177,14 +211,18 @@ def rearranged(x, folded, axes, shape, out):
 
 
 @op(
-    grad=lambda g, block_size: space_to_depth(g, block_size=block_size), shape=depth_shape,
-    ref=lambda x, block_size: x.reshape(len(x), block_size, block_size, -1, *x.shape[2:])
-    .transpose(0, 3, 4, 1, 5, 2).reshape(depth_shape(x.shape, block_size)),
+    grad=lambda g, block_size: space_to_depth(g, block_size=block_size),
+    shape=depth_shape,
+    ref=lambda x, block_size: (
+        x.reshape(len(x), block_size, block_size, -1, *x.shape[2:])
+        .transpose(0, 3, 4, 1, 5, 2)
+        .reshape(depth_shape(x.shape, block_size))
+    ),
     cases=[
         case(uniform(2, 8, 2, 3), block_size=2),
         raises(ShapeError, uniform(1, 3, 2, 2), block_size=2, match="expected (n, channels, height, width)"),
     ],
-)  # fmt: skip
+)
 def depth_to_space(data, *, block_size: int, out):
     """Channels moved into blocks of block_size × block_size pixels."""
     n, c, h, w = data.shape
@@ -201,15 +239,18 @@ def space_shape(data, block_size):
 
 
 @op(
-    grad=lambda g, block_size: depth_to_space(g, block_size=block_size), shape=space_shape,
-    ref=lambda x, block_size: x.reshape(
-        *x.shape[:2], x.shape[2] // block_size, block_size, x.shape[3] // block_size, block_size
-    ).transpose(0, 3, 5, 1, 2, 4).reshape(space_shape(x.shape, block_size)),
+    grad=lambda g, block_size: depth_to_space(g, block_size=block_size),
+    shape=space_shape,
+    ref=lambda x, block_size: (
+        x.reshape(*x.shape[:2], x.shape[2] // block_size, block_size, x.shape[3] // block_size, block_size)
+        .transpose(0, 3, 5, 1, 2, 4)
+        .reshape(space_shape(x.shape, block_size))
+    ),
     cases=[
         case(uniform(2, 2, 4, 6), block_size=2),
         raises(ShapeError, uniform(1, 3, 3, 2), block_size=2, match="expected (n, channels, height, width)"),
     ],
-)  # fmt: skip
+)
 def space_to_depth(data, *, block_size: int, out):
     """Blocks of block_size × block_size pixels moved into channels."""
     n, c, h, w = data.shape

@@ -1,5 +1,7 @@
 """Random numbers, counter-based: a seed gives one stream, whatever the number of threads."""
 
+from typing import Any
+
 import numpy as np
 
 from .._array import face_of
@@ -12,8 +14,12 @@ from .creation import target
 
 FLOAT32 = np.dtype("float32")
 # Tests compare shape, dtype and moments instead of values.
-DRAWN = {"grad": ZERO, "ref": None, "dtype": lambda dtype: FLOAT32 if dtype is None else dtype,
-         "shape": lambda shape: shape or (1,)}  # fmt: skip
+DRAWN: dict[str, Any] = {
+    "grad": ZERO,
+    "ref": None,
+    "dtype": lambda dtype: FLOAT32 if dtype is None else dtype,
+    "shape": lambda shape: shape or (1,),
+}
 
 
 def place(shape, dtype, ctx, face, out):
@@ -25,12 +31,22 @@ def place(shape, dtype, ctx, face, out):
 @op(
     **DRAWN,
     cases=[
-        case(shape=(40, 50)), case(low=-2, high=5, shape=(2000,), dtype="float64"), case(shape=(0, 2)),
+        case(shape=(40, 50)),
+        case(low=-2, high=5, shape=(2000,), dtype="float64"),
+        case(shape=(0, 2)),
         raises(ArgumentError, low=1, high=0, shape=(2,), match="(low): expected at most high"),
     ],
-)  # fmt: skip
-def _random_uniform(*, low: float = 0.0, high: float = 1.0, shape: Shape = (), ctx: Place = None,
-                    dtype: DType = None, out, face):  # fmt: skip
+)
+def _random_uniform(
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    shape: Shape = (),
+    ctx: Place = None,
+    dtype: DType = None,
+    out,
+    face,
+):
     """Numbers drawn evenly from [low, high)."""
     return kernels.random_uniform(low, high, **place(shape, dtype, ctx, face, out))
 
@@ -38,12 +54,22 @@ def _random_uniform(*, low: float = 0.0, high: float = 1.0, shape: Shape = (), c
 @op(
     **DRAWN,
     cases=[
-        case(shape=(40, 50)), case(loc=3, scale=2, shape=(2000,), dtype="float64"), case(shape=(0, 2)),
+        case(shape=(40, 50)),
+        case(loc=3, scale=2, shape=(2000,), dtype="float64"),
+        case(shape=(0, 2)),
         raises(ArgumentError, scale=-1, shape=(2,), match="(scale): expected at least 0, got -1"),
     ],
-)  # fmt: skip
-def _random_normal(*, loc: float = 0.0, scale: float = 1.0, shape: Shape = (), ctx: Place = None,
-                   dtype: DType = None, out, face):  # fmt: skip
+)
+def _random_normal(
+    *,
+    loc: float = 0.0,
+    scale: float = 1.0,
+    shape: Shape = (),
+    ctx: Place = None,
+    dtype: DType = None,
+    out,
+    face,
+):
     """Numbers from the normal distribution with mean loc and standard deviation scale."""
     return kernels.random_normal(loc, scale, **place(shape, dtype, ctx, face, out))
 
@@ -51,24 +77,29 @@ def _random_normal(*, loc: float = 0.0, scale: float = 1.0, shape: Shape = (), c
 @op(
     **{**DRAWN, "dtype": lambda dtype: np.dtype("int32") if dtype is None else dtype},
     cases=[
-        case(low=0, high=10, shape=(40, 50)), case(low=-5, high=5, shape=(2000,), dtype="int64"),
+        case(low=0, high=10, shape=(40, 50)),
+        case(low=-5, high=5, shape=(2000,), dtype="int64"),
         raises(ArgumentError, low=3, high=3, shape=(2,), match="(low)"),
     ],
-)  # fmt: skip
-def _random_randint(*, low: int, high: int, shape: Shape = (), ctx: Place = None, dtype: DType = None, out, face):
+)
+def _random_randint(
+    *, low: int, high: int, shape: Shape = (), ctx: Place = None, dtype: DType = None, out, face
+):
     """Integers drawn evenly from [low, high)."""
     return kernels.random_randint(low, high, **place(shape, dtype or np.dtype("int32"), ctx, face, out))
 
 
 @op(**DRAWN, cases=[case(lam=2.0, shape=(2000,)), case(shape=(0, 2))])
-def _random_exponential(*, lam: float = 1.0, shape: Shape = (), ctx: Place = None, dtype: DType = None, out, face):
+def _random_exponential(
+    *, lam: float = 1.0, shape: Shape = (), ctx: Place = None, dtype: DType = None, out, face
+):
     """Numbers from the exponential distribution with rate lam (mean 1 / lam)."""
     if not lam > 0:
         raise ArgumentError(message("_random_exponential", "lam", "more than 0", lam))
     return kernels.random_exponential(1 / lam, **place(shape, dtype, ctx, face, out))
 
 
-LIKE = {"grad": ZERO, "ref": None, "shape_only": ("data",), "kinds": "f"}
+LIKE: dict[str, Any] = {"grad": ZERO, "ref": None, "shape_only": ("data",), "kinds": "f"}
 
 
 @op(**LIKE, cases=[case(uniform(40, 50)), case(uniform(2000), low=-2, high=5)])

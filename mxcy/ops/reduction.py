@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .. import _reduce
 from .._array import Array
+from .._reduce import accumulate, arg_reduce, reduce
 from ..dtypes import code_of
 from ..errors import ArgumentError, AxisError, ShapeError, message
 from ..kernels import cpu as kernels
@@ -28,9 +28,15 @@ DISTINCT = [
     case(uniform(2, 3, 4, distinct=True), axis=(0, -1), keepdims=True),
     case(uniform(2, 3, 4, distinct=True), axis=1, exclude=True),
 ]
-EMPTY = [case(uniform(0, 3), axis=0), case(uniform(2, 0), axis=-1, keepdims=True), case(uniform(0, 3), axis=1)]
+EMPTY = [
+    case(uniform(0, 3), axis=0),
+    case(uniform(2, 0), axis=-1, keepdims=True),
+    case(uniform(0, 3), axis=1),
+]
 BAD_AXES = [
-    raises(AxisError, uniform(3), axis=1, match="(axis): expected an axis of an array of 1 dimensions, got 1"),
+    raises(
+        AxisError, uniform(3), axis=1, match="(axis): expected an axis of an array of 1 dimensions, got 1"
+    ),
     raises(AxisError, uniform(3, 3), axis=(0, -2), match="expected each axis once"),
     raises(ArgumentError, uniform(3), axis="a", match="expected None, an int or a tuple of ints"),
 ]
@@ -55,7 +61,7 @@ def spread(g, data, axis, keepdims, exclude):
     return _spread_like(g, data, axis=axis, keepdims=keepdims, exclude=exclude)
 
 
-# --- sums and products -----------------------------------------------------------------------------------
+# --- sums and products ---------------------------------------------------------------------------------
 @reduction(combine="add", grad=spread, kinds="biufc", ref=reference(np.sum), cases=AXES + EMPTY + BAD_AXES)
 def sum(data, *, axis: Axes = None, keepdims: bool = False, exclude: bool = False):
     """Sum along axes (all of them by default; those that are not named with `exclude`).
@@ -71,9 +77,12 @@ def mean_gradient(g, data, axis, keepdims, exclude):
 
 
 @reduction(
-    combine="add", grad=mean_gradient, finish=lambda total, count: ufunc.true_divide(total, float(count)),
-    ref=reference(np.mean), cases=AXES + BAD_AXES,
-)  # fmt: skip
+    combine="add",
+    grad=mean_gradient,
+    finish=lambda total, count: ufunc.true_divide(total, count),
+    ref=reference(np.mean),
+    cases=AXES + BAD_AXES,
+)
 def mean(data, *, axis: Axes = None, keepdims: bool = False, exclude: bool = False):
     """Mean along axes, in the dtype of the data."""
     return data
@@ -84,7 +93,11 @@ def product_gradient(g, data, y, axis, keepdims, exclude):
 
 
 @reduction(
-    combine="multiply", grad=product_gradient, kinds="iufc", ref=reference(np.prod), cases=AXES + EMPTY + BAD_AXES
+    combine="multiply",
+    grad=product_gradient,
+    kinds="iufc",
+    ref=reference(np.prod),
+    cases=AXES + EMPTY + BAD_AXES,
 )
 def prod(data, *, axis: Axes = None, keepdims: bool = False, exclude: bool = False):
     """Product along axes."""
@@ -106,7 +119,9 @@ def nanprod_gradient(g, data, y, axis, keepdims, exclude):
     return indexing.where(data == data, slope, find("zeros_like")(data))
 
 
-@reduction(combine="multiply", grad=nanprod_gradient, kinds="f", ref=reference(np.nanprod), cases=AXES + EMPTY)
+@reduction(
+    combine="multiply", grad=nanprod_gradient, kinds="f", ref=reference(np.nanprod), cases=AXES + EMPTY
+)
 def nanprod(data, *, axis: Axes = None, keepdims: bool = False, exclude: bool = False):
     """Product along axes of the elements that are not NaN."""
     return nan_as(data, 1.0)
@@ -118,28 +133,38 @@ def nan_as(data, number):
     return ufunc.fmin(data, number) + above - number
 
 
-# --- extremes ---------------------------------------------------------------------------------------------
+# --- extremes ------------------------------------------------------------------------------------------
 def extreme_gradient(g, data, y, axis, keepdims, exclude):
     chosen = data == spread(y, data, axis, keepdims, exclude)
     return spread(g, data, axis, keepdims, exclude) * chosen
 
 
-NO_ELEMENTS = raises(ShapeError, uniform(0, 3), axis=0, match="expected at least one element, got shape (0, 3)")
+NO_ELEMENTS = raises(
+    ShapeError, uniform(0, 3), axis=0, match="expected at least one element, got shape (0, 3)"
+)
 
 
 @reduction(
-    combine="maximum", grad=extreme_gradient, kinds="biuf", needs_elements=True, ref=reference(np.max),
+    combine="maximum",
+    grad=extreme_gradient,
+    kinds="biuf",
+    needs_elements=True,
+    ref=reference(np.max),
     cases=[*DISTINCT, case(uniform(0, 3), axis=1), NO_ELEMENTS, *BAD_AXES],
-)  # fmt: skip
+)
 def max(data, *, axis: Axes = None, keepdims: bool = False, exclude: bool = False):
     """Largest element along axes; NaN if there is one.  The gradient goes to every largest element."""
     return data
 
 
 @reduction(
-    combine="minimum", grad=extreme_gradient, kinds="biuf", needs_elements=True, ref=reference(np.min),
+    combine="minimum",
+    grad=extreme_gradient,
+    kinds="biuf",
+    needs_elements=True,
+    ref=reference(np.min),
     cases=[*DISTINCT, case(uniform(0, 3), axis=1), NO_ELEMENTS, *BAD_AXES],
-)  # fmt: skip
+)
 def min(data, *, axis: Axes = None, keepdims: bool = False, exclude: bool = False):
     """Smallest element along axes; NaN if there is one.  The gradient goes to every smallest element."""
     return data
@@ -158,7 +183,9 @@ def norm_reference(x, ord=2, axis=None, keepdims=False, out_dtype=None):
 
 
 @reduction(
-    combine="add", grad=norm_gradient, ref=norm_reference,
+    combine="add",
+    grad=norm_gradient,
+    ref=norm_reference,
     finish=lambda total, count, ord: ufunc.sqrt(total) if ord == 2 else total,
     cases=[
         case(uniform(3, 4)),
@@ -166,7 +193,7 @@ def norm_reference(x, ord=2, axis=None, keepdims=False, out_dtype=None):
         case(uniform(2, 3, 4, avoid=(0,)), ord=1, axis=(0, 2)),
         raises(ArgumentError, uniform(2), ord=3, match="norm(ord): expected 1 or 2, got 3"),
     ],
-)  # fmt: skip
+)
 def norm(data, *, ord: int = 2, axis: Axes = None, out_dtype: DType = None, keepdims: bool = False):
     """Sum of absolute values (`ord=1`) or root of the sum of squares (`ord=2`) along axes."""
     if ord not in (1, 2):
@@ -174,7 +201,7 @@ def norm(data, *, ord: int = 2, axis: Axes = None, out_dtype: DType = None, keep
     return ufunc.square(data) if ord == 2 else ufunc.absolute(data)
 
 
-# --- back to the shape of an operand ------------------------------------------------------------------------
+# --- back to the shape of an operand -------------------------------------------------------------------
 def sum_like(g, x):
     """Sum a gradient over the axes along which an operand was broadcast."""
     if isinstance(g, Array) and g.shape == x.shape:
@@ -184,25 +211,37 @@ def sum_like(g, x):
 
 def sum_like_shape(data, like):
     if broadcast_shapes("_sum_like", ("data", "like"), (data, like)) != tuple(data):
-        raise ShapeError(message("_sum_like", "like", f"a shape that broadcasts to {describe(data)}", describe(like)))
+        raise ShapeError(
+            message("_sum_like", "like", f"a shape that broadcasts to {describe(data)}", describe(like))
+        )
     return like
 
 
 def sum_like_reference(x, like):
     extra = x.ndim - like.ndim
     x = x.sum(axis=tuple(range(extra)))
-    return x.sum(axis=tuple(a for a in range(x.ndim) if like.shape[a] == 1), keepdims=True).reshape(like.shape)
+    return x.sum(axis=tuple(a for a in range(x.ndim) if like.shape[a] == 1), keepdims=True).reshape(
+        like.shape
+    )
 
 
 @op(
-    grad=(lambda g, data: shape.broadcast_like(g, data), None), shape=sum_like_shape, shape_only=("like", "data"),
-    identity=True, free=("like",), dtype=lambda data: data, ref=sum_like_reference,
+    grad=(lambda g, data: shape.broadcast_like(g, data), None),
+    shape=sum_like_shape,
+    shape_only=("like", "data"),
+    identity=True,
+    free=("like",),
+    dtype=lambda data: data,
+    ref=sum_like_reference,
     cases=[
-        case(uniform(3, 4), uniform(4)), case(uniform(3, 4), uniform(3, 1)), case(uniform(2, 3, 4), uniform(1, 1)),
-        case(uniform(2, 3), uniform(2, 3)), case(uniform(0, 3), uniform(1, 3)),
+        case(uniform(3, 4), uniform(4)),
+        case(uniform(3, 4), uniform(3, 1)),
+        case(uniform(2, 3, 4), uniform(1, 1)),
+        case(uniform(2, 3), uniform(2, 3)),
+        case(uniform(0, 3), uniform(1, 3)),
         raises(ShapeError, uniform(2, 3), uniform(4), match="shapes (2, 3) and (4,) do not broadcast"),
     ],
-)  # fmt: skip
+)
 def _sum_like(data, like, *, out):
     """Sum over the axes along which an array of the shape of `like` was broadcast to that of data."""
     target = like.shape
@@ -212,7 +251,7 @@ def _sum_like(data, like, *, out):
         return kernels.copy(data, out=out)
     kept = tuple(1 if a in axes else extent for a, extent in enumerate(data.shape))
     slot = None if out is None else out._reshape_view(kept)
-    total = _reduce.reduce(np.add, data, axes, True, dtype=code_of(data.dtype), out=slot, name="_sum_like")
+    total = reduce(np.add, data, axes, True, dtype=code_of(data.dtype), out=slot, name="_sum_like")
     return total._reshape_view(target) if out is None else out
 
 
@@ -236,31 +275,39 @@ def spread_like_reference(x, like, axis=None, keepdims=False, exclude=False, mea
 
 
 def spread_like_gradient(g, axis, keepdims, exclude, mean):
-    reduce = find("mean") if mean else find("sum")
-    return reduce(g, axis=axis, keepdims=keepdims, exclude=exclude)
+    reduced = find("mean") if mean else find("sum")
+    return reduced(g, axis=axis, keepdims=keepdims, exclude=exclude)
 
 
 @op(
-    grad=(spread_like_gradient, None), shape=spread_like_shape, shape_only=("like",), free=("like",),
-    dtype=lambda data: data, ref=spread_like_reference, kinds="iufcb",
+    grad=(spread_like_gradient, None),
+    shape=spread_like_shape,
+    shape_only=("like",),
+    free=("like",),
+    dtype=lambda data: data,
+    ref=spread_like_reference,
+    kinds="fc",
     cases=[
         case(uniform(3), uniform(3, 4), axis=1),
         case(uniform(1, 3, 1), uniform(2, 3, 4), axis=1, keepdims=True, exclude=True, mean=True),
     ],
-)  # fmt: skip
-def _spread_like(data, like, *, axis: Axes = None, keepdims: bool = False, exclude: bool = False,
-                 mean: bool = False, out):  # fmt: skip
+)
+def _spread_like(
+    data, like, *, axis: Axes = None, keepdims: bool = False, exclude: bool = False, mean: bool = False, out
+):
     """Repeat what a reduction gave along the axes that it reduced (divided by their size with `mean`)."""
     kept = kept_shape("_spread_like", like.shape, axis, exclude)
     full = data._reshape_view(kept)
     if full is None:
         full = kernels.copy(data)._reshape_view(kept)
     if mean:
-        full = find("_mul_scalar").compute([full], {"scalar": full.size / np.maximum(like.size, 1), "is_int": False})[0]
+        full = find("_mul_scalar").compute(
+            [full], {"scalar": full.size / np.maximum(like.size, 1), "is_int": False}
+        )[0]
     return kernels.copy(full._broadcast_view(like.shape), out=out)
 
 
-# --- positions of extremes ------------------------------------------------------------------------------------
+# --- positions of extremes -----------------------------------------------------------------------------
 def position_shape(name):
     def infer(data, axis, keepdims):
         axes = range(len(data)) if axis is None else (normalize_axis(name, axis, len(data)),)
@@ -276,39 +323,53 @@ POSITIONS = [
     case(uniform(3, 4), axis=1),
     case(uniform(2, 3, 4), axis=-2, keepdims=True),
     case(given([1.0, 3.0, 3.0, 2.0]), axis=0),
-    raises(AxisError, uniform(3), axis=2, match="(axis): expected an axis of an array of 1 dimensions, got 2"),
+    raises(
+        AxisError, uniform(3), axis=2, match="(axis): expected an axis of an array of 1 dimensions, got 2"
+    ),
     raises(ShapeError, uniform(0, 2), axis=0, match="expected at least one element"),
 ]
 
 
 @op(
-    grad=ZERO, shape=position_shape("argmax"), kinds="biuf", cases=POSITIONS, dtype=lambda data: data,
+    grad=ZERO,
+    shape=position_shape("argmax"),
+    kinds="biuf",
+    cases=POSITIONS,
+    dtype=lambda data: data,
     ref=lambda x, axis=None, keepdims=False: np.argmax(x, axis=axis, keepdims=keepdims),
-)  # fmt: skip
+)
 def argmax(data, *, axis: Axis = None, keepdims: bool = False, out):
-    """Position of the (first) largest element along an axis, or in the flattened array; in the data's dtype."""
-    return _reduce.arg_reduce("argmax", data, axis, keepdims, code_of(data.dtype), out=out)
+    """Position of the first largest element along an axis, or in the flattened array; in data's dtype."""
+    return arg_reduce("argmax", data, axis, keepdims, code_of(data.dtype), out=out)
 
 
 @op(
-    grad=ZERO, shape=position_shape("argmin"), kinds="biuf", cases=POSITIONS, dtype=lambda data: data,
+    grad=ZERO,
+    shape=position_shape("argmin"),
+    kinds="biuf",
+    cases=POSITIONS,
+    dtype=lambda data: data,
     ref=lambda x, axis=None, keepdims=False: np.argmin(x, axis=axis, keepdims=keepdims),
-)  # fmt: skip
+)
 def argmin(data, *, axis: Axis = None, keepdims: bool = False, out):
-    """Position of the (first) smallest element along an axis, or in the flattened array; in the data's dtype."""
-    return _reduce.arg_reduce("argmin", data, axis, keepdims, code_of(data.dtype), out=out)
+    """Position of the first smallest element along an axis, or in the flattened array; in data's dtype."""
+    return arg_reduce("argmin", data, axis, keepdims, code_of(data.dtype), out=out)
 
 
 @op(
-    grad=ZERO, shape=lambda data: position_shape("argmax_channel")(data, 1, False), kinds="biuf",
-    dtype=lambda data: data, ref=lambda x: np.argmax(x, axis=1), cases=[uniform(3, 4), uniform(2, 3, 4)],
-)  # fmt: skip
+    grad=ZERO,
+    shape=lambda data: position_shape("argmax_channel")(data, 1, False),
+    kinds="biuf",
+    dtype=lambda data: data,
+    ref=lambda x: np.argmax(x, axis=1),
+    cases=[uniform(3, 4), uniform(2, 3, 4)],
+)
 def argmax_channel(data, *, out):
     """Position of the largest element along axis 1."""
-    return _reduce.arg_reduce("argmax", data, 1, False, code_of(data.dtype), out=out)
+    return arg_reduce("argmax", data, 1, False, code_of(data.dtype), out=out)
 
 
-# --- running sums -----------------------------------------------------------------------------------------------
+# --- running sums --------------------------------------------------------------------------------------
 def cumsum_shape(a, axis):
     if axis is None:
         return (int(np.prod(a)),)
@@ -323,17 +384,18 @@ def cumsum_gradient(g, a, axis):
 
 
 @op(
-    grad=cumsum_gradient, name="_np_cumsum", shape=cumsum_shape, kinds="iufc",
+    grad=cumsum_gradient,
+    name="_np_cumsum",
+    shape=cumsum_shape,
+    kinds="iufc",
     dtype=lambda a, dtype: a if dtype is None else dtype,
     ref=lambda x, axis=None, dtype=None: np.cumsum(x, axis=axis, dtype=x.dtype),
     cases=[case(uniform(3, 4)), case(uniform(3, 4), axis=1), case(uniform(0, 2), axis=0)],
-)  # fmt: skip
+)
 def _np_cumsum(a, *, axis: Axis = None, dtype: DType = None, out):
     """Running sum along an axis, or of the flattened array."""
     if dtype is not None and dtype != a.dtype:
         a = kernels.astype(a, dtype)
     if axis is None:
         a = shape.reshaped(a, (a.size,), None)
-    return _reduce.accumulate(np.add, a, 0 if axis is None else axis, out=out)
-
-
+    return accumulate(np.add, a, 0 if axis is None else axis, dtype=code_of(a.dtype), out=out)

@@ -57,13 +57,13 @@ def fix(data):
 @elementwise(grad=ZERO, ref=lambda x: np.sign(x) * np.floor(np.abs(x) + 0.5), cases=ANY)
 def round(data):
     """Every element rounded to the nearest integer, halves away from zero."""
-    return own.round_away(data)
+    return ufunc.positive(data) if data.is_integer else own.round_away(data)
 
 
 @elementwise(grad=ZERO, ref=lambda x: np.ceil(x - 0.5), cases=ANY)
 def rint(data):
     """Every element rounded to the nearest integer, halves downwards (as MXNet does)."""
-    return own.rint_down(data)
+    return ufunc.positive(data) if data.is_integer else own.rint_down(data)
 
 
 @elementwise(
@@ -75,7 +75,7 @@ def rint(data):
         case(given([1, 5, 9]), a_min=2, a_max=8),
         raises(ArgumentTypeError, uniform(2), a_min=1, match="clip(a_max): missing"),
     ],
-)  # fmt: skip
+)
 def clip(data, *, a_min: float, a_max: float):
     """Every element moved into [a_min, a_max]."""
     return ufunc.minimum(ufunc.maximum(data, a_min), a_max)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._array import face_of, from_numpy
+from .._array import Array, face_of, from_numpy
 from ..errors import AxisError, ShapeError, message, problem
 from ..kernels import cpu as kernels
 from . import reduction
@@ -29,7 +29,7 @@ def product(extents):
     return total
 
 
-# --- reshape --------------------------------------------------------------------------------------------
+# --- reshape -------------------------------------------------------------------------------------------
 def resolve_reshape(shape, target, reverse=False, op="reshape"):
     """Return the shape that MXNet's codes in `target` mean for an array of this shape.
 
@@ -96,19 +96,33 @@ def reshape_shape(data, shape, reverse, target_shape, keep_highest):
 
 
 @op(
-    grad=lambda g, data: reshape_like(g, data), shape=reshape_shape,
+    grad=lambda g, data: reshape_like(g, data),
+    shape=reshape_shape,
     ref=lambda x, shape, reverse=False: x.reshape(resolve_reshape(x.shape, shape, reverse)),
     cases=[
-        case(uniform(2, 6), shape=(3, 4)), case(uniform(2, 3, 4), shape=(0, -1)),
-        case(uniform(2, 3, 4), shape=(-3, 0)), case(uniform(2, 3, 4), shape=(-4, 1, -1, -2)),
-        case(uniform(2, 3, 4), shape=(0, -3)), case(uniform(8, 3), shape=(-4, -1, 4, 0), reverse=False),
-        case(uniform(4, 3, 2), shape=(-1, 0), reverse=True), case(uniform(0, 3), shape=(-1,)),
-        raises(ShapeError, uniform(2, 3), shape=(5, 5), match="expected a shape of 6 elements, as (2, 3) has"),
+        case(uniform(2, 6), shape=(3, 4)),
+        case(uniform(2, 3, 4), shape=(0, -1)),
+        case(uniform(2, 3, 4), shape=(-3, 0)),
+        case(uniform(2, 3, 4), shape=(-4, 1, -1, -2)),
+        case(uniform(2, 3, 4), shape=(0, -3)),
+        case(uniform(8, 3), shape=(-4, -1, 4, 0), reverse=False),
+        case(uniform(4, 3, 2), shape=(-1, 0), reverse=True),
+        case(uniform(0, 3), shape=(-1,)),
+        raises(
+            ShapeError, uniform(2, 3), shape=(5, 5), match="expected a shape of 6 elements, as (2, 3) has"
+        ),
         raises(ShapeError, uniform(2, 3), shape=(0, 0, 0), match="use more dimensions than shape (2, 3) has"),
     ],
-)  # fmt: skip
-def Reshape(data, *, shape: Shape = (), reverse: bool = False, target_shape: Shape = (),
-            keep_highest: bool = False, out):  # fmt: skip
+)
+def Reshape(
+    data,
+    *,
+    shape: Shape = (),
+    reverse: bool = False,
+    target_shape: Shape = (),
+    keep_highest: bool = False,
+    out,
+):
     """The elements of data, in order, in another shape.
 
     Codes in `shape`: 0 copies an extent, -1 is what remains, -2 copies all that follow, -3 merges two
@@ -129,30 +143,58 @@ def reshape_like_shape(lhs, rhs, lhs_begin, lhs_end, rhs_begin, rhs_end):
 
 
 @op(
-    grad=(lambda g, lhs: reshape_like(g, lhs), None), shape=reshape_like_shape, shape_only=("rhs", "lhs"),
-    free=("rhs",), dtype=lambda lhs: lhs, identity=True,
+    grad=(lambda g, lhs: reshape_like(g, lhs), None),
+    shape=reshape_like_shape,
+    shape_only=("rhs", "lhs"),
+    free=("rhs",),
+    dtype=lambda lhs: lhs,
+    identity=True,
     ref=lambda x, like, lhs_begin=None, lhs_end=None, rhs_begin=None, rhs_end=None: x.reshape(
         reshape_like_shape(x.shape, like.shape, lhs_begin, lhs_end, rhs_begin, rhs_end)
     ),
     cases=[
-        case(uniform(2, 6), uniform(3, 4)), case(uniform(0, 2), uniform(2, 0)),
+        case(uniform(2, 6), uniform(3, 4)),
+        case(uniform(0, 2), uniform(2, 0)),
         case(uniform(6, 5), uniform(2, 3, 7), lhs_begin=0, lhs_end=1, rhs_begin=0, rhs_end=2),
         raises(ShapeError, uniform(2, 3), uniform(5), match="reshape_like(rhs): expected 6 elements"),
     ],
-)  # fmt: skip
-def reshape_like(lhs, rhs, *, lhs_begin: int | None = None, lhs_end: int | None = None,
-                 rhs_begin: int | None = None, rhs_end: int | None = None, out):  # fmt: skip
+)
+def reshape_like(
+    lhs,
+    rhs,
+    *,
+    lhs_begin: int | None = None,
+    lhs_end: int | None = None,
+    rhs_begin: int | None = None,
+    rhs_end: int | None = None,
+    out,
+):
     """The elements of lhs in the shape of rhs (or with a range of extents replaced by a range of rhs's)."""
-    return reshaped(lhs, reshape_like_shape(lhs.shape, rhs.shape, lhs_begin, lhs_end, rhs_begin, rhs_end), out)
+    return reshaped(
+        lhs, reshape_like_shape(lhs.shape, rhs.shape, lhs_begin, lhs_end, rhs_begin, rhs_end), out
+    )
 
 
 @op(
-    grad=lambda g, data: reshape_like(g, data), shape=lambda data: (data[0], product(data[1:])) if data else (1, 1),
-    ref=lambda x: x.reshape(x.shape[0], -1), cases=[uniform(2, 3, 4), uniform(3), uniform(2, 3)],
-)  # fmt: skip
+    grad=lambda g, data: reshape_like(g, data),
+    shape=lambda data: (data[0], product(data[1:])) if data else (1, 1),
+    ref=lambda x: x.reshape(x.shape[0], -1),
+    cases=[uniform(2, 3, 4), uniform(3), uniform(2, 3)],
+    identity=True,
+)
 def Flatten(data, *, out):
     """A matrix with one row per entry of the first axis."""
     return reshaped(data, (data.shape[0], product(data.shape[1:])) if data.ndim else (1, 1), out)
+
+
+def flattened(x):
+    """x as a matrix, for gradient rules: itself if it is known to be one."""
+    return x if isinstance(x, Array) and x.ndim == 2 else Flatten(x)
+
+
+def restored(g, x):
+    """g in the shape of x, for gradient rules: itself if it is known to have it."""
+    return g if isinstance(g, Array) and g.shape == x.shape else reshape_like(g, x)
 
 
 def expand_dims_shape(data, axis):
@@ -161,13 +203,16 @@ def expand_dims_shape(data, axis):
 
 
 @op(
-    grad=lambda g, data: reshape_like(g, data), shape=expand_dims_shape,
+    grad=lambda g, data: reshape_like(g, data),
+    shape=expand_dims_shape,
     ref=lambda x, axis: np.expand_dims(x, axis),
     cases=[
-        case(uniform(2, 3), axis=0), case(uniform(2, 3), axis=-1), case(uniform(0, 2), axis=1),
+        case(uniform(2, 3), axis=0),
+        case(uniform(2, 3), axis=-1),
+        case(uniform(0, 2), axis=1),
         raises(AxisError, uniform(2), axis=3, match="expand_dims(axis): expected an axis"),
     ],
-)  # fmt: skip
+)
 def expand_dims(data, *, axis: int, out):
     """data with a new axis of extent 1."""
     return reshaped(data, expand_dims_shape(data.shape, axis), out)
@@ -179,24 +224,31 @@ def squeeze_shape(data, axis):
     axes = normalize_axes("squeeze", axis, len(data))
     for a in axes:
         if data[a] != 1:
-            raise ShapeError(message("squeeze", "axis", "axes of extent 1", f"axis {a} of shape {describe(data)}"))
+            raise ShapeError(
+                message("squeeze", "axis", "axes of extent 1", f"axis {a} of shape {describe(data)}")
+            )
     return tuple(extent for a, extent in enumerate(data) if a not in axes)
 
 
 @op(
-    grad=lambda g, data: reshape_like(g, data), shape=squeeze_shape,
+    grad=lambda g, data: reshape_like(g, data),
+    shape=squeeze_shape,
     ref=lambda x, axis=None: np.squeeze(x, axis),
     cases=[
-        case(uniform(2, 1, 3, 1)), case(uniform(1, 3, 1), axis=0), case(uniform(1, 3, 1), axis=(0, -1)),
-        raises(ShapeError, uniform(1, 3), axis=1, match="expected axes of extent 1, got axis 1 of shape (1, 3)"),
+        case(uniform(2, 1, 3, 1)),
+        case(uniform(1, 3, 1), axis=0),
+        case(uniform(1, 3, 1), axis=(0, -1)),
+        raises(
+            ShapeError, uniform(1, 3), axis=1, match="expected axes of extent 1, got axis 1 of shape (1, 3)"
+        ),
     ],
-)  # fmt: skip
+)
 def squeeze(data, *, axis: Axes = None, out):
     """data without its axes of extent 1 (or those named)."""
     return reshaped(data, squeeze_shape(data.shape, axis), out)
 
 
-# --- order of axes ----------------------------------------------------------------------------------------
+# --- order of axes -------------------------------------------------------------------------------------
 def full_axes(ndim, axes):
     if not axes:
         return tuple(range(ndim))[::-1]
@@ -214,13 +266,17 @@ def transpose_gradient(g, axes):
 
 
 @op(
-    grad=transpose_gradient, shape=lambda data, axes: tuple(data[a] for a in full_axes(len(data), axes)),
+    grad=transpose_gradient,
+    shape=lambda data, axes: tuple(data[a] for a in full_axes(len(data), axes)),
     ref=lambda x, axes=(): np.transpose(x, axes or None),
     cases=[
-        case(uniform(2, 3)), case(uniform(2, 3, 4), axes=(1, 2, 0)), case(uniform(2, 3, 4), axes=(0, -1, 1)),
-        case(uniform(0, 3)), raises(AxisError, uniform(2, 3), axes=(0, 0), match="expected each of 2 axes once"),
+        case(uniform(2, 3)),
+        case(uniform(2, 3, 4), axes=(1, 2, 0)),
+        case(uniform(2, 3, 4), axes=(0, -1, 1)),
+        case(uniform(0, 3)),
+        raises(AxisError, uniform(2, 3), axes=(0, 0), match="expected each of 2 axes once"),
     ],
-)  # fmt: skip
+)
 def transpose(data, *, axes: Shape = (), out):
     """data with its axes in another order (reversed by default)."""
     return kernels.copy(data._transpose_view(full_axes(data.ndim, axes)), out=out)
@@ -238,7 +294,7 @@ def swapped(ndim, dim1, dim2):
     shape=lambda data, dim1, dim2: tuple(data[a] for a in swapped(len(data), dim1, dim2)),
     ref=lambda x, dim1=0, dim2=0: np.swapaxes(x, dim1, dim2),
     cases=[case(uniform(2, 3, 4), dim1=0, dim2=-1), case(uniform(2, 3), dim1=0, dim2=1)],
-)  # fmt: skip
+)
 def SwapAxis(data, *, dim1: int = 0, dim2: int = 0, out):
     """data with two axes exchanged."""
     return kernels.copy(data._transpose_view(swapped(data.ndim, dim1, dim2)), out=out)
@@ -250,37 +306,51 @@ def reverse_shape(data, axis):
 
 
 @op(
-    grad=lambda g, axis: reverse(g, axis=axis), shape=reverse_shape, ref=lambda x, axis: np.flip(x, axis),
+    grad=lambda g, axis: reverse(g, axis=axis),
+    shape=reverse_shape,
+    ref=lambda x, axis: np.flip(x, axis),
     cases=[
-        case(uniform(2, 3), axis=1), case(uniform(2, 3, 4), axis=(0, 2)), case(uniform(0, 3), axis=0),
+        case(uniform(2, 3), axis=1),
+        case(uniform(2, 3, 4), axis=(0, 2)),
+        case(uniform(0, 3), axis=0),
         raises(AxisError, uniform(2), axis=1, match="reverse(axis): expected an axis"),
     ],
-)  # fmt: skip
+)
 def reverse(data, *, axis: Shape, out):
     """data with the order of its elements reversed along axes."""
     return kernels.flip(data, axis, out=out)
 
 
-# --- broadcasting -----------------------------------------------------------------------------------------
+# --- broadcasting --------------------------------------------------------------------------------------
 def sum_back(g, data):
     return reduction.sum_like(g, data)
 
 
 def broadcast_to_shape(data, shape):
     target = tuple(data[i] if extent == 0 and i < len(data) else extent for i, extent in enumerate(shape))
-    if len(shape) < len(data) or broadcast_shapes("broadcast_to", ("data", "shape"), (data, target)) != target:
-        raise ShapeError(message("broadcast_to", "shape", f"one to which {describe(data)} broadcasts", describe(shape)))
+    if (
+        len(shape) < len(data)
+        or broadcast_shapes("broadcast_to", ("data", "shape"), (data, target)) != target
+    ):
+        raise ShapeError(
+            message("broadcast_to", "shape", f"one to which {describe(data)} broadcasts", describe(shape))
+        )
     return target
 
 
 @op(
-    grad=sum_back, shape=broadcast_to_shape,
+    grad=sum_back,
+    shape=broadcast_to_shape,
     ref=lambda x, shape: np.broadcast_to(x, broadcast_to_shape(x.shape, shape)),
     cases=[
-        case(uniform(1, 3), shape=(2, 3)), case(uniform(2, 1, 3), shape=(0, 4, 0)), case(uniform(3), shape=(2, 3)),
-        raises(ShapeError, uniform(2, 3), shape=(4, 3), match="broadcast_to(shape): shapes (2, 3) and (4, 3)"),
+        case(uniform(1, 3), shape=(2, 3)),
+        case(uniform(2, 1, 3), shape=(0, 4, 0)),
+        case(uniform(3), shape=(2, 3)),
+        raises(
+            ShapeError, uniform(2, 3), shape=(4, 3), match="broadcast_to(shape): shapes (2, 3) and (4, 3)"
+        ),
     ],
-)  # fmt: skip
+)
 def broadcast_to(data, *, shape: Shape, out):
     """data repeated along axes of extent 1 to another shape; 0 there keeps an extent."""
     return kernels.copy(data._broadcast_view(broadcast_to_shape(data.shape, shape)), out=out)
@@ -293,21 +363,25 @@ def broadcast_axis_shape(data, axis, size):
     for a, extent in zip(axis, size, strict=True):
         a = normalize_axis("broadcast_axis", a, len(data))
         if data[a] != 1:
-            raise ShapeError(message("broadcast_axis", "axis", "axes of extent 1", f"axis {a} of {describe(data)}"))
+            raise ShapeError(
+                message("broadcast_axis", "axis", "axes of extent 1", f"axis {a} of {describe(data)}")
+            )
         shape[a] = extent
     return tuple(shape)
 
 
 @op(
-    grad=sum_back, shape=broadcast_axis_shape,
+    grad=sum_back,
+    shape=broadcast_axis_shape,
     ref=lambda x, axis, size: np.broadcast_to(
         x, broadcast_axis_shape(x.shape, np.atleast_1d(axis).tolist(), np.atleast_1d(size).tolist())
     ),
     cases=[
-        case(uniform(1, 2, 1), axis=(0, 2), size=(2, 3)), case(uniform(2, 1), axis=1, size=4),
+        case(uniform(1, 2, 1), axis=(0, 2), size=(2, 3)),
+        case(uniform(2, 1), axis=1, size=4),
         raises(ShapeError, uniform(2, 3), axis=0, size=4, match="expected axes of extent 1"),
     ],
-)  # fmt: skip
+)
 def broadcast_axis(data, *, axis: Shape = (), size: Shape = (), out):
     """data repeated along axes of extent 1."""
     return kernels.copy(data._broadcast_view(broadcast_axis_shape(data.shape, axis, size)), out=out)
@@ -322,47 +396,65 @@ def broadcast_like_shape(lhs, rhs, lhs_axes, rhs_axes):
             target[normalize_axis("broadcast_like", a, len(lhs), "lhs_axes")] = rhs[b]
         target = tuple(target)
     if len(lhs) > len(target) or broadcast_shapes("broadcast_like", ("lhs", "rhs"), (lhs, target)) != target:
-        raise ShapeError(message("broadcast_like", "rhs", f"a shape to which {describe(lhs)} broadcasts", describe(rhs)))
+        raise ShapeError(
+            message("broadcast_like", "rhs", f"a shape to which {describe(lhs)} broadcasts", describe(rhs))
+        )
     return target
 
 
 @op(
-    grad=(lambda g, lhs: sum_back(g, lhs), None), shape=broadcast_like_shape, shape_only=("rhs", "lhs"),
-    free=("rhs",), dtype=lambda lhs: lhs, identity=True,
+    grad=(lambda g, lhs: sum_back(g, lhs), None),
+    shape=broadcast_like_shape,
+    shape_only=("rhs", "lhs"),
+    free=("rhs",),
+    dtype=lambda lhs: lhs,
+    identity=True,
     ref=lambda x, like, lhs_axes=None, rhs_axes=None: np.broadcast_to(
         x, broadcast_like_shape(x.shape, like.shape, lhs_axes, rhs_axes)
     ),
     cases=[
-        case(uniform(1, 3), uniform(5, 3)), case(uniform(3), uniform(2, 3)), case(uniform(2, 3), uniform(2, 3)),
+        case(uniform(1, 3), uniform(5, 3)),
+        case(uniform(3), uniform(2, 3)),
+        case(uniform(2, 3), uniform(2, 3)),
         case(uniform(1, 2, 1), uniform(5, 7), lhs_axes=(0, 2), rhs_axes=(0, 1)),
         raises(ShapeError, uniform(2, 3), uniform(4, 3), match="shapes (2, 3) and (4, 3) do not broadcast"),
     ],
-)  # fmt: skip
+)
 def broadcast_like(lhs, rhs, *, lhs_axes: Axes = None, rhs_axes: Axes = None, out):
     """lhs repeated to the shape of rhs (or along some axes to the extents of some of rhs's)."""
-    return kernels.copy(lhs._broadcast_view(broadcast_like_shape(lhs.shape, rhs.shape, lhs_axes, rhs_axes)), out=out)
+    return kernels.copy(
+        lhs._broadcast_view(broadcast_like_shape(lhs.shape, rhs.shape, lhs_axes, rhs_axes)), out=out
+    )
 
 
-# --- dtype and copies -------------------------------------------------------------------------------------
+# --- dtype and copies ----------------------------------------------------------------------------------
 @op(
-    grad=lambda g, data: _cast_like(g, data), dtype=lambda dtype: dtype, shape=lambda data: data,
+    grad=lambda g, data: _cast_like(g, data),
+    dtype=lambda dtype: dtype,
+    shape=lambda data: data,
     ref=lambda x, dtype: x.astype(dtype),
     cases=[
-        case(uniform(2, 3), dtype="float64"), case(uniform(2, 3, low=0.5), dtype="int32"),
-        case(uniform(2, 3), dtype="float16"), case(uniform(0, 3), dtype="bool"),
+        case(uniform(2, 3), dtype="float64"),
+        case(uniform(2, 3, low=0.5), dtype="int32"),
+        case(uniform(2, 3), dtype="float16"),
+        case(uniform(0, 3), dtype="bool"),
     ],
     grad_check="rows that cast to integers have no derivative; those to floats round",
-)  # fmt: skip
+)
 def Cast(data, *, dtype: DType, out):
     """data with its elements converted to another dtype, as C converts them."""
     return kernels.astype(data, dtype, out=out)
 
 
 @op(
-    grad=(lambda g, data: _cast_like(g, data), None), dtype=lambda like: like, shape=lambda data, like: data,
-    shape_only=("like",), free=("data", "like"), ref=lambda x, like: x.astype(like.dtype),
+    grad=(lambda g, data: _cast_like(g, data), None),
+    dtype=lambda like: like,
+    shape=lambda data, like: data,
+    shape_only=("like",),
+    free=("data", "like"),
+    ref=lambda x, like: x.astype(like.dtype),
     cases=[case(uniform(2, 3), uniform(1, dtype="float64"))],
-)  # fmt: skip
+)
 def _cast_like(data, like, *, out):
     """data with the dtype of another array."""
     return kernels.astype(data, like.dtype, out=out)
@@ -375,18 +467,28 @@ def _copy(data, *, out):
 
 
 @op(
-    grad=ZERO, shape=lambda data: (len(data),), dtype=lambda: "int64", ref=lambda x: np.array(x.shape),
-    cases=[uniform(2, 3), uniform(0, 4, 1)], shape_only=("data",), free=("data",),
-)  # fmt: skip
+    grad=ZERO,
+    shape=lambda data: (len(data),),
+    dtype=lambda: "int64",
+    ref=lambda x: np.array(x.shape),
+    cases=[uniform(2, 3), uniform(0, 4, 1)],
+    shape_only=("data",),
+    free=("data",),
+)
 def shape_array(data, *, out):
     """The shape of an array, as an array of int64."""
     return _written(np.array(data.shape, np.int64), data, out)
 
 
 @op(
-    grad=ZERO, shape=lambda data: (1,), dtype=lambda: "int64", ref=lambda x: np.array([x.size]),
-    cases=[uniform(2, 3), uniform(0, 4)], shape_only=("data",), free=("data",),
-)  # fmt: skip
+    grad=ZERO,
+    shape=lambda data: (1,),
+    dtype=lambda: "int64",
+    ref=lambda x: np.array([x.size]),
+    cases=[uniform(2, 3), uniform(0, 4)],
+    shape_only=("data",),
+    free=("data",),
+)
 def size_array(data, *, out):
     """The number of elements of an array, as an array of int64."""
     return _written(np.array([data.size], np.int64), data, out)

@@ -1,9 +1,11 @@
 """Parts of arrays, and arrays put together: slices, joins, splits, repetitions, padding, diagonals."""
 
+from typing import Any
+
 import numpy as np
 
-from .. import _reduce
-from .._array import Array, face_of
+from .._array import Array, face_of, may_overlap
+from .._reduce import reduce
 from ..dtypes import code_of
 from ..errors import ArgumentError, ArrayIndexError, AxisError, ShapeError, message
 from ..kernels import cpu as kernels
@@ -14,7 +16,12 @@ from ._elementwise import normalize_axes, normalize_axis
 from ._operator import describe
 
 # Operators that undo a slice or a join read one operand for its shape only.
-BACK = {"shape_only": ("like",), "free": ("like",), "dtype": lambda data: data, "shape": lambda data, like: like}
+BACK: dict[str, Any] = {
+    "shape_only": ("like",),
+    "free": ("like",),
+    "dtype": lambda data: data,
+    "shape": lambda data, like: like,
+}
 
 
 def view(x, key):
@@ -24,12 +31,18 @@ def view(x, key):
 
 def placed(data, like, key, out):
     """Zeros of the shape of `like` with data in the places of a slice."""
+    data = apart(data, out)
     if out is None:
         out = kernels.full(like.shape, 0, data.dtype, face=face_of(type(data)))
     else:
         kernels.fill(out, 0)
     kernels.copy(data, out=view(out, key))
     return out
+
+
+def apart(data, out):
+    """data, copied if it shares memory with an output that is cleared before data is read."""
+    return kernels.copy(data) if out is not None and may_overlap(data, out) else data
 
 
 def extent_of(bounds, size):
@@ -64,25 +77,30 @@ def slice_reference(x, begin, end, step=()):
 
 @op(
     grad=lambda g, data, begin, end, step: _unslice(g, data, begin=begin, end=end, step=step),
-    shape=slice_shape, ref=slice_reference,
+    shape=slice_shape,
+    ref=slice_reference,
     cases=[
         case(uniform(3, 4), begin=(0, 1), end=(2, None)),
         case(uniform(3, 4), begin=(None, -1), end=(None, None), step=(1, -2)),
-        case(uniform(3, 4), begin=1, end=2), case(uniform(3, 4), begin=(1,), end=(9,)),
+        case(uniform(3, 4), begin=1, end=2),
+        case(uniform(3, 4), begin=(1,), end=(9,)),
         case(uniform(3, 4), begin=(2,), end=(2,)),
         raises(ShapeError, uniform(3), begin=(0, 0), end=(1, 1), match="expected at most 1 bounds"),
     ],
-)  # fmt: skip
+)
 def slice(data, *, begin: Bounds, end: Bounds, step: Bounds = (), out):
     """The part of data between begin and end on its first axes; None and negative bounds as in Python."""
     return kernels.copy(view(data, slice_key(begin, end, step, data.ndim)), out=out)
 
 
 @op(
-    grad=(lambda g, begin, end, step: slice(g, begin=begin, end=end, step=step), None), **BACK,
-    ref=lambda x, like, begin, end, step=(): unslice_reference(x, like, slice_key(begin, end, step, like.ndim)),
+    grad=(lambda g, begin, end, step: slice(g, begin=begin, end=end, step=step), None),
+    **BACK,
+    ref=lambda x, like, begin, end, step=(): unslice_reference(
+        x, like, slice_key(begin, end, step, like.ndim)
+    ),
     cases=[case(uniform(2, 2), uniform(3, 4), begin=(0, None), end=(2, None), step=(1, 2))],
-)  # fmt: skip
+)
 def _unslice(data, like, *, begin: Bounds, end: Bounds, step: Bounds = (), out):
     """Zeros of the shape of `like` with data in the places of a slice."""
     return placed(data, like, slice_key(begin, end, step, like.ndim), out)
@@ -110,12 +128,15 @@ def axis_key(shape, axis, begin, end):
     shape=lambda data, axis, begin, end: cut(data, axis_key(data, axis, begin, end)),
     ref=lambda x, axis, begin, end: x[axis_key(x.shape, axis, begin, end)],
     cases=[
-        case(uniform(3, 4), axis=1, begin=1, end=None), case(uniform(3, 4), axis=-1, begin=-2, end=-1),
+        case(uniform(3, 4), axis=1, begin=1, end=None),
+        case(uniform(3, 4), axis=-1, begin=-2, end=-1),
         case(uniform(3, 4), axis=0, begin=1, end=1),
-        raises(ArrayIndexError, uniform(3, 4), axis=1, begin=1, end=9, match="expected begin and end within 4"),
+        raises(
+            ArrayIndexError, uniform(3, 4), axis=1, begin=1, end=9, match="expected begin and end within 4"
+        ),
         raises(AxisError, uniform(3, 4), axis=2, begin=0, end=1, match="slice_axis(axis): expected an axis"),
     ],
-)  # fmt: skip
+)
 def slice_axis(data, *, axis: int, begin: int, end: int | None, out):
     """The part of data between begin and end along one axis."""
     return kernels.copy(view(data, axis_key(data.shape, axis, begin, end)), out=out)
@@ -126,10 +147,11 @@ def cut(shape, key):
 
 
 @op(
-    grad=(lambda g, axis, begin, end: slice_axis(g, axis=axis, begin=begin, end=end), None), **BACK,
+    grad=(lambda g, axis, begin, end: slice_axis(g, axis=axis, begin=begin, end=end), None),
+    **BACK,
     ref=lambda x, like, axis, begin, end: unslice_reference(x, like, axis_key(like.shape, axis, begin, end)),
     cases=[case(uniform(3, 2), uniform(3, 4), axis=1, begin=1, end=3)],
-)  # fmt: skip
+)
 def _unslice_axis(data, like, *, axis: int, begin: int, end: int | None, out):
     """Zeros of the shape of `like` with data in the places of a slice along one axis."""
     return placed(data, like, axis_key(like.shape, axis, begin, end), out)
@@ -151,13 +173,16 @@ def like_key(data, shape_like, axes):
 @op(
     grad=(lambda g, data, shape_like, axes: _unslice_like(g, data, shape_like, axes=axes), None),
     shape=lambda data, shape_like, axes: cut(data, like_key(data, shape_like, axes)),
-    shape_only=("shape_like",), free=("shape_like",), dtype=lambda data: data,
+    shape_only=("shape_like",),
+    free=("shape_like",),
+    dtype=lambda data: data,
     ref=lambda x, like, axes=(): x[like_key(x.shape, like.shape, axes)],
     cases=[
-        case(uniform(3, 4), uniform(2, 2)), case(uniform(3, 4), uniform(2, 2), axes=(0,)),
+        case(uniform(3, 4), uniform(2, 2)),
+        case(uniform(3, 4), uniform(2, 2), axes=(0,)),
         raises(ShapeError, uniform(3, 4), uniform(2, 5), match="expected a shape that fits into (3, 4)"),
     ],
-)  # fmt: skip
+)
 def slice_like(data, shape_like, *, axes: Shape = (), out):
     """The first part of data, as large as shape_like (on some axes)."""
     return kernels.copy(view(data, like_key(data.shape, shape_like.shape, axes)), out=out)
@@ -165,17 +190,19 @@ def slice_like(data, shape_like, *, axes: Shape = (), out):
 
 @op(
     grad=(lambda g, shape_like, axes: slice_like(g, shape_like, axes=axes), None, None),
-    shape=lambda data, like: like, shape_only=("like", "shape_like"), free=("like", "shape_like"),
+    shape=lambda data, like: like,
+    shape_only=("like", "shape_like"),
+    free=("like", "shape_like"),
     dtype=lambda data: data,
     ref=lambda x, like, part, axes=(): unslice_reference(x, like, like_key(like.shape, part.shape, axes)),
     cases=[case(uniform(2, 2), uniform(3, 4), uniform(2, 2))],
-)  # fmt: skip
+)
 def _unslice_like(data, like, shape_like, *, axes: Shape = (), out):
     """Zeros of the shape of `like` with data at the beginning."""
     return placed(data, like, like_key(like.shape, shape_like.shape, axes), out)
 
 
-# --- joins and splits ------------------------------------------------------------------------------------
+# --- joins and splits ----------------------------------------------------------------------------------
 def concat_shape(data, dim):
     axis = normalize_axis("Concat", dim, len(data[0]), "dim")
     for i, shape in enumerate(data[1:], 1):
@@ -191,26 +218,33 @@ def concat_shape(data, dim):
 
 
 @op(
-    grad=lambda g, data, dim: _split_like(g, *data, dim=dim), shape=concat_shape,
+    grad=lambda g, data, dim: _split_like(g, *data, dim=dim),
+    shape=concat_shape,
     ref=lambda *xs, dim=1: np.concatenate(xs, axis=dim),
     cases=[
-        case(uniform(2, 2), uniform(2, 1)), case(uniform(2, 3), uniform(1, 3), uniform(0, 3), dim=0),
-        case(uniform(2, 3, 2), uniform(2, 3, 1), dim=-1), case(uniform(2, 2)),
-        raises(ShapeError, uniform(2, 2), uniform(3, 2), match="Concat(arg1): expected shape (2, 2), apart from"),
+        case(uniform(2, 2), uniform(2, 1)),
+        case(uniform(2, 3), uniform(1, 3), uniform(0, 3), dim=0),
+        case(uniform(2, 3, 2), uniform(2, 3, 1), dim=-1),
+        case(uniform(2, 2)),
+        raises(
+            ShapeError, uniform(2, 2), uniform(3, 2), match="Concat(arg1): expected shape (2, 2), apart from"
+        ),
         raises(AxisError, uniform(2), uniform(2), match="Concat(dim): expected an axis"),
     ],
-)  # fmt: skip
+)
 def Concat(*data, dim: int = 1, out):
     """Arrays joined along an existing axis."""
     return kernels.concat(list(data), normalize_axis("Concat", dim, data[0].ndim, "dim"), out=out)
 
 
 @op(
-    grad=lambda g_outputs, data, dim: [Concat(*g_outputs, dim=dim)], shape=lambda data: list(data[1:]),
-    outputs=lambda num_args: tuple(f"output{i}" for i in range(num_args - 1)), shape_only=("data",),
+    grad=lambda g_outputs, data, dim: [Concat(*g_outputs, dim=dim)],
+    shape=lambda data: list(data[1:]),
+    outputs=lambda num_args: tuple(f"output{i}" for i in range(num_args - 1)),
+    shape_only=("data",),
     ref=lambda x, *likes, dim=1: np.split(x, np.cumsum([like.shape[dim] for like in likes])[:-1], axis=dim),
     cases=[case(uniform(2, 5), uniform(2, 2), uniform(2, 3)), case(uniform(3, 2), uniform(3, 2), dim=0)],
-)  # fmt: skip
+)
 def _split_like(*data, dim: int = 1, out):
     """The first array split along an axis into parts of the shapes of the others."""
     whole, *likes = data
@@ -238,12 +272,16 @@ def stack_gradient(g, data, axis):
 
 
 @op(
-    grad=stack_gradient, shape=stack_shape, ref=lambda *xs, axis=0: np.stack(xs, axis=axis),
+    grad=stack_gradient,
+    shape=stack_shape,
+    ref=lambda *xs, axis=0: np.stack(xs, axis=axis),
     cases=[
-        case(uniform(2, 3), uniform(2, 3)), case(uniform(2, 3), uniform(2, 3), axis=-1), case(uniform(3)),
+        case(uniform(2, 3), uniform(2, 3)),
+        case(uniform(2, 3), uniform(2, 3), axis=-1),
+        case(uniform(3)),
         raises(ShapeError, uniform(2), uniform(3), match="stack(arg1): expected shape (2,), got (3,)"),
     ],
-)  # fmt: skip
+)
 def stack(*data, axis: int = 0, out):
     """Arrays of one shape joined along a new axis."""
     return kernels.stack(list(data), normalize_axis("stack", axis, data[0].ndim + 1), out=out)
@@ -275,14 +313,23 @@ def channel_reference(x, num_outputs, axis=1, squeeze_axis=False):
 
 
 @op(
-    grad=channel_gradient, shape=channel_shape, outputs=lambda num_outputs: numbered(num_outputs),
+    grad=channel_gradient,
+    shape=channel_shape,
+    outputs=lambda num_outputs: numbered(num_outputs),
     ref=channel_reference,
     cases=[
-        case(uniform(2, 4), num_outputs=2), case(uniform(2, 4), num_outputs=2, axis=0, squeeze_axis=True),
-        case(uniform(2, 4), num_outputs=1), case(uniform(2, 3, 4), num_outputs=4, axis=-1),
-        raises(ShapeError, uniform(2, 4), num_outputs=3, match="expected an extent of axis 1 that 3 divides, got 4"),
+        case(uniform(2, 4), num_outputs=2),
+        case(uniform(2, 4), num_outputs=2, axis=0, squeeze_axis=True),
+        case(uniform(2, 4), num_outputs=1),
+        case(uniform(2, 3, 4), num_outputs=4, axis=-1),
+        raises(
+            ShapeError,
+            uniform(2, 4),
+            num_outputs=3,
+            match="expected an extent of axis 1 that 3 divides, got 4",
+        ),
     ],
-)  # fmt: skip
+)
 def SliceChannel(data, *, num_outputs: int, axis: int = 1, squeeze_axis: bool = False, out):
     """data split into equal parts along an axis."""
     axis = normalize_axis("SliceChannel", axis, data.ndim)
@@ -311,20 +358,24 @@ def split_shape(data, indices, axis, squeeze_axis, sections):
 
 
 @op(
-    grad=channel_gradient, shape=split_shape,
+    grad=channel_gradient,
+    shape=split_shape,
     outputs=lambda indices, sections: numbered(sections or len(indices)),
     ref=lambda x, indices=(), axis=1, sections=0: np.split(x, sections or list(indices)[1:], axis),
     cases=[
-        case(uniform(6, 2), indices=(0, 1, 3), axis=0), case(uniform(2, 6), indices=(), sections=3),
+        case(uniform(6, 2), indices=(0, 1, 3), axis=0),
+        case(uniform(2, 6), indices=(), sections=3),
         raises(ShapeError, uniform(2, 7), indices=(), sections=3, match="expected a divisor of 7, got 3"),
     ],
-)  # fmt: skip
+)
 def _split_v2(data, *, indices: Shape, axis: int = 1, squeeze_axis: bool = False, sections: int = 0, out):
     """data split along an axis into equal sections, or before the given indices (the first of which is 0)."""
     at = normalize_axis("_split_v2", axis, data.ndim)
     shapes = split_shape(data.shape, indices, axis, squeeze_axis, sections)
     parts = []
-    for (begin, end), shape, slot in zip(split_bounds(data.shape[at], indices, sections), shapes, out, strict=True):
+    for (begin, end), shape, slot in zip(
+        split_bounds(data.shape[at], indices, sections), shapes, out, strict=True
+    ):
         part = view(data, (slice_of(None),) * at + (slice_of(begin, end),))
         if part.shape != shape:
             part = view(part, (slice_of(None),) * at + (0,))
@@ -332,7 +383,7 @@ def _split_v2(data, *, indices: Shape, axis: int = 1, squeeze_axis: bool = False
     return parts
 
 
-# --- repetition -----------------------------------------------------------------------------------------
+# --- repetition ----------------------------------------------------------------------------------------
 def tile_shapes(shape, reps):
     """(extents, repetitions) of one length."""
     ndim = len(reps) if len(reps) > len(shape) else len(shape)
@@ -344,13 +395,16 @@ def tile_shape(data, reps):
 
 
 @op(
-    grad=lambda g, data, reps: _tile_back(g, data, reps=reps), shape=tile_shape,
+    grad=lambda g, data, reps: _tile_back(g, data, reps=reps),
+    shape=tile_shape,
     ref=lambda x, reps: np.tile(x, reps),
     cases=[
-        case(uniform(2), reps=2), case(uniform(2, 3), reps=(2, 1, 2)), case(uniform(2, 3), reps=(2,)),
+        case(uniform(2), reps=2),
+        case(uniform(2, 3), reps=(2, 1, 2)),
+        case(uniform(2, 3), reps=(2,)),
         case(uniform(0, 2), reps=(2, 2)),
     ],
-)  # fmt: skip
+)
 def tile(data, *, reps: Shape, out):
     """data repeated as a whole along axes."""
     return kernels.tile(data, reps, out=out)
@@ -361,7 +415,7 @@ def folded_sum(data, shape, axes, target, out):
     folded = data._reshape_view(shape)
     if folded is None:
         folded = kernels.copy(data)._reshape_view(shape)
-    total = _reduce.reduce(np.add, folded, axes, False, dtype=code_of(data.dtype), name="sum")
+    total = reduce(np.add, folded, axes, False, dtype=code_of(data.dtype), name="sum")
     total = total._reshape_view(target)
     return total if out is None else kernels.copy(total, out=out)
 
@@ -373,9 +427,12 @@ def tile_back_reference(x, like, reps):
 
 
 @op(
-    grad=(lambda g, reps: tile(g, reps=reps), None), ref=tile_back_reference, **BACK, kinds="iufc",
+    grad=(lambda g, reps: tile(g, reps=reps), None),
+    ref=tile_back_reference,
+    **BACK,
+    kinds="iufc",
     cases=[case(uniform(2, 2, 6), uniform(2, 3), reps=(2, 1, 2))],
-)  # fmt: skip
+)
 def _tile_back(data, like, *, reps: Shape, out):
     """Sum over the repetitions that `tile` made."""
     shape, reps = tile_shapes(like.shape, reps)
@@ -396,13 +453,16 @@ def repeat_shape(data, repeats, axis):
 
 
 @op(
-    grad=lambda g, data, repeats, axis: _repeat_back(g, data, repeats=repeats, axis=axis), shape=repeat_shape,
+    grad=lambda g, data, repeats, axis: _repeat_back(g, data, repeats=repeats, axis=axis),
+    shape=repeat_shape,
     ref=lambda x, repeats, axis=None: np.repeat(x, repeats, axis),
     cases=[
-        case(uniform(2, 2), repeats=2), case(uniform(2, 3), repeats=3, axis=-1), case(uniform(0, 2), repeats=2, axis=0),
+        case(uniform(2, 2), repeats=2),
+        case(uniform(2, 3), repeats=3, axis=-1),
+        case(uniform(0, 2), repeats=2, axis=0),
         raises(ArgumentError, uniform(2), repeats=-1, match="repeat(repeats): expected at least 0, got -1"),
     ],
-)  # fmt: skip
+)
 def repeat(data, *, repeats: int, axis: int | None = None, out):
     """Every element (or every entry along an axis) repeated."""
     return kernels.repeat(data, repeats, axis, out=out)
@@ -421,10 +481,12 @@ def repeat_back_reference(x, like, repeats, axis=None):
 
 
 @op(
-    grad=(lambda g, repeats, axis: repeat(g, repeats=repeats, axis=axis), None), kinds="iufc",
-    ref=repeat_back_reference, **BACK,
+    grad=(lambda g, repeats, axis: repeat(g, repeats=repeats, axis=axis), None),
+    kinds="iufc",
+    ref=repeat_back_reference,
+    **BACK,
     cases=[case(uniform(8), uniform(2, 2), repeats=2), case(uniform(2, 6), uniform(2, 3), repeats=2, axis=1)],
-)  # fmt: skip
+)
 def _repeat_back(data, like, *, repeats: int, axis: int | None = None, out):
     """Sum over the repetitions that `repeat` made."""
     shape, axes = repeat_folded(like.shape, repeats, axis)

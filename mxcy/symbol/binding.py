@@ -6,7 +6,7 @@ the executor when they are called, the one upward import of symbols.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..context import current_context
@@ -45,7 +45,8 @@ class Binding:
         args_grad : arrays that gradients are written to, in order (None: not wanted) or by name.
         grad_req : "write", "add" or "null", for all arguments, in order, or by name.
         aux_states : arrays of the auxiliary states, in order or by name.
-        group2ctx : contexts of the nodes that have the attribute `ctx_group`, by group.
+        group2ctx : contexts of the nodes that have the attribute `ctx_group`, by group; all of the type of
+            `ctx`, as an executor runs on one device.
         shared_exec : an executor whose memory may be used again.
 
         Raises BindError that names all arrays that are missing, surplus or do not fit.
@@ -117,4 +118,5 @@ class Binding:
                 )
         names = Names("_head_gradient")
         ones = [ones_like(Expression(head, names)).entry for head in self._graph.heads]
-        return type(self)(Graph(gradient(self._graph, [variables[name] for name in wrt], ones)))
+        make: Callable[[Graph], Any] = type(self)
+        return make(Graph(gradient(self._graph, [variables[name] for name in wrt], ones)))

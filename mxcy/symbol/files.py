@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from .. import ops
 from .._files import replacing
@@ -85,13 +85,13 @@ class _Reader:
         if not isinstance(document, dict) or not {"nodes", "arg_nodes", "heads"} <= set(document):
             self.fail("", "an object with nodes, arg_nodes and heads", document)
         nodes: list[Node] = []
-        for number, fields in enumerate(self.list(document["nodes"], "nodes")):
+        for number, fields in enumerate(self.items(document["nodes"], "nodes")):
             nodes.append(self.node(fields, f"nodes[{number}]", nodes))
-        for number, listed in enumerate(self.list(document["arg_nodes"], "arg_nodes")):
+        for number, listed in enumerate(self.items(document["arg_nodes"], "arg_nodes")):
             place = f"arg_nodes[{number}]"
             if nodes[self.integer(listed, place, len(nodes))].op is not None:
                 self.fail(place, "the number of a variable", listed)
-        heads = self.list(document["heads"], "heads")
+        heads = self.items(document["heads"], "heads")
         if not heads:
             self.fail("heads", "at least one", heads)
         return Graph([self.entry(head, f"heads[{i}]", nodes) for i, head in enumerate(heads)])
@@ -120,7 +120,7 @@ class _Reader:
         given = {}
         for key in ("param", "attr", "attrs"):  # the two others are from before MXNet 1.0
             given.update(self.attributes(fields.get(key, {}), f"{place}.{key}"))
-        sources = self.list(fields.get("inputs", []), f"{place}.inputs")
+        sources = self.items(fields.get("inputs", []), f"{place}.inputs")
         inputs = [self.entry(pair, f"{place}.inputs[{i}]", before) for i, pair in enumerate(sources)]
         if kind == "null":
             if inputs:
@@ -156,9 +156,9 @@ class _Reader:
             expected = f"{len(wanted)} inputs of {kind} '{name}' ({', '.join(wanted[:8])})"
             self.fail(f"{place}.inputs", expected, len(inputs))
         node = Node(op, name, attrs, inputs, labels)
-        for state in node.states:
-            if state.node.op is not None:
-                self.fail(f"{place}.inputs", "a variable for each state", f"node '{state.node.name}'")
+        for entry in node.states:
+            if entry.node.op is not None:
+                self.fail(f"{place}.inputs", "a variable for each state", f"node '{entry.node.name}'")
         return node
 
     def attributes(self, given: Any, place: str) -> dict[str, str]:
@@ -183,12 +183,12 @@ class _Reader:
             self.fail(place, "a string", value)
         return value
 
-    def list(self, value: Any, place: str) -> list:
+    def items(self, value: Any, place: str) -> list:
         if not isinstance(value, list):
             self.fail(place, "a list", value)
         return value
 
-    def fail(self, place: str, expected: str, got: Any, hint: str | None = None) -> Any:
+    def fail(self, place: str, expected: str, got: Any, hint: str | None = None) -> NoReturn:
         shown = got if isinstance(got, str) else repr(got)
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
         raise FormatError(message(self.operation, self.within(place), expected, shown, hint))

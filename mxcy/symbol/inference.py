@@ -31,7 +31,12 @@ def dtypes(graph: Graph, args: Sequence, kwargs: Mapping[str, Any], partial: boo
     values = infer_dtypes(graph, known)
     if not partial and _warn_unknown(graph, values, "type"):
         return None, None, None
-    return _listed(graph, lambda entry: None if values.get(entry) is None else values[entry].type)
+
+    def listed(entry: Entry) -> type | None:
+        dtype = values.get(entry)
+        return None if dtype is None else dtype.type
+
+    return _listed(graph, listed)
 
 
 def given_shape(name: str, given: Any) -> Shape:

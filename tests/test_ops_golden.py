@@ -1,0 +1,91 @@
+"""Operators against results and gradients that the real MXNet 1.9.1 wrote (tests/golden)."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ops_rows import Node, array, backward, numpy_of
+
+from mxcy import ops
+from mxcy.errors import MXNetError
+
+GOLDEN = Path(__file__).parent / "golden"
+CASES = json.loads((GOLDEN / "ops.json").read_text())
+ARRAYS = np.load(GOLDEN / "ops.npz")
+
+# Not declared yet.
+LATER = {"BatchNorm", "L2Normalization", "LayerNorm", "SequenceMask", "khatri_rao"}
+LOOSE = {"gamma", "gammaln", "erfinv", "rcbrt"}
+
+
+def function_of(name):
+    return ops.PUBLIC.get(name) or ops.lookup(name) or ops.lookup("_" + name.replace(".", "_"))
+
+
+def name_of(case):
+    return f"{case['op']}-{'-'.join(f'{k}={v}' for k, v in case['attrs'].items())}"
+
+
+def attributes_of(case):
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in case["attrs"].items()}
+
+
+# Where mxcy differs on purpose.
+ERRORS_OF_MXNET = {
+    "SoftmaxOutput-out_grad=True": "multiplies by the output instead of the head gradient",
+    "LeakyReLU-act_type=selu": "forgets the scale in the gradient of negative elements",
+}
+ACCEPTED = {"elemwise_add-": "symbols of different shapes broadcast with +, as arrays do"}
+
+WORKING = [case for case in CASES if "error" not in case and case["op"] not in LATER]
+FAILING = [
+    case for case in CASES if "error" in case and case["op"] not in LATER and name_of(case) not in ACCEPTED
+]
+
+
+@pytest.fixture
+def training(monkeypatch):
+    """Nodes compute in training mode while set."""
+    return lambda on: monkeypatch.setattr(Node, "is_train", on)
+
+
+def test_every_operator_is_declared_or_listed():
+    assert {case["op"] for case in CASES if function_of(case["op"]) is None} == LATER
+
+
+def close(actual, expected, name):
+    assert actual.shape == expected.shape
+    assert actual.dtype == expected.dtype
+    if expected.dtype.kind != "f":
+        np.testing.assert_array_equal(actual, expected)
+        return
+    rtol = 1e-2 if expected.dtype == np.float16 else 1e-4 if name in LOOSE else 1e-5
+    np.testing.assert_allclose(actual, expected, rtol=rtol, atol=max(rtol / 10, 1e-6))
+
+
+@pytest.mark.parametrize("case", WORKING, ids=name_of)
+def test_values_and_gradients_are_those_of_mxnet(case, training):
+    training(case.get("train", False))
+    inputs = [Node(array(ARRAYS[key])) for key in case["args"]]
+    with np.errstate(all="ignore"):
+        made = function_of(case["op"])(*inputs, **attributes_of(case))
+        outputs = made if isinstance(made, list) else [made]
+        assert isinstance(made, list) == case["list"]
+        for output, key in zip(outputs, case["outputs"], strict=True):
+            close(numpy_of(output.value), ARRAYS[key], case["op"])
+        if case.get("grads") and name_of(case) not in ERRORS_OF_MXNET:
+            heads = [Node(array(ARRAYS[key])) for key in case["head"]]
+            for g, x, key in zip(backward(outputs, heads, inputs), inputs, case["grads"], strict=True):
+                if key is not None:
+                    actual = np.zeros_like(numpy_of(x.value)) if g is None else numpy_of(g.value)
+                    close(actual, ARRAYS[key], case["op"])
+
+
+@pytest.mark.parametrize("case", FAILING, ids=name_of)
+def test_what_mxnet_refuses_is_refused(case):
+    inputs = [Node(array(ARRAYS[key])) for key in case["args"]]
+    with pytest.raises(MXNetError):
+        made = function_of(case["op"])(*inputs, **attributes_of(case))
+        for output in made if isinstance(made, list) else [made]:
+            output.value.wait_to_read()
