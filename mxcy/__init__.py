@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         ndarray,
         optimizer,
         random,
+        registry,
         symbol,
     )
     from . import initializer as init
@@ -70,6 +71,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "opt": ("optimizer", None),
     "optimizer": ("optimizer", None),
     "random": ("random", None),
+    "registry": ("registry", None),
     "rnd": ("random", None),
     "sym": ("symbol", None),
     "symbol": ("symbol", None),

@@ -43,14 +43,14 @@ cdef int require_writable(Array x, str op) except -1
 cdef extern from *:
     """
     // A new reference made in C, returned as an object without counting it once more.
-    #define MXCY_STEAL(reference) (reference)
+    #define mxcy_steal(reference) (reference)
     """
     ctypedef struct Type "PyTypeObject":
         void (*tp_dealloc)(PyObject*) noexcept
         PyObject* (*tp_alloc)(Type*, Py_ssize_t) noexcept
         void (*tp_free)(void*) noexcept
         Type* tp_base
-    object steal "MXCY_STEAL"(PyObject*)
+    object steal "mxcy_steal"(PyObject*)
     Type* type_of "Py_TYPE"(PyObject*)
     PyObject* revive "PyObject_Init"(PyObject*, Type*)
     void decref "Py_DECREF"(PyObject*)

@@ -28,7 +28,7 @@ from .errors import ArgumentError, ArgumentTypeError, OutOfMemory, ShapeError, m
 
 cdef extern from *:
     """
-    #define MXCY_IS_HEAP_TYPE(type) PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)
+    #define mxcy_is_heap_type(type) PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)
     static inline void mxcy_clear_weakrefs(PyObject* o) {
       PyObject** list = (PyObject**)((char*)o + Py_TYPE(o)->tp_weaklistoffset);
       if (*list) PyObject_ClearWeakRefs(o);
@@ -42,7 +42,7 @@ cdef extern from *:
       type->tp_free = PyObject_Free;
     }
     """
-    bint is_heap_type "MXCY_IS_HEAP_TYPE"(Type*)
+    bint is_heap_type "mxcy_is_heap_type"(Type*)
     void leave_collector "mxcy_leave_collector"(Type*)
     void clear_weakrefs "mxcy_clear_weakrefs"(PyObject*)
     void* PyMem_Malloc(size_t)
@@ -455,7 +455,8 @@ cdef class Array:
 def register_face(cls, *, bint zero_dim):
     """Make a subclass of `Array` without fields the class of arrays; return its number.
 
-    `zero_dim=False`: what would have no axes gets shape (1,). Classes live for ever once registered.
+    `zero_dim=False`: what would have no axes gets shape (1,). The class must have no instances yet, and
+    lives for ever.
     """
     global n_faces
     if not issubclass(cls, Array) or cls.__dictoffset__ or cls.__basicsize__ != Array.__basicsize__:
@@ -504,11 +505,12 @@ def empty(shape, dtype, int face=0, int context=CPU):
 def as_face(Array x, int face):
     """Return a view of all of `x` in the class of a face."""
     cdef int64_t one = 1, step = ITEMSIZE[x.dtype_code]
-    cdef int64_t* dims = x.dims
+    _face(face)
+    cdef bint needs_axis = x.ndim_ == 0 and not faces[face].zero_dim
+    cdef int64_t* shape = &one if needs_axis else x.dims
+    cdef int64_t* strides = &step if needs_axis else x.dims + x.ndim_
     x.var.refs.fetch_add(1)
-    if x.ndim_ == 0 and not faces[_face(face)].zero_dim:
-        return adopt_var(x.var, face, x.offset, 1, &one, &step, x.dtype_code, x.read_only)
-    return adopt_var(x.var, face, x.offset, x.ndim_, dims, dims + x.ndim_, x.dtype_code, x.read_only)
+    return adopt_var(x.var, face, x.offset, x.ndim_ + needs_axis, shape, strides, x.dtype_code, x.read_only)
 
 
 # --- the rest of the interface, from the modules that fill in `lent` ------------------------------

@@ -63,15 +63,15 @@ cdef extern from "dtype.hpp" namespace "mxcy" nogil:
 cdef extern from *:
     """
     #if PY_VERSION_HEX >= 0x030D0000
-    #define MXCY_FINALIZING() Py_IsFinalizing()
+    #define mxcy_finalizing() Py_IsFinalizing()
     #else
-    #define MXCY_FINALIZING() _Py_IsFinalizing()
+    #define mxcy_finalizing() _Py_IsFinalizing()
     #endif
     static inline bool mxcy_scale(int64_t stride, int64_t item, int64_t* bytes) {
       return !__builtin_mul_overflow(stride, item, bytes);
     }
     """
-    bint finalizing "MXCY_FINALIZING"() nogil
+    bint finalizing "mxcy_finalizing"() nogil
     bint Py_IsInitialized() nogil
     ctypedef struct GilState "PyGILState_STATE":
         pass

@@ -16,14 +16,10 @@ from contextvars import Context
 from numpy._core import umath
 
 from . import _failures
-from .errors import EngineError, problem
-
-from ._engine_native cimport *
-
-from cpython.exc cimport PyErr_CheckSignals, PyErr_Occurred
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libcpp.vector cimport vector
 
+from ._engine_native cimport *
 
 cdef bytes PACKAGE = (os.path.dirname(os.path.abspath(__file__)) + os.sep).encode()
 cdef const char* package = PACKAGE
@@ -244,10 +240,7 @@ cdef void call_python(Links* links, Result& result):
         run_end(links, begin)
         if exception is None:
             return
-    exception = _failures.wrapped(exception)
-    pair = (exception, exception.__traceback__)
-    Py_INCREF(pair)
-    result.exception = <PyObject*>pair
+    result.exception = with_traceback(_failures.wrapped(exception))
     result.status = -1
     result.failure.kind = FAIL_PYTHON
 
@@ -331,7 +324,7 @@ cdef int push_tracked(Request& r) except -1:
     cdef Links* links
     cdef bint wants_result = sync_depth > 0 or has_exports(r)
     cdef Op* op = r.op
-    sweep()
+    sweep_some()
     try:
         if not has_room(op.bytes):
             make_room(op.bytes)
@@ -358,16 +351,12 @@ cdef int push_tracked(Request& r) except -1:
         return run_suspended(links, waiter)
     name = op.name.decode()
     dispose(links)
-    raise EngineError(problem(name, None, "writes a variable that the operation which calls it only reads",
-                              "name it among the writes of the outer operation"))
+    raise _failures.refused(name, outcome)
 
 
 cdef int run_suspended(Links* links, Waiter& waiter) except -1:
     """From inside an operation, on its variables and others: waits for the others and runs at once."""
     try:
-        if engine_self.abandoned:
-            wait_cancel(waiter)
-            raise EngineError("the engine has stopped with operations unfinished")
         sleep_on(waiter)
     except:
         withdraw(links)
@@ -423,20 +412,24 @@ cdef int wait(CVar* var, bint for_write) except -1:
 
 cdef int wait_tracked(CVar* var, bint for_write) except -1:
     cdef Waiter waiter
+    cdef Outcome outcome
     sweep()
     if is_serial:
         twin.wait(var_handle(var), for_write)
         return 0
     pool_hold(var)
     try:
-        if not wait_begin(waiter, var, for_write):
+        outcome = wait_begin(waiter, var, for_write)
+        if outcome == NEVER:
+            raise _failures.refused("wait", outcome)
+        if outcome == QUEUED:
             sleep_on(waiter)
         if hook_on.load():
             _engine_threaded.deliver_events()
         deliver_notices(var)
         return raise_error_of(var)
     finally:
-        pool_drop(var)
+        pool_release(var)
 
 
 cdef int wait_all() except -1:
@@ -446,8 +439,7 @@ cdef int wait_all() except -1:
         twin.waitall()
         return 0
     if current != NULL:
-        raise EngineError(problem("waitall", None, "called from inside an operation, which is not complete "
-                                  "before it returns", "wait for single arrays"))
+        raise _failures.refused("waitall", NEVER)
     if not wait_all_begin(waiter):
         sleep_on(waiter)
     if hook_on.load():
@@ -504,7 +496,8 @@ def _set_bounds(size_t operations, size_t nbytes):
 
 
 def _counters():
-    return engine_self.pending, engine_self.pending_bytes, count_unseen()
+    cdef Counters counters = count()
+    return counters.operations, counters.nbytes, counters.unseen_errors
 
 
 def _record_events(bint on):

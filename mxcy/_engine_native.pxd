@@ -54,13 +54,8 @@ cdef extern from "engine.hpp" namespace "mxcy" nogil:
         uint64_t thread
         int64_t start_ns
         int64_t end_ns
-    cdef cppclass Engine:
-        size_t pending
-        size_t pending_bytes
-        bint abandoned
 
 cdef extern from "engine.hpp" namespace "mxcy::engine" nogil:
-    Engine* engine_self "mxcy::engine::self"
     atomic[float] inline_limit
     atomic[cbool] hook_on
     atomic[size_t] notice_count
@@ -72,7 +67,7 @@ cdef extern from "engine.hpp" namespace "mxcy::engine" nogil:
         int n_reads
         int n_writes
     cdef enum Outcome:
-        QUEUED, RUN_HERE, SUSPENDED, MISUSE
+        QUEUED, RUN_HERE, SUSPENDED, NEVER
     cppclass Result:
         Result()
         int status
@@ -94,7 +89,7 @@ cdef extern from "engine.hpp" namespace "mxcy::engine" nogil:
     int64_t run_begin(Links* links)
     void run_end(Links* links, int64_t begin)
     Error* finish(Links* links, Result& result)
-    bint wait_begin(Waiter& waiter, CVar* var, bint for_write)
+    Outcome wait_begin(Waiter& waiter, CVar* var, bint for_write)
     bint wait_all_begin(Waiter& waiter)
     bint wait_slice(Waiter& waiter, int milliseconds)
     void wait_cancel(Waiter& waiter)
@@ -104,9 +99,14 @@ cdef extern from "engine.hpp" namespace "mxcy::engine" nogil:
     void set_error(CVar* var, Error* error)
     void error_release(Error* error)
     vector[Error*] take_unseen()
-    size_t count_unseen()
+    cppclass Counters:
+        size_t operations
+        size_t nbytes
+        size_t unseen_errors
+    Counters count()
     vector[Notice*] take_notices(CVar* var)
     void sweep()
+    void sweep_some()
     vector[Event] take_events(size_t at_least)
     cppclass Callbacks:
         void (*thread_main)(int lane) noexcept nogil
@@ -132,7 +132,6 @@ cdef extern from "pool.hpp" namespace "mxcy::pool" nogil:
     CVar* pool_import "mxcy::pool::import_var" (char* data, size_t nbytes, PyObject* owner)
     void pool_release "mxcy::pool::release" (CVar* var)
     void pool_hold "mxcy::pool::hold" (CVar* var)
-    void pool_drop "mxcy::pool::drop" (CVar* var)
     char* pool_ensure_data "mxcy::pool::ensure_data" (CVar* var)
     void pool_set_limit "mxcy::pool::set_limit" (size_t nbytes)
     void pool_trim "mxcy::pool::trim" ()
@@ -211,10 +210,15 @@ cdef inline list take_reports(CVar* var):
     return reports
 
 
-cdef inline Error* error_from(exception, const char* name):
-    """An error that raises this exception, with the traceback it has now."""
-    cdef Failure failure
+cdef inline PyObject* with_traceback(exception):
+    """What Error.exception holds: an exception and the traceback that it has now (a new reference)."""
     pair = (exception, exception.__traceback__)
     Py_INCREF(pair)
+    return <PyObject*>pair
+
+
+cdef inline Error* error_from(exception, const char* name):
+    """An error that raises this exception."""
+    cdef Failure failure
     failure.kind = FAIL_PYTHON
-    return make_error(failure, name, <PyObject*>pair)
+    return make_error(failure, name, with_traceback(exception))

@@ -8,7 +8,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 
-from .errors import ArgumentError, ArgumentTypeError, EngineError, OutOfMemory, message, wrap
+from .errors import ArgumentError, ArgumentTypeError, EngineError, OutOfMemory, message, problem, wrap
 
 __all__ = [
     "bad_bound",
@@ -21,6 +21,7 @@ __all__ = [
     "fp_mask",
     "out_of_memory",
     "print_unseen",
+    "refused",
     "report_fp",
     "with_note",
     "wrapped",
@@ -160,6 +161,24 @@ _ACTIONS: tuple[Callable[[str, str, int, object, Place], None], ...] = (
 def out_of_memory(nbytes: int) -> OutOfMemory:
     """Return the error for a buffer that the system does not give."""
     return OutOfMemory(message("allocate", None, "memory for an array", f"none for {nbytes:,} bytes"))
+
+
+def refused(name: str, outcome: int) -> EngineError:
+    """Return the error for a push or a wait that cannot come to an end; outcomes of native/engine.hpp."""
+    return EngineError(problem(name, None, *_REFUSALS[outcome]))
+
+
+_REFUSALS: dict[int, tuple[str, str | None]] = {
+    3: (
+        "writes a variable that the operation around it only reads",
+        "name it among the writes of the outer operation",
+    ),
+    4: (
+        "would wait for the end of the operation that calls it",
+        "name the variable among what the outer operation uses",
+    ),
+    5: ("would wait for an operation that the exit of the program no longer waits for", None),
+}
 
 
 def bad_variable(argument: str, value: object) -> ArgumentTypeError:

@@ -23,9 +23,9 @@ from .errors import ArgumentError, ArgumentTypeError, message, problem
 
 cdef extern from *:
     """
-    #define MXCY_NUMBERS(type) ((void**)(type)->tp_as_number)  // function pointers, one after the other
+    #define mxcy_numbers(type) ((void**)(type)->tp_as_number)  // function pointers, one after the other
     """
-    void** number_slots "MXCY_NUMBERS"(Type*)
+    void** number_slots "mxcy_numbers"(Type*)
     Type PyFloat_Type, PyLong_Type
     double PyFloat_AS_DOUBLE(PyObject*)
     long long PyLong_AsLongLongAndOverflow(PyObject*, int*) except? -1

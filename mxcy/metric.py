@@ -469,7 +469,7 @@ class Perplexity(EvalMetric):
             loss = -nd.log(nd.maximum(probability, 1e-10))
             count: Any = label.size
             if self.ignore_label is not None:
-                counted = (classes != self.ignore_label).astype(pred.dtype)
+                counted = nd.not_equal(classes, self.ignore_label).astype(pred.dtype)
                 loss, count = loss * counted, nd.sum(counted)
             self.accumulate(nd.sum(loss), count)
 

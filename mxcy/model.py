@@ -64,7 +64,8 @@ def params_path(prefix: str, epoch: int) -> str:
 def split_params(loaded: Any, path: str) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
     """Return arguments and states from arrays named `arg:weight` and `aux:mean`."""
     params: dict[str, dict[str, NDArray]] = {"arg": {}, "aux": {}}
-    for key, value in (loaded if isinstance(loaded, dict) else {"": None}).items():
+    named: dict[str, Any] = loaded if isinstance(loaded, dict) else {"": None}
+    for key, value in named.items():
         kind, _, name = key.partition(":")
         if kind not in params or not name:
             got = f"{key!r}" if key else "arrays without names"

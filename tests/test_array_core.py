@@ -120,8 +120,11 @@ def test_a_face_is_a_class_without_fields():
     for wrong in (Fat, int):
         with pytest.raises(ArgumentTypeError, match="__slots__"):
             _array.register_face(wrong, zero_dim=True)
-    with pytest.raises(ArgumentError):
-        _array.empty(3, "int8", 99)
+    for face in (-1, 99):
+        with pytest.raises(ArgumentError, match="a number below"):
+            _array.empty(3, "int8", face)
+        with pytest.raises(ArgumentError, match="a number below"):
+            _array.as_face(make([1.0]), face)
     with pytest.raises(ArgumentError, match="expected one of add, "):
         _array.set_operator(FACE, "plus", None)
 

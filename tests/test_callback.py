@@ -76,7 +76,10 @@ def test_training_metric_is_logged_now_and_then(logged):
         log(batch(number, measure))
     callback.log_train_metric(1)(batch(0))
 
-    assert logged.messages == ["Iter[0] Batch[0] Train-accuracy=0.500000", "Iter[0] Batch[2] Train-accuracy=nan"]
+    assert logged.messages == [
+        "Iter[0] Batch[0] Train-accuracy=0.500000",
+        "Iter[0] Batch[2] Train-accuracy=nan",
+    ]
 
 
 def test_validation_metric_is_logged(logged):
@@ -92,7 +95,9 @@ def test_checkpoints_are_saved_every_few_epochs(logged, tmp_path):
     for epoch in range(5):
         save(epoch, net, {"fc_weight": nd.ones((2, 3))}, {"moving": nd.ones(1)})
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a-0002.params", "a-0004.params", "a-symbol.json"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+
+    assert names == ["a-0002.params", "a-0004.params", "a-symbol.json"]
     assert logged.messages[0] == f'Saved checkpoint to "{tmp_path}/a-0002.params"'
 
     symbol, args, auxs = mx.model.load_checkpoint(str(tmp_path / "a"), 4)
@@ -103,7 +108,8 @@ def test_checkpoints_are_saved_every_few_epochs(logged, tmp_path):
 
 
 def test_modules_are_saved_every_few_epochs(logged, tmp_path):
-    module = mx.mod.Module(mx.sym.SoftmaxOutput(mx.sym.Variable("data") * mx.sym.Variable("w"), name="softmax"))
+    product = mx.sym.Variable("data") * mx.sym.Variable("w")
+    module = mx.mod.Module(mx.sym.SoftmaxOutput(product, name="softmax"))
     module.bind([("data", (2, 3))], [("softmax_label", (2,))])
     module.init_params(arg_params={"w": nd.ones((2, 3))})
     module.init_optimizer()
@@ -111,7 +117,9 @@ def test_modules_are_saved_every_few_epochs(logged, tmp_path):
     for epoch in range(3):
         save(epoch)
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["m-0002.params", "m-0002.states", "m-symbol.json"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+
+    assert names == ["m-0002.params", "m-0002.states", "m-symbol.json"]
     assert logged.messages[-2:] == [
         f'Saved checkpoint to "{tmp_path}/m-0002.params"',
         f'Saved optimizer state to "{tmp_path}/m-0002.states"',

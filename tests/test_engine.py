@@ -322,6 +322,24 @@ def test_python_worker_that_waits_does_not_keep_others_from_running():
 
 
 @threaded
+def test_wait_for_something_that_waits_for_this_operation_is_refused():
+    """Operation `outer` uses c without saying so; what was pushed before on c has to wait for `outer`."""
+    a, b, c, gate = zeros(), zeros(), zeros(), zeros()
+
+    def outer():
+        with pytest.raises(EngineError, match="wait: would wait for the end of the operation"):
+            _engine.wait(c)
+        with pytest.raises(EngineError, match="mix: would wait for the end of the operation"):
+            _testing.mix([a], [c])
+
+    with written(gate):
+        _engine.push(outer, reads=[gate], writes=[a])
+        _testing.mix([b], [a])
+        _testing.mix([c], [b])
+    _engine.wait(c)
+
+
+@threaded
 def test_waitall_inside_an_operation_is_refused():
     with pytest.raises(EngineError, match="waitall"):
         _engine.push(_engine.waitall, name="outer")

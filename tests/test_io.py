@@ -101,7 +101,7 @@ def test_shuffle_draws_the_orders_that_mxnet_draws(last):
     assert epochs(3, X, Y, 4, shuffle=True, last_batch_handle=last) == SHUFFLED[last]
 
 
-@given(st.integers(1, 30), st.integers(1, 12), st.booleans(), st.sampled_from(["pad", "discard", "roll_over"]))
+@given(st.integers(1, 30), st.integers(1, 12), st.booleans(), st.sampled_from(sorted(SHUFFLED)))
 def test_rows_stay_together_and_epochs_are_complete(rows, batch_size, shuffle, last):
     data = NDArrayIter(np.arange(rows * 2).reshape(rows, 2), np.arange(rows), batch_size, shuffle, last)
     seen = []
@@ -183,7 +183,7 @@ def test_data_of_a_shuffled_epoch_is_in_its_order():
         (ValueError, "at least one row", {"data": X[:0]}),
         (ValueError, "rows along the first axis", {"data": nd.array(3)}),
         (ValueError, "at least 1, got 0", {"data": X, "batch_size": 0}),
-        (ValueError, "one of 'pad', 'discard', 'roll_over', got 'foo'", {"data": X, "last_batch_handle": "foo"}),
+        (ValueError, "one of 'pad', 'discard', 'roll_over'", {"data": X, "last_batch_handle": "foo"}),
     ],
 )
 def test_bad_arguments_are_named(error, match, arguments):
@@ -208,7 +208,9 @@ def test_description_is_a_pair_with_dtype_and_layout():
 
 
 def test_batch_says_its_shapes():
-    assert str(DataBatch([nd.ones((3, 2))], [nd.ones(3)])) == "DataBatch: data shapes: [(3, 2)] label shapes: [(3,)]"
+    both = DataBatch([nd.ones((3, 2))], [nd.ones(3)])
+
+    assert str(both) == "DataBatch: data shapes: [(3, 2)] label shapes: [(3,)]"
     assert str(DataBatch([nd.ones(3)])) == "DataBatch: data shapes: [(3,)] label shapes: None"
     for arguments in ({"data": nd.ones(3)}, {"data": [nd.ones(3)], "label": nd.ones(3)}):
         with pytest.raises(AssertionError, match="a list of NDArrays"):

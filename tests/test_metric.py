@@ -59,7 +59,7 @@ def test_values_are_mxnets(measure, batches, expected, total, count):
     ("error", "match", "measure", "batch"),
     [
         (ValueError, "labels 2 does not match shape of predictions 4", metric.Accuracy(), ([2, 1], P)),
-        (AssertionError, "expected 4, one for each row of predictions, got 2", metric.CrossEntropy(), ([2, 1], P)),
+        (AssertionError, "expected 4, one for each row of .*, got 2", metric.CrossEntropy(), ([2, 1], P)),
         (AssertionError, "shape mismatch: .2,. vs. .4, 3.", metric.Perplexity(None), ([2, 1], P)),
         (ValueError, "top_k.*at most the number of classes, 3", metric.TopKAccuracy(5), (L, P)),
         (AssertionError, "at most 2 dimensions", metric.TopKAccuracy(2), (L, [[P]])),
@@ -180,7 +180,8 @@ def test_functions_of_numpy():
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("acc", metric.Accuracy), ("Accuracy", metric.Accuracy), ("ce", metric.CrossEntropy), ("mse", metric.MSE),
+    [("acc", metric.Accuracy), ("Accuracy", metric.Accuracy), ("ce", metric.CrossEntropy),
+     ("mse", metric.MSE),
      ("crossentropy", metric.CrossEntropy), ("nll_loss", metric.NegativeLogLikelihood), ("rmse", metric.RMSE),
      ("composite", metric.CompositeEvalMetric), ("loss", metric.Loss), ('["mae", {}]', metric.MAE)],
 )  # fmt: skip
@@ -207,7 +208,7 @@ def test_configuration_makes_an_equal_metric():
 
 @pytest.mark.parametrize(
     ("argument", "match"),
-    [("acuracy", "did you mean accuracy"), ("cross-entropy", "is not registered"), (3, "must be of string type")],
+    [("acuracy", "did you mean accuracy"), ("cross-entropy", "is not registered"), (3, "string type")],
 )
 def test_create_names_what_it_cannot_make(argument, match):
     with pytest.raises(AssertionError, match=match) as caught:

@@ -1,56 +1,26 @@
-"""Modules: training steps, logs and files are those of MXNet 1.9.1."""
+"""Modules: training steps and logs are those of MXNet 1.9.1."""
 
 import logging
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from module_cases import MLP, PARAMS, bound_module, data, golden_module, network
 
 import mxcy as mx
 from mxcy import nd
-from mxcy.io import DataBatch, DataDesc, NDArrayIter
-
-GOLDEN = Path(__file__).parent / "golden"
-MLP = np.load(GOLDEN / "mlp.npz")
-PARAMS = ("fc1_weight", "fc1_bias", "fc2_weight", "fc2_bias")
-
-
-def network(hidden=8):
-    x = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=hidden, name="fc1")
-    x = mx.sym.Activation(x, act_type="relu", name="relu1")
-    return mx.sym.SoftmaxOutput(mx.sym.FullyConnected(x, num_hidden=3, name="fc2"), name="softmax")
-
-
-def data(rows=20, batch_size=8, columns=5, **options):
-    """Rows whose class is where the first three columns are largest."""
-    values = np.random.default_rng(3).random((rows, columns), np.float32)
-    return NDArrayIter(values, values[:, :3].argmax(axis=1), batch_size, **options)
+from mxcy.io import DataBatch, DataDesc
 
 
 @pytest.fixture
 def bound():
-    module = mx.mod.Module(network())
-    module.bind(data().provide_data, data().provide_label)
-    module.init_params(mx.init.Xavier())
-    return module
-
-
-@pytest.fixture
-def golden():
-    """The module of the golden checkpoint, and its batch."""
-    module = mx.mod.Module.load(str(GOLDEN / "mlp"), 1)
-    module.bind([("data", (4, 5))], [("softmax_label", (4,))], inputs_need_grad=True)
-    return module, DataBatch([nd.array(MLP["data"])], [nd.array(MLP["label"])])
+    return bound_module()
 
 
 # -- one step -------------------------------------------------------------------------------------------
 
 
-def test_outputs_and_gradients_are_mxnets(golden):
-    module, batch = golden
+def test_outputs_and_gradients_are_mxnets():
+    module, batch = golden_module()
     module.forward_backward(batch)
     gradients = module._exec_group.gradients
 
@@ -60,8 +30,8 @@ def test_outputs_and_gradients_are_mxnets(golden):
         np.testing.assert_allclose(gradients[name].asnumpy(), MLP[f"grad_{name}"], rtol=1e-4, atol=1e-6)
 
 
-def test_five_steps_end_at_mxnets_weights(golden):
-    module, batch = golden
+def test_five_steps_end_at_mxnets_weights():
+    module, batch = golden_module()
     module.init_optimizer(optimizer_params={"learning_rate": 0.1, "momentum": 0.9, "wd": 0.01})
     for _ in range(5):
         module.forward_backward(batch)
@@ -232,7 +202,7 @@ def test_wrong_data_shapes_are_errors(match, shapes):
 
 
 def test_wrong_names_are_named():
-    with pytest.raises(ValueError, match=r"data_names=\['foo'\].*Did you mean one of:\n\tdata\n\tsoftmax_label"):
+    with pytest.raises(ValueError, match=r"data_names=\['foo'\].*mean one of:\n\tdata\n\tsoftmax_label"):
         mx.mod.Module(network(), data_names=["foo"])
     with pytest.raises(ValueError, match="fixed_param_names"):
         mx.mod.Module(network(), fixed_param_names=["foo"])
@@ -473,8 +443,10 @@ def test_fit_may_be_called_again(bound, caplog):
     bound.fit(data(), num_epoch=2, begin_epoch=1, force_init=True, optimizer_params={"learning_rate": 9})
 
     assert caplog.messages == [
-        "Already bound, ignoring bind()", "Already bound, ignoring bind()", "optimizer already initialized, ignoring..."
-    ]  # fmt: skip
+        "Already bound, ignoring bind()",
+        "Already bound, ignoring bind()",
+        "optimizer already initialized, ignoring...",
+    ]
     assert bound._optimizer.lr == 0.01
 
 
@@ -483,7 +455,7 @@ def test_callbacks_see_the_loop():
     module = mx.mod.Module(network())
     module.fit(
         data(), data(), ["acc", "ce"], num_epoch=1, validation_metric="ce",
-        epoch_end_callback=[lambda epoch, symbol, args, auxs: seen.append((epoch, symbol.name, sorted(args), auxs))],
+        epoch_end_callback=[lambda n, net, args, auxs: seen.append((n, net.name, sorted(args), auxs))],
         batch_end_callback=[lambda p: seen.append((p.epoch, p.nbatch, p.locals["data_batch"].pad))],
         eval_batch_end_callback=lambda p: seen.append(("eval", p.nbatch)),
         eval_end_callback=lambda p: seen.append(("end", p.nbatch, p.eval_metric.name)),
@@ -516,6 +488,20 @@ def test_score_takes_metrics_and_stops_early(bound):
     assert counted.num_inst == 8  # one batch was taken to see that it is enough
 
 
+def test_labels_go_by_the_order_of_their_shapes():
+    x = mx.sym.Variable("data")
+    outputs = [mx.sym.LinearRegressionOutput(x, name=name) for name in ("a", "b")]
+    module = mx.mod.Module(mx.sym.Group(outputs), label_names=["a_label", "b_label"])
+    module.bind([("data", (2, 1))], [("b_label", (2, 1)), ("a_label", (2, 1))])
+    module.init_params()
+    batch = DataBatch([nd.zeros((2, 1))], [nd.ones((2, 1)), nd.full((2, 1), 3)])
+    measure = mx.metric.MSE(output_names=["a_output"], label_names=["a_label"])
+    module.forward(batch)
+    module.update_metric(measure, batch.label)
+
+    assert measure.get()[1] == 9
+
+
 def test_predict_joins_batches(bound):
     source = data()
     merged = bound.predict(source)
@@ -534,104 +520,6 @@ def test_predict_joins_batches(bound):
     assert (bound.predict(first.asnumpy()).asnumpy() == merged[:8].asnumpy()).all()
     with pytest.raises(ValueError, match="an NDArray or a DataIter, got int"):
         bound.predict(3)
-
-
-# -- files ----------------------------------------------------------------------------------------------
-
-
-def test_checkpoint_files_are_mxnets_byte_for_byte(tmp_path):
-    symbol, args, auxs = mx.model.load_checkpoint(str(GOLDEN / "mlp"), 1)
-    mx.model.save_checkpoint(str(tmp_path / "mlp"), 1, symbol, args, auxs)
-    module = mx.mod.Module.load(str(GOLDEN / "mlp"), 1)
-    module.bind([("data", (4, 5))], [("softmax_label", (4,))])
-    module.save_checkpoint(str(tmp_path / "module"), 1)
-
-    for name in ("mlp", "module"):
-        for end in ("symbol.json", "0001.params"):
-            assert (tmp_path / f"{name}-{end}").read_bytes() == (GOLDEN / f"mlp-{end}").read_bytes()
-
-
-def test_training_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(tmp_path):
-    prefix, options = str(tmp_path / "m"), {"learning_rate": 0.1, "momentum": 0.9}
-
-    def step(module, batches):
-        for batch in batches:
-            module.forward_backward(batch)
-            module.update()
-
-    first = mx.mod.Module(network())
-    first.bind(data().provide_data, data().provide_label)
-    first.init_params(mx.init.Xavier())
-    first.init_optimizer(optimizer_params=options)
-    step(first, data())
-    first.save_checkpoint(prefix, 3, save_optimizer_states=True)
-
-    second = mx.mod.Module.load(prefix, 3, load_optimizer_states=True)
-    assert second.params_initialized
-    second.bind(data().provide_data, data().provide_label)
-    second.init_optimizer(optimizer_params=options)
-    for module in (first, second):
-        step(module, data())
-
-    for name, value in first.get_params()[0].items():
-        assert (second.get_params()[0][name].asnumpy() == value.asnumpy()).all()
-
-    first.save_optimizer_states(prefix)
-    second.load_optimizer_states(prefix)
-    with pytest.raises(OSError) as caught:
-        second.load_optimizer_states(prefix + "-none")
-    assert isinstance(caught.value, mx.MXNetError)
-
-
-def test_a_new_process_predicts_the_same(bound, tmp_path):
-    prefix = str(tmp_path / "m")
-    bound.save_checkpoint(prefix, 1)
-    values = nd.array(np.random.default_rng(0).random((8, 5)))
-    nd.save(str(tmp_path / "x"), values)
-    code = (
-        "import sys, mxcy as mx\n"
-        "prefix, x, out = sys.argv[1:]\n"
-        "module = mx.mod.Module.load(prefix, 1)\n"
-        "module.bind([('data', (8, 5))], for_training=False)\n"
-        "mx.nd.save(out, module.predict(mx.nd.load(x)[0]))\n"
-    )
-    command = [sys.executable, "-c", code, prefix, str(tmp_path / "x"), str(tmp_path / "y")]
-    environment = os.environ | {"PYTHONPATH": str(GOLDEN.parent.parent)}
-    subprocess.run(command, check=True, env=environment, timeout=120)
-
-    assert (nd.load(str(tmp_path / "y"))[0].asnumpy() == bound.predict(values).asnumpy()).all()
-
-
-def test_parameters_in_a_file(bound, tmp_path):
-    path = str(tmp_path / "p")
-    bound.save_params(path)
-    before = bound.get_params()[0]
-    bound.init_params(mx.init.One(), force_init=True)
-    bound.load_params(path)
-
-    for name, value in before.items():
-        assert (bound.get_params()[0][name].asnumpy() == value.asnumpy()).all()
-
-
-@pytest.mark.parametrize("content", [{"foo": nd.ones(3)}, {"arg:": nd.ones(3)}, [nd.ones(2)]])
-def test_files_that_are_no_checkpoints_are_refused(bound, tmp_path, content):
-    nd.save(str(tmp_path / "m-0001.params"), content)
-    with pytest.raises(ValueError, match="expected names that begin with 'arg:' or 'aux:'") as caught:
-        mx.model.load_params(str(tmp_path / "m"), 1)
-    assert isinstance(caught.value, mx.MXNetError)
-    with pytest.raises(ValueError):
-        bound.load_params(str(tmp_path / "m-0001.params"))
-
-
-def test_checkpoints_that_are_not_there_or_empty(tmp_path, caplog):
-    with pytest.raises(FileNotFoundError) as caught:
-        mx.mod.Module.load(str(tmp_path / "m"), 1)
-    assert isinstance(caught.value, mx.MXNetError)
-
-    nd.save(str(tmp_path / "m-0001.params"), [])
-
-    assert mx.model.load_params(str(tmp_path / "m"), 1) == ({}, {})
-    assert "is empty" in caplog.text
 
 
 def test_monitor_is_installed_in_every_executor(bound):

@@ -34,6 +34,7 @@ class ExecutorGroup:
         self.context = context
         self.param_names = param_names
         self._bound_labels = label_shapes
+        self.label_names = [desc.name for desc in label_shapes]
         arguments = set(symbol.list_arguments())
         inputs = [desc for desc in [*data_shapes, *label_shapes] if desc.name in arguments]
         shapes = {desc.name: desc.shape for desc in inputs}
@@ -72,7 +73,7 @@ class ExecutorGroup:
         inferred = dict(zip(arguments, self.symbol.infer_shape_partial(**shapes)[0], strict=True))
         free = [name for name in arguments if name not in self.param_names and name not in shapes]
         shapes |= {name: inferred[name] for name in free if inferred[name] and 0 not in inferred[name]}
-        return self.executor.reshape(allow_up_sizing=True, **shapes)
+        return self.executor.reshape(allow_up_sizing=True, **shapes)  # type: ignore[arg-type]
 
     @property
     def output_shapes(self) -> list[tuple[str, tuple[int, ...]]]:
@@ -108,8 +109,9 @@ class ExecutorGroup:
     def trained(self) -> tuple[list[int], list[NDArray], list[NDArray]]:
         """Indices, gradients and weights of the parameters that have gradients."""
         with_grads = [(i, n) for i, n in enumerate(self.param_names) if self.gradients[n] is not None]
+        gradients: Any = [self.gradients[name] for _, name in with_grads]
         weights = [self.arguments[name] for _, name in with_grads]
-        return [i for i, _ in with_grads], [self.gradients[name] for _, name in with_grads], weights
+        return [i for i, _ in with_grads], gradients, weights
 
     def install_monitor(self, monitor: Any) -> None:
         """Let a monitor look at all results, also of executors for other shapes."""

@@ -434,7 +434,8 @@ class Module(BaseModule):
         if pre_sliced:
             (labels,) = labels
         outputs = dict(zip(self.output_names, self._exec_group.executor.outputs, strict=True))
-        eval_metric.update_dict(dict(zip(self._label_names, labels, strict=False)), outputs)
+        names = self._exec_group.label_names or self._label_names  # in the order of the batches
+        eval_metric.update_dict(dict(zip(names, labels, strict=False)), outputs)
 
     def get_states(self, merge_multi_context: bool = True) -> list:
         """Return the arrays of `state_names`."""

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <unordered_set>
 
 namespace mxcy {
 
@@ -28,6 +29,8 @@ void change(Var* var, uint64_t by) {  // mutex held, so there is no other writer
 uint64_t unit(const Access& a) { return a.write ? ONE_WRITE : ONE_READ; }
 
 bool conflicts(const Var* var, bool write) { return var->active_write || (write && var->active_reads); }
+
+bool is_free(const Var* var, bool for_write) { return !var->head && !conflicts(var, for_write); }
 
 void activate(Access* a) {
   if (a->write)
@@ -95,6 +98,29 @@ const Access* held_by_this_thread(const Var* var) {
     for (int i = 0; i < l->count; ++i)
       if (l->access[i].var == var && (!found || l->access[i].write)) found = &l->access[i];
   return found;
+}
+
+// Whether an access by this thread would wait for an operation that itself waits for one that this thread is
+// running: from what is queued on the variables of those, through all that is queued behind it.
+bool waits_for_this_thread(const Var* target, bool for_write) {
+  std::vector<const Access*> queues;
+  std::unordered_set<const Links*> blocked;
+  for (const Links* l = current; l; l = l->outer)
+    for (int i = 0; i < l->count; ++i) queues.push_back(l->access[i].var->head);
+  while (!queues.empty()) {
+    const Access* queued = queues.back();
+    queues.pop_back();
+    for (; queued; queued = queued->next) {
+      const Links* l = queued->links;
+      if (!l || !blocked.insert(l).second) continue;
+      for (int i = 0; i < l->count; ++i) {
+        const Access& a = l->access[i];
+        if (a.var == target && (a.write || for_write)) return true;
+        queues.push_back(a.queued ? a.next : a.var->head);
+      }
+    }
+  }
+  return false;
 }
 
 // The error that keeps an operation from running: of the first of its inputs that has one, or null.
@@ -181,10 +207,26 @@ static bool borrow(Links* l, bool& any) {
   return true;
 }
 
+// One that borrows runs before the operation around it ends; false if it has to wait for that end.
+static bool can_run_inside(const Links* l) {
+  for (int i = 0; i < l->count; ++i) {
+    const Access& a = l->access[i];
+    if (!a.borrowed && !is_free(a.var, a.write) && waits_for_this_thread(a.var, a.write)) return false;
+  }
+  return true;
+}
+
+static bool is_free(const Links* l) {
+  return std::all_of(l->access, l->access + l->count,
+                     [](const Access& a) { return a.borrowed || is_free(a.var, a.write); });
+}
+
 Outcome submit(Links* l, Waiter& waiter, bool wants_result) {
   bool borrows = false;
   if (current && !borrow(l, borrows)) return MISUSE;
   std::unique_lock<std::mutex> lock(self->mutex);
+  if (borrows && !can_run_inside(l)) return NEVER;
+  if (self->abandoned && !is_free(l)) return ABANDONED;
   l->sequence = self->next_sequence++;
   l->epoch = self->first_epoch + self->epochs.size() - 1;
   ++self->epochs.back();
@@ -193,7 +235,7 @@ Outcome submit(Links* l, Waiter& waiter, bool wants_result) {
     if (a.write) ++a.var->version;
     if (a.borrowed) continue;
     change(a.var, unit(a));
-    if (!a.var->head && !conflicts(a.var, a.write)) {
+    if (is_free(a.var, a.write)) {
       activate(&a);
     } else {
       append(a.var, &a);
@@ -349,17 +391,18 @@ Error* finish(Links* l, Result& result) {
 
 // --- waiting -----------------------------------------------------------------------------------
 
-bool wait_begin(Waiter& w, Var* var, bool for_write) {
-  if (current && held_by_this_thread(var)) return true;
+Outcome wait_begin(Waiter& w, Var* var, bool for_write) {
+  if (current && held_by_this_thread(var)) return RUN_HERE;
   std::unique_lock<std::mutex> lock(self->mutex);
-  if (!var->head && !conflicts(var, for_write)) return true;
+  if (is_free(var, for_write)) return RUN_HERE;
+  if (current && waits_for_this_thread(var, for_write)) return NEVER;
   w.access.waiter = &w;
   w.access.var = var;
   w.access.write = for_write;
   append(var, &w.access);
   add_waiter(w);
   wake(lock);
-  return false;
+  return QUEUED;
 }
 
 bool wait_all_begin(Waiter& w) {

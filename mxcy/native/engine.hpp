@@ -201,7 +201,7 @@ struct Request {
   Var** writes;
   int n_reads, n_writes;
 };
-enum Outcome { QUEUED = 0, RUN_HERE, SUSPENDED, MISUSE };
+enum Outcome { QUEUED = 0, RUN_HERE, SUSPENDED, MISUSE, NEVER, ABANDONED };  // see _failures.py
 
 inline bool runs_inline(const Request& r) {
   if (r.op->cost_ns > inline_limit.load(std::memory_order_relaxed)) return false;
@@ -217,7 +217,9 @@ bool has_exports(const Request& r);
 // Makes the list of accesses: duplicates collapse, a read that is also a write is a write.
 Links* link(const Request& r);
 // RUN_HERE: the caller runs it now.  SUSPENDED: the caller waits for `waiter`, enters and runs it.
-// MISUSE: it writes what an operation that encloses it only reads; nothing has happened.
+// MISUSE: it writes what an operation that encloses it only reads.  NEVER: it would wait for one that
+// waits for an operation that encloses it.  ABANDONED: for one that the exit has given up.  In all of these
+// cases nothing has happened.
 // QUEUED with wants_result: `waiter` will be told of the completion and of the error.
 Outcome submit(Links* links, Waiter& waiter, bool wants_result);
 void start(Links* links);       // mutex held: the calling thread runs it from now on
@@ -246,7 +248,7 @@ Error* outcome(Links* links, Result& result);                // the part before 
 void complete(Links* links, Result& result, Error* error);   // the part under it; dispose comes after
 
 // --- waiting: engine.cpp ---
-bool wait_begin(Waiter& waiter, Var* var, bool for_write);  // true: nothing to wait for
+Outcome wait_begin(Waiter& waiter, Var* var, bool for_write);  // RUN_HERE: nothing to wait for; NEVER
 bool wait_all_begin(Waiter& waiter);
 bool wait_slice(Waiter& waiter, int milliseconds);          // without the GIL; true: done
 void wait_cancel(Waiter& waiter);
@@ -261,12 +263,16 @@ void set_error(Var* var, Error* error);                             // owned ref
 void assign_error(Var* var, Error* error);                          // mutex held; borrowed reference
 void error_release(Error* error);
 std::vector<Error*> take_unseen();                                  // owned references, in order of push
-size_t count_unseen();
+struct Counters {
+  size_t operations, nbytes, unseen_errors;
+};
+Counters count();
 std::vector<Notice*> take_notices(Var* var);                        // owned; null: all
 void var_dies(Var* var);
 // References to Python objects that threads without the GIL have dropped: kept until somebody has it.
 void bury(_object* object);
 void sweep();                                                       // with the GIL
+void sweep_some();                                                  // only if there are many
 void record_event(const Op* op, int64_t start_ns, int64_t end_ns);  // for the profiler
 std::vector<Event> take_events(size_t at_least);
 int64_t now_ns();

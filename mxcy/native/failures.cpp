@@ -111,10 +111,11 @@ std::vector<Error*> take_unseen() {
   return taken;
 }
 
-size_t count_unseen() {
+Counters count() {
   std::lock_guard<std::mutex> lock(self->mutex);
   auto is_unseen = [](Error* e) { return !e->seen.load(); };
-  return size_t(std::count_if(self->unseen.begin(), self->unseen.end(), is_unseen));
+  auto unseen = std::count_if(self->unseen.begin(), self->unseen.end(), is_unseen);
+  return {self->pending, self->pending_bytes, size_t(unseen)};
 }
 
 // --- floating-point notices --------------------------------------------------------------------
@@ -184,6 +185,11 @@ void sweep() {
     buried.store(0, std::memory_order_release);
   }
   for (_object* object : taken) callbacks.decref(object);
+}
+
+void sweep_some() {
+  constexpr size_t MANY = 256;
+  if (buried.load(std::memory_order_relaxed) >= MANY) sweep();
 }
 
 // --- events ------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ void drop_references(Links* l) {
 // Takes back what other threads have returned.  Dropping references may run any Python code, which may
 // push, so each one is out of all lists at that time.
 void recycle(int c) {
+  if (!remote_list[c].load(std::memory_order_relaxed)) return;
   Links* l = remote_list[c].exchange(nullptr, std::memory_order_acquire);
   while (l) {
     Links* next = l->next;
@@ -118,11 +119,15 @@ void check_enter(Var* var, bool write, const char* name) {
 
 void check_leave(Var* var, bool write) { (write ? var->checked_writers : var->checked_readers).fetch_sub(1); }
 
+bool is_among(Var* var, Var** first, int count) { return std::find(first, first + count, var) != first + count; }
+
 void check_all(const Request& r, bool entering) {
-  for (int i = 0; i < r.n_writes; ++i)
+  for (int i = 0; i < r.n_writes; ++i) {
+    if (is_among(r.writes[i], r.writes, i)) continue;
     entering ? check_enter(r.writes[i], true, r.op->name) : check_leave(r.writes[i], true);
+  }
   for (int i = 0; i < r.n_reads; ++i) {
-    if (std::find(r.writes, r.writes + r.n_writes, r.reads[i]) != r.writes + r.n_writes) continue;
+    if (is_among(r.reads[i], r.writes, r.n_writes)) continue;
     entering ? check_enter(r.reads[i], false, r.op->name) : check_leave(r.reads[i], false);
   }
 }

@@ -5,6 +5,8 @@
 // array of shape (n, 3) and one of shape (3,)), so a block is a run of elements across rows; operands that
 // one stride cannot describe are gathered into a buffer first and results are scattered from one.
 #pragma once
+#include <algorithm>
+#include <cstdlib>
 #include "gather.hpp"
 #include "block_op.hpp"
 #include "program.hpp"
@@ -12,12 +14,15 @@
 namespace mxcy {
 
 constexpr int64_t SHORT_ROW = 32;
+constexpr int64_t COLUMN_BLOCK = 128;  // of a row, when rows are taken column by column
+constexpr int64_t CACHE_LINE = 64, CACHED_BYTES = 1 << 18;
 
 struct PointwiseOp final : BlockOp {
   Program* program;
   Space space;                 // operands: inputs, then outputs
   std::vector<Cell> scalars;
-  int64_t block = 0, blocks_per_row = 0;
+  int64_t block = 0, blocks_per_row = 0, rows = 0;
+  bool by_columns = false;
 
   ~PointwiseOp() override { program->release(); }
 
@@ -33,10 +38,11 @@ struct PointwiseOp final : BlockOp {
     block = program->block();
     int64_t inner = space.inner_length();
     if (by_rows()) {
-      if (block > inner) block = inner;
+      by_columns = reads_across();
+      block = std::min(by_columns ? COLUMN_BLOCK : block, inner);
       blocks_per_row = (inner + block - 1) / block;
-      int64_t units = space.size / inner * blocks_per_row;
-      return finish(for_each(units, program->cost_ns * block, run_rows, this));
+      rows = space.size / inner;
+      return finish(for_each(rows * blocks_per_row, program->cost_ns * block, run_rows, this));
     }
     block = BLOCK / repeating() * repeating();
     int64_t units = (space.size + block - 1) / block;
@@ -44,6 +50,21 @@ struct PointwiseOp final : BlockOp {
   }
 
  private:
+  // Whether an input is stored along another axis than the result (a transpose), so that neighbours in a
+  // row lie on different cache lines.  Then the same piece of all rows is taken before the next piece:
+  // the lines are used up while they are in the cache.
+  bool reads_across() const {
+    for (int k = 0; k < program->n_inputs; ++k) {
+      const int64_t inner = std::abs(space.inner_stride(k));
+      if (inner < CACHE_LINE || space.size * inner < CACHED_BYTES) continue;
+      for (int d = 0; d + 1 < space.ndim; ++d) {
+        const int64_t outer = std::abs(space.row(d)[k]);
+        if (outer && outer < inner) return true;
+      }
+    }
+    return false;
+  }
+
   // Elements of the inner axes that fit a block: blocks that are a multiple of it begin at a row.
   int64_t repeating() const {
     int64_t product = 1;
@@ -60,16 +81,21 @@ struct PointwiseOp final : BlockOp {
     Failure mine;
     take_fp_flags();
     Walker walker(op.space, op.space.ndim ? op.space.ndim - 1 : 0);
-    walker.seek(begin / op.blocks_per_row);
-    int64_t piece = begin % op.blocks_per_row, inner = op.space.inner_length();
+    int64_t row = op.by_columns ? begin % op.rows : begin / op.blocks_per_row;
+    int64_t piece = op.by_columns ? begin / op.rows : begin % op.blocks_per_row;
+    const int64_t inner = op.space.inner_length();
+    walker.seek(row);
     for (int64_t unit = begin; unit < end; ++unit) {
       int64_t first = piece * op.block;
       for (int k = 0; k < op.space.n; ++k) {
         int64_t step = op.space.inner_stride(k);
         registers.set(k, op.operands[k].data + walker.offset(k) + first * step, step);
       }
-      if (registers.run(inner - first < op.block ? inner - first : op.block, mine)) return op.report(mine);
-      if (++piece == op.blocks_per_row) {
+      if (registers.run(std::min(inner - first, op.block), mine)) return op.report(mine);
+      if (op.by_columns) {
+        walker.next();  // from the last row to the first
+        if (++row == op.rows) row = 0, ++piece;
+      } else if (++piece == op.blocks_per_row) {
         piece = 0;
         walker.next();
       }

@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .._array import Array
-from .._pointwise import Program, invoke
+from .._pointwise import invoke
 from .._reduce import reduce
 from ..dtypes import DTYPES, bfloat16, code_of
 from ..errors import ArgumentTypeError, AxisError, DTypeError, ShapeError, message, problem
-from ._operator import Operator, describe, unify_dtypes, unify_shapes
-from ._trace import SCALAR, Trace, resolve, trace
+from ._operator import Cache, Operator, describe, unify_dtypes, unify_shapes
+from ._trace import SCALAR, Trace, cast, resolve, trace
 
 __all__ = [
     "Elementwise",
@@ -29,8 +30,13 @@ INT64 = code_of(np.int64)
 
 def kind_of(dtype: Any) -> str:
     """The kind of a dtype: b, i, u, f or c (bfloat16 is a float)."""
-    dtype = np.dtype(dtype)
-    return "f" if dtype == bfloat16 else dtype.kind
+    found = _kinds.get(dtype)
+    if found is None:
+        found = _kinds[dtype] = "f" if np.dtype(dtype) == bfloat16 else np.dtype(dtype).kind
+    return found
+
+
+_kinds: dict[Any, str] = {}
 
 
 def rules_of(array: Any) -> str:
@@ -103,15 +109,22 @@ class Elementwise(Operator):
         super().__init__(*args, **options)
         self.kinds = kinds
         self.shapes = shapes
-        self._programs: dict = {}
+        self._programs = Cache()
+        # MXNet's `is_int` is an attribute that nothing reads.
+        self._read = frozenset(self.attributes) - {"is_int"}
         self._scalars = tuple(a.name for a in self.attributes.values() if a.is_scalar)
-        self._static = tuple(a.name for a in self.attributes.values() if not a.is_scalar)
+        self._static = tuple(
+            a.name for a in self.attributes.values() if not a.is_scalar and a.name in self._read
+        )
         self._plain = len(self.inputs) == 1 and not self.attributes
 
     def trace(self, dtypes: Sequence, attrs: dict) -> Trace:
         """Return the steps of the body for inputs of these dtypes."""
         arguments = dict.fromkeys(self._scalars, SCALAR) | {n: attrs[n] for n in self._static}
-        return trace(self.function, [*dtypes, *[None] * len(self._scalars)], arguments)
+        body = self.function
+        if self._scalars and dtypes[0].kind == "b":  # MXNet computes bool with a number in int64
+            body = lambda data, **options: self.function(cast(data, DTYPES[INT64]), **options)
+        return trace(body, [*dtypes, *[None] * len(self._scalars)], arguments)
 
     def infer_shape(self, in_shapes, attrs, out_shapes=None):
         """See `Operator.infer_shape`."""
@@ -139,41 +152,43 @@ class Elementwise(Operator):
     def compute(self, inputs, attrs, outs=None, is_train=False, face=None):
         """See `Operator.compute`."""
         try:
+            x = inputs[0]
             if self._plain:
-                (x,) = inputs
-                key = (rules_of(x), x.dtype)
+                key = (type(x), x.dtype)
             else:
-                key = (rules_of(inputs[0]), *[x.dtype for x in inputs], *[attrs[n] for n in self._static])
-            program = self._programs.get(key) or self._compile(key, inputs, attrs)
-        except (AttributeError, ValueError):
-            check_tensors(self, inputs, attrs)
-            raise
+                key = (type(x), *[i.dtype for i in inputs], *[attrs[n] for n in self._static])
+            program, convert, dtype = self._programs[key]
+        except (AttributeError, IndexError, KeyError):
+            program, convert, dtype = self._compile(inputs, attrs)
+            x = inputs[0]
         shape = None
-        if len(inputs) > 1 and inputs[0].shape != inputs[1].shape:
+        if len(inputs) > 1 and x.shape != inputs[1].shape:
             shape = broadcast_shapes(self.name, self.inputs, [x.shape for x in inputs])
         if outs is not None:
-            shape = inputs[0].shape if shape is None else shape
-            check_out(self, outs, (shape,), (DTYPES[program.out_dtypes[0]],))
-        if self._scalars:
-            dtype = np.dtype(inputs[0].dtype)
-            inputs = [*inputs, *[wrap_scalar(attrs[name], dtype) for name in self._scalars]]
+            check_out(self, outs, (x.shape if shape is None else shape,), (dtype,))
+        if convert is not None:
+            inputs = [*inputs, *[convert(attrs[name]) for name in self._scalars]]
         return invoke(program, inputs, outs)
 
-    def _compile(self, key: tuple, inputs: Sequence, attrs: dict) -> Program:
+    def _compile(self, inputs: Sequence, attrs: dict) -> tuple:
+        """(program, conversion of scalars if there are any, dtype of the result) for arrays like these."""
         check_tensors(self, inputs, attrs)
         dtypes = [np.dtype(x.dtype) for x in inputs]
+        dtype = dtypes[0]
+        rules = rules_of(inputs[0])
         out = None
-        if key[0] == "nd":
+        if rules == "nd":
             unify_dtypes(self.name, self.inputs, dtypes)
-            dtype = dtypes[0]
             self._check_kind(dtype)
-            promoted = self._promotes() and dtype.kind == "b"
-            out = [INT64 if promoted else code_of(dtype)]
-        weak = {"f": float, "c": complex}.get(kind_of(dtypes[0]), int)
+            out = [INT64 if self._promotes() and dtype.kind == "b" else code_of(dtype)]
+        weak = {"f": float, "c": complex}.get(kind_of(dtype), int)
         codes = [code_of(d) for d in dtypes] + [weak] * len(self._scalars)
-        program = self.trace(dtypes, attrs).compile(codes, out, key[0])
-        self._programs[key] = program
-        return program
+        program = self.trace(dtypes, attrs).compile(codes, out, rules, self.name)
+        convert = None
+        if self._scalars:
+            convert = weak if weak is not int else partial(wrap_scalar, dtype=dtype)
+        key = (type(inputs[0]), *[x.dtype for x in inputs], *[attrs[n] for n in self._static])
+        return self._programs.add(key, (program, convert, DTYPES[program.out_dtypes[0]]))
 
     def _promotes(self) -> bool:
         """MXNet's operators with a scalar turn bool into int64."""
@@ -228,6 +243,8 @@ class Reduction(Operator):
     ):
         super().__init__(*args, **options)
         self.combine = combine
+        self._ufunc = resolve(combine)
+        self._plans = Cache()
         self.finish = finish
         self.kinds = kinds
         self.needs_elements = needs_elements
@@ -267,21 +284,21 @@ class Reduction(Operator):
 
     def compute(self, inputs, attrs, outs=None, is_train=False, face=None):
         """See `Operator.compute`."""
-        check_tensors(self, inputs, attrs)
-        (x,) = inputs
-        shape = x.shape
-        axes = self.axes(attrs, len(shape))
-        expected = self._out_shape(shape, attrs)
+        try:
+            (x,) = inputs
+            key = (x.shape, x.dtype, *attrs.values())
+            axes, expected, dtype, before, after, count = self._plans[key]
+        except (AttributeError, KeyError, ValueError):
+            check_tensors(self, inputs, attrs)
+            (x,) = inputs
+            axes, expected, dtype, before, after, count = self._plan(x.shape, x.dtype, attrs)
         out = outs[0] if outs is not None else None
         if out is not None:
             check_out(self, outs, (expected,), (x.dtype,))
             if out.shape != expected:
                 out = out._reshape_view(expected)
-        key = (x.dtype, *[attrs[name] for name in self._static])
-        dtype, before, after = self._programs.get(key) or self._compile(key, attrs)
-        count = (float(math.prod([shape[a] for a in axes])),) if after is not None else ()
         result = reduce(
-            resolve(self.combine),
+            self._ufunc,
             x,
             axes,
             attrs["keepdims"],
@@ -292,7 +309,16 @@ class Reduction(Operator):
             out=out,
             name=self.name,
         )
-        return [result] if outs is None or outs[0] is None else [outs[0]]
+        return [result] if out is None else list(outs)
+
+    def _plan(self, shape: tuple, dtype: Any, attrs: dict) -> tuple:
+        """What `reduce` needs for data of this shape and dtype."""
+        axes = self.axes(attrs, len(shape))
+        expected = self._out_shape(shape, attrs)
+        key = (dtype, *[attrs[name] for name in self._static])
+        code, before, after = self._programs.get(key) or self._compile(key, attrs)
+        count = (float(math.prod([shape[a] for a in axes])),) if after is not None else ()
+        return self._plans.add((shape, dtype, *attrs.values()), (axes, expected, code, before, after, count))
 
     def _compile(self, key: tuple, attrs: dict) -> tuple:
         """(dtype code, map in front, map behind) for data of a dtype."""
@@ -305,12 +331,12 @@ class Reduction(Operator):
         if kind != "b":
             body = trace(self.function, [DTYPES[code]], {name: attrs[name] for name in self.attributes})
             if body.steps[0].function != "positive":
-                before = body.compile([code])
+                before = body.compile([code], name=self.name)
         if self.finish is not None:
             wanted = self.finish.__code__.co_varnames
             static = {name: value for name, value in static.items() if name in wanted}
             finish = trace(self.finish, [DTYPES[code], None], {"count": SCALAR, **static})
-            after = finish.compile([code, float], [code])
+            after = finish.compile([code, float], [code], name=self.name)
         self._programs[key] = code, before, after
         return self._programs[key]
 

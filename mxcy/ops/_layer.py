@@ -8,7 +8,7 @@ import numpy as np
 from ..dtypes import DTYPES, code_of
 from ..errors import DTypeError, ShapeError, message
 from ._elementwise import check_out, check_tensors, kind_of, rules_of
-from ._operator import Operator, Rule, describe, unify_dtypes, unify_shapes
+from ._operator import Cache, Operator, Rule, describe, unify_dtypes, unify_shapes
 
 __all__ = ["RESERVED", "Layer", "Op", "equal_shapes", "named"]
 
@@ -72,6 +72,7 @@ class Op(Operator):
         self._shape = named(shape)
         self._dtype = named(dtype)
         self._infer = infer
+        self._plans = Cache()
         self.free = frozenset(free)
         self.kinds = kinds
         code = self.function.__code__
@@ -141,27 +142,48 @@ class Op(Operator):
 
     def compute(self, inputs, attrs, outs=None, is_train=False, face=None):
         """See `Operator.compute`."""
-        check_tensors(self, inputs, attrs)
-        shapes = self._check_shapes(inputs, attrs)
-        if self._dtype is None and len(inputs) == 1 and outs is None:
-            self._check_kinds(inputs, attrs)
-        else:
-            self._check_dtypes(inputs, attrs, outs, shapes)
+        shapes, dtypes = self._checked(inputs, attrs)
         keywords = dict(attrs)
         if self.variadic:
             del keywords["num_args"]
         for name in self._reserved:
             keywords[name] = is_train if name == "is_train" else face
-        if outs is not None and self._single:
+        if outs is None:
+            keywords["out"] = None if self._single else [None] * len(shapes)
+        else:
+            check_out(self, outs, shapes, dtypes)
             out = outs[0]
-            if out is not None and out.shape != shapes[0]:
+            if self._single and out is not None and out.shape != shapes[0]:
                 out = out._reshape_view(shapes[0])
-            keywords["out"] = out
-            self.function(*inputs, **keywords)
-            return list(outs)
-        keywords["out"] = outs if outs is not None else None if self._single else [None] * len(shapes)
+            keywords["out"] = out if self._single else outs
         result = self.function(*inputs, **keywords)
+        if outs is not None and self._single:
+            return list(outs)
         return list(result) if isinstance(result, (list, tuple)) else [result]
+
+    def _checked(self, inputs: Sequence, attrs: dict) -> tuple:
+        """(output shapes, output dtypes) for arrays, after all checks of shapes, dtypes and attributes."""
+        try:
+            kind = type(inputs[0]) if inputs else None
+            key = (kind, *[(x.shape, x.dtype) for x in inputs], *attrs.values())
+        except AttributeError:
+            check_tensors(self, inputs, attrs)
+            raise
+        found = self._plans.get(key)
+        if found is None:
+            check_tensors(self, inputs, attrs)
+            found = self._plans.add(key, self._check(inputs, attrs))
+        return found
+
+    def _check(self, inputs: Sequence, attrs: dict) -> tuple:
+        shapes = self._check_shapes(inputs, attrs)
+        for name, x in zip(self.input_names(attrs), inputs, strict=True):
+            if name not in self.free and kind_of(x.dtype) not in self.kinds:
+                expected = "a floating-point dtype" if self.kinds == "f" else f"a dtype of kind {self.kinds}"
+                raise DTypeError(message(self.name, name, expected, np.dtype(x.dtype)))
+        if inputs and rules_of(inputs[0]) != "nd" and self._dtype is None:
+            return shapes, [None] * len(shapes)
+        return shapes, self.infer_dtype([x.dtype for x in inputs], attrs)[1]
 
     def _check_shapes(self, inputs: Sequence, attrs: dict) -> list:
         in_shapes = [x.shape for x in inputs]
@@ -170,20 +192,6 @@ class Op(Operator):
         if self._shape is None:
             return [in_shapes[0]] * self.num_outputs(attrs)
         return listed(self._shape(self.values(in_shapes, attrs)))
-
-    def _check_dtypes(self, inputs: Sequence, attrs: dict, outs: Sequence | None, shapes: Sequence) -> None:
-        self._check_kinds(inputs, attrs)
-        if inputs and rules_of(inputs[0]) != "nd" and self._dtype is None:
-            return
-        _, dtypes, _ = self.infer_dtype([x.dtype for x in inputs], attrs)
-        if outs is not None:
-            check_out(self, outs, shapes, dtypes)
-
-    def _check_kinds(self, inputs: Sequence, attrs: dict) -> None:
-        for name, x in zip(self.input_names(attrs), inputs, strict=True):
-            if name not in self.free and kind_of(x.dtype) not in self.kinds:
-                expected = "a floating-point dtype" if self.kinds == "f" else f"a dtype of kind {self.kinds}"
-                raise DTypeError(message(self.name, name, expected, np.dtype(x.dtype)))
 
 
 def _legacy(shape: tuple | None) -> tuple | None:
@@ -202,7 +210,7 @@ class Layer(Op):
 
     def __init__(self, name: str, cls: Any, inputs: Sequence[str], attributes: Sequence, **options: Any):
         self.layer_class = cls
-        self._layers: dict = {}
+        self._layers = Cache()
         self._backward = named(cls.backward) if hasattr(cls, "backward") else None
         forward = cls.forward
         forward.__doc__ = cls.__doc__
@@ -224,9 +232,7 @@ class Layer(Op):
             found.__dict__.update(attrs)
             if hasattr(found, "check"):
                 found.check()
-            if len(self._layers) > 1000:  # programs that draw hyper-parameters at random
-                self._layers.clear()
-            self._layers[key] = found
+            self._layers.add(key, found)
         return found
 
     def input_names(self, attrs):
@@ -279,9 +285,9 @@ class Layer(Op):
 
     def compute(self, inputs, attrs, outs=None, is_train=False, face=None):
         """See `Operator.compute`."""
-        check_tensors(self, inputs, attrs)
-        shapes = self._check_shapes(inputs, attrs)
-        self._check_dtypes(inputs, attrs, outs, shapes)
+        shapes, dtypes = self._checked(inputs, attrs)
+        if outs is not None:
+            check_out(self, outs, shapes, dtypes)
         layer = self.layer(attrs)
         keywords = {"is_train": is_train} if "is_train" in self._reserved else {}
         if self._single:

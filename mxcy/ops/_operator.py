@@ -23,13 +23,26 @@ from ..errors import (
 from ._attributes import REQUIRED, Attribute, Attributes
 from ._cases import Case, Draw
 
-__all__ = ["REGISTRY", "Operator", "Rule", "describe", "register", "unify_shapes"]
+__all__ = ["REGISTRY", "Cache", "Operator", "Rule", "describe", "register", "unify_shapes"]
 
 REGISTRY: dict[str, "Operator"] = {}
 _lock = threading.Lock()
 
 # Keywords that every call takes besides the attributes: MXNet's symbols carry attributes of their own.
 NODE_KEYWORDS = ("attr",)
+
+
+class Cache(dict):
+    """What was found out about uses of an operator; emptied when programs make too many different ones."""
+
+    LIMIT = 2000
+
+    def add(self, key: Any, value: Any) -> Any:
+        """Keep a value and return it."""
+        if len(self) >= self.LIMIT:
+            self.clear()
+        self[key] = value
+        return value
 
 
 class Rule:
@@ -95,7 +108,8 @@ class Operator:
         self.needs = frozenset(n for rule in self.rules if rule for n in rule.names if self._is_value(n))
         self.differentiable = any(self.rules)
         self._given = frozenset(self.attributes)
-        self._defaults = None
+        self._defaults: Attributes | None = None
+        self._parsed = Cache()
         if all(a.default is not REQUIRED for a in attributes):
             self._defaults = Attributes({a.name: a.default for a in attributes})
         register(self)
@@ -156,6 +170,9 @@ class Operator:
         if self.variadic:
             return self._bind_variadic(operands, keywords)
         count = len(self.inputs)
+        if len(operands) <= count and keywords.keys().isdisjoint(self.inputs):
+            attrs = self.parse_attrs(keywords)
+            return self._in_use([*operands, *[None] * (count - len(operands))], attrs), attrs
         inputs = list(operands[:count])
         named = dict(zip(self.attributes, operands[count:], strict=False))
         if len(operands) > count + len(self.attributes):
@@ -173,11 +190,17 @@ class Operator:
             else:
                 named[key] = value
         attrs = self.parse_attrs(named)
+        return self._in_use(inputs, attrs), attrs
+
+    def _in_use(self, inputs: list, attrs: dict) -> tuple:
+        """The inputs that a use with these attributes has; raise if others are given."""
         names = self.input_names(attrs)
-        if len(names) < count and any(value is not None for value in inputs[len(names) :]):
+        if len(names) == len(inputs):
+            return tuple(inputs)
+        if inputs[len(names) :] != [None] * (len(inputs) - len(names)):
             extra = self.inputs[len(names)]
             raise ArgumentTypeError(problem(self.name, extra, f"takes only {', '.join(names)} with {attrs}"))
-        return tuple(inputs[: len(names)]), attrs
+        return tuple(inputs[: len(names)])
 
     def _bind_variadic(self, operands: Sequence, keywords: dict) -> tuple[tuple, Attributes]:
         if self.inputs[0] in keywords:
@@ -200,6 +223,14 @@ class Operator:
         """
         if not given and self._defaults is not None:
             return self._defaults
+        try:
+            key = (*given.items(), *map(type, given.values()))
+            found = self._parsed.get(key)
+        except TypeError:  # a list
+            return self._parse(given)
+        return self._parsed.add(key, self._parse(given)) if found is None else found
+
+    def _parse(self, given: dict) -> Attributes:
         values = {}
         for key, attribute in self.attributes.items():
             if key in given:

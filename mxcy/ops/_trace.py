@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._pointwise import Const, Program, compile_program
+from ..dtypes import code_of
 
-__all__ = ["SCALAR", "Trace", "Value", "own", "resolve", "trace", "ufunc"]
+__all__ = ["SCALAR", "Trace", "Value", "cast", "own", "resolve", "trace", "ufunc"]
 
 
 class Step(NamedTuple):
@@ -28,10 +29,12 @@ class Trace(NamedTuple):
     steps: tuple[Step, ...]
     outputs: tuple[int, ...]
 
-    def compile(self, in_dtypes: list, out_dtypes: list | None = None, rules: str = "nd") -> Program:
+    def compile(
+        self, in_dtypes: list, out_dtypes: list | None = None, rules: str = "nd", name: str | None = None
+    ) -> Program:
         """Return the CPU program for inputs of these dtype codes (or, for Python scalars, types)."""
         steps = [(resolve(step.function, rules), list(step.operands)) for step in self.steps]
-        return compile_program(self.inputs, steps, list(self.outputs), in_dtypes, out_dtypes)
+        return compile_program(self.inputs, steps, list(self.outputs), in_dtypes, out_dtypes, name)
 
 
 class Value:
@@ -144,9 +147,16 @@ class Functions:
         return record
 
 
-OWN = "own."
+OWN, CAST = "own.", "cast."
 ufunc = Functions()
 own = Functions(OWN)  # comparisons and logic here give 0 and 1 in the dtype of their operands, as MXNet's do
+
+
+def cast(value: Value, dtype: np.dtype) -> Value:
+    """Inside a body: the value converted to another dtype."""
+    made = value.recorder.call(CAST + dtype.name, (value,))
+    made.dtype = dtype
+    return made
 
 
 def trace(body: Any, dtypes: list, arguments: dict) -> Trace:
@@ -178,6 +188,8 @@ def resolve(name: str, rules: str = "nd") -> Any:
 
     By NumPy's rules a comparison is NumPy's own, which gives booleans.
     """
+    if name.startswith(CAST):
+        return ("cast", code_of(name[len(CAST) :]))
     if name.startswith(OWN):
         name = name[len(OWN) :]
         if rules == "nd" or not hasattr(np, name):

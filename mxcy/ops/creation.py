@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._array import Array, empty, face_of
+from .._launch import empty_like
 from ..context import Context, current_context
 from ..errors import ArgumentError, message
 from ..kernels import cpu as kernels
@@ -180,8 +181,7 @@ def _eye(*, N: int, M: int = 0, k: int = 0, ctx: Place = None, dtype: DType = FL
 
 
 def alike(data, value, out):
-    if out is None:
-        return kernels.full(data.shape, value, data.dtype, face=face_of(type(data)))
+    out = empty_like(data, data.shape) if out is None else out
     kernels.fill(out, value)
     return out
 

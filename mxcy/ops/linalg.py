@@ -17,6 +17,8 @@ Storage = Literal[None, "default", "csr", "row_sparse"]
 
 def as_matrix(x, contracted_first):
     """x with the contracted axis and the product of all others as a matrix of two axes."""
+    if x.ndim == 2:
+        return x
     shape = x.shape
     if contracted_first:
         return fold(x, (shape[0], product(shape[1:])))
@@ -101,6 +103,8 @@ def dot(
     With `transpose_a` the first axis of lhs, with `transpose_b` the last of rhs.  The result has the other
     axes of lhs, then those of rhs; two vectors give one number, of shape (1,).
     """
+    if out is None and lhs.ndim == rhs.ndim == 2:
+        return matmul(lhs, rhs, transpose_a, transpose_b)
     shape = dot_shape(lhs.shape, rhs.shape, transpose_a, transpose_b)
     a, b = as_matrix(lhs, transpose_a), as_matrix(rhs, not transpose_b)
     return product_into(shape, a, b, transpose_a, transpose_b, out)

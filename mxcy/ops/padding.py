@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from .._array import face_of
+from .._launch import empty_like
 from ..errors import ArgumentError, ShapeError, message
 from ..kernels import cpu as kernels
 from ._attributes import Shape
@@ -133,10 +133,8 @@ def diag_reference(x, k=0, axis1=0, axis2=1):
 
 def zeros_with_diagonal(values, shape, k, axis1, axis2, out):
     values = apart(values, out)
-    if out is None:
-        out = kernels.full(shape, 0, values.dtype, face=face_of(type(values)))
-    else:
-        kernels.fill(out, 0)
+    out = empty_like(values, shape) if out is None else out
+    kernels.fill(out, 0)
     kernels.copy(values, out=diagonal_view(out, k, axis1, axis2))
     return out
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._array import Array, face_of, from_numpy
+from .._array import Array, empty, face_of, from_numpy
 from ..errors import AxisError, ShapeError, message, problem
 from ..kernels import cpu as kernels
 from . import reduction
@@ -495,5 +495,6 @@ def size_array(data, *, out):
 
 
 def _written(values, like, out):
-    made = from_numpy(values, face=face_of(type(like)))
-    return made if out is None else kernels.copy(made, out=out)
+    if out is None:
+        out = empty(values.shape, values.dtype, face_of(type(like)), like._context_code)
+    return kernels.copy(from_numpy(values), out=out)

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from .._array import Array, face_of, may_overlap
+from .._array import Array, may_overlap
+from .._launch import empty_like
 from .._reduce import reduce
 from ..dtypes import code_of
 from ..errors import ArgumentError, ArrayIndexError, AxisError, ShapeError, message
@@ -32,10 +33,8 @@ def view(x, key):
 def placed(data, like, key, out):
     """Zeros of the shape of `like` with data in the places of a slice."""
     data = apart(data, out)
-    if out is None:
-        out = kernels.full(like.shape, 0, data.dtype, face=face_of(type(data)))
-    else:
-        kernels.fill(out, 0)
+    out = empty_like(data, like.shape) if out is None else out
+    kernels.fill(out, 0)
     kernels.copy(data, out=view(out, key))
     return out
 

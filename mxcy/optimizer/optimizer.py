@@ -47,7 +47,7 @@ class Optimizer:
         self.lr_scheduler = lr_scheduler
         if lr_scheduler is None and learning_rate is None:
             learning_rate = 0.01
-        self.lr = learning_rate
+        self.lr: Any = learning_rate  # None if a scheduler decides it
         if lr_scheduler is not None and learning_rate not in (None, lr_scheduler.base_lr):
             logging.warning("learning rate from ``lr_scheduler`` has been overwritten by ``learning_rate`` "
                             "in optimizer.")  # fmt: skip
