@@ -200,22 +200,18 @@ cdef int report_fp_flags(const char* name, int flags) except -1:
     fp.mask = DEFAULT_FP_MASK
     fp.handler = NULL
     fp_state(fp)
-    handler = <object>fp.handler if fp.handler != NULL else None
-    if handler is not None:
-        Py_DECREF(handler)
+    handler = taken(fp.handler)
     site.code = outer_frame(package, package_length, &site.lasti)
-    try:
-        _failures.report_fp(name.decode(), flags, fp.mask, handler, place_of(site))
-    finally:
-        Py_DecRef(site.code)
+    place = place_of(site)
+    Py_DecRef(site.code)
+    _failures.report_fp(name.decode(), flags, fp.mask, handler, place)
     return 0
 
 
 cdef int deliver_notices(CVar* var) except -1:
     """Tells of the flags of completed operations that wrote `var` (NULL: of all)."""
-    if notice_count.load() != 0:
-        for report in take_reports(var):
-            _failures.report_fp(*report)
+    for report in take_reports(var):
+        _failures.report_fp(*report)
     return 0
 
 
@@ -477,12 +473,11 @@ def _push(fn, reads, writes, int priority, int lane, str name, size_t nbytes, in
     push(op, c_reads.data(), <int>c_reads.size(), c_writes.data(), <int>c_writes.size())
 
 
-def _wait(Var var not None, bint for_write):
-    wait(var.c, for_write)
-
-
-def _wait_all():
-    wait_all()
+def _wait(Var var, bint for_write):
+    if var is None:
+        wait_all()
+    else:
+        wait(var.c, for_write)
 
 
 def _workers(bint start):

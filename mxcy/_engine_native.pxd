@@ -196,15 +196,23 @@ cdef inline int run_single(Op* op, Failure& failure) noexcept nogil:
     return run_inline(r, failure)
 
 
+cdef inline object taken(PyObject* owned):
+    """The object of a reference that is given up; None for NULL."""
+    if owned == NULL:
+        return None
+    found = <object>owned
+    Py_DecRef(owned)
+    return found
+
+
 cdef inline list take_reports(CVar* var):
     """What _failures.report_fp needs of each notice for `var` (NULL: of all)."""
-    cdef vector[Notice*] taken = take_notices(var)
+    cdef vector[Notice*] notices = take_notices(var)
     cdef Notice* notice
     reports = []
-    for notice in taken:
-        handler = <object>notice.fp.handler if notice.fp.handler != NULL else None
+    for notice in notices:
+        handler = taken(notice.fp.handler)
         reports.append((notice.name.decode(), notice.flags, notice.fp.mask, handler, place_of(notice.site)))
-        Py_DecRef(notice.fp.handler)
         Py_DecRef(notice.site.code)
         del notice
     return reports

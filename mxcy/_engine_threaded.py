@@ -71,12 +71,14 @@ def push(
 
 def wait(var: Var, for_write: bool = False) -> None:
     """Wait for the writes of a variable pushed so far (`for_write`: for the reads too); raise its error."""
+    if not isinstance(var, Var):
+        raise _failures.bad_variable("var", var)
     _engine._wait(var, for_write)
 
 
 def waitall() -> None:
     """Wait for everything pushed so far, and raise the first error that nobody has seen."""
-    _engine._wait_all()
+    _engine._wait(None, False)
 
 
 def num_workers() -> int:

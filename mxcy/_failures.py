@@ -140,7 +140,8 @@ def _print(sentence: str, text: str, flags: int, handler: object, place: Place) 
 
 def _log(sentence: str, text: str, flags: int, handler: object, place: Place) -> None:
     if handler is None:
-        raise wrap(NameError(f"log specified for {text} (in {sentence}) but no object with write method found."))
+        text = f"log specified for {text} (in {sentence}) but no object with write method found."
+        raise wrap(NameError(text))
     handler.write(f"Warning: {sentence}\n")  # type: ignore[attr-defined]
 
 
@@ -182,8 +183,8 @@ _REFUSALS: dict[int, tuple[str, str | None]] = {
 
 
 def bad_variable(argument: str, value: object) -> ArgumentTypeError:
-    """Return the error for something else among the variables of an operation."""
-    return ArgumentTypeError(message("push", argument, "variables", type(value).__name__))
+    """Return the error for something else where the engine takes variables."""
+    return ArgumentTypeError(message("engine", argument, "Var", type(value).__name__))
 
 
 def bad_lane(lane: object) -> ArgumentError:

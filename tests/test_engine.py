@@ -242,12 +242,11 @@ def test_pushing_thread_runs_small_ready_operations_itself():
 def test_io_lane_is_beside_the_others():
     """IO threads block, and everything else goes on."""
     a, b, seen = zeros(), zeros(), []
-    with written(a):
-        with written(b):
-            _testing.mix([zeros()], [], 1)
-            _engine.push(lambda: seen.append(threading.current_thread()), lane="io")
-            while not seen:
-                _engine.wait(zeros())
+    with written(a), written(b):
+        _testing.mix([zeros()], [], 1)
+        _engine.push(lambda: seen.append(threading.current_thread()), lane="io")
+        while not seen:
+            _engine.wait(zeros())
     assert seen[0] is not threading.current_thread()
 
 

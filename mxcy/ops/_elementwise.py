@@ -157,10 +157,10 @@ class Elementwise(Operator):
                 key = (type(x), x.dtype)
             else:
                 key = (type(x), *[i.dtype for i in inputs], *[attrs[n] for n in self._static])
-            program, convert, dtype = self._programs[key]
-        except (AttributeError, IndexError, KeyError):
-            program, convert, dtype = self._compile(inputs, attrs)
-            x = inputs[0]
+        except (AttributeError, IndexError):  # not arrays: _compile says so
+            key = None
+        found = self._programs.get(key)
+        program, convert, dtype = self._compile(inputs, attrs) if found is None else found
         shape = None
         if len(inputs) > 1 and x.shape != inputs[1].shape:
             shape = broadcast_shapes(self.name, self.inputs, [x.shape for x in inputs])
@@ -287,11 +287,10 @@ class Reduction(Operator):
         try:
             (x,) = inputs
             key = (x.shape, x.dtype, *attrs.values())
-            axes, expected, dtype, before, after, count = self._plans[key]
-        except (AttributeError, KeyError, ValueError):
-            check_tensors(self, inputs, attrs)
-            (x,) = inputs
-            axes, expected, dtype, before, after, count = self._plan(x.shape, x.dtype, attrs)
+        except (AttributeError, ValueError):  # not an array: _plan says so
+            key = x = None
+        found = self._plans.get(key)
+        axes, expected, dtype, before, after, count = self._plan(inputs, attrs) if found is None else found
         out = outs[0] if outs is not None else None
         if out is not None:
             check_out(self, outs, (expected,), (x.dtype,))
@@ -311,8 +310,10 @@ class Reduction(Operator):
         )
         return [result] if out is None else list(outs)
 
-    def _plan(self, shape: tuple, dtype: Any, attrs: dict) -> tuple:
-        """What `reduce` needs for data of this shape and dtype."""
+    def _plan(self, inputs: Sequence, attrs: dict) -> tuple:
+        """What `reduce` needs for data like this."""
+        check_tensors(self, inputs, attrs)
+        shape, dtype = inputs[0].shape, inputs[0].dtype
         axes = self.axes(attrs, len(shape))
         expected = self._out_shape(shape, attrs)
         key = (dtype, *[attrs[name] for name in self._static])

@@ -80,6 +80,7 @@ def mean_gradient(g, data, axis, keepdims, exclude):
     combine="add",
     grad=mean_gradient,
     finish=lambda total, count: ufunc.true_divide(total, count),
+    kinds="biuf",
     ref=reference(np.mean),
     cases=AXES + BAD_AXES,
 )
@@ -95,7 +96,7 @@ def product_gradient(g, data, y, axis, keepdims, exclude):
 @reduction(
     combine="multiply",
     grad=product_gradient,
-    kinds="iufc",
+    kinds="biufc",
     ref=reference(np.prod),
     cases=AXES + EMPTY + BAD_AXES,
 )
