@@ -500,9 +500,9 @@ def _record_events(bint on):
 
 
 def _take_events():
-    cdef vector[Event] taken = take_events(0)
+    cdef vector[Event] events = take_events(0)
     cdef Event event
-    return [(event.name.decode(), event.lane, event.thread, event.start_ns, event.end_ns) for event in taken]
+    return [(event.name.decode(), event.lane, event.thread, event.start_ns, event.end_ns) for event in events]
 
 
 def _take_unseen():

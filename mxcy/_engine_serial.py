@@ -59,7 +59,7 @@ def push(
         raise _failures.bad_lane(lane)
     if not callable(fn):
         raise ArgumentTypeError(message("push", "fn", "a callable", type(fn).__name__))
-    name = name or getattr(fn, "__name__", "function")
+    label = str(name or getattr(fn, "__name__", "function"))
     reads, writes = _unique("reads", reads), _unique("writes", writes)
     inputs = reads if overwrites else [*reads, *writes]
     reads = [var for var in reads if var not in writes]
@@ -69,7 +69,7 @@ def push(
             var._bump()
         failed = None if skip_errors else next((var for var in inputs if var.failed), None)
         if failed is None:
-            _run(fn, writes, name, overwrites)
+            _run(fn, writes, label, overwrites)
         else:
             _pass_on(failed, writes, overwrites)
     finally:

@@ -64,9 +64,9 @@ def push(
         for var in variables:
             if not isinstance(var, Var):
                 raise _failures.bad_variable(argument, var)
-    name = name or getattr(fn, "__name__", "function")
+    label = str(name or getattr(fn, "__name__", "function"))
     flags = _OVERWRITES * overwrites | _SKIP_ERRORS * skip_errors
-    _engine._push(fn, reads, writes, priority, _LANES[lane], name, nbytes, flags)
+    _engine._push(fn, reads, writes, priority, _LANES[lane], label, nbytes, flags)
 
 
 def wait(var: Var, for_write: bool = False) -> None:

@@ -5,7 +5,7 @@ from libc.string cimport memset
 
 from ._engine cimport (
     CVar, LANE_CPU, LANE_IO, OP_OVERWRITES, OP_SKIP_ERRORS, Op, Runtime, Var, push, runtime,
-    var_ensure_data, wait,
+    var_ensure_data, var_new, var_release, wait,
 )
 
 cdef extern from "testing.hpp" namespace "mxcy::testing" nogil:
@@ -121,7 +121,14 @@ def push_times(Var a, Var b, Var c, int n, double cost_ns):
         push(op, reads, 2, writes, 1)
 
 
-def make_variables(int n, size_t nbytes):
+def round_trips(Var a, Var b, Var c, int n):
+    """Push one queued operation and wait for it, n times."""
+    for _ in range(n):
+        push_times(a, b, c, 1, 1e9)
+        wait(c.c, False)
+
+
+def make_variables(size_t nbytes, int n):
     """Make and drop n variables, one after the other."""
     for _ in range(n):
-        Var(nbytes)
+        var_release(var_new(nbytes, 0))

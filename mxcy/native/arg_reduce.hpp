@@ -71,8 +71,7 @@ struct ArgReduce final : ArgReduceOp {
     return (LARGEST ? best < x : x < best) || (x.nan() && !best.nan());
   }
 
-  int run(Failure& f) noexcept override {
-    failure = &f;
+  int execute() override {
     if (kept.size == 0) return 0;
     if (!locate()) return -1;
     const int64_t inner = kept.inner_length();

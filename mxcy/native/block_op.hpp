@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <new>
 #include <vector>
 #include "fp_status.hpp"
 #include "op.hpp"
@@ -31,6 +32,20 @@ struct BlockOp : Op {
   std::atomic<bool> failed{false};
 
   void add(Var* var, int64_t offset, uint8_t dtype) { operands.push_back(Operand{var, offset, dtype}); }
+
+  // What the operation does; may throw std::bad_alloc, in any thread.
+  virtual int execute() = 0;
+
+  int run(Failure& f) noexcept final {
+    failure = &f;
+    try {
+      const int rc = execute();
+      f.fp_flags |= fp_flags.load(std::memory_order_relaxed);
+      return rc;
+    } catch (const std::bad_alloc&) {
+      return out_of_memory();
+    }
+  }
 
   // Finds the buffers; allocates those that nothing has been written to yet.
   bool locate() {
@@ -63,17 +78,29 @@ struct BlockOp : Op {
 
   // body(arg, begin, end) over n units of unit_ns each, on all workers if that pays.
   int for_each(int64_t n, float unit_ns, LoopBody body, void* arg) {
+    Guarded guarded{this, body, arg};
     if (n <= 1 || n * unit_ns < MIN_PARALLEL_NS || (flags & OP_NEEDS_GIL) || runtime->num_workers() < 2) {
       return n > 0 ? body(arg, 0, n) : 0;
     }
     int64_t grain = int64_t(std::ceil(MIN_CHUNK_NS / std::fmax(unit_ns, 1e-3f)));
-    return runtime->parallel_for(n, grain, body, arg);
+    return runtime->parallel_for(n, grain, Guarded::call, &guarded);
   }
 
-  int finish(int rc) {
-    failure->fp_flags |= fp_flags.load(std::memory_order_relaxed);
-    return rc;
-  }
+ private:
+  // No exception may leave a worker's function.
+  struct Guarded {
+    BlockOp* op;
+    LoopBody body;
+    void* arg;
+    static int call(void* self, int64_t begin, int64_t end) {
+      const Guarded& g = *static_cast<Guarded*>(self);
+      try {
+        return g.body(g.arg, begin, end);
+      } catch (const std::bad_alloc&) {
+        return g.op->out_of_memory();
+      }
+    }
+  };
 };
 
 }  // namespace mxcy

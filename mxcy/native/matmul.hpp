@@ -59,14 +59,13 @@ struct MatmulOp final : BlockOp {
   int64_t a_m = 0, a_n = 0, b_n = 0, b_p = 0, out_m = 0, out_p = 0;  // strides in bytes
   float product_ns = 0;          // of one of the batch
 
-  int run(Failure& f) noexcept override {
-    failure = &f;
+  int execute() override {
     if (batch.size == 0 || m == 0 || p == 0) return 0;
     if (!locate()) return -1;
     cut();
     BlasThreads one_thread;
-    return finish(for_each(batch.size * row_blocks_ * column_blocks_,
-                           product_ns / (row_blocks_ * column_blocks_) + 20, chunk, this));
+    return for_each(batch.size * row_blocks_ * column_blocks_,
+                           product_ns / (row_blocks_ * column_blocks_) + 20, chunk, this);
   }
 
  private:

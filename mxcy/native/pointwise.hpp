@@ -31,8 +31,7 @@ struct PointwiseOp final : BlockOp {
     return space.ndim <= 1 || inner >= SHORT_ROW || space.size < SHORT_ROW * inner;
   }
 
-  int run(Failure& f) noexcept override {
-    failure = &f;
+  int execute() override {
     if (space.size == 0) return 0;
     if (!locate()) return -1;
     block = program->block();
@@ -42,11 +41,11 @@ struct PointwiseOp final : BlockOp {
       block = std::min(by_columns ? COLUMN_BLOCK : block, inner);
       blocks_per_row = (inner + block - 1) / block;
       rows = space.size / inner;
-      return finish(for_each(rows * blocks_per_row, program->cost_ns * block, run_rows, this));
+      return for_each(rows * blocks_per_row, program->cost_ns * block, run_rows, this);
     }
     block = BLOCK / repeating() * repeating();
     int64_t units = (space.size + block - 1) / block;
-    return finish(for_each(units, (program->cost_ns + 0.5f) * block, run_runs, this));
+    return for_each(units, (program->cost_ns + 0.5f) * block, run_runs, this);
   }
 
  private:

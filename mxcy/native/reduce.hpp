@@ -52,19 +52,18 @@ struct ReduceOp final : BlockOp {
     if (finisher) finisher->release();
   }
 
-  int run(Failure& f) noexcept override {
-    failure = &f;
+  int execute() override {
     if (kept.size == 0) return 0;
     if (!locate()) return -1;
     plan();
     const int64_t group = 1ll << group_levels_, groups = (leaves_ + group - 1) / group;
-    if (groups == 1) return finish(for_each(units_, unit_ns_ * leaves_, whole_units, this));
+    if (groups == 1) return for_each(units_, unit_ns_ * leaves_, whole_units, this);
     Scratch partials(runtime, units_ * groups * vector_bytes());
     if (!partials.get()) return out_of_memory();
     partials_ = partials.get();
     groups_ = groups;
     int rc = for_each(units_ * groups, unit_ns_ * group, parts, this);
-    return finish(rc ? rc : for_each(units_, element_ns * width_ * groups, combine_parts, this));
+    return rc ? rc : for_each(units_, element_ns * width_ * groups, combine_parts, this);
   }
 
  private:

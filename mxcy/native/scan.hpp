@@ -20,15 +20,14 @@ struct AccumulateOp final : BlockOp {
   int64_t length = 0, x_step = 0, out_step = 0;
   float element_ns = 1;
 
-  int run(Failure& f) noexcept override {
-    failure = &f;
+  int execute() override {
     if (lanes.size == 0 || length == 0) return 0;
     if (!locate()) return -1;
     const int64_t inner = lanes.inner_length();
     const bool across = inner > 1 && std::abs(lanes.inner_stride(0)) < std::abs(x_step);
     width_ = across ? std::min(inner, SCAN_WIDTH) : 1;
     blocks_ = (inner + width_ - 1) / width_;
-    return finish(for_each(lanes.size / inner * blocks_, element_ns * length * width_, chunk, this));
+    return for_each(lanes.size / inner * blocks_, element_ns * length * width_, chunk, this);
   }
 
  private:

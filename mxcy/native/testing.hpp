@@ -18,7 +18,7 @@ inline int64_t clock_ns() {
 // Every write becomes 3 * itself + k + the sum of the reads, element by element, modulo 2^64.
 // With `overwrites` the old value counts as 0.
 struct Mix final : Op {
-  static constexpr int MOST = 32;
+  static constexpr int MOST = 8;
   const Runtime* runtime = nullptr;
   Var* writes[MOST];
   Var* reads[MOST];

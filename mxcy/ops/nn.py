@@ -1,5 +1,8 @@
 """Layers and losses: FullyConnected, softmax, the output layers, dropout, and leaky activations."""
 
+# Rules name operators that are declared further down.
+# mypy: disable-error-code="has-type"
+
 from typing import Literal
 
 import numpy as np

@@ -1,5 +1,8 @@
 """Parts of arrays, and arrays put together: slices, joins, splits, repetitions, padding, diagonals."""
 
+# Rules name operators that are declared further down.
+# mypy: disable-error-code="has-type"
+
 from typing import Any
 
 import numpy as np
