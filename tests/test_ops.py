@@ -35,7 +35,7 @@ def has_inputs(op, row):
     return bool(row.inputs)
 
 
-# --- the table itself ----------------------------------------------------------------------------------
+# --- the table itself -----------------------------------------------------------------------------
 @pytest.mark.parametrize("op", OPERATORS, ids=name_of)
 def test_operator_is_declared_in_full(op):
     assert op.__doc__ and op.__doc__.strip()
@@ -70,7 +70,7 @@ def test_aliases_name_operators_and_nothing_twice():
     assert ops.lookup("nosuch") is None
 
 
-# --- values --------------------------------------------------------------------------------------------
+# --- values ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize("op, row", rows(lambda op, row: op.ref is not None), ids=name_of)
 def test_value_shape_and_dtype(op, row):
     for dtype in ops_rows.dtypes_of(op, row):
@@ -115,7 +115,7 @@ def test_random_numbers_repeat_with_the_seed(op, row):
     assert first.size == 0 or not np.array_equal(first, second)
 
 
-# --- gradients -----------------------------------------------------------------------------------------
+# --- gradients ------------------------------------------------------------------------------------
 def smooth(op, row):
     return op.differentiable and not op.grad_check and any(draw.dtype is None for draw in row.inputs)
 
@@ -210,7 +210,7 @@ def test_operator_without_gradient_gives_none(op, row):
     assert op.gradient([None], values, [None] * op.num_outputs(attrs), attrs) == [None] * len(values)
 
 
-# --- layouts -------------------------------------------------------------------------------------------
+# --- layouts --------------------------------------------------------------------------------------
 def same(a, b):
     for x, y in zip(a, b, strict=True):
         assert x.dtype == y.dtype
@@ -269,7 +269,7 @@ def test_output_may_overlap_inputs(op, row):
         same([numpy_of(out)], [plain])
 
 
-# --- errors --------------------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------
 ERRORS = [(op, row) for op in OPERATORS for row in op.cases if row.error is not None]
 
 
@@ -299,7 +299,7 @@ def test_output_of_another_shape_or_dtype_is_refused(op, row):
         op.compute(operands, attrs, [array(np.zeros(inputs[0].shape, np.int16)), *blank])
 
 
-# --- eager and bound -----------------------------------------------------------------------------------
+# --- eager and bound ------------------------------------------------------------------------------
 def bound(op, row, inputs, is_train=False):
     names = [f"x{i}" for i in range(len(inputs))]
     symbol = op(*[mx.sym.Variable(name) for name in names], **row.attributes)

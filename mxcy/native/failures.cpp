@@ -10,12 +10,13 @@ namespace mxcy::engine {
 
 namespace {
 
+// Like the engine, these are never destroyed: daemon threads may still run when the process exits.
 std::mutex graveyard_mutex;  // guards graveyard
-std::vector<_object*> graveyard;
+std::vector<_object*>& graveyard = *new std::vector<_object*>;
 std::atomic<size_t> buried{0};
 
 std::mutex events_mutex;  // guards events
-std::vector<Event> events;
+std::vector<Event>& events = *new std::vector<Event>;
 constexpr size_t MOST_EVENTS = size_t(1) << 20;  // later ones are dropped until somebody takes these
 
 struct FpFlag {

@@ -94,7 +94,6 @@ Var* make(int c, size_t nbytes, int16_t context) {
 constexpr int FIRST_SHIFT = 10;
 constexpr int N_BUFFERS = 1 + 8 * 31;
 constexpr size_t HUGE_BYTES = size_t(4) << 20;  // from here on by mmap, in huge pages where there are any
-constexpr size_t HUGE_PAGE = size_t(2) << 20;
 
 size_t class_bytes(int c) {
   return ((size_t(1) << (FIRST_SHIFT + (c - 1) / 8)) / 8) * size_t(8 + (c - 1) % 8);

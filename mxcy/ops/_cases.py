@@ -3,6 +3,8 @@
 Rows are plain data, drawn by the tests; the package itself never makes the arrays.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np

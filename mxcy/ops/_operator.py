@@ -70,7 +70,7 @@ class Operator:
     ----------
     inputs : names of all tensor inputs; of a variadic operator, the name of the list.
     attributes : `Attribute` by name, in the order of the signature.
-    needs : names of the inputs and outputs that the gradient reads.
+    needs : names of the inputs and outputs that the gradient reads (`y`: the first output).
     shape_only : inputs of which only the shape is read.
     """
 
@@ -107,7 +107,6 @@ class Operator:
         self.rules = self._rules_of(grad)
         self.needs = frozenset(n for rule in self.rules if rule for n in rule.names if self._is_value(n))
         self.differentiable = any(self.rules)
-        self._given = frozenset(self.attributes)
         self._defaults: Attributes | None = None
         self._parsed = Cache()
         if all(a.default is not REQUIRED for a in attributes):
@@ -197,7 +196,7 @@ class Operator:
         names = self.input_names(attrs)
         if len(names) == len(inputs):
             return tuple(inputs)
-        if inputs[len(names) :] != [None] * (len(inputs) - len(names)):
+        if any(value is not None for value in inputs[len(names) :]):
             extra = self.inputs[len(names)]
             raise ArgumentTypeError(problem(self.name, extra, f"takes only {', '.join(names)} with {attrs}"))
         return tuple(inputs[: len(names)])
@@ -231,6 +230,9 @@ class Operator:
         return self._parsed.add(key, self._parse(given)) if found is None else found
 
     def _parse(self, given: dict) -> Attributes:
+        for key in given:
+            if key not in self.attributes:
+                raise unknown_attribute(self.name, key, (*self.inputs, *self.attributes))
         values = {}
         for key, attribute in self.attributes.items():
             if key in given:
@@ -241,9 +243,6 @@ class Operator:
                 )
             else:
                 values[key] = attribute.default
-        if len(values) < len(self.attributes) or not self._given.issuperset(given):
-            unknown = next(key for key in given if key not in self.attributes)
-            raise unknown_attribute(self.name, unknown, (*self.inputs, *self.attributes))
         return Attributes(values, given)
 
     def format_attrs(self, attrs: dict, every: bool = False) -> dict[str, str]:
@@ -321,7 +320,7 @@ class Operator:
         return (Rule(grad),)
 
     def _is_value(self, name: str) -> bool:
-        return name != "g" and not name.startswith("g_") and name not in self.attributes
+        return name not in ("g", "self") and not name.startswith("g_") and name not in self.attributes
 
     def _values(self, g_outputs: Sequence, inputs: Sequence, outputs: Sequence, attrs: dict) -> dict:
         values = dict(attrs)

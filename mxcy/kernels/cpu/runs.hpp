@@ -1,5 +1,6 @@
 // Walking operands of any strides in runs, and copying between them.
 #pragma once
+#include <vector>
 #include <algorithm>
 #include <cstring>
 #include "casts.hpp"

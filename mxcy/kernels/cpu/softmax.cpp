@@ -7,6 +7,7 @@
 #ifndef MXCY_ISA
 #define MXCY_ISA base
 #endif
+#include <vector>
 #include "softmax.hpp"
 
 #include "runs.hpp"
