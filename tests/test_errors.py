@@ -14,6 +14,8 @@ PAIRS = [
     (errors.DTypeError, TypeError),
     (errors.ArgumentError, ValueError),
     (errors.ArgumentTypeError, TypeError),
+    (errors.AssertedArgumentError, AssertionError),
+    (errors.StateError, AssertionError),
     (errors.UnknownAttributeError, TypeError),
     (errors.ArrayIndexError, IndexError),
     (errors.AxisError, np.exceptions.AxisError),

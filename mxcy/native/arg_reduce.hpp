@@ -33,6 +33,7 @@ struct Real {
   }
   bool nan() const { return value != value; }
   bool operator<(const Real& other) const { return value < other.value; }
+  bool operator==(const Real& other) const { return value == other.value; }
 };
 
 template <class Stored>
@@ -45,6 +46,7 @@ struct Half {
   }
   bool nan() const { return value != value; }
   bool operator<(const Half& other) const { return value < other.value; }
+  bool operator==(const Half& other) const { return value == other.value; }
 };
 
 template <class T>
@@ -59,6 +61,7 @@ struct Complex {
   bool operator<(const Complex& other) const {
     return real < other.real || (real == other.real && imaginary < other.imaginary);
   }
+  bool operator==(const Complex& other) const { return real == other.real && imaginary == other.imaginary; }
 };
 
 template <class E, bool LARGEST>
@@ -106,7 +109,25 @@ struct ArgReduce final : ArgReduceOp {
       std::memcpy(found, x, itemsize);
       char* args[3] = {found, const_cast<char*>(x), found};
       extreme(args, &count, strides, extreme_data);
-      if (better(E::load(found), best.value)) search(x, step, count, number, best);
+      const E value = E::load(found);
+      if (!better(value, best.value)) continue;
+      if (value.nan()) search(x, step, count, number, best);
+      else best = {value, number + first_equal(x, step, count, value)};
+    }
+  }
+
+  // The place of a value that is there.  The inner loop has no exit, so that it becomes vector code.
+  static int64_t first_equal(const char* x, int64_t step, int64_t n, const E& value) {
+    constexpr int64_t LOOK = 32;
+    for (int64_t i = 0;; i += LOOK) {
+      bool found = false;
+      if (step == int64_t(sizeof(E)) && i + LOOK <= n) {
+        for (int64_t k = 0; k < LOOK; ++k) found |= E::load(x + (i + k) * int64_t(sizeof(E))) == value;
+        if (!found) continue;
+      }
+      for (int64_t k = i;; ++k) {
+        if (E::load(x + k * step) == value) return k;
+      }
     }
   }
 

@@ -104,6 +104,9 @@ from .indexing import (
 from .indexing import (
     pick as choose_element_0index,
 )
+from .leaky import (
+    LeakyReLU,
+)
 from .linalg import (
     batch_dot,
     dot,
@@ -137,11 +140,6 @@ from .losses import (
 from .nn import (
     Dropout,
     FullyConnected,
-    LeakyReLU,
-    SoftmaxActivation,
-    log_softmax,
-    softmax,
-    softmin,
 )
 from .optimizer import (
     sgd_mom_update,
@@ -290,6 +288,12 @@ from .slicing import (
 )
 from .slicing import (
     slice as crop,
+)
+from .softmax import (
+    SoftmaxActivation,
+    log_softmax,
+    softmax,
+    softmin,
 )
 from .trigonometric import (
     arccos,

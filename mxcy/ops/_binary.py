@@ -43,17 +43,19 @@ class BinaryFunction:
             op = self.elemwise if getattr(type(lhs), "_arithmetic", None) == "elemwise" else self.array
             return left(op, (lhs, rhs), op._defaults, out, None)
         if left is not None:
-            return left(self.scalar, (lhs,), self._number("rhs", rhs), out, None)
+            return left(self.scalar, (lhs,), self._number("rhs", rhs, lhs), out, None)
         if right is not None:
-            return right(self.reflected, (rhs,), self._number("lhs", lhs), out, None)
+            return right(self.reflected, (rhs,), self._number("lhs", lhs, rhs), out, None)
         self._number("lhs", lhs), self._number("rhs", rhs)
         return self.numbers(lhs, rhs)
 
-    def _number(self, name: str, value: Any) -> Attributes:
+    def _number(self, name: str, value: Any, tensor: Any = None) -> Attributes:
+        """The attributes of an operator with this number; complex ones go with complex arrays only."""
         if not isinstance(value, NUMBERS) or isinstance(value, np.complexfloating):
-            if not isinstance(value, complex):
+            complex_array = tensor is not None and "complex" in str(getattr(tensor, "dtype", ""))
+            if not (isinstance(value, (complex, np.complexfloating)) and complex_array):
                 expected = "an NDArray, a Symbol or a number"
-                raise ArgumentTypeError(message(self.name, name, expected, f"{type(value).__name__}"))
+                raise ArgumentTypeError(message(self.name, name, expected, type(value).__name__))
         if isinstance(value, np.generic):
             value = value.item()
         return Attributes({"scalar": value, "is_int": True}, ("scalar",))

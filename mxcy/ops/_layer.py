@@ -157,8 +157,6 @@ class Op(Operator):
                 out = out._reshape_view(shapes[0])
             keywords["out"] = out if self._single else outs
         result = self.function(*inputs, **keywords)
-        if outs is not None and self._single:
-            return list(outs)
         return list(result) if isinstance(result, (list, tuple)) else [result]
 
     def _checked(self, inputs: Sequence, attrs: dict) -> tuple:
@@ -291,7 +289,7 @@ class Layer(Op):
         keywords = {"is_train": is_train} if "is_train" in self._reserved else {}
         if self._single:
             result = layer.forward(*inputs, out=None if outs is None else outs[0], **keywords)
-            return [result] if outs is None else list(outs)
+            return [result]
         blank = [None] * len(shapes)
         return list(layer.forward(*inputs, out=blank if outs is None else list(outs), **keywords))
 

@@ -13,8 +13,8 @@ from ._cases import case, given, integers, raises, special, uniform
 from ._declare import ZERO, elementwise, layer, op
 from ._operator import describe, find
 from ._trace import own
-from .nn import softmax
 from .shape import product
+from .softmax import softmax
 
 LOSS = "the gradient is that of the loss, by definition; checked against its formula"
 

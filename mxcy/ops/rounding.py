@@ -12,6 +12,7 @@ from ._trace import own, ufunc
 
 HALVES = given([-2.5, -1.5, -1.2, -0.5, 0.5, 0.7, 1.5, 2.5])
 ANY = [HALVES, uniform(3, 4), uniform(0, 2), uniform()]
+SPECIAL = given([1.0, 0.0, -2.0, np.nan, np.inf, -np.inf])
 NOT_ZERO = [uniform(3, 4, avoid=(0,)), uniform(0, 2), given([-2, 3, 1])]
 
 
@@ -84,19 +85,19 @@ def clip(data, *, a_min: float, a_max: float):
     return ufunc.minimum(ufunc.maximum(data, a_min), a_max)
 
 
-@elementwise(grad=ZERO, ref=np.isnan, cases=[given([1.0, 0.0, -2.0]), uniform(0, 2)], kinds="f")
+@elementwise(grad=ZERO, ref=np.isnan, cases=[SPECIAL, uniform(0, 2)], kinds="f")
 def _contrib_isnan(data):
     """1 where an element is NaN, else 0."""
     return own.not_equal(data, data)
 
 
-@elementwise(grad=ZERO, ref=np.isinf, cases=[given([1.0, 0.0, -2.0]), uniform(0, 2)], kinds="f")
+@elementwise(grad=ZERO, ref=np.isinf, cases=[SPECIAL, uniform(0, 2)], kinds="f")
 def _contrib_isinf(data):
     """1 where an element is infinite, else 0."""
     return own.equal(ufunc.absolute(data), float("inf"))
 
 
-@elementwise(grad=ZERO, ref=np.isfinite, cases=[given([1.0, 0.0, -2.0]), uniform(0, 2)], kinds="f")
+@elementwise(grad=ZERO, ref=np.isfinite, cases=[SPECIAL, uniform(0, 2)], kinds="f")
 def _contrib_isfinite(data):
     """1 where an element is neither infinite nor NaN, else 0."""
     return own.less(ufunc.absolute(data), float("inf"))

@@ -1,0 +1,172 @@
+"""Activations that let some of the negative part through, with a parameter or without."""
+
+# Rules name operators that are declared further down.
+# mypy: disable-error-code="has-type"
+
+from typing import Literal
+
+import numpy as np
+
+from .._launch import empty_like
+from ..errors import ShapeError
+from ..kernels import cpu as kernels
+from . import reduction
+from ._cases import case, raises, special, uniform
+from ._declare import elementwise, layer, op
+from ._trace import ufunc
+from .exponential import erf, exp
+
+SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+
+
+@elementwise(
+    grad=lambda g, data, y, act_type, slope: g * leaky_slope(data, y, act_type, slope),
+    kinds="f",
+    ref=lambda x, act_type, slope=0.25: leaky_reference(x, None, act_type, slope),
+    cases=[case(uniform(3, 4, avoid=(0,)), act_type=a) for a in ("leaky", "elu", "selu", "gelu")],
+)
+def _leaky(data, *, act_type: Literal["leaky", "elu", "selu", "gelu"], slope: float = 0.25):
+    """The activations of LeakyReLU that have no parameter."""
+    if act_type == "gelu":
+        return data * 0.5 * (ufunc.erf(data * float(np.sqrt(0.5))) + 1.0)
+    above, below = ufunc.maximum(data, 0.0), ufunc.minimum(data, 0.0)
+    if act_type == "leaky":
+        return above + below * slope
+    if act_type == "elu":
+        return above + ufunc.expm1(below) * slope
+    return (above + ufunc.expm1(below) * SELU_ALPHA) * SELU_SCALE
+
+
+def leaky_slope(data, y, act_type, slope):
+    above = data > 0
+    if act_type == "leaky":
+        return above * (1 - slope) + slope
+    if act_type == "elu":
+        return above + (data <= 0) * (y + slope)
+    if act_type == "selu":
+        return above * SELU_SCALE + (data <= 0) * (y + SELU_SCALE * SELU_ALPHA)
+    density = exp(data * data * -0.5) * float(1 / np.sqrt(2 * np.pi))
+    return (erf(data * float(np.sqrt(0.5))) + 1) * 0.5 + data * density
+
+
+def leaky_reference(x, gamma, act_type="leaky", slope=0.25):
+    below = np.minimum(x, 0)
+    if act_type == "gelu":
+        return 0.5 * x * (1 + special.erf(x / np.sqrt(2)))
+    if act_type == "elu":
+        return np.maximum(x, 0) + slope * np.expm1(below)
+    if act_type == "selu":
+        return SELU_SCALE * (np.maximum(x, 0) + SELU_ALPHA * np.expm1(below))
+    if act_type == "prelu":
+        slope = gamma if gamma.size == 1 else gamma.reshape((1, -1) + (1,) * (x.ndim - 2))
+    return np.maximum(x, 0) + slope * below
+
+
+@elementwise(
+    grad=(
+        lambda g, data, gamma: reduction.sum_like(g * ((data > 0) + (data <= 0) * gamma), data),
+        lambda g, data, gamma: reduction.sum_like(g * (data <= 0) * data, gamma),
+    ),
+    ref=lambda x, gamma: np.maximum(x, 0) + gamma * np.minimum(x, 0),
+    kinds="f",
+    cases=[case(uniform(3, 4, avoid=(0,)), uniform(4))],
+)
+def _prelu(data, gamma):
+    """x where it is positive, else gamma x."""
+    return ufunc.maximum(data, 0.0) + ufunc.minimum(data, 0.0) * gamma
+
+
+@layer(
+    kinds="f",
+    ref=lambda x, gamma=None, act_type="leaky", slope=0.25: leaky_reference(x, gamma, act_type, slope),
+    cases=[
+        case(uniform(3, 4, avoid=(0,))),
+        case(uniform(3, 4, avoid=(0,)), act_type="leaky", slope=0.1),
+        *(case(uniform(3, 4, avoid=(0,)), act_type=a) for a in ("elu", "selu", "gelu")),
+        case(uniform(2, 3, 2, avoid=(0,)), uniform(3), act_type="prelu"),
+        case(uniform(2, 3, avoid=(0,)), uniform(1), act_type="prelu"),
+        case(uniform(0, 2)),
+        raises(
+            ShapeError,
+            uniform(2, 3),
+            uniform(2),
+            act_type="prelu",
+            match="LeakyReLU(gamma): expected shape (3,)",
+        ),
+    ],
+)
+class LeakyReLU:
+    """max(x, 0) and, for negative x: slope x (`leaky`), slope (exp(x) - 1) (`elu`), its scaled form with
+    mean 0 (`selu`), or gamma x with gamma (channels of axis 1,) or (1,) as an input (`prelu`).
+
+    `gelu` is x Φ(x) with Φ the normal distribution.
+    """
+
+    act_type: Literal["leaky", "elu", "selu", "gelu", "prelu"] = "leaky"
+    slope: float = 0.25
+    lower_bound: float = 0.125
+    upper_bound: float = 0.334
+
+    def inputs(self):
+        return ("data", "gamma") if self.act_type == "prelu" else ("data",)
+
+    def infer(self, out, data, gamma=None):
+        data = out if data is None else data
+        if self.act_type != "prelu":
+            return (data,), (data,)
+        channels = None if data is None else (data[1] if len(data) > 1 else data[0],)
+        return (data, gamma if gamma == (1,) else channels), (data,)
+
+    def forward(self, data, gamma=None, *, out):
+        outs = None if out is None else [out]
+        if gamma is None:
+            return _leaky.compute([data], {"act_type": self.act_type, "slope": self.slope}, outs)[0]
+        if gamma.size > 1 and data.ndim > 2:
+            gamma = gamma._reshape_view((gamma.size, *(1,) * (data.ndim - 2)))
+        return _prelu.compute([data, gamma], {}, outs)[0]
+
+    def backward(self, g, data, gamma, y):
+        if self.act_type != "prelu":
+            return g * leaky_slope(data, y, self.act_type, self.slope)
+        wide = _channels_like(gamma, data)
+        g_gamma = _channels_back(g * (data <= 0) * data, gamma)
+        return g * ((data > 0) + (data <= 0) * wide), g_gamma
+
+
+def channel_view(shape, ndim):
+    return shape if shape == (1,) or ndim < 3 else (shape[0], *(1,) * (ndim - 2))
+
+
+@op(
+    grad=(lambda g, data: _channels_back(g, data), None),
+    shape=lambda data, like: like,
+    shape_only=("like", "data"),
+    free=("like",),
+    dtype=lambda data: data,
+    ref=lambda x, like: np.broadcast_to(x.reshape(channel_view(x.shape, like.ndim)), like.shape),
+    cases=[case(uniform(3), uniform(2, 3, 2)), case(uniform(1), uniform(2, 3))],
+)
+def _channels_like(data, like, *, out):
+    """One number per channel (axis 1) repeated to the shape of an array."""
+    return kernels.copy(
+        data._reshape_view(channel_view(data.shape, like.ndim))._broadcast_view(like.shape), out=out
+    )
+
+
+@op(
+    grad=(lambda g, data: _channels_like(g, data), None),
+    shape=lambda data, like: like,
+    shape_only=("like", "data"),
+    free=("like",),
+    dtype=lambda data: data,
+    kinds="iufc",
+    ref=lambda x, like: reduction.sum_like_reference(x, np.empty(channel_view(like.shape, x.ndim))).reshape(
+        like.shape
+    ),
+    cases=[case(uniform(2, 3, 2), uniform(3)), case(uniform(2, 3), uniform(1))],
+)
+def _channels_back(data, like, *, out):
+    """Sum over everything but the channel (axis 1), or over everything for a `like` of one element."""
+    slot = empty_like(data, channel_view(like.shape, data.ndim))
+    total = reduction._sum_like.compute([data, slot], {})[0]._reshape_view(like.shape)
+    return total if out is None else kernels.copy(total, out=out)
