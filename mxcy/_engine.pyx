@@ -96,14 +96,13 @@ cdef class Var:
         """Whether it holds the error of an operation that wrote it."""
         return (self.c.state.load() & (<uint64_t>1 << 31)) != 0
 
-    @property
-    def address(self):
-        """Where it is in memory: the same for all handles on one variable."""
-        return <size_t>self.c
-
     # The serial twin keeps its records here.
-    def _bump(self):
-        self.c.version += 1
+    def _enter(self, bint write):
+        self.c.version += write
+        self.c.state.fetch_add(<uint64_t>1 << (0 if write else 32))
+
+    def _leave(self, bint write):
+        self.c.state.fetch_sub(<uint64_t>1 << (0 if write else 32))
 
     def _fail(self, exception, str name):
         set_error(self.c, error_from(exception, static_name(name)))
@@ -307,7 +306,8 @@ cdef int fail_here(Request& r, Failure& failure, const char* name) except -1:
     """An operation failed inline: the error stays on what it writes, and is raised."""
     cdef Error* error
     if failure.kind == FAIL_PYTHON:
-        error = error_from(_failures.wrapped(fetch_exception()), name)
+        exception = fetch_exception()  # before anything else happens in Python
+        error = error_from(_failures.wrapped(exception), name)
     else:
         error = make_error(failure, name, NULL)
     fail_inline(r, error)
@@ -495,11 +495,8 @@ def _counters():
     return counters.operations, counters.nbytes, counters.unseen_errors
 
 
-def _record_events(bint on):
-    hook_on.store(on)
-
-
-def _take_events():
+def _take_events(bint go_on):
+    hook_on.store(go_on)
     cdef vector[Event] events = take_events(0)
     cdef Event event
     return [(event.name.decode(), event.lane, event.thread, event.start_ns, event.end_ns) for event in events]

@@ -34,9 +34,9 @@ __all__ = [
     "waitall",
 ]
 
-_changed = threading.Condition()  # guards _readers and _writers
-_readers: Counter[int] = Counter()  # address of a variable -> operations that read it now
-_writers: dict[int, int] = {}  # address of a variable -> thread whose operation writes it now
+_changed = threading.Condition()  # guards _reading and _writing
+_reading: Counter[Var] = Counter()  # how many operations read a variable now
+_writing: set[Var] = set()  # variables that an operation writes now
 _own = threading.local()  # .held: variables of the operations that this thread is inside of
 _hook: Callable | None = None
 _events: list[tuple] = []
@@ -65,8 +65,6 @@ def push(
     reads = [var for var in reads if var not in writes]
     held = _acquire(reads, writes)
     try:
-        for var in writes:
-            var._bump()
         failed = None if skip_errors else next((var for var in inputs if var.failed), None)
         if failed is None:
             _run(fn, writes, label, overwrites)
@@ -113,44 +111,44 @@ def _unique(argument: str, variables: Iterable[Var]) -> list[Var]:
 # --- one writer or many readers ------------------------------------------------------------------
 
 
-def _held() -> Counter[int]:
+def _held() -> Counter[Var]:
     if not hasattr(_own, "held"):
         _own.held = Counter()
     return _own.held
 
 
 def _is_free(var: Var, for_write: bool) -> bool:
-    address = var.address
-    if _held()[address]:
-        return True
-    return address not in _writers and not (for_write and _readers[address])
+    return bool(_held()[var]) or (var not in _writing and not (for_write and _reading[var]))
 
 
-def _acquire(reads: list[Var], writes: list[Var]) -> list[tuple[int, bool]]:
+def _acquire(reads: list[Var], writes: list[Var]) -> list[tuple[Var, bool]]:
+    """Take what this thread does not hold already; returns it."""
     with _changed:
         while not all(_is_free(v, False) for v in reads) or not all(_is_free(v, True) for v in writes):
             _changed.wait()
-        held = [(var.address, False) for var in reads] + [(var.address, True) for var in writes]
-        held = [(address, write) for address, write in held if not _held()[address]]
-        for address, write in held:
-            _held()[address] += 1
+        wanted = [*((var, False) for var in reads), *((var, True) for var in writes)]
+        held = [(var, write) for var, write in wanted if not _held()[var]]
+        for var, write in held:
+            _held()[var] += 1
+            var._enter(write)
             if write:
-                _writers[address] = threading.get_ident()
+                _writing.add(var)
             else:
-                _readers[address] += 1
+                _reading[var] += 1
     return held
 
 
-def _release(held: list[tuple[int, bool]]) -> None:
+def _release(held: list[tuple[Var, bool]]) -> None:
     with _changed:
-        for address, write in held:
-            del _held()[address]
+        for var, write in held:
+            del _held()[var]
+            var._leave(write)
             if write:
-                del _writers[address]
+                _writing.remove(var)
             else:
-                _readers[address] -= 1
-                if not _readers[address]:
-                    del _readers[address]
+                _reading[var] -= 1
+                if not _reading[var]:
+                    del _reading[var]
         _changed.notify_all()
 
 
@@ -168,7 +166,7 @@ def wait(var: Var, for_write: bool = False) -> None:
 def waitall() -> None:
     """Wait for the operations of other threads.  Their errors have been raised where they were pushed."""
     with _changed:
-        _changed.wait_for(lambda: not (_readers or _writers) or bool(_held()))
+        _changed.wait_for(lambda: not (_reading or _writing) or bool(_held()))
     _deliver_events()
 
 
@@ -220,13 +218,13 @@ def _after_fork() -> None:
     global _changed
     _changed = threading.Condition()
     mine = _held()
-    for address in [a for a in _writers if not mine[a]]:
-        del _writers[address]
-    for address in list(_readers):
-        if mine[address]:
-            _readers[address] = 1
-        else:
-            del _readers[address]
+    for var in [var for var in _writing if not mine[var]]:
+        _writing.remove(var)
+        var._leave(True)
+    for var, count in list(_reading.items()):
+        for _ in range(count - mine[var]):
+            var._leave(False)
+        _reading[var] = mine[var]
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -102,15 +102,14 @@ def counters() -> dict[str, int]:
 def set_hook(function: Callable[[list[tuple]], object] | None) -> None:
     """Give `function` a list of (name, lane, thread, start_ns, end_ns) at each wait; None: stop."""
     global _hook
-    _engine._record_events(False)
-    deliver_events()
+    deliver_events(False)
     _hook = function
-    _engine._record_events(function is not None)
+    _engine._take_events(function is not None)
 
 
-def deliver_events() -> None:
+def deliver_events(go_on: bool = True) -> None:
     """Hand the events recorded so far to the hook."""
-    events = _engine._take_events()
+    events = _engine._take_events(go_on)
     if _hook is not None and events:
         _hook([(name, _LANE_NAMES[lane + 1], *rest) for name, lane, *rest in events])
 

@@ -260,6 +260,21 @@ def test_reshape_shares_what_keeps_its_shape():
     assert executor.reshape(x=(4, 2), partial_shaping=True).arg_dict["f_weight"].shape == (2, 2)
 
 
+def test_reshape_to_a_smaller_shape_keeps_the_first_elements_and_a_larger_one_is_new():
+    executor = linear().simple_bind(mx.cpu(), x=(3, 2), grad_req={"x": "write"})
+    executor.arg_dict["x"][:] = arr([1, 2], [3, 4], [5, 6])
+    small = executor.reshape(x=(2, 2))
+    large = executor.reshape(x=(4, 2), allow_up_sizing=True)
+
+    np.testing.assert_array_equal(small.arg_dict["x"].asnumpy(), [[1, 2], [3, 4]])
+    small.arg_dict["x"][:] = 0
+    small.grad_dict["x"][:] = 7
+    np.testing.assert_array_equal(executor.arg_dict["x"].asnumpy(), [[0, 0], [0, 0], [5, 6]])
+    np.testing.assert_array_equal(executor.grad_dict["x"].asnumpy(), [[7, 7], [7, 7], [0, 0]])
+    large.arg_dict["x"][:] = 9
+    np.testing.assert_array_equal(executor.arg_dict["x"].asnumpy(), [[0, 0], [0, 0], [5, 6]])
+
+
 # --- errors ----------------------------------------------------------------------------------------------
 
 
@@ -286,9 +301,8 @@ def twice():
     [
         (lambda: bind({"x": nd.ones((2, 3))}), "missing arrays in args for 'f_weight', 'f_bias'; arg"),
         (lambda: bind([nd.ones((2, 3))]), "expected 3 arrays in args, got 1"),
-        (lambda: bind(good() | {"f_wieght": nd.ones((2,))}), "surplus 'f_wieght' in args (did you mean f_"),
+        (lambda: bind({"x": nd.ones((2, 3)), "f_wieght": nd.ones((2,))}), "surplus 'f_wieght' in args (did you"),
         (lambda: bind(good() | {"f_bias": 3}), "args 'f_bias' expected an NDArray, got int"),
-        (lambda: bind(3), "expected a list or a dict of arrays as args, got int"),
         (lambda: bind(good() | {"f_weight": nd.ones((2, 4))}), "'f_weight' expected shape (2, 3), got (2"),
         (lambda: bind(good() | {"f_weight": nd.ones((2, 4)), "f_bias": nd.ones((5,))}), "; 'f_bias' "),
         (lambda: bind(good() | {"f_bias": nd.ones((2,), dtype="int32")}), "'f_bias' expected dtype float32"),
@@ -296,13 +310,12 @@ def twice():
         (lambda: bind(args_grad={"x": nd.ones((2, 3), dtype="int8")}), "'x' expected dtype float32"),
         (lambda: bind(grad_req="foo"), "expected grad_req among write, add, null, got 'foo'"),
         (lambda: bind(grad_req=["write"]), "expected one grad_req, 3 in a list, or a dict"),
-        (lambda: bind(grad_req={"zz": "write"}), "surplus 'zz' in grad_req"),
         (lambda: bind(group2ctx={"a": mx.gpu()}), "group2ctx 'a' expected a context of type cpu, got gpu(0)"),
         (lambda: bind(group2ctx={"a": "cpu"}), "group2ctx 'a' expected a Context, got str"),
         (shared_gradient, "gradient of 'f_weight' shares memory with 'f_weight'"),
         (twice, "gradient of 'f_weight' shares memory with the gradient of 'x'"),
         (lambda: linear().simple_bind(mx.cpu()), "not those of 'x' (unknown), 'f_weight'"),
-        (lambda: linear().simple_bind(mx.cpu(), x=(2, 3), zz=(2,)), "surplus 'zz'"),
+        (lambda: linear().simple_bind(mx.cpu(), X=(2, 3)), "surplus 'X' in shapes"),
         (lambda: linear().simple_bind(mx.cpu(), x=(2, 3), stype_dict={"x": "csr"}), "dense storage"),
         (lambda: (sym.Variable("a") + sym.Variable("a")).bind(mx.cpu(), {"a": nd.ones((2,))}),
          "2 variables have the name 'a'; give args in order"),
@@ -326,6 +339,29 @@ def test_binding_collects_all_problems():
         "'foo'",
     ):
         assert part in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda: bind(good() | {"f_wieght": nd.ones((2,))}), r"surplus 'f_wieght' in args \(did you mean f_w"),
+        (lambda: bind(args_grad={"zz": nd.ones((2,))}), "ignored surplus 'zz' in args_grad; arguments are x"),
+        (lambda: bind(grad_req={"zz": "write"}), "surplus 'zz' in grad_req"),
+        (lambda: linear().simple_bind(mx.cpu(), x=(2, 3), zz=(2,)), "surplus 'zz' in shapes"),
+        (lambda: linear().simple_bind(mx.cpu(), x=(2, 3), type_dict={"zz": "int8"}), "'zz' in type_dict"),
+    ],
+)
+def test_names_that_a_symbol_does_not_have_are_ignored_with_a_warning(call, match):
+    with pytest.warns(UserWarning, match=match) as warned:
+        executor = call()
+
+    assert executor.forward()[0].shape == (2, 2)
+    assert warned[0].filename == __file__
+
+
+def test_binding_to_something_else_than_arrays_is_a_type_error():
+    with pytest.raises(ArgumentTypeError, match=r"bind\(args\): expected a list or a dict of arrays, got int"):
+        bind(3)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,13 +10,16 @@ import numpy as np
 
 from .._array import may_overlap
 from ..context import Context
-from ..errors import BindError, MXNetError, closest
+from ..errors import ArgumentTypeError, BindError, MXNetError, closest, message
 from ..graph.infer import complete, infer_dtypes, infer_shapes
 from ..graph.ir import Entry, Graph, Node
 from ..ndarray import NDArray
 from ..symbol.inference import given_shape
 
-__all__ = ["Arrays", "Problems", "check", "check_placement", "dtypes_of", "gather", "requests", "shapes_of"]
+__all__ = [
+    "Arrays", "Problems", "check", "check_names", "check_placement", "dtypes_of", "gather", "requests",
+    "shapes_of",
+]  # fmt: skip
 
 REQUESTS = ("write", "add", "null")
 
@@ -25,21 +29,33 @@ _LISTED = 20  # names that an error lists
 
 
 class Problems:
-    """Collects what is wrong; `check` raises one error for all of it."""
+    """Collects what is wrong; `check` raises one error for all of it.
+
+    Names that the graph does not have do no harm by themselves, and programs bind one dict of arrays to
+    many graphs, as MXNet lets them: they are part of the error if there is one, and else a warning.
+    """
 
     def __init__(self, graph: Graph):
         self.graph = graph
         self.found: list[str] = []
+        self.surplus: list[str] = []
 
     def add(self, text: str) -> None:
         self.found.append(text)
 
-    def check(self) -> None:
+    def check(self, stacklevel: int = 3) -> None:
+        """Raise BindError, or warn at the line `stacklevel` calls up; then forget the warning."""
         if self.found:
-            names = [node.name for node in self.graph.arguments]
-            states = [node.name for node in self.graph.states]
-            known = f"arguments are {_list(names)}" + (f"; states are {_list(states)}" if states else "")
-            raise BindError(f"bind: {'; '.join(self.found)}; {known}")
+            raise BindError(f"bind: {'; '.join([*self.found, *self.surplus])}; {self._known()}")
+        if self.surplus:
+            text = f"bind: ignored {'; '.join(self.surplus)}; {self._known()}"
+            warnings.warn(text, stacklevel=stacklevel + 1)
+            self.surplus.clear()
+
+    def _known(self) -> str:
+        names = [node.name for node in self.graph.arguments]
+        states = [node.name for node in self.graph.states]
+        return f"arguments are {_list(names)}" + (f"; states are {_list(states)}" if states else "")
 
 
 def _list(names: Sequence[str]) -> str:
@@ -53,15 +69,15 @@ def gather(problems: Problems, what: str, nodes: Sequence[Node], given: Any, opt
         given = {}
     if isinstance(given, Mapping):
         found = [given.get(node.name) for node in nodes]
-        _check_names(problems, what, nodes, given)
+        check_names(problems, what, nodes, given)
     elif isinstance(given, (list, tuple)):
         found = [*given[: len(nodes)], *[None] * (len(nodes) - len(given))]
         if len(given) != len(nodes):
             problems.add(f"expected {len(nodes)} arrays in {what}, got {len(given)}")
             return [None] * len(nodes)
     else:
-        problems.add(f"expected a list or a dict of arrays as {what}, got {type(given).__name__}")
-        return [None] * len(nodes)
+        expected = "a list or a dict of arrays"
+        raise ArgumentTypeError(message("bind", what, expected, type(given).__name__))
     for node, array in zip(nodes, found, strict=True):
         if array is not None and not isinstance(array, NDArray):
             problems.add(f"{what} '{node.name}' expected an NDArray, got {type(array).__name__}")
@@ -72,19 +88,20 @@ def gather(problems: Problems, what: str, nodes: Sequence[Node], given: Any, opt
     return [array if isinstance(array, NDArray) else None for array in found]
 
 
-def _check_names(problems: Problems, what: str, nodes: Sequence[Node], given: Mapping) -> None:
+def check_names(problems: Problems, what: str, nodes: Sequence[Node], given: Mapping) -> None:
+    """Find names that several variables have, and those that none has."""
     names = [node.name for node in nodes]
-    repeated = (
-        sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    )
+    known = set(names)
+    repeated = sorted({name for name in names if names.count(name) > 1}) if len(known) < len(names) else []
     for name in repeated:
         problems.add(f"{names.count(name)} variables have the name '{name}'; give {what} in order")
-    for name in given:
-        if name not in set(names):
-            near = closest(str(name), names)
-            problems.add(
-                f"surplus '{name}' in {what}" + (f" (did you mean {' or '.join(near)}?)" if near else "")
-            )
+    surplus = [name for name in given if name not in known]
+    for name in surplus[:_LISTED]:
+        near = closest(str(name), names)
+        hint = f" (did you mean {' or '.join(near)}?)" if near else ""
+        problems.surplus.append(f"surplus '{name}' in {what}{hint}")
+    if len(surplus) > _LISTED:
+        problems.surplus.append(f"{len(surplus) - _LISTED} more in {what}")
 
 
 def requests(problems: Problems, nodes: Sequence[Node], given: Any) -> list[str]:
@@ -92,7 +109,7 @@ def requests(problems: Problems, nodes: Sequence[Node], given: Any) -> list[str]
     if isinstance(given, str):
         found = [given] * len(nodes)
     elif isinstance(given, Mapping):
-        _check_names(problems, "grad_req", nodes, given)
+        check_names(problems, "grad_req", nodes, given)
         found = [given.get(node.name, "null") for node in nodes]
     elif isinstance(given, (list, tuple)) and len(given) == len(nodes):
         found = list(given)
@@ -175,24 +192,19 @@ def _check_aliases(problems: Problems, read: list, written: list) -> None:
 
 
 def _known(graph: Graph, given: Mapping[str, Any], read: Callable) -> dict[Node, Any]:
-    names = {node.name for node in graph.variables}
-    surplus = [name for name in given if name not in names]
-    if surplus:
-        problems = Problems(graph)
-        problems.add(f"surplus {', '.join(map(repr, surplus))}")
-        problems.check()
     return {n: read(n.name, given[n.name]) for n in graph.variables if given.get(n.name) is not None}
 
 
-def shapes_of(graph: Graph, given: Mapping[str, Any]) -> dict[Node, tuple]:
+def shapes_of(problems: Problems, given: Mapping[str, Any]) -> dict[Node, tuple]:
     """The shape of every variable; raise BindError that names all that do not follow."""
+    graph = problems.graph
+    check_names(problems, "shapes", graph.variables, given)
     values = infer_shapes(graph, _known(graph, given, given_shape))
     found = {node: values.get(Entry(node, 0)) for node in graph.variables}
     unknown = [
         f"'{node.name}' ({shape or 'unknown'})" for node, shape in found.items() if not complete(shape)
     ]
     if unknown:
-        problems = Problems(graph)
         problems.add(f"expected shapes from which all others follow, not those of {', '.join(unknown)}")
         problems.check()
     return {node: shape for node, shape in found.items() if shape is not None}

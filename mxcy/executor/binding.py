@@ -11,7 +11,17 @@ from ..context import Context
 from ..errors import ArgumentTypeError, message
 from ..graph.ir import Node
 from ..ndarray import NDArray, zeros
-from .arguments import Arrays, Problems, check, check_placement, dtypes_of, gather, requests, shapes_of
+from .arguments import (
+    Arrays,
+    Problems,
+    check,
+    check_names,
+    check_placement,
+    dtypes_of,
+    gather,
+    requests,
+    shapes_of,
+)
 from .executor import Executor
 
 __all__ = ["bind", "simple_bind"]
@@ -39,7 +49,7 @@ def bind(
     grads = [grad if req != "null" else None for grad, req in zip(grads, reqs, strict=True)]
     check_placement(problems, ctx, group2ctx)
     check(problems, arguments, grads, states)
-    problems.check()
+    problems.check(stacklevel=4)
     return Executor(symbol, ctx, arguments, grads, reqs, states, group2ctx)
 
 
@@ -65,8 +75,11 @@ def simple_bind(
         problems.add(f"expected dense storage, got a sparse stype for {', '.join(map(repr, sparse))}")
     reqs = requests(problems, graph.arguments, grad_req)
     check_placement(problems, ctx, group2ctx)
-    problems.check()
-    found = shapes_of(graph, shapes)
+    check_names(problems, "type_dict", graph.variables, type_dict or {})
+    if problems.found:
+        problems.check()
+    found = shapes_of(problems, shapes)
+    problems.check(stacklevel=4)
     dtypes = dtypes_of(graph, type_dict or {})
     pool = _Pool(shared_arg_names, shared_exec, shared_buffer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -198,14 +199,15 @@ class Executor:
 
     def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False,
                 **kwargs: Sequence[int]) -> Executor:  # fmt: skip
-        """Return an executor for other shapes of some arguments, which shares all other arrays.
+        """Return an executor for other shapes of some arguments, which shares the memory of the arrays.
 
+        An array that shrinks becomes the first elements of the old one; one that grows is new, of zeros.
         Raises BindError, naming the argument, if an argument that is not named changes its shape
         (unless `partial_shaping`), or if an array becomes larger (unless `allow_up_sizing`).
         """
         graph = self._symbol._graph
-        found = shapes_of(graph, kwargs)
         problems = Problems(graph)
+        found = shapes_of(problems, kwargs)
 
         def fitted(node: Node, old: NDArray | None) -> NDArray | None:
             if old is None or old.shape == found[node]:
@@ -213,10 +215,10 @@ class Executor:
             if node.name not in kwargs and not partial_shaping:
                 text = f"'{node.name}' would become {found[node]} instead of {old.shape}"
                 problems.add(f"{text} (name its shape, or pass partial_shaping=True)")
-            if np.prod(found[node], dtype=object) > old.size and not allow_up_sizing:
+            if math.prod(found[node]) > old.size and not allow_up_sizing:
                 text = f"'{node.name}' would grow from {old.shape} to {found[node]}"
                 problems.add(f"{text} (pass allow_up_sizing=True)")
-            return zeros(found[node], ctx=self._ctx, dtype=old.dtype)
+            return _first_elements(old, found[node])
 
         args = [fitted(*pair) for pair in zip(graph.arguments, self.arg_arrays, strict=True)]
         grads = [fitted(*pair) for pair in zip(graph.arguments, self.grad_arrays, strict=True)]
@@ -234,8 +236,17 @@ class Executor:
 
     def debug_str(self) -> str:
         """Return a listing of the graph with its gradient, and the memory of the buffers made for it."""
-        mib = self._program.nbytes / 2**20
-        return listing(self._program.whole) + f"Total {mib:.4g} MB allocated\n"
+        nbytes = self._program.nbytes
+        return listing(self._program.whole) + f"{nbytes} bytes\nTotal {nbytes >> 20} MB allocated\n"
+
+
+def _first_elements(old: NDArray, shape: tuple[int, ...]) -> NDArray:
+    """As many elements of an array as there are in this shape; new ones, of zeros, if it has fewer."""
+    size = math.prod(shape)
+    flat = old._reshape_view((old.size,)) if size <= old.size else None
+    if flat is None:
+        return zeros(shape, ctx=old.context, dtype=old.dtype)
+    return flat[:size]._reshape_view(shape)
 
 
 def _by_name(names: list[str], arrays: list) -> dict:

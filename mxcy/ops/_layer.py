@@ -157,6 +157,8 @@ class Op(Operator):
                 out = out._reshape_view(shapes[0])
             keywords["out"] = out if self._single else outs
         result = self.function(*inputs, **keywords)
+        if self._single and outs is not None and outs[0] is not None:
+            return [outs[0]]
         return list(result) if isinstance(result, (list, tuple)) else [result]
 
     def _checked(self, inputs: Sequence, attrs: dict) -> tuple:

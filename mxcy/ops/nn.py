@@ -11,6 +11,7 @@ from ._cases import case, raises, uniform
 from ._declare import layer
 from ._elementwise import normalize_axis
 from ._layer import known
+from ._operator import find
 from .shape import flattened, product, restored
 
 
@@ -155,8 +156,8 @@ class Dropout:
         mask = kernels.random_bernoulli(
             keep, shape, scale=1 / keep if keep else 0.0, dtype=data.dtype, face=face_of(type(data)), out=mask
         )
-        times = reduction.find("broadcast_mul")
+        times = find("broadcast_mul")
         return times.compute([data, mask], {}, None if target is None else [target])[0], mask
 
     def backward(self, g, mask):
-        return g if mask is None else reduction.find("broadcast_mul")(g, mask)
+        return g if mask is None else find("broadcast_mul")(g, mask)

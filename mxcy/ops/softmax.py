@@ -14,6 +14,7 @@ from ._attributes import DType
 from ._cases import case, given, raises, special, uniform
 from ._declare import op
 from ._elementwise import normalize_axis
+from ._operator import find
 from .exponential import exp
 from .shape import Flatten, _cast_like, reshape_like
 
@@ -86,8 +87,8 @@ def softmax_grad_reference(g, y, axis=-1, temperature=None):
 def softmax_grad_of_output(g, data, y, axis, temperature):
     inner = reduction.sum(data * y, axis=axis, keepdims=True)
     outer = reduction.sum(g * y, axis=axis, keepdims=True)
-    minus = reduction.find("broadcast_sub")
-    back = g * minus(data, inner) - reduction.find("broadcast_mul")(data, outer)
+    minus = find("broadcast_sub")
+    back = g * minus(data, inner) - find("broadcast_mul")(data, outer)
     return back if temperature is None else back / temperature
 
 
@@ -136,13 +137,13 @@ def log_softmax(
 
 def log_grad_of_gradient(g, output, axis, temperature):
     total = reduction.sum(g * exp(output), axis=axis, keepdims=True)
-    back = reduction.find("broadcast_sub")(g, total)
+    back = find("broadcast_sub")(g, total)
     return back if temperature is None else back / temperature
 
 
 def log_grad_of_output(g, data, output, axis, temperature):
     total = reduction.sum(data, axis=axis, keepdims=True)
-    back = -reduction.find("broadcast_mul")(g * exp(output), total)
+    back = -find("broadcast_mul")(g * exp(output), total)
     return back if temperature is None else back / temperature
 
 

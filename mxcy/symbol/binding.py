@@ -49,7 +49,8 @@ class Binding:
             `ctx`, as an executor runs on one device.
         shared_exec : an executor whose memory may be used again.
 
-        Raises BindError that names all arrays that are missing, surplus or do not fit.
+        Raises BindError that names all arrays that are missing or do not fit. Arrays under names that
+        the symbol does not have are ignored, with a warning.
         """
         from ..executor import bind
 

@@ -12,7 +12,7 @@ from ..dtypes import code_of, mxnet_flag_of
 from ..errors import ArgumentError, ArgumentTypeError, DTypeError, message, problem
 from ..graph.ir import Entry, Graph, Node
 
-__all__ = ["HIDDEN_KEYS", "add_node", "hint_of", "labels_of", "make_variable", "init_labels"]
+__all__ = ["HIDDEN_KEYS", "add_node", "call", "hint_of", "init_labels", "labels_of", "make_variable"]
 
 # Labels that may be written without underscores, as `lr_mult`; kept as `__lr_mult__`.
 HIDDEN_KEYS = ("ctx_group", "lr_mult", "wd_mult", "force_mirroring", "mirror_stage", "profiler_scope")
@@ -52,6 +52,28 @@ def labels_of(op: Any, given: dict[str, str]) -> dict[str, str]:
             raise ArgumentError(message("attr", key, "a string", repr(value)))
         labels[f"__{key}__" if known else key] = value
     return labels
+
+
+def _split_labels(op: Any, keywords: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the labels among the keywords of a call, as text, and the arguments of the operator."""
+    found = [
+        key
+        for key in keywords
+        if key not in op.attributes and (key in HIDDEN_KEYS or (key.startswith("__") and key.endswith("__")))
+    ]
+    if not found:
+        return {}, keywords
+    return {key: str(keywords[key]) for key in found}, {k: v for k, v in keywords.items() if k not in found}
+
+
+def call(op: Any, operands: Sequence, keywords: dict[str, Any], hint: str) -> Graph:
+    """Return the graph of a new node from the arguments of a call; see `SymbolFunction`."""
+    if keywords.pop("out", None) is not None:
+        raise ArgumentTypeError(problem(hint, "out", "symbols hold no values to write"))
+    given_name, attr = keywords.pop("name", None), keywords.pop("attr", None)
+    labels, keywords = _split_labels(op, keywords)
+    inputs, attrs = op.bind_arguments(operands, keywords)
+    return add_node(op, inputs, attrs, given_name, {**(attr or {}), **labels}, hint)
 
 
 def init_labels(op: Any, argument: str, labels: dict[str, str]) -> dict[str, str]:

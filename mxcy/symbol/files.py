@@ -73,6 +73,15 @@ def loads(text: str, source: str | None = None) -> Graph:
     return _Reader(source).graph(text)
 
 
+def label_of_input(op: Any, key: str) -> tuple[str, str]:
+    """Split `weight_lr_mult`, as MXNet wrote labels of an operator's inputs before 0.9."""
+    for label in HIDDEN_KEYS:
+        argument = key.removesuffix(f"_{label}")
+        if argument != key and argument in op.inputs and key not in op.attributes:
+            return argument, label
+    return key, ""
+
+
 class _Reader:
     """Reads one text. Errors read `load_json(nodes[3].inputs): expected …, got …`."""
 
@@ -134,12 +143,15 @@ class _Reader:
             near = closest(kind, [*ops.REGISTRY, *ops.ALIASES])
             hint = f"did you mean {' or '.join(near)}?" if near else None
             self.fail(f"{place}.op", f"an operator that mxcy has, for node '{name}'", kind, hint)
-        labels, own = {}, {}
+        labels, own, passed_on = {}, {}, {}
         for key, value in given.items():
+            argument, label = label_of_input(op, key)
             if key.startswith("__") and key.endswith("__"):
                 labels[key] = value
             elif key in HIDDEN_KEYS and key not in op.attributes:
                 labels[f"__{key}__"] = value
+            elif label:
+                passed_on[argument, f"__{label}__"] = value
             else:
                 own[key] = value
         try:
@@ -155,6 +167,9 @@ class _Reader:
         if len(inputs) != len(wanted):
             expected = f"{len(wanted)} inputs of {kind} '{name}' ({', '.join(wanted[:8])})"
             self.fail(f"{place}.inputs", expected, len(inputs))
+        for (argument, label), value in passed_on.items():
+            if argument in wanted and inputs[wanted.index(argument)].node.op is None:
+                inputs[wanted.index(argument)].node.labels[label] = value
         node = Node(op, name, attrs, inputs, labels)
         for entry in node.states:
             if entry.node.op is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ArgumentTypeError, problem
 from . import compose
 from .symbol import Symbol
 
@@ -14,7 +13,8 @@ __all__ = ["SymbolFunction"]
 class SymbolFunction:
     """An operator called on symbols. Tensor inputs that are not given become variables.
 
-    Besides the operator's arguments it takes `name`, of the node, and `attr`, a dict of labels.
+    Besides the operator's arguments it takes `name`, of the node, and labels: as a dict `attr`, or as
+    keywords such as `lr_mult=0.1`, `ctx_group="a"` or `__mine__="text"`.
     """
 
     def __init__(self, op: Any, name: str):
@@ -27,9 +27,5 @@ class SymbolFunction:
     def __repr__(self) -> str:
         return f"<function {self.__module__}.{self.__name__}>"
 
-    def __call__(self, *operands: Any, name: str | None = None, attr: dict[str, str] | None = None,
-                 **keywords: Any) -> Symbol:  # fmt: skip
-        if keywords.pop("out", None) is not None:
-            raise ArgumentTypeError(problem(self.__name__, "out", "symbols hold no values to write"))
-        inputs, attrs = self.op.bind_arguments(operands, keywords)
-        return Symbol(compose.add_node(self.op, inputs, attrs, name, attr, self._hint))
+    def __call__(self, *operands: Any, **keywords: Any) -> Symbol:
+        return Symbol(compose.call(self.op, operands, keywords, self._hint))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .. import ops
@@ -14,6 +15,7 @@ class Methods:
     """Each method is the operator of its name, called with the symbol as its first input."""
 
     __slots__ = ()
+    _call: Callable
 
     def astype(self, dtype: Any, **kwargs: Any):
         """Return the values converted to another dtype."""
@@ -27,327 +29,327 @@ class Methods:
 
     def abs(self, *args: Any, **kwargs: Any):
         """Return `sym.abs` of the symbol."""
-        return ops.abs(self, *args, **kwargs)
+        return self._call("abs", args, kwargs)
 
     def arccos(self, *args: Any, **kwargs: Any):
         """Return `sym.arccos` of the symbol."""
-        return ops.arccos(self, *args, **kwargs)
+        return self._call("arccos", args, kwargs)
 
     def arccosh(self, *args: Any, **kwargs: Any):
         """Return `sym.arccosh` of the symbol."""
-        return ops.arccosh(self, *args, **kwargs)
+        return self._call("arccosh", args, kwargs)
 
     def arcsin(self, *args: Any, **kwargs: Any):
         """Return `sym.arcsin` of the symbol."""
-        return ops.arcsin(self, *args, **kwargs)
+        return self._call("arcsin", args, kwargs)
 
     def arcsinh(self, *args: Any, **kwargs: Any):
         """Return `sym.arcsinh` of the symbol."""
-        return ops.arcsinh(self, *args, **kwargs)
+        return self._call("arcsinh", args, kwargs)
 
     def arctan(self, *args: Any, **kwargs: Any):
         """Return `sym.arctan` of the symbol."""
-        return ops.arctan(self, *args, **kwargs)
+        return self._call("arctan", args, kwargs)
 
     def arctanh(self, *args: Any, **kwargs: Any):
         """Return `sym.arctanh` of the symbol."""
-        return ops.arctanh(self, *args, **kwargs)
+        return self._call("arctanh", args, kwargs)
 
     def argmax(self, *args: Any, **kwargs: Any):
         """Return `sym.argmax` of the symbol."""
-        return ops.argmax(self, *args, **kwargs)
+        return self._call("argmax", args, kwargs)
 
     def argmax_channel(self, *args: Any, **kwargs: Any):
         """Return `sym.argmax_channel` of the symbol."""
-        return ops.argmax_channel(self, *args, **kwargs)
+        return self._call("argmax_channel", args, kwargs)
 
     def argmin(self, *args: Any, **kwargs: Any):
         """Return `sym.argmin` of the symbol."""
-        return ops.argmin(self, *args, **kwargs)
+        return self._call("argmin", args, kwargs)
 
     def argsort(self, *args: Any, **kwargs: Any):
         """Return `sym.argsort` of the symbol."""
-        return ops.argsort(self, *args, **kwargs)
+        return self._call("argsort", args, kwargs)
 
     def broadcast_axes(self, *args: Any, **kwargs: Any):
         """Return `sym.broadcast_axes` of the symbol."""
-        return ops.broadcast_axes(self, *args, **kwargs)
+        return self._call("broadcast_axes", args, kwargs)
 
     def broadcast_like(self, *args: Any, **kwargs: Any):
         """Return `sym.broadcast_like` of the symbol."""
-        return ops.broadcast_like(self, *args, **kwargs)
+        return self._call("broadcast_like", args, kwargs)
 
     def broadcast_to(self, *args: Any, **kwargs: Any):
         """Return `sym.broadcast_to` of the symbol."""
-        return ops.broadcast_to(self, *args, **kwargs)
+        return self._call("broadcast_to", args, kwargs)
 
     def cbrt(self, *args: Any, **kwargs: Any):
         """Return `sym.cbrt` of the symbol."""
-        return ops.cbrt(self, *args, **kwargs)
+        return self._call("cbrt", args, kwargs)
 
     def ceil(self, *args: Any, **kwargs: Any):
         """Return `sym.ceil` of the symbol."""
-        return ops.ceil(self, *args, **kwargs)
+        return self._call("ceil", args, kwargs)
 
     def clip(self, *args: Any, **kwargs: Any):
         """Return `sym.clip` of the symbol."""
-        return ops.clip(self, *args, **kwargs)
+        return self._call("clip", args, kwargs)
 
     def cos(self, *args: Any, **kwargs: Any):
         """Return `sym.cos` of the symbol."""
-        return ops.cos(self, *args, **kwargs)
+        return self._call("cos", args, kwargs)
 
     def cosh(self, *args: Any, **kwargs: Any):
         """Return `sym.cosh` of the symbol."""
-        return ops.cosh(self, *args, **kwargs)
+        return self._call("cosh", args, kwargs)
 
     def degrees(self, *args: Any, **kwargs: Any):
         """Return `sym.degrees` of the symbol."""
-        return ops.degrees(self, *args, **kwargs)
+        return self._call("degrees", args, kwargs)
 
     def depth_to_space(self, *args: Any, **kwargs: Any):
         """Return `sym.depth_to_space` of the symbol."""
-        return ops.depth_to_space(self, *args, **kwargs)
+        return self._call("depth_to_space", args, kwargs)
 
     def diag(self, *args: Any, **kwargs: Any):
         """Return `sym.diag` of the symbol."""
-        return ops.diag(self, *args, **kwargs)
+        return self._call("diag", args, kwargs)
 
     def exp(self, *args: Any, **kwargs: Any):
         """Return `sym.exp` of the symbol."""
-        return ops.exp(self, *args, **kwargs)
+        return self._call("exp", args, kwargs)
 
     def expand_dims(self, *args: Any, **kwargs: Any):
         """Return `sym.expand_dims` of the symbol."""
-        return ops.expand_dims(self, *args, **kwargs)
+        return self._call("expand_dims", args, kwargs)
 
     def expm1(self, *args: Any, **kwargs: Any):
         """Return `sym.expm1` of the symbol."""
-        return ops.expm1(self, *args, **kwargs)
+        return self._call("expm1", args, kwargs)
 
     def fix(self, *args: Any, **kwargs: Any):
         """Return `sym.fix` of the symbol."""
-        return ops.fix(self, *args, **kwargs)
+        return self._call("fix", args, kwargs)
 
     def flatten(self, *args: Any, **kwargs: Any):
         """Return `sym.flatten` of the symbol."""
-        return ops.flatten(self, *args, **kwargs)
+        return self._call("flatten", args, kwargs)
 
     def flip(self, *args: Any, **kwargs: Any):
         """Return `sym.flip` of the symbol."""
-        return ops.flip(self, *args, **kwargs)
+        return self._call("flip", args, kwargs)
 
     def floor(self, *args: Any, **kwargs: Any):
         """Return `sym.floor` of the symbol."""
-        return ops.floor(self, *args, **kwargs)
+        return self._call("floor", args, kwargs)
 
     def log(self, *args: Any, **kwargs: Any):
         """Return `sym.log` of the symbol."""
-        return ops.log(self, *args, **kwargs)
+        return self._call("log", args, kwargs)
 
     def log10(self, *args: Any, **kwargs: Any):
         """Return `sym.log10` of the symbol."""
-        return ops.log10(self, *args, **kwargs)
+        return self._call("log10", args, kwargs)
 
     def log1p(self, *args: Any, **kwargs: Any):
         """Return `sym.log1p` of the symbol."""
-        return ops.log1p(self, *args, **kwargs)
+        return self._call("log1p", args, kwargs)
 
     def log2(self, *args: Any, **kwargs: Any):
         """Return `sym.log2` of the symbol."""
-        return ops.log2(self, *args, **kwargs)
+        return self._call("log2", args, kwargs)
 
     def log_softmax(self, *args: Any, **kwargs: Any):
         """Return `sym.log_softmax` of the symbol."""
-        return ops.log_softmax(self, *args, **kwargs)
+        return self._call("log_softmax", args, kwargs)
 
     def max(self, *args: Any, **kwargs: Any):
         """Return `sym.max` of the symbol."""
-        return ops.max(self, *args, **kwargs)
+        return self._call("max", args, kwargs)
 
     def mean(self, *args: Any, **kwargs: Any):
         """Return `sym.mean` of the symbol."""
-        return ops.mean(self, *args, **kwargs)
+        return self._call("mean", args, kwargs)
 
     def min(self, *args: Any, **kwargs: Any):
         """Return `sym.min` of the symbol."""
-        return ops.min(self, *args, **kwargs)
+        return self._call("min", args, kwargs)
 
     def nanprod(self, *args: Any, **kwargs: Any):
         """Return `sym.nanprod` of the symbol."""
-        return ops.nanprod(self, *args, **kwargs)
+        return self._call("nanprod", args, kwargs)
 
     def nansum(self, *args: Any, **kwargs: Any):
         """Return `sym.nansum` of the symbol."""
-        return ops.nansum(self, *args, **kwargs)
+        return self._call("nansum", args, kwargs)
 
     def norm(self, *args: Any, **kwargs: Any):
         """Return `sym.norm` of the symbol."""
-        return ops.norm(self, *args, **kwargs)
+        return self._call("norm", args, kwargs)
 
     def one_hot(self, *args: Any, **kwargs: Any):
         """Return `sym.one_hot` of the symbol."""
-        return ops.one_hot(self, *args, **kwargs)
+        return self._call("one_hot", args, kwargs)
 
     def ones_like(self, *args: Any, **kwargs: Any):
         """Return `sym.ones_like` of the symbol."""
-        return ops.ones_like(self, *args, **kwargs)
+        return self._call("ones_like", args, kwargs)
 
     def pad(self, *args: Any, **kwargs: Any):
         """Return `sym.pad` of the symbol."""
-        return ops.pad(self, *args, **kwargs)
+        return self._call("pad", args, kwargs)
 
     def pick(self, *args: Any, **kwargs: Any):
         """Return `sym.pick` of the symbol."""
-        return ops.pick(self, *args, **kwargs)
+        return self._call("pick", args, kwargs)
 
     def prod(self, *args: Any, **kwargs: Any):
         """Return `sym.prod` of the symbol."""
-        return ops.prod(self, *args, **kwargs)
+        return self._call("prod", args, kwargs)
 
     def radians(self, *args: Any, **kwargs: Any):
         """Return `sym.radians` of the symbol."""
-        return ops.radians(self, *args, **kwargs)
+        return self._call("radians", args, kwargs)
 
     def rcbrt(self, *args: Any, **kwargs: Any):
         """Return `sym.rcbrt` of the symbol."""
-        return ops.rcbrt(self, *args, **kwargs)
+        return self._call("rcbrt", args, kwargs)
 
     def reciprocal(self, *args: Any, **kwargs: Any):
         """Return `sym.reciprocal` of the symbol."""
-        return ops.reciprocal(self, *args, **kwargs)
+        return self._call("reciprocal", args, kwargs)
 
     def relu(self, *args: Any, **kwargs: Any):
         """Return `sym.relu` of the symbol."""
-        return ops.relu(self, *args, **kwargs)
+        return self._call("relu", args, kwargs)
 
     def repeat(self, *args: Any, **kwargs: Any):
         """Return `sym.repeat` of the symbol."""
-        return ops.repeat(self, *args, **kwargs)
+        return self._call("repeat", args, kwargs)
 
     def reshape_like(self, *args: Any, **kwargs: Any):
         """Return `sym.reshape_like` of the symbol."""
-        return ops.reshape_like(self, *args, **kwargs)
+        return self._call("reshape_like", args, kwargs)
 
     def rint(self, *args: Any, **kwargs: Any):
         """Return `sym.rint` of the symbol."""
-        return ops.rint(self, *args, **kwargs)
+        return self._call("rint", args, kwargs)
 
     def round(self, *args: Any, **kwargs: Any):
         """Return `sym.round` of the symbol."""
-        return ops.round(self, *args, **kwargs)
+        return self._call("round", args, kwargs)
 
     def rsqrt(self, *args: Any, **kwargs: Any):
         """Return `sym.rsqrt` of the symbol."""
-        return ops.rsqrt(self, *args, **kwargs)
+        return self._call("rsqrt", args, kwargs)
 
     def shape_array(self, *args: Any, **kwargs: Any):
         """Return `sym.shape_array` of the symbol."""
-        return ops.shape_array(self, *args, **kwargs)
+        return self._call("shape_array", args, kwargs)
 
     def sigmoid(self, *args: Any, **kwargs: Any):
         """Return `sym.sigmoid` of the symbol."""
-        return ops.sigmoid(self, *args, **kwargs)
+        return self._call("sigmoid", args, kwargs)
 
     def sign(self, *args: Any, **kwargs: Any):
         """Return `sym.sign` of the symbol."""
-        return ops.sign(self, *args, **kwargs)
+        return self._call("sign", args, kwargs)
 
     def sin(self, *args: Any, **kwargs: Any):
         """Return `sym.sin` of the symbol."""
-        return ops.sin(self, *args, **kwargs)
+        return self._call("sin", args, kwargs)
 
     def sinh(self, *args: Any, **kwargs: Any):
         """Return `sym.sinh` of the symbol."""
-        return ops.sinh(self, *args, **kwargs)
+        return self._call("sinh", args, kwargs)
 
     def size_array(self, *args: Any, **kwargs: Any):
         """Return `sym.size_array` of the symbol."""
-        return ops.size_array(self, *args, **kwargs)
+        return self._call("size_array", args, kwargs)
 
     def slice(self, *args: Any, **kwargs: Any):
         """Return `sym.slice` of the symbol."""
-        return ops.slice(self, *args, **kwargs)
+        return self._call("slice", args, kwargs)
 
     def slice_axis(self, *args: Any, **kwargs: Any):
         """Return `sym.slice_axis` of the symbol."""
-        return ops.slice_axis(self, *args, **kwargs)
+        return self._call("slice_axis", args, kwargs)
 
     def slice_like(self, *args: Any, **kwargs: Any):
         """Return `sym.slice_like` of the symbol."""
-        return ops.slice_like(self, *args, **kwargs)
+        return self._call("slice_like", args, kwargs)
 
     def softmax(self, *args: Any, **kwargs: Any):
         """Return `sym.softmax` of the symbol."""
-        return ops.softmax(self, *args, **kwargs)
+        return self._call("softmax", args, kwargs)
 
     def softmin(self, *args: Any, **kwargs: Any):
         """Return `sym.softmin` of the symbol."""
-        return ops.softmin(self, *args, **kwargs)
+        return self._call("softmin", args, kwargs)
 
     def sort(self, *args: Any, **kwargs: Any):
         """Return `sym.sort` of the symbol."""
-        return ops.sort(self, *args, **kwargs)
+        return self._call("sort", args, kwargs)
 
     def space_to_depth(self, *args: Any, **kwargs: Any):
         """Return `sym.space_to_depth` of the symbol."""
-        return ops.space_to_depth(self, *args, **kwargs)
+        return self._call("space_to_depth", args, kwargs)
 
     def split(self, *args: Any, **kwargs: Any):
         """Return `sym.split` of the symbol."""
-        return ops.split(self, *args, **kwargs)
+        return self._call("split", args, kwargs)
 
     def sqrt(self, *args: Any, **kwargs: Any):
         """Return `sym.sqrt` of the symbol."""
-        return ops.sqrt(self, *args, **kwargs)
+        return self._call("sqrt", args, kwargs)
 
     def square(self, *args: Any, **kwargs: Any):
         """Return `sym.square` of the symbol."""
-        return ops.square(self, *args, **kwargs)
+        return self._call("square", args, kwargs)
 
     def squeeze(self, *args: Any, **kwargs: Any):
         """Return `sym.squeeze` of the symbol."""
-        return ops.squeeze(self, *args, **kwargs)
+        return self._call("squeeze", args, kwargs)
 
     def sum(self, *args: Any, **kwargs: Any):
         """Return `sym.sum` of the symbol."""
-        return ops.sum(self, *args, **kwargs)
+        return self._call("sum", args, kwargs)
 
     def swapaxes(self, *args: Any, **kwargs: Any):
         """Return `sym.swapaxes` of the symbol."""
-        return ops.swapaxes(self, *args, **kwargs)
+        return self._call("swapaxes", args, kwargs)
 
     def take(self, *args: Any, **kwargs: Any):
         """Return `sym.take` of the symbol."""
-        return ops.take(self, *args, **kwargs)
+        return self._call("take", args, kwargs)
 
     def tan(self, *args: Any, **kwargs: Any):
         """Return `sym.tan` of the symbol."""
-        return ops.tan(self, *args, **kwargs)
+        return self._call("tan", args, kwargs)
 
     def tanh(self, *args: Any, **kwargs: Any):
         """Return `sym.tanh` of the symbol."""
-        return ops.tanh(self, *args, **kwargs)
+        return self._call("tanh", args, kwargs)
 
     def tile(self, *args: Any, **kwargs: Any):
         """Return `sym.tile` of the symbol."""
-        return ops.tile(self, *args, **kwargs)
+        return self._call("tile", args, kwargs)
 
     def topk(self, *args: Any, **kwargs: Any):
         """Return `sym.topk` of the symbol."""
-        return ops.topk(self, *args, **kwargs)
+        return self._call("topk", args, kwargs)
 
     def transpose(self, *args: Any, **kwargs: Any):
         """Return `sym.transpose` of the symbol."""
-        return ops.transpose(self, *args, **kwargs)
+        return self._call("transpose", args, kwargs)
 
     def trunc(self, *args: Any, **kwargs: Any):
         """Return `sym.trunc` of the symbol."""
-        return ops.trunc(self, *args, **kwargs)
+        return self._call("trunc", args, kwargs)
 
     def zeros_like(self, *args: Any, **kwargs: Any):
         """Return `sym.zeros_like` of the symbol."""
-        return ops.zeros_like(self, *args, **kwargs)
+        return self._call("zeros_like", args, kwargs)
 
     def asnumpy(self, *args: Any, **kwargs: Any):
         """Raise `NotImplementedForSymbol`: a symbol holds no values."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from .. import ops
 from ..errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -51,6 +52,10 @@ class Symbol(Arithmetic, Methods, Binding):
         if out is not None:
             raise ArgumentTypeError(problem(op.name, "out", "symbols hold no values to write"))
         return type(self)(compose.add_node(op, inputs, attrs, name, attr))
+
+    def _call(self, name: str, args: Sequence, kwargs: dict) -> Symbol:
+        """The operator of this name on the symbol and other operands."""
+        return type(self)(compose.call(getattr(ops, name), (self, *args), kwargs, name.lower()))
 
     # -- outputs --------------------------------------------------------------------------------------
 
