@@ -97,8 +97,10 @@ cdef class Var:
         return (self.c.state.load() & (<uint64_t>1 << 31)) != 0
 
     # The serial twin keeps its records here.
+    def _bump(self):
+        self.c.version += 1
+
     def _enter(self, bint write):
-        self.c.version += write
         self.c.state.fetch_add(<uint64_t>1 << (0 if write else 32))
 
     def _leave(self, bint write):

@@ -65,6 +65,8 @@ def push(
     reads = [var for var in reads if var not in writes]
     held = _acquire(reads, writes)
     try:
+        for var in writes:
+            var._bump()
         failed = None if skip_errors else next((var for var in inputs if var.failed), None)
         if failed is None:
             _run(fn, writes, label, overwrites)
@@ -224,7 +226,10 @@ def _after_fork() -> None:
     for var, count in list(_reading.items()):
         for _ in range(count - mine[var]):
             var._leave(False)
-        _reading[var] = mine[var]
+        if mine[var]:
+            _reading[var] = mine[var]
+        else:
+            del _reading[var]
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -301,7 +301,7 @@ def twice():
     [
         (lambda: bind({"x": nd.ones((2, 3))}), "missing arrays in args for 'f_weight', 'f_bias'; arg"),
         (lambda: bind([nd.ones((2, 3))]), "expected 3 arrays in args, got 1"),
-        (lambda: bind({"x": nd.ones((2, 3)), "f_wieght": nd.ones((2,))}), "surplus 'f_wieght' in args (did you"),
+        (lambda: bind({"x": nd.ones((2, 3)), "f_wieght": nd.ones((2,))}), "surplus 'f_wieght' in args (did"),
         (lambda: bind(good() | {"f_bias": 3}), "args 'f_bias' expected an NDArray, got int"),
         (lambda: bind(good() | {"f_weight": nd.ones((2, 4))}), "'f_weight' expected shape (2, 3), got (2"),
         (lambda: bind(good() | {"f_weight": nd.ones((2, 4)), "f_bias": nd.ones((5,))}), "; 'f_bias' "),
@@ -344,7 +344,7 @@ def test_binding_collects_all_problems():
 @pytest.mark.parametrize(
     ("call", "match"),
     [
-        (lambda: bind(good() | {"f_wieght": nd.ones((2,))}), r"surplus 'f_wieght' in args \(did you mean f_w"),
+        (lambda: bind(good() | {"f_wieght": nd.ones((2,))}), r"'f_wieght' in args \(did you mean f_w"),
         (lambda: bind(args_grad={"zz": nd.ones((2,))}), "ignored surplus 'zz' in args_grad; arguments are x"),
         (lambda: bind(grad_req={"zz": "write"}), "surplus 'zz' in grad_req"),
         (lambda: linear().simple_bind(mx.cpu(), x=(2, 3), zz=(2,)), "surplus 'zz' in shapes"),
@@ -360,7 +360,7 @@ def test_names_that_a_symbol_does_not_have_are_ignored_with_a_warning(call, matc
 
 
 def test_binding_to_something_else_than_arrays_is_a_type_error():
-    with pytest.raises(ArgumentTypeError, match=r"bind\(args\): expected a list or a dict of arrays, got int"):
+    with pytest.raises(ArgumentTypeError, match="expected a list or a dict of arrays, got int"):
         bind(3)
 
 

@@ -1,6 +1,7 @@
 """Modules: training steps and logs are those of MXNet 1.9.1."""
 
 import logging
+from collections import namedtuple
 
 import numpy as np
 import pytest
@@ -47,11 +48,12 @@ def test_names_and_shapes_before_and_after_binding():
 
     assert (module.data_names, module.label_names) == (["data"], ["softmax_label"])
     assert module.output_names == ["softmax_output"]
+    assert (module._data_shapes, module._label_shapes) == (None, None)
 
     module.bind([("data", (8, 5))], [("softmax_label", (8,))])
 
     assert module.data_shapes == [DataDesc("data", (8, 5))]
-    assert module.label_shapes == [DataDesc("softmax_label", (8,))]
+    assert module.label_shapes == module._label_shapes == [DataDesc("softmax_label", (8,))]
     assert module.output_shapes == [("softmax_output", (8, 3))]
     assert (module.binded, module.params_initialized, module.optimizer_initialized) == (True, False, False)
     assert module.symbol.list_outputs() == ["softmax_output"]
@@ -136,6 +138,16 @@ def test_batches_of_other_sizes_share_parameters_and_gradients(bound):
     bound.update()
 
     assert (bound.get_params()[0]["fc2_bias"].asnumpy() != before).any()
+
+
+def test_a_batch_is_anything_with_data(bound):
+    batch = namedtuple("Batch", ["data"])
+    values = np.ones((8, 5), np.float32)
+    bound.forward(batch([nd.array(values)]))
+    expected = bound.get_outputs()[0].asnumpy()
+    bound.forward(batch([values[:3]]))
+
+    np.testing.assert_array_equal(bound.get_outputs()[0].asnumpy(), expected[:3])
 
 
 def test_few_shapes_are_kept(bound):

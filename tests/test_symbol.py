@@ -265,6 +265,40 @@ def test_scopes_label_nodes_and_their_automatic_variables():
     assert sym.exp(net).list_attr() == {}
 
 
+def test_operators_take_labels_as_keywords():
+    data = sym.Variable("d")
+    net = sym.FullyConnected(data, num_hidden=3, name="f", lr_mult=0, ctx_group="g", __mine__=2)
+
+    labels = {"__lr_mult__": "0", "__ctx_group__": "g", "__mine__": "2"}
+    for name in ("f", "f_weight", "f_bias"):
+        assert labels.items() <= net.attr_dict()[name].items()
+    assert sym.exp(data, attr={"__mine__": "1"}, wd_mult=0.5).list_attr()["__wd_mult__"] == "0.5"
+    assert data.sum(axis=0, __layout__="NC").list_attr()["__layout__"] == "NC"
+    with pytest.raises(UnknownAttributeError, match="layout_"):
+        sym.exp(data, layout_="NC")
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("flip", {"axis": 0}),
+        ("split", {"num_outputs": 2}),
+        ("swapaxes", {"dim1": 0, "dim2": 1}),
+        ("broadcast_axes", {"axis": 0, "size": 3}),
+        ("sum", {}),
+    ],
+)
+def test_methods_name_nodes_as_the_functions_do(method, arguments):
+    data = sym.Variable("d")
+    with mx.name.NameManager():
+        by_method = getattr(data, method)(**arguments)
+    with mx.name.NameManager():
+        by_function = getattr(sym, method)(data, **arguments)
+
+    assert by_method.tojson() == by_function.tojson()
+    assert by_method.name == f"{method}0"
+
+
 def test_labels_can_be_set_later():
     x = sym.Variable("x")
     y = sym.exp(x)

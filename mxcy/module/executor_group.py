@@ -83,18 +83,23 @@ class ExecutorGroup:
     # -- running ----------------------------------------------------------------------------------------
 
     def forward(self, batch: DataBatch, is_train: bool) -> None:
-        """Copy a batch into the arguments and compute the outputs."""
-        data = described("data", self.data_shapes, batch.data, batch.provide_data)
+        """Copy a batch into the arguments and compute the outputs.
+
+        A batch is anything with a list `data`: programs often make one of a namedtuple.
+        """
+        data = described("data", self.data_shapes, batch.data, getattr(batch, "provide_data", None))
         label = self.label_shapes
-        if self._bound_labels and batch.label:
-            label = described("label", label or self._bound_labels, batch.label, batch.provide_label)
+        labels = getattr(batch, "label", None)
+        if self._bound_labels and labels:
+            given = getattr(batch, "provide_label", None)
+            label = described("label", label or self._bound_labels, labels, given)
         elif data is not self.data_shapes:
             label = []  # their shapes follow from the data
         if data is not self.data_shapes or label is not self.label_shapes:
             self.reshape(data, label)
         self._load(self.data_shapes, batch.data)
-        if self.label_shapes and batch.label:
-            self._load(self.label_shapes, batch.label)
+        if self.label_shapes and labels:
+            self._load(self.label_shapes, labels)
         self.executor.forward(is_train=is_train)
 
     def _load(self, descs: list[DataDesc], values: Sequence) -> None:

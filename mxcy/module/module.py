@@ -164,6 +164,16 @@ class Module(BaseModule):
         self._require("output_shapes", "binded")
         return self._exec_group.output_shapes
 
+    @property
+    def _data_shapes(self) -> list[DataDesc] | None:
+        """`data_shapes`, None before bind; MXNet's examples read it."""
+        return self.data_shapes if self.binded else None
+
+    @property
+    def _label_shapes(self) -> list[DataDesc] | None:
+        """`label_shapes`, None before bind; MXNet's examples read it."""
+        return self.label_shapes if self.binded else None
+
     # -- binding ----------------------------------------------------------------------------------------
 
     def bind(self, data_shapes: Sequence, label_shapes: Sequence | None = None, for_training: bool = True,

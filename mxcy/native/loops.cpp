@@ -23,7 +23,7 @@ inline bool is_true(Truth x) { return x.byte != 0; }
 
 template <class T> inline T from_bool(bool x) {
   if constexpr (std::is_same_v<T, Truth>) return Truth{x};
-  else return T(x);
+  else return x ? T(1) : T(0);  // a conversion from bool would not become vector code
 }
 template <class T> inline auto comparable(T x) {
   if constexpr (std::is_same_v<T, Truth>) return uint8_t(x.byte != 0);

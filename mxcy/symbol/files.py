@@ -134,7 +134,8 @@ class _Reader:
         if kind == "null":
             if inputs:
                 self.fail(f"{place}.inputs", f"none, as '{name}' is a variable", f"{len(inputs)} inputs")
-            return Node(None, name, None, (), given)
+            labels = {f"__{key}__" if key in HIDDEN_KEYS else key: value for key, value in given.items()}
+            return Node(None, name, None, (), labels)
         return self.operation_node(kind, name, given, inputs, place)
 
     def operation_node(self, kind: str, name: str, given: dict, inputs: list[Entry], place: str) -> Node:
