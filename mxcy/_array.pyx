@@ -345,7 +345,7 @@ cdef class Array:
     def __bool__(self):
         if self.size != 1:
             text = f"the truth value of an array with {self.size} elements is ambiguous"
-            raise ArgumentError(problem("bool", None, text, "use .any() or .all()"))
+            raise ArgumentError(problem("bool", None, text, "compare a sum, or use NumPy's any and all"))
         return bool(steal(lent.scalar(<PyObject*>self)))
 
     def __int__(self):
@@ -359,9 +359,9 @@ cdef class Array:
 
     def __index__(self):
         scalar_ndim = 0 if faces[self.face].zero_dim else 1
-        if self.size != 1 or self.ndim_ > scalar_ndim or self.dtype.kind not in "iu":
+        if self.size != 1 or self.ndim_ > scalar_ndim or DTYPES[self.dtype_code].kind not in "iu":
             expected = "an integer array with one element"
-            raise ArgumentTypeError(message("index", None, expected, f"{self.dtype} {self.shape}"))
+            raise ArgumentTypeError(message("index", None, expected, f"{DTYPES[self.dtype_code]} {self.shape}"))
         return steal(lent.scalar(<PyObject*>self))
 
     # NumPy, buffers, DLPack, pickle: _export and _dlpack.

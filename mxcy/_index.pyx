@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t, uint8_t
 
 from ._array cimport MAX_NDIM, Array, incref, lent, new_view, read_shape, require_writable
 
-from .errors import ArgumentError, ArgumentTypeError, ArrayIndexError, AxisError, ShapeError, message, problem
+from .errors import ArgumentError, ArgumentTypeError, ArrayIndexError, AxisError, ShapeError, message, problem, wrap
 
 cdef extern from "Python.h":
     bint PyLong_CheckExact(object)
@@ -56,7 +56,7 @@ cdef int is_basic(object item) except -1:
 
 cdef int take_integer(View* v, Array x, int axis, object item) except -1:
     cdef int64_t extent = x.dims[axis]
-    cdef int64_t index = PyNumber_AsSsize_t(item, IndexError)
+    cdef int64_t index = PyNumber_AsSsize_t(item, ArrayIndexError)
     if index < -extent or index >= extent:
         text = f"index {index} is out of bounds for axis {axis} with size {extent}"
         raise ArrayIndexError(problem("getitem", "key", text))
@@ -68,7 +68,10 @@ cdef int take_integer(View* v, Array x, int axis, object item) except -1:
 
 cdef int take_slice(View* v, Array x, int axis, object item) except -1:
     cdef Py_ssize_t start, stop, step, length
-    PySlice_Unpack(item, &start, &stop, &step)
+    try:
+        PySlice_Unpack(item, &start, &stop, &step)
+    except (TypeError, ValueError) as error:
+        raise wrap(error) from None
     length = PySlice_AdjustIndices(x.dims[axis], &start, &stop, step)
     if length > 0:
         v.offset += start * x.dims[x.ndim_ + axis]

@@ -115,6 +115,7 @@ def test_versions_count_the_operations_that_write():
     _testing.mix([a, a], [a, b])
     _engine.push(lambda: None, reads=[b], writes=[a])
     _engine.push(lambda: _testing.mix([a], [b]), writes=[a])
+    _engine.waitall()
 
     assert (a.version, b.version) == (6, 0)
 

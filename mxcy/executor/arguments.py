@@ -17,7 +17,7 @@ from ..ndarray import NDArray
 from ..symbol.inference import given_shape
 
 __all__ = [
-    "Arrays", "Problems", "check", "check_names", "check_placement", "dtypes_of", "gather", "requests",
+    "Arrays", "Problems", "check", "check_placement", "check_surplus", "dtypes_of", "gather", "requests",
     "shapes_of",
 ]  # fmt: skip
 
@@ -69,7 +69,7 @@ def gather(problems: Problems, what: str, nodes: Sequence[Node], given: Any, opt
         given = {}
     if isinstance(given, Mapping):
         found = [given.get(node.name) for node in nodes]
-        check_names(problems, what, nodes, given)
+        _check_names(problems, what, nodes, given)
     elif isinstance(given, (list, tuple)):
         found = [*given[: len(nodes)], *[None] * (len(nodes) - len(given))]
         if len(given) != len(nodes):
@@ -88,14 +88,19 @@ def gather(problems: Problems, what: str, nodes: Sequence[Node], given: Any, opt
     return [array if isinstance(array, NDArray) else None for array in found]
 
 
-def check_names(problems: Problems, what: str, nodes: Sequence[Node], given: Mapping) -> None:
+def _check_names(problems: Problems, what: str, nodes: Sequence[Node], given: Mapping) -> None:
     """Find names that several variables have, and those that none has."""
     names = [node.name for node in nodes]
-    known = set(names)
-    repeated = sorted({name for name in names if names.count(name) > 1}) if len(known) < len(names) else []
+    repeated = sorted({name for name in names if names.count(name) > 1}) if len({*names}) < len(names) else []
     for name in repeated:
         problems.add(f"{names.count(name)} variables have the name '{name}'; give {what} in order")
-    surplus = [name for name in given if name not in known]
+    check_surplus(problems, what, nodes, given)
+
+
+def check_surplus(problems: Problems, what: str, nodes: Sequence[Node], given: Mapping) -> None:
+    """Find names that no variable has."""
+    names = {node.name for node in nodes}
+    surplus = [name for name in given if name not in names]
     for name in surplus[:_LISTED]:
         near = closest(str(name), names)
         hint = f" (did you mean {' or '.join(near)}?)" if near else ""
@@ -109,7 +114,7 @@ def requests(problems: Problems, nodes: Sequence[Node], given: Any) -> list[str]
     if isinstance(given, str):
         found = [given] * len(nodes)
     elif isinstance(given, Mapping):
-        check_names(problems, "grad_req", nodes, given)
+        _check_names(problems, "grad_req", nodes, given)
         found = [given.get(node.name, "null") for node in nodes]
     elif isinstance(given, (list, tuple)) and len(given) == len(nodes):
         found = list(given)
@@ -198,7 +203,7 @@ def _known(graph: Graph, given: Mapping[str, Any], read: Callable) -> dict[Node,
 def shapes_of(problems: Problems, given: Mapping[str, Any]) -> dict[Node, tuple]:
     """The shape of every variable; raise BindError that names all that do not follow."""
     graph = problems.graph
-    check_names(problems, "shapes", graph.variables, given)
+    check_surplus(problems, "shapes", graph.variables, given)
     values = infer_shapes(graph, _known(graph, given, given_shape))
     found = {node: values.get(Entry(node, 0)) for node in graph.variables}
     unknown = [

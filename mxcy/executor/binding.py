@@ -15,8 +15,8 @@ from .arguments import (
     Arrays,
     Problems,
     check,
-    check_names,
     check_placement,
+    check_surplus,
     dtypes_of,
     gather,
     requests,
@@ -75,7 +75,7 @@ def simple_bind(
         problems.add(f"expected dense storage, got a sparse stype for {', '.join(map(repr, sparse))}")
     reqs = requests(problems, graph.arguments, grad_req)
     check_placement(problems, ctx, group2ctx)
-    check_names(problems, "type_dict", graph.variables, type_dict or {})
+    check_surplus(problems, "type_dict", graph.variables, type_dict or {})
     if problems.found:
         problems.check()
     found = shapes_of(problems, shapes)

@@ -98,7 +98,7 @@ def _host_item(item: Any) -> np.ndarray:
     except ValueError:
         array = np.asarray(None)
     if array.dtype.kind not in "biuf":
-        raise ArgumentError(message("getitem", "key", KEYS, repr(item)))
+        raise ArgumentError(message("getitem", "key", KEYS, reprlib.repr(item)))
     return array.astype(np.int64)
 
 
@@ -167,5 +167,5 @@ def _source(like: Any, value: Any) -> Any:
         array = np.asarray(None)
     if array.dtype.kind not in "biufc" and array.dtype not in DTYPES:
         expected = "a number or an array of numbers"
-        raise ArgumentTypeError(message("setitem", "value", expected, repr(value)))
+        raise ArgumentTypeError(message("setitem", "value", expected, reprlib.repr(value)))
     return from_numpy(array)

@@ -165,7 +165,11 @@ class NDArray(OperatorMethods):
         return other
 
     def astype(self, dtype: Any, copy: bool = True):
-        """Return the elements converted to another dtype as C does; `copy=False`: self if it has it."""
+        """Return the elements converted to another dtype (None: float32) as C does.
+
+        `copy=False` gives the array itself if it has this dtype.
+        """
+        dtype = np.float32 if dtype is None else dtype
         if not copy and code_of(dtype) == code_of(super().dtype):
             return self
         return ops.cast(self, dtype=dtype)

@@ -94,6 +94,8 @@ def arange_count(start, stop, step, name="_arange"):
     if step == 0:
         raise ArgumentError(message(name, "step", "a number other than 0", step))
     first, last = (0, start) if stop is None else (start, stop)
+    if not math.isfinite((last - first) / step):
+        raise ArgumentError(message(name, "stop", "finite bounds", (start, stop, step)))
     count = math.ceil((last - first) / step)
     return first, count if count > 0 else 0
 
@@ -199,7 +201,7 @@ def ones_like(data, *, out):
 
 
 def arange_like_shape(data, axis, repeat):
-    return (*data,) if axis is None else (data[axis],)
+    return (*data,) if axis is None else (data[normalize_axis("arange_like", axis, len(data))],)
 
 
 @op(

@@ -147,6 +147,9 @@ def make_variable(given_name: str, attr: dict | None, shape: Any, lr_mult: Any, 
     if dtype is not None:
         labels["__dtype__"] = _dtype_label(dtype)
     if init is not None:
+        if not isinstance(init, str) and not hasattr(init, "dumps"):
+            expected = "an Initializer, or the text of one"
+            raise ArgumentTypeError(message("Variable", "init", expected, repr(init)))
         labels["__init__"] = init if isinstance(init, str) else init.dumps()
     for key, value in further.items():
         if not (key.startswith("__") and key.endswith("__")):
