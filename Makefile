@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-full bench lint build clean
+.PHONY: help demo test test-full test-checked bench lint build clean
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -18,6 +18,7 @@ help:
 	@echo 'make demo       train on real digits (examples/train_mnist.py)'
 	@echo 'make test       the short suite'
 	@echo 'make test-full  the whole suite with all promised counts; summary in docs/test-full.txt'
+	@echo 'make test-checked  the engine with assertions, and under ThreadSanitizer'
 	@echo 'make bench      every benchmark'
 	@echo 'make lint       ruff, mypy and the structure of the package'
 	@echo 'make clean      remove what was built'
@@ -47,6 +48,10 @@ test-full: build
 	cp $$summary docs/test-full.txt
 	cat docs/test-full.txt
 	exit $$status
+
+test-checked: build
+	@PYTHON=$$PWD/$(PY) sh tests/run_checked.sh debug
+	PYTHON=$$PWD/$(PY) sh tests/run_checked.sh thread
 
 bench: build
 	@for script in $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)); do

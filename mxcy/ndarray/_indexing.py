@@ -7,6 +7,7 @@ arrays of floats are truncated.
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 import numpy as np

@@ -13,6 +13,7 @@ from ..kernels import cpu as kernels
 from ._attributes import Axis, DType, Place, Shape
 from ._cases import case, raises, uniform
 from ._declare import ZERO, op
+from ._elementwise import normalize_axis
 
 FLOAT32 = np.dtype("float32")
 MADE: dict[str, Any] = {"grad": ZERO, "dtype": lambda dtype: FLOAT32 if dtype is None else dtype}
@@ -95,7 +96,7 @@ def arange_count(start, stop, step, name="_arange"):
         raise ArgumentError(message(name, "step", "a number other than 0", step))
     first, last = (0, start) if stop is None else (start, stop)
     if not math.isfinite((last - first) / step):
-        raise ArgumentError(message(name, "stop", "finite bounds", (start, stop, step)))
+        raise ArgumentError(message(name, "stop", "a finite range", last))
     count = math.ceil((last - first) / step)
     return first, count if count > 0 else 0
 

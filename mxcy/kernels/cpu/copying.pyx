@@ -159,9 +159,9 @@ def arange(start, stop=None, step=1, repeat=1, dtype="float32", int face=0, out=
     if repeat < 1:
         raise ArgumentError(message("arange", "repeat", "at least 1", repeat))
     length = ceil((stop - start) / <double>step)
-    if not 0 <= length < 2**62:
-        length = 0 if length < 0 else 2**62
-    count = <int64_t>length * repeat
+    if not length < 2**62 / repeat:  # also NaN
+        raise ArgumentError(message("arange", "stop", "a finite range of fewer than 2**62 numbers", stop))
+    count = <int64_t>max(length, 0) * repeat
     params.integer = all([isinstance(bound, (int, np.integer)) for bound in (start, step)])
     params.integer_start, params.integer_step = (start, step) if params.integer else (0, 0)
     params.start, params.step, params.repeat, params.has_last = start, step, repeat, False
