@@ -95,6 +95,8 @@ def __getattr__(name: str) -> object:
     try:
         module, attribute = _LAZY[name]
     except KeyError:
+        if name.startswith("_"):  # Python asks for modules before it imports them
+            raise AttributeError(f"module 'mxcy' has no attribute {name!r}") from None
         from .errors import closest
 
         near = closest(name, __all__)

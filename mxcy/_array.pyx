@@ -16,6 +16,8 @@ import this module, which therefore imports them last; C functions of theirs are
 
 from cpython.buffer cimport Py_buffer
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int16_t, int64_t, uint8_t, uintptr_t
 from libc.string cimport memcpy
 
@@ -60,13 +62,14 @@ cdef enum:
     CPU = 0x100  # context of cpu(0): device type << 8 | device id
 
 SLOTS = (
-    "add", "subtract", "multiply", "true_divide", "floor_divide", "remainder", "power", "matmul", "divmod",
+    "add", "subtract", "multiply", "divide", "floor_divide", "remainder", "power", "matmul", "divmod",
     "bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift",
     "less", "less_equal", "equal", "not_equal", "greater", "greater_equal",
     "negative", "positive", "absolute", "invert",
 )
 
 cdef int n_faces = 0
+cdef tuple ELEMENT_CLASSES = tuple(dtype.type for dtype in DTYPES)
 
 
 # --- objects ------------------------------------------------------------------------------------
@@ -205,6 +208,17 @@ cdef int require_writable(Array x, str op) except -1:
 
 
 
+cdef tuple as_tuple(const int64_t* values, int n):
+    cdef tuple made = PyTuple_New(n)
+    cdef object extent
+    cdef int i
+    for i in range(n):
+        extent = values[i]
+        Py_INCREF(extent)
+        PyTuple_SET_ITEM(made, i, extent)
+    return made
+
+
 cdef object only_element(Array x, str op):
     if x.size != 1:
         raise ArgumentTypeError(message(op, None, "an array with one element", f"shape {x.shape}"))
@@ -249,17 +263,27 @@ cdef class Array:
     @property
     def shape(self):
         """Extents, a tuple of int."""
-        return tuple([self.dims[i] for i in range(self.ndim_)])
+        return as_tuple(self.dims, self.ndim_)
 
     @property
     def strides(self):
         """Bytes from one element to the next along each axis; may be negative or zero."""
-        return tuple([self.dims[self.ndim_ + i] for i in range(self.ndim_)])
+        return as_tuple(self.dims + self.ndim_, self.ndim_)
 
     @property
     def dtype(self):
         """The element type, a `numpy.dtype`."""
         return DTYPES[self.dtype_code]
+
+    @property
+    def _dtype_code(self):
+        """The element type as a number, that of `DTYPES`."""
+        return self.dtype_code
+
+    @property
+    def _element_class(self):
+        """The element type, a class such as `numpy.float32`."""
+        return ELEMENT_CLASSES[self.dtype_code]
 
     @property
     def ndim(self):

@@ -7,9 +7,11 @@ can become pending between the check and the loop. The output is fresh, or has n
 Everything else goes to the operator that the face has registered.
 """
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
 from libc.math cimport fabs, isinf
 from libc.stdint cimport int64_t, uint8_t, uintptr_t
+from libc.string cimport memcpy
 
 from ._array cimport (
     DTYPE_COUNT, FLOOR_DIVIDE, MULTIPLY, POWER, REMAINDER, Array, FastLoop, LoopFunction, Type,
@@ -310,6 +312,25 @@ def _slot(name):
     if name not in SLOTS:
         raise ArgumentError(message("slot", None, f"one of {', '.join(SLOTS)}", repr(name)))
     return SLOTS.index(name)
+
+
+def signature(inputs, bint shapes=False):
+    """Return a key of the faces and dtypes (`shapes`: and shapes) of arrays, None if some are not arrays."""
+    cdef int64_t cells[64]
+    cdef int used = 0, ndim
+    cdef Array x
+    for given in inputs:
+        if not isinstance(given, Array):
+            return None
+        x = <Array>given
+        ndim = x.ndim_ if shapes else 0
+        if used + 1 + ndim > 64:
+            parts = [signature((a,), shapes) for a in inputs]
+            return None if None in parts else tuple(parts)
+        cells[used] = x.face | x.dtype_code << 8 | ndim << 16
+        memcpy(cells + used + 1, x.dims, ndim * sizeof(int64_t))
+        used += 1 + ndim
+    return PyBytes_FromStringAndSize(<char*>cells, used * sizeof(int64_t))
 
 
 # Place of each binary operator in PyNumberMethods.

@@ -196,7 +196,7 @@ cdef class _LoopAndData:
 # --- ufuncs -----------------------------------------------------------------------------------------
 def resolve_product(tuple types):
     """Return the loop of `numpy.matmul` for operands of two dtype codes; its cost is of one multiply-add."""
-    key = (np.matmul, types)
+    key = ("product", types)  # no pointwise step may find it
     cdef ResolvedLoop found = _resolved.get(key)
     if found is not None:
         return found

@@ -9,13 +9,13 @@ import ctypes
 import numpy as np
 
 from libc.stdint cimport int64_t, uintptr_t
-from libcpp.vector cimport vector
+from libc.string cimport memcpy
 
-from ._array cimport Array, new_like
+from ._array cimport Array, new_like, new_view
 from ._engine cimport Op, runtime
 from ._loops cimport Loop, ResolvedLoop
 from ._pointwise cimport (
-    BlockOp, Space, aligned, check_out, copy_into, copy_of, is_aligned, may_overlap,
+    BlockOp, Numbers, Space, aligned, check_out, copy_into, copy_of, is_aligned, may_overlap,
     push_over, static_name,
 )
 
@@ -99,8 +99,12 @@ def matmul(a, b, transpose_a=False, transpose_b=False, out=None, add_to=None, na
 
 
 cdef Array _swapped(Array x):
+    cdef int64_t dims[2 * MAX_NDIM]
     cdef int n = x.ndim_
-    return x._transpose_view((*range(n - 2), n - 1, n - 2))
+    memcpy(dims, x.dims, 2 * n * sizeof(int64_t))
+    dims[n - 2], dims[n - 1] = x.dims[n - 1], x.dims[n - 2]
+    dims[2 * n - 2], dims[2 * n - 1] = x.dims[2 * n - 1], x.dims[2 * n - 2]
+    return new_view(x, x.offset, n, dims, dims + n)
 
 
 cdef Array _operand(Array x, int code):
@@ -157,7 +161,7 @@ cdef int _result_shape(str name, Array a, Array b, int64_t* shape) except -1:
 
 cdef int _push(ResolvedLoop loop, Array a, Array b, Array out, str name) except -1:
     cdef MatmulOp* op = new_matmul()
-    cdef vector[int64_t] strides
+    cdef Numbers strides
     cdef int batch = out.ndim_ - 2, i, missing
     cdef Array x
     op.runtime = runtime()

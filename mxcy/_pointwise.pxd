@@ -32,6 +32,17 @@ cdef extern from "program.hpp" namespace "mxcy" nogil:
         void retain()
         void release()
 
+cdef extern from "small_vector.hpp" namespace "mxcy" nogil:
+    cdef cppclass Numbers "mxcy::SmallVector<int64_t, 16>":
+        void push_back(int64_t)
+        int64_t* data()
+        size_t size()
+        int64_t& operator[](size_t)
+    cdef cppclass Variables "mxcy::SmallVector<mxcy::Var*, 8>":
+        void push_back(CVar*)
+        CVar** data()
+        size_t size()
+
 cdef extern from "space.hpp" namespace "mxcy" nogil:
     cdef cppclass Space:
         Space()
@@ -68,7 +79,7 @@ cdef list only_arrays(list operands)
 # The common shape of arrays; raises ShapeError.
 cdef int broadcast(str name, list arrays, int64_t* shape) except -1
 # Adds x, broadcast to `ndim` axes, to the strides given to a Space.
-cdef int append_strides(vector[int64_t]* strides, Array x, int ndim, const int64_t* shape) except -1
+cdef int append_strides(Numbers* strides, Array x, int ndim, const int64_t* shape) except -1
 # Raises ShapeError, DTypeError or ArgumentError for an `out` that does not fit.
 cdef int check_out(str name, Array out, int code, int ndim, const int64_t* shape) except -1
 # A Python or NumPy scalar in the declared dtype, converted to the stored one, into 16 bytes.

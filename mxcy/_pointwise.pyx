@@ -150,7 +150,10 @@ cdef int write_scalar(value, int declared, int stored, char* cell) except -1:
     """Convert a Python or NumPy scalar as NumPy does: to the declared dtype, then to the stored one."""
     cdef char buffer[16]
     cdef int source
-    if isinstance(value, np.generic):
+    if type(value) is float:
+        (<double*>buffer)[0] = <double>value
+        source = FLOAT64
+    elif isinstance(value, np.generic):
         held = np.asarray(value, numpy_dtype(declared)).tobytes()
         memcpy(buffer, <char*>held, len(held))
         source = declared
@@ -264,7 +267,7 @@ cdef tuple _shape(Array x):
     return tuple([x.dims[i] for i in range(x.ndim_)])
 
 
-cdef int append_strides(vector[int64_t]* strides, Array x, int ndim, const int64_t* shape) except -1:
+cdef int append_strides(Numbers* strides, Array x, int ndim, const int64_t* shape) except -1:
     cdef int i
     cdef int missing = ndim - x.ndim_
     if missing < 0:  # a face without 0-d arrays made shape (1,) of ()
@@ -378,13 +381,14 @@ cpdef list invoke(Program program, inputs, outs=None):
 cdef tuple _within_range(Program program, inputs):
     """Program and inputs, with infinities for integers that only comparisons read and that are too large."""
     cdef int i
-    types = list(program.in_types)
-    found = list(inputs)
+    cdef list types = None, found = None
     for i, declared, _ in program.scalars:
         if program.comparison_only[i] and declared <= UINT64 and not fits(inputs[i], declared):
+            if types is None:
+                types, found = list(program.in_types), list(inputs)
             types[i] = FLOAT64
             found[i] = float("inf") if inputs[i] > 0 else float("-inf")
-    if tuple(types) == program.in_types:
+    if types is None:
         return program, inputs
     n_inputs, steps, outputs, _, out_dtypes = program.source
     return compile_program(n_inputs, steps, outputs, types, out_dtypes, program.name), found
@@ -447,7 +451,7 @@ cdef int _separate(Program program, list inputs, list outs) except -1:
 cdef int push_program(Program program, list inputs, list arrays, list outs, vector[Cell]& scalars,
                       int ndim, const int64_t* shape) except -1:
     cdef PointwiseOp* op = new_pointwise()
-    cdef vector[int64_t] strides
+    cdef Numbers strides
     cdef Array x
     cdef int i
     op.program = program.c
@@ -475,7 +479,7 @@ cdef int push_program(Program program, list inputs, list arrays, list outs, vect
 
 
 cdef int push_over(Op* op, list reads, list writes, int flags=0) except -1:
-    cdef vector[CVar*] read_vars, write_vars
+    cdef Variables read_vars, write_vars
     cdef Array x
     cdef bint covers = True
     for x in reads:
@@ -520,7 +524,7 @@ def _fast_loop(slot, code, rules):
         if code == BOOL:  # numbers by MXNet's rules
             return None
         function = _ND_FUNCTIONS.get(slot, function)
-        if slot == "true_divide" and code <= UINT64:
+        if slot == "divide" and code <= UINT64:
             function = "truncate_divide"
         if slot == "power" and code <= UINT64:
             function = "truncate_power"

@@ -16,8 +16,8 @@ from ._cast cimport cast_loop
 from ._engine cimport OP_NEEDS_GIL, Op, Runtime, runtime
 from ._loops cimport FailureTest, Loop, ResolvedLoop
 from ._pointwise cimport (
-    BlockOp, CProgram, Cell, Program, Space, aligned, append_strides, broadcast, check_out, copy_into,
-    copy_of, is_aligned, may_overlap, only_arrays, prepare_inputs, push_over, static_name, write_scalar,
+    BlockOp, CProgram, Cell, Numbers, Program, Space, aligned, append_strides, broadcast, check_out,
+    copy_into, copy_of, is_aligned, may_overlap, only_arrays, prepare_inputs, push_over, static_name, write_scalar,
 )
 
 import numpy as np
@@ -27,7 +27,7 @@ from ._pointwise import compile_program
 from .dtypes import code_of, numpy_dtype
 from .errors import ArgumentError, ArgumentTypeError, AxisError, DTypeError, ShapeError, message, problem
 
-__all__ = ["accumulate", "arg_reduce", "reduce"]
+__all__ = ["accumulate", "arg_reduce", "plan_reduction", "reduce", "reduce_planned"]
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
     enum:
@@ -90,6 +90,7 @@ cdef class _Plan:
     cdef int stored        # dtype of the accumulator
     cdef int result        # dtype of the result
     cdef object identity   # NumPy scalar, or None
+    cdef Cell identity_cell
     cdef bint ordered
 
 
@@ -106,7 +107,17 @@ def reduce(ufunc, x, axis=None, keepdims=False, dtype=None, pre=None, post=None,
     label = name or ufunc.__name__
     inputs = list(x) if isinstance(x, (list, tuple)) else [x]
     cdef _Plan plan = _plan(ufunc, tuple([_kind(i) for i in inputs]), dtype, pre, post)
-    return _reduce(plan, ufunc, inputs, axis, keepdims, out, initial, label, post_scalars)
+    return _reduce(plan, inputs, axis, keepdims, out, initial, label, post_scalars)
+
+
+def plan_reduction(ufunc, int code, Program pre=None, Program post=None):
+    """Return what `reduce_planned` needs to reduce arrays of a dtype: see `reduce`."""
+    return _plan(ufunc, (code,), code, pre, post)
+
+
+def reduce_planned(_Plan plan not None, x, axis, bint keepdims, out, str name, tuple post_scalars=()):
+    """Reduce an array by a plan of `plan_reduction`: `reduce` for those who keep plans."""
+    return _reduce(plan, [x], axis, keepdims, out, None, name, post_scalars)
 
 
 def _kind(x):
@@ -138,6 +149,7 @@ cdef _Plan _make_plan(ufunc, kinds, code, Program pre, Program post):
     plan.identity = None
     if ufunc.identity is not None:
         plan.identity = np.asarray(ufunc.identity).astype(numpy_dtype(plan.stored))[()]
+        write_scalar(plan.identity, plan.stored, plan.stored, plan.identity_cell.bytes)
     if pre is not None:
         n_inputs, steps, outputs, in_types, _ = pre.source
         plan.map = compile_program(n_inputs, steps, outputs, in_types, (plan.stored,), pre.name)
@@ -204,10 +216,10 @@ cdef int result_shape(int ndim, const int64_t* shape, const char* is_reduced, bi
 
 
 cdef int split_space(int ndim, const int64_t* shape, const char* is_reduced, bint keepdims,
-                     vector[int64_t]& strides, int n_inputs, Array out, Space* kept,
+                     Numbers& strides, int n_inputs, Array out, Space* kept,
                      Space* reduced) except -1:
     """Fills the two spaces of a reduction; `strides` holds those of the inputs over all axes."""
-    cdef vector[int64_t] kept_shape, reduced_shape, kept_strides, reduced_strides
+    cdef Numbers kept_shape, reduced_shape, kept_strides, reduced_strides
     cdef int k, d, at
     for d in range(ndim):
         if is_reduced[d]:
@@ -246,7 +258,7 @@ cdef Array result_of(str name, Array like, out, int code, int ndim, const int64_
 
 
 # --- reduce ---------------------------------------------------------------------------------------------
-cdef Array _reduce(_Plan plan, ufunc, list inputs, axis, bint keepdims, out, initial, str name, post_scalars):
+cdef Array _reduce(_Plan plan, list inputs, axis, bint keepdims, out, initial, str name, post_scalars):
     cdef vector[Cell] scalars
     cdef int64_t shape[MAX_NDIM]
     cdef int64_t to[MAX_NDIM]
@@ -287,11 +299,8 @@ cdef Array _reduce(_Plan plan, ufunc, list inputs, axis, bint keepdims, out, ini
 
 cdef ReduceOp* _new_reduce(_Plan plan, initial, int64_t count, post_scalars) except NULL:
     cdef ReduceOp* op
-    cdef Cell identity, start
+    cdef Cell start
     cdef vector[Cell] scalars
-    memset(&identity, 0, sizeof(Cell))
-    if plan.identity is not None:
-        write_scalar(plan.identity, plan.stored, plan.stored, identity.bytes)
     if plan.finisher is not None:
         for i, declared, stored in plan.finisher.scalars:
             memset(&start, 0, sizeof(Cell))
@@ -305,7 +314,7 @@ cdef ReduceOp* _new_reduce(_Plan plan, initial, int64_t count, post_scalars) exc
     op.loop, op.loop_data, op.loop_failed = plan.loop.loop, plan.loop.data, plan.loop.failed
     op.itemsize = ITEMSIZE[plan.stored]
     op.ordered = plan.ordered
-    op.has_identity, op.identity = plan.identity is not None, identity
+    op.has_identity, op.identity = plan.identity is not None, plan.identity_cell
     op.has_initial, op.initial = initial is not None, start
     if count == 0 and initial is not None:  # nothing to combine it with
         op.identity, op.has_initial = start, False
@@ -322,7 +331,7 @@ cdef ReduceOp* _new_reduce(_Plan plan, initial, int64_t count, post_scalars) exc
 cdef int _place(ReduceOp* op, list found, list arrays, Array target, int ndim, const int64_t* shape,
                 const char* is_reduced, bint keepdims) except -1:
     """Gives the operation its operands and spaces."""
-    cdef vector[int64_t] strides
+    cdef Numbers strides
     cdef Array x
     cdef int i
     for given in found:
@@ -345,7 +354,7 @@ def arg_reduce(kind, x, axis=None, keepdims=False, dtype=None, out=None):
     """
     cdef int64_t to[MAX_NDIM]
     cdef char is_reduced[MAX_NDIM]
-    cdef vector[int64_t] strides
+    cdef Numbers strides
     cdef int d
     cdef int64_t count = 1
     cdef Array a = aligned(x)
@@ -416,7 +425,7 @@ def accumulate(ufunc, x, axis=0, dtype=None, out=None, name=None):
 
 
 cdef int _accumulate(_Plan plan, Array a, Array out, int along, str name) except -1:
-    cdef vector[int64_t] shape, strides
+    cdef Numbers shape, strides
     cdef int d
     cdef Array x
     cdef AccumulateOp* op = new_accumulate()

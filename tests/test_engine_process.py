@@ -289,6 +289,7 @@ def test_multiprocessing_by_fork():
 
 INTERRUPTED = """
     import time
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may have it ignored
     started, stopped = threading.Event(), threading.Event()
     def gate():
         started.set()

@@ -359,6 +359,14 @@ def test_names_that_a_symbol_does_not_have_are_ignored_with_a_warning(call, matc
     assert warned[0].filename == __file__
 
 
+def test_variables_of_one_name_are_bound_in_order_and_have_one_shape():
+    twice = sym.Variable("a") + sym.Variable("a")
+    (output,) = twice.bind(mx.cpu(), [arr(1, 2), arr(3, 4)]).forward()
+
+    np.testing.assert_array_equal(output.asnumpy(), [4, 6])
+    assert [x.shape for x in twice.simple_bind(mx.cpu(), a=(5,)).arg_arrays] == [(5,), (5,)]
+
+
 def test_binding_to_something_else_than_arrays_is_a_type_error():
     with pytest.raises(ArgumentTypeError, match="expected a list or a dict of arrays, got int"):
         bind(3)

@@ -90,6 +90,27 @@ def test_cast_of_nan_to_integer_warns_as_numpy():
         kernels.astype(array([np.nan]), "int32").wait_to_read()
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: kernels.copy(x),
+        lambda x: kernels.astype(x, "float16"),
+        lambda x: kernels.copy(_array.from_numpy(np.ones((2, 3))[:, ::2])),
+        lambda x: kernels.fill(x, 2),
+        lambda x: kernels.arange(3),
+        lambda x: kernels.where(x, x, x),
+        lambda x: kernels.sort(x),
+        lambda x: kernels.softmax(x),
+    ],
+)
+def test_flags_that_other_code_left_behind_are_not_reported(call):
+    x = array([1.0, 2.0])
+    assert not np.array(np.nan).item() < 1.0  # sets the processor's flag `invalid`
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        call(x)
+
+
 def test_cast_to_half_warns_of_overflow():
     with pytest.warns(RuntimeWarning, match="overflow"):
         kernels.astype(array([1e6]), "float16").wait_to_read()

@@ -12,7 +12,8 @@ PACKAGE = ROOT / "mxcy"
 # What each layer holds. A module may import from its own layer and from those with smaller numbers.
 LAYERS = [
     {"errors", "base", "dtypes", "context", "name", "attribute", "registry", "_files"},
-    {"_engine", "_engine_native", "_engine_serial", "_engine_threaded", "_failures", "engine", "_cast", "native"}
+    {"_engine", "_engine_native", "_engine_serial", "_engine_threaded", "_failures", "engine"}
+    | {"_cast", "native"}
     | {"_array", "_invoke", "_index", "_export", "_dlpack"},
     {"kernels", "_testing", "_launch", "_loops", "_compile", "_pointwise", "_reduce", "_matmul"},
     {"ops"},

@@ -305,10 +305,18 @@ def test_copyto():
         x.copyto("x")
 
 
+def test_arrays_of_one_integer_are_indices():
+    assert "abc"[nd.array([1], dtype="int32")] == "b"
+    for wrong in (nd.array([1]), nd.array([1, 2], dtype="int32"), nd.array([[1]], dtype="int32")):
+        with pytest.raises(TypeError, match="expected an integer array with one element"):
+            operator.index(wrong)
+
+
 def test_astype():
     x = nd.array([1.7, -1.7, 300])
 
     assert x.astype("uint8").asnumpy().tolist() == [1, 255, 44]
+    assert x.astype("float64").astype(None).dtype is np.float32
     assert x.astype(np.float32) is not x
     assert x.astype("float32", copy=False) is x
     assert x.astype("int16", copy=False).dtype is np.int16

@@ -59,6 +59,9 @@ def test_filled_arrays_into_out():
 def test_ranges():
     assert nd.arange(2, 8, 3, repeat=2).asnumpy().tolist() == [2, 2, 5, 5]
     assert nd.arange(3, dtype="uint8").dtype is np.uint8
+    for stop in (float("nan"), float("inf"), 2**62, 2**61):
+        with pytest.raises(mx.MXNetError, match="a finite range of fewer"):
+            nd.arange(0, stop, repeat=2)
     assert nd.linspace(0, 1, 3).asnumpy().tolist() == [0, 0.5, 1]
     assert nd.linspace(0, 1, 2, endpoint=False).asnumpy().tolist() == [0, 0.5]
     assert nd.eye(2, 3, -1).asnumpy().tolist() == [[0, 0, 0], [1, 0, 0]]

@@ -153,7 +153,10 @@ def indexed(draw, advanced=False):
             own = draw(st.sampled_from([common, common[1:], (1,) * len(common)]))
             key.append(draw(hnp.arrays(np.int64, own, elements=st.integers(-extent, extent - 1))))
     if draw(st.booleans()):
-        key.insert(draw(st.integers(0, len(key))), Ellipsis)
+        # MXNet drops an ellipsis that stands for no axis before it looks which arrays are adjacent;
+        # NumPy does it after.
+        places = range(len(key) + 1) if axis < len(shape) else (0, len(key))
+        key.insert(draw(st.sampled_from(places)), Ellipsis)
     if not any(isinstance(item, np.ndarray) for item in key):
         key.append([0])
     return shape, tuple(key)
@@ -161,6 +164,12 @@ def indexed(draw, advanced=False):
 
 def legacy(shape):
     return shape or (1,)
+
+
+def test_an_ellipsis_for_no_axis_does_not_part_the_arrays():
+    x = nd.array(np.arange(6).reshape(3, 2, 1))
+
+    assert x[:, [0, 1], ..., [0]].shape == x[:, [0, 1], [0]].shape == (3, 2)
 
 
 @given(indexed(), st.sampled_from(DTYPES))
@@ -367,6 +376,27 @@ def test_keys_that_do_not_index(key):
     with pytest.raises(ValueError, match=r"^getitem\(key\): expected integers") as raised:
         x[key]
     assert isinstance(raised.value, mx.MXNetError)
+
+
+@pytest.mark.parametrize(
+    ("key", "error"), [(slice("a", None), TypeError), (slice(None, None, 0), ValueError), (2**70, IndexError)]
+)
+def test_errors_of_python_in_a_key_are_ours_too(key, error):
+    with pytest.raises(error) as raised:
+        nd.zeros((3, 4))[key]
+    assert isinstance(raised.value, mx.MXNetError)
+
+
+def test_deeply_nested_lists_are_refused():
+    nested = [1.0]
+    for _ in range(5000):
+        nested = [nested]
+    x = nd.zeros((3,))
+
+    with pytest.raises(ValueError, match="expected integers"):
+        x[nested]
+    with pytest.raises(TypeError, match="expected a number or an array of numbers"):
+        x[:] = nested
 
 
 def test_arrays_of_bool_are_refused_and_lists_of_bool_are_integers():

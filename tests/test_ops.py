@@ -326,3 +326,17 @@ def test_bound_symbol_gives_the_same(op, row):
         for i, g in enumerate(eager):
             if g is not None and f"x{i}" in grads:
                 np.testing.assert_allclose(numpy_of(grads[f"x{i}"]), numpy_of(g), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("op", "row"), rows(lambda op, row: row.inputs), ids=name_of)
+def test_what_is_known_of_partial_shapes_is_true(op, row):
+    attrs = use(op, row)
+    whole = [item.shape for item in row.inputs]
+    expected = op.infer_shape(whole, attrs)[1]
+    for position, shape in enumerate(whole):
+        for axis in range(len(shape)):
+            partial = list(whole)
+            partial[position] = (*shape[:axis], None, *shape[axis + 1 :])
+            for found, shape_of_output in zip(op.infer_shape(partial, attrs)[1], expected, strict=True):
+                assert found is None or len(found) == len(shape_of_output)
+                assert all(n in (None, m) for n, m in zip(found or (), shape_of_output, strict=False))

@@ -1,5 +1,6 @@
 """The declaration forms: attributes, calls, traces, inference, binary functions."""
 
+import math
 import pickle
 
 import numpy as np
@@ -141,6 +142,36 @@ def test_operands_come_by_position_or_name():
 def test_bad_calls_say_what_is_wrong(call, text):
     with pytest.raises(MXNetError, match=text):
         call(nd.ones((2, 2)))
+
+
+def test_a_call_like_an_earlier_one_means_what_it_says():
+    x = nd.array([-1.0, 1.0, 3.0])
+
+    for _ in range(2):  # the second time, typed attributes come from the first
+        for low in (0.0, -0.0):
+            clipped = nd.clip(nd.array([-1.0]), low, 2.0).asnumpy()
+            assert math.copysign(1, clipped[0]) == math.copysign(1, low)
+        assert nd.sum(x, axis=0).asnumpy().tolist() == [3.0]
+        assert nd.sum(x, 0, True).asnumpy().tolist() == nd.sum(x, keepdims=1).asnumpy().tolist() == [3.0]
+        with pytest.raises(MXNetError, match=r"sum\(axis\): expected None, an int or a tuple of ints"):
+            nd.sum(x, axis=0.0)
+        with pytest.raises(MXNetError, match=r"reshape\(shape\)|Reshape\(shape\)"):
+            nd.reshape(x, shape=(3.0,))
+        assert nd.reshape(x, shape=(3,)).shape == nd.reshape(x, shape=[3]).shape == (3,)
+        with pytest.raises(MXNetError, match=r"takes only"):
+            ops.FullyConnected(nd.ones((1, 1)), nd.ones((1, 1)), nd.ones((1,)), num_hidden=1, no_bias=True)
+        assert ops.FullyConnected(nd.ones((1, 1)), nd.ones((1, 1)), num_hidden=1, no_bias=True).shape == (
+            1,
+            1,
+        )
+
+
+def test_attributes_that_change_are_read_at_every_call():
+    x, begin = nd.array([0.0, 1.0, 2.0]), nd.array([0], dtype="int32")
+
+    assert nd.slice_axis(x, axis=0, begin=begin, end=3).shape == (3,)
+    begin[:] = 2
+    assert nd.slice_axis(x, axis=0, begin=begin, end=3).shape == (1,)
 
 
 def test_out_is_written_and_returned():

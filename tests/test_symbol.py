@@ -243,6 +243,11 @@ def test_variable_keeps_labels():
     assert w.infer_type() == ([np.float32], [np.float32], [])
 
 
+def test_the_initializer_of_a_variable_is_checked():
+    with pytest.raises(ArgumentTypeError, match="expected an Initializer, or the text of one, got 3"):
+        sym.Variable("w", init=3)
+
+
 def test_scopes_label_nodes_and_their_automatic_variables():
     with mx.AttrScope(ctx_group="dev1"), mx.AttrScope(__lr_mult__="3"):
         net = sym.FullyConnected(sym.Variable("d"), num_hidden=3, name="f", attr={"__lr_mult__": "4"})
@@ -368,6 +373,25 @@ def test_infer_shape_goes_backwards():
     assert (x + y).infer_shape_partial(x=(2, 0), y=(0, 3)) == ([(2, 3), (2, 3)], [(2, 3)], [])
     both = sym.Group([sym.exp(x) + y, sym.tanh(x)])
     assert both.infer_shape(y=(5,)) == ([(5,), (5,)], [(5,), (5,)], [])
+
+
+@pytest.mark.parametrize(
+    ("net", "shapes", "expected"),
+    [
+        (lambda x, y: sym.dot(x, y), {"x": (0, 3, 4), "y": (4, 5)}, (0, 3, 5)),
+        (lambda x, y: sym.batch_dot(x, y), {"x": (0, 3, 4), "y": (0, 4, 5)}, (0, 3, 5)),
+        (lambda x, y: sym.transpose(x, axes=(0, 3, 1, 2)), {"x": (0, 5, 6, 3)}, (0, 3, 5, 6)),
+        (lambda x, y: sym.expand_dims(x, axis=1), {"x": (0, 3)}, (0, 1, 3)),
+        (lambda x, y: sym.slice_axis(x, axis=1, begin=0, end=2), {"x": (0, 3)}, (0, 2)),
+        (lambda x, y: sym.slice_axis(x, axis=0, begin=0, end=2), {"x": (0, 3)}, (2, 3)),
+        (lambda x, y: sym.concat(x, y, dim=1), {"x": (0, 3), "y": (0, 4)}, (0, 7)),
+        (lambda x, y: sym.SoftmaxOutput(x, y), {"x": (0, 3), "y": (5,)}, (0, 3)),
+    ],
+)
+def test_unknown_extents_leave_the_others_known(net, shapes, expected):
+    _, outputs, _ = net(sym.Variable("x"), sym.Variable("y")).infer_shape_partial(**shapes)
+
+    assert outputs == [expected]
 
 
 def test_infer_shape_says_what_is_unknown():

@@ -161,8 +161,8 @@ def test_files_of_older_versions_load():
 
 def test_labels_of_inputs_in_files_of_older_versions_go_to_the_inputs():
     variables = [{"op": "null", "param": {}, "name": name, "inputs": []} for name in "xwb"]
-    layer = {"op": "FullyConnected", "param": {"num_hidden": "3"}, "name": "f", "inputs": [[0, 0], [1, 0], [2, 0]],
-             "attr": {"weight_lr_mult": "1.2", "wd_mult": "0.3"}}  # fmt: skip
+    layer = {"op": "FullyConnected", "param": {"num_hidden": "3"}, "name": "f"}
+    layer |= {"inputs": [[0, 0], [1, 0], [2, 0]], "attr": {"weight_lr_mult": "1.2", "wd_mult": "0.3"}}
     net = sym.load_json(json.dumps({"nodes": [*variables, layer], "arg_nodes": [0, 1, 2], "heads": [[3, 0]]}))
 
     assert net.attr_dict()["w"] == {"__lr_mult__": "1.2", "lr_mult": "1.2"}

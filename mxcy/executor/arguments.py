@@ -91,8 +91,8 @@ def gather(problems: Problems, what: str, nodes: Sequence[Node], given: Any, opt
 def _check_names(problems: Problems, what: str, nodes: Sequence[Node], given: Mapping) -> None:
     """Find names that several variables have, and those that none has."""
     names = [node.name for node in nodes]
-    repeated = sorted({name for name in names if names.count(name) > 1}) if len({*names}) < len(names) else []
-    for name in repeated:
+    repeats = bool(given) and len({*names}) < len(names)
+    for name in sorted({name for name in names if names.count(name) > 1}) if repeats else ():
         problems.add(f"{names.count(name)} variables have the name '{name}'; give {what} in order")
     check_surplus(problems, what, nodes, given)
 

@@ -51,7 +51,7 @@ struct BlockOp : Op {
   bool locate() {
     for (Operand& operand : operands) {
       char* p = runtime->ensure_data(operand.var);
-      if (!p) return failure->fail(FAIL_MEMORY, "%s: out of memory", name), false;
+      if (!p) return failure->fail(FAIL_MEMORY, "%s: no memory for %zu bytes", name, operand.var->nbytes), false;
       operand.data = p + operand.offset;
     }
     return true;

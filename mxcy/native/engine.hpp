@@ -155,6 +155,8 @@ struct LaneState {
   int threads = 0, idle = 0, signalled = 0;
   int blocked = 0;  // of threads: inside an operation that waits
   int target = 0;   // threads that should be able to run
+  bool watching = false;            // a thread looks out for work before it sleeps
+  std::atomic<bool> called{false};  // there is some for it
 };
 
 struct Engine {

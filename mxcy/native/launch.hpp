@@ -47,7 +47,8 @@ class LaunchOp final : public Op {
 
   int run(Failure& failure) noexcept override {
     for (int i = 0; i < n_outputs_ + n_inputs_; ++i) {
-      if (!resolve(tensors[i])) return failure.fail(FAIL_MEMORY, "%s: out of memory", name);
+      if (!resolve(tensors[i]))
+        return failure.fail(FAIL_MEMORY, "%s: no memory for %zu bytes", name, tensors[i].var->nbytes);
     }
     KernelContext context{runtime_, tensors, tensors + n_outputs_, n_outputs_, n_inputs_, params_, &failure};
     try {
@@ -92,6 +93,7 @@ int parallel(KernelContext& context, int64_t n, int64_t grain, const Body& body,
   } shared{body, {0}};
   auto piece = [](void* arg, int64_t begin, int64_t end) -> int {
     Shared& shared = *static_cast<Shared*>(arg);
+    take_fp_flags();  // what other code of this thread has left behind
     int code = shared.body(begin, end);
     if (int flags = take_fp_flags()) shared.flags.fetch_or(flags, std::memory_order_relaxed);
     return code;

@@ -21,6 +21,7 @@ from ..ops import wrap_scalar
 __all__ = ["assign", "get_advanced", "set_advanced"]
 
 NUMBERS = (int, float, complex, np.number, np.bool_)
+FEW = 100  # elements that Python compares faster than a function of NumPy is called
 KEYS = "integers, slices, None, '...', lists or arrays of integers"
 
 
@@ -35,6 +36,8 @@ def set_advanced(x: Any, key: Any, value: Any) -> None:
     view, indices = resolve(x, key)
     if indices is None:
         assign(view, value)
+    elif isinstance(value, NUMBERS):
+        kernels.index_put(view, indices, _number(view, value))
     else:
         arrays = [index for index in indices if index is not None]
         ndim = view.ndim - len(arrays) + max(index.ndim for index in arrays)
@@ -46,8 +49,11 @@ def resolve(x: Any, key: Any) -> tuple[Any, list | None]:
 
     The second result is None if there was no array in the key.
     """
-    items = list(key) if isinstance(key, tuple) else [key]
-    items = [_item(item) for item in items]
+    if not isinstance(key, tuple):
+        index = _item(key)
+        if x.ndim > 0 and isinstance(index, (np.ndarray, Array)):
+            return x, [_index(index, 0, x.shape[0])]
+    items = [_item(item) for item in (key if isinstance(key, tuple) else (key,))]
     _expand_ellipsis(items, x.ndim)
     if not any(isinstance(item, (np.ndarray, Array)) for item in items):
         return x[tuple(items)], None
@@ -100,7 +106,7 @@ def _host_item(item: Any) -> np.ndarray:
         array = np.asarray(None)
     if array.dtype.kind not in "biuf":
         raise ArgumentError(message("getitem", "key", KEYS, reprlib.repr(item)))
-    return array.astype(np.int64)
+    return array.astype(np.int64, copy=False)
 
 
 def _expand_ellipsis(items: list, ndim: int) -> None:
@@ -121,11 +127,19 @@ def _index(item: Any, axis: int, extent: int) -> Any:
         return item
     index = np.asarray(item, np.int64)
     if index.size:
-        wrong = index.min() if index.min() < -extent else index.max()
+        low, high = _bounds(index)
+        wrong = low if low < -extent else high
         if not -extent <= wrong < extent:
             text = f"index {wrong} is out of bounds for axis {axis} with size {extent}"
             raise ArrayIndexError(problem("getitem", "key", text))
     return index
+
+
+def _bounds(index: np.ndarray) -> tuple[int, int]:
+    if index.size > FEW:
+        return index.min(), index.max()
+    values = index.ravel().tolist()
+    return min(values), max(values)
 
 
 def assign(view: Any, value: Any) -> None:

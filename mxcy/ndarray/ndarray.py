@@ -87,10 +87,7 @@ class NDArray(OperatorMethods):
 
     # Attributes.
 
-    @property
-    def dtype(self) -> type:
-        """The element type, a class such as `numpy.float32`."""
-        return super().dtype.type
+    dtype = Array._element_class
 
     @property
     def context(self) -> Context:
@@ -115,7 +112,7 @@ class NDArray(OperatorMethods):
     @property
     def T(self):
         """The array with its axes in reverse order, a new array."""
-        return self.transpose()
+        return ops.transpose(self)
 
     # Values.
 
@@ -267,7 +264,7 @@ OPERATORS = {
     "add": ops.add,
     "subtract": ops.subtract,
     "multiply": ops.multiply,
-    "true_divide": ops.divide,
+    "divide": ops.divide,
     "remainder": ops.modulo,
     "power": ops.power,
     "equal": ops.equal,

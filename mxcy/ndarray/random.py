@@ -29,6 +29,9 @@ __all__ = [
 ]
 
 
+PLAIN = frozenset((int, float))
+
+
 def uniform(low: Any = 0, high: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None,
             out: Any = None) -> NDArray:  # fmt: skip
     """Return numbers drawn evenly from [low, high): float32 of shape (1,) if nothing else is said.
@@ -101,6 +104,8 @@ def exponential_like(data: NDArray, lam: float = 1, out: Any = None) -> NDArray:
 
 def _tensors(op: str, **parameters: Any) -> bool:
     """Whether the parameters of a distribution are arrays; all are, or none."""
+    if PLAIN.issuperset(map(type, parameters.values())):
+        return False
     kinds = {isinstance(value, Array) for value in parameters.values()}
     names = " and ".join(parameters)
     if len(kinds) > 1:

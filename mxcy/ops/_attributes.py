@@ -32,7 +32,7 @@ class Attributes(dict):
     __slots__ = ("given",)
 
     def __init__(self, values, given=()):
-        super().__init__(values)
+        dict.__init__(self, values)  # half the time of super()
         self.given = tuple(given)
 
     def __reduce__(self):

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .._array import Array
 from ..errors import ArgumentTypeError, message
 from ._attributes import Attributes
 from ._operator import Operator
@@ -38,9 +39,11 @@ class BinaryFunction:
 
     def __call__(self, lhs: Any, rhs: Any, out: Any = None) -> Any:
         left = getattr(lhs, "_apply", None)
-        right = getattr(rhs, "_apply", None)
+        # To find that a number has no such attribute takes as long as the rest of this.
+        right = None if isinstance(rhs, NUMBERS) else getattr(rhs, "_apply", None)
         if left is not None and right is not None:
-            op = self.elemwise if getattr(type(lhs), "_arithmetic", None) == "elemwise" else self.array
+            elemwise = not isinstance(lhs, Array) and getattr(lhs, "_arithmetic", None) == "elemwise"
+            op = self.elemwise if elemwise else self.array
             return left(op, (lhs, rhs), op._defaults, out, None)
         if left is not None:
             return left(self.scalar, (lhs,), self._number("rhs", rhs, lhs), out, None)
@@ -51,6 +54,8 @@ class BinaryFunction:
 
     def _number(self, name: str, value: Any, tensor: Any = None) -> Attributes:
         """The attributes of an operator with this number; complex ones go with complex arrays only."""
+        if type(value) in (int, float):
+            return Attributes({"scalar": value, "is_int": True}, ("scalar",))
         if not isinstance(value, NUMBERS) or isinstance(value, np.complexfloating):
             complex_array = tensor is not None and "complex" in str(getattr(tensor, "dtype", ""))
             if not (isinstance(value, (complex, np.complexfloating)) and complex_array):

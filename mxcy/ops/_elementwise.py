@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from .._array import Array
+from .._invoke import signature
 from .._pointwise import invoke
-from .._reduce import reduce
+from .._reduce import plan_reduction, reduce_planned
 from ..dtypes import DTYPES, bfloat16, code_of
 from ..errors import ArgumentTypeError, AxisError, DTypeError, ShapeError, message, problem
 from ._operator import Cache, Operator, describe, unify_dtypes, unify_shapes
@@ -62,7 +63,7 @@ def check_out(op: Operator, outs: Sequence, shapes: Sequence, dtypes: Sequence) 
             continue
         if out.shape != shape and not (shape == () and out.shape == (1,)):
             raise ShapeError(message(op.name, "out", f"shape {describe(shape)}", describe(out.shape)))
-        if dtype is not None and out.dtype != dtype:
+        if dtype is not None and DTYPES[out._dtype_code] != dtype:
             raise DTypeError(message(op.name, "out", f"dtype {dtype}", np.dtype(out.dtype)))
 
 
@@ -116,7 +117,6 @@ class Elementwise(Operator):
         self._static = tuple(
             a.name for a in self.attributes.values() if not a.is_scalar and a.name in self._read
         )
-        self._plain = len(self.inputs) == 1 and not self.attributes
 
     def trace(self, dtypes: Sequence, attrs: dict) -> Trace:
         """Return the steps of the body for inputs of these dtypes."""
@@ -151,26 +151,23 @@ class Elementwise(Operator):
 
     def compute(self, inputs, attrs, outs=None, is_train=False, face=None):
         """See `Operator.compute`."""
-        try:
-            x = inputs[0]
-            if self._plain:
-                key = (type(x), x.dtype)
-            else:
-                key = (type(x), *[i.dtype for i in inputs], *[attrs[n] for n in self._static])
-        except (AttributeError, IndexError):  # not arrays: _compile says so
-            key = None
+        key = signature(inputs)
+        if self._static:
+            key = (key, *[attrs[name] for name in self._static])
         found = self._programs.get(key)
-        program, convert, dtype = self._compile(inputs, attrs) if found is None else found
-        shape = None
-        if len(inputs) > 1 and x.shape != inputs[1].shape:
-            shape = broadcast_shapes(self.name, self.inputs, [x.shape for x in inputs])
-        if outs is not None:
-            check_out(self, outs, (x.shape if shape is None else shape,), (dtype,))
+        program, convert, dtype = self._compile(key, inputs, attrs) if found is None else found
+        operands = inputs
         if convert is not None:
-            inputs = [*inputs, *[convert(attrs[name]) for name in self._scalars]]
-        return invoke(program, inputs, outs)
+            operands = [*inputs, *[convert(attrs[name]) for name in self._scalars]]
+        try:
+            return invoke(program, operands, outs)
+        except (ShapeError, DTypeError):  # say so in the operator's words
+            shape = broadcast_shapes(self.name, self.inputs, [x.shape for x in inputs])
+            if outs is not None:
+                check_out(self, outs, (shape,), (dtype,))
+            raise
 
-    def _compile(self, inputs: Sequence, attrs: dict) -> tuple:
+    def _compile(self, key: Any, inputs: Sequence, attrs: dict) -> tuple:
         """(program, conversion of scalars if there are any, dtype of the result) for arrays like these."""
         check_tensors(self, inputs, attrs)
         dtypes = [np.dtype(x.dtype) for x in inputs]
@@ -187,7 +184,6 @@ class Elementwise(Operator):
         convert = None
         if self._scalars:
             convert = weak if weak is not int else partial(wrap_scalar, dtype=dtype)
-        key = (type(inputs[0]), *[x.dtype for x in inputs], *[attrs[n] for n in self._static])
         return self._programs.add(key, (program, convert, DTYPES[program.out_dtypes[0]]))
 
     def _promotes(self) -> bool:
@@ -284,45 +280,31 @@ class Reduction(Operator):
 
     def compute(self, inputs, attrs, outs=None, is_train=False, face=None):
         """See `Operator.compute`."""
-        try:
-            (x,) = inputs
-            key = (x.shape, x.dtype, *attrs.values())
-        except (AttributeError, ValueError):  # not an array: _plan says so
-            key = x = None
+        key = (signature(inputs, True), *attrs.values())
         found = self._plans.get(key)
-        axes, expected, dtype, before, after, count = self._plan(inputs, attrs) if found is None else found
+        axes, expected, plan, count = self._plan(key, inputs, attrs) if found is None else found
+        (x,) = inputs
         out = outs[0] if outs is not None else None
         if out is not None:
             check_out(self, outs, (expected,), (x.dtype,))
             if out.shape != expected:
                 out = out._reshape_view(expected)
-        result = reduce(
-            self._ufunc,
-            x,
-            axes,
-            attrs["keepdims"],
-            dtype=dtype,
-            pre=before,
-            post=after,
-            post_scalars=count,
-            out=out,
-            name=self.name,
-        )
+        result = reduce_planned(plan, x, axes, attrs["keepdims"], out, self.name, count)
         return [result] if out is None else list(outs)
 
-    def _plan(self, inputs: Sequence, attrs: dict) -> tuple:
-        """What `reduce` needs for data like this."""
+    def _plan(self, key: tuple, inputs: Sequence, attrs: dict) -> tuple:
+        """(axes, shape, plan for `reduce_planned`, scalars of its end) for data like this."""
         check_tensors(self, inputs, attrs)
         shape, dtype = inputs[0].shape, inputs[0].dtype
         axes = self.axes(attrs, len(shape))
         expected = self._out_shape(shape, attrs)
-        key = (dtype, *[attrs[name] for name in self._static])
-        code, before, after = self._programs.get(key) or self._compile(key, attrs)
-        count = (float(math.prod([shape[a] for a in axes])),) if after is not None else ()
-        return self._plans.add((shape, dtype, *attrs.values()), (axes, expected, code, before, after, count))
+        typed = (dtype, *[attrs[name] for name in self._static])
+        plan = self._programs.get(typed) or self._compile(typed, attrs)
+        count = (float(math.prod([shape[a] for a in axes])),) if self.finish is not None else ()
+        return self._plans.add(key, (axes, expected, plan, count))
 
-    def _compile(self, key: tuple, attrs: dict) -> tuple:
-        """(dtype code, map in front, map behind) for data of a dtype."""
+    def _compile(self, key: tuple, attrs: dict) -> Any:
+        """The plan of the reduction for data of a dtype."""
         code = code_of(key[0])
         kind = kind_of(DTYPES[code])
         if kind not in self.kinds:
@@ -338,7 +320,7 @@ class Reduction(Operator):
             static = {name: value for name, value in static.items() if name in wanted}
             finish = trace(self.finish, [DTYPES[code], None], {"count": SCALAR, **static})
             after = finish.compile([code, float], [code], name=self.name)
-        self._programs[key] = code, before, after
+        self._programs[key] = plan_reduction(self._ufunc, code, before, after)
         return self._programs[key]
 
 

@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 
+from .._invoke import signature
 from ..dtypes import DTYPES, code_of
-from ..errors import DTypeError, ShapeError, message
+from ..errors import DTypeError, MXNetError, ShapeError, message
 from ._elementwise import check_out, check_tensors, kind_of, rules_of
 from ._operator import Cache, Operator, Rule, describe, unify_dtypes, unify_shapes
 
 __all__ = ["RESERVED", "Layer", "Op", "equal_shapes", "named"]
 
 RESERVED = ("out", "is_train", "face")  # keywords of bodies that are no attributes
+PROBES = (1, 5040, 55440)  # extents to try for unknown ones: 1 broadcasts, the others have many divisors
 
 
 def named(function: Callable | None) -> Rule | None:
@@ -27,6 +29,13 @@ def listed(value: Any) -> list:
 
 def known(shape: Any) -> bool:
     return shape is not None and None not in shape
+
+
+def common_extents(shapes: Sequence) -> tuple | None:
+    """The extents in which these shapes agree, None for others; None if the ranks differ."""
+    if len({len(shape) for shape in shapes}) > 1:
+        return None
+    return tuple(n[0] if len({*n}) == 1 else None for n in zip(*shapes, strict=True))
 
 
 def equal_shapes(op: str, in_shapes: Sequence, out_shapes: Sequence | None) -> tuple[list, list, list]:
@@ -65,7 +74,7 @@ class Op(Operator):
         kinds: str = "biufc",
         **options: Any,
     ):
-        self._outputs = outputs if isinstance(outputs, tuple) else named(outputs)
+        self._outputs: Any = outputs if isinstance(outputs, tuple) else named(outputs)
         self._visible = visible if visible is None or isinstance(visible, int) else named(visible)
         self._optional = named(optional)
         super().__init__(*args, **options)
@@ -73,12 +82,14 @@ class Op(Operator):
         self._dtype = named(dtype)
         self._infer = infer
         self._plans = Cache()
+        self._named = Cache()
         self.free = frozenset(free)
         self.kinds = kinds
         code = self.function.__code__
         keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         self._reserved = tuple(name for name in RESERVED if name in keywords)
         self._single = isinstance(outputs, tuple) and len(outputs) == 1
+        self._direct = self._single and not self.variadic and self._reserved == ("out",)
 
     def input_names(self, attrs):
         """See `Operator.input_names`."""
@@ -86,7 +97,11 @@ class Op(Operator):
 
     def output_names(self, attrs):
         """See `Operator.output_names`."""
-        return self._outputs if isinstance(self._outputs, tuple) else self._outputs(attrs)
+        if isinstance(self._outputs, tuple):
+            return self._outputs
+        key = tuple(attrs.values())
+        found = self._named.get(key)
+        return self._named.add(key, self._outputs(attrs)) if found is None else found
 
     def num_visible(self, attrs):
         """See `Operator.num_visible`."""
@@ -110,12 +125,29 @@ class Op(Operator):
             return [first, *in_shapes[1:]], [_legacy(first)] * self.num_outputs(attrs), []
         needed = [s for s, name in zip(in_shapes, self.input_names(attrs), strict=True)]
         if not all(known(s) for s in needed):
-            outs = [None] * self.num_outputs(attrs) if out_shapes is None else list(out_shapes)
-            return list(in_shapes), outs, []
+            return list(in_shapes), self._partial_shapes(self._shape, needed, attrs), []
         shapes = listed(self._shape(self.values(in_shapes, attrs)))
         if out_shapes is not None:
             unify_shapes(self.name, ("output", "output"), (_legacy(shapes[0]), out_shapes[0]))
         return list(in_shapes), [_legacy(s) for s in shapes], []
+
+    def _partial_shapes(self, rule: Rule, in_shapes: Sequence, attrs: dict) -> list:
+        """What is known of the outputs while extents of inputs are not: extents that depend on none of
+        these.  Found by trying some numbers for them; a number that the rule refuses tells nothing.
+        """
+        unknown = [None] * self.num_outputs(attrs)
+        if any(shape is None for shape in in_shapes):
+            return unknown
+        tried = []
+        for extent in PROBES:
+            filled = [tuple(extent if n is None else n for n in shape) for shape in in_shapes]
+            try:
+                tried.append([_legacy(s) for s in listed(rule(self.values(filled, attrs)))])
+            except MXNetError:
+                continue
+        if len(tried) < 2:
+            return unknown
+        return [common_extents(shapes) for shapes in zip(*tried, strict=True)]
 
     def infer_dtype(self, in_dtypes, attrs, out_dtypes=None):
         """See `Operator.infer_dtype`."""
@@ -143,6 +175,8 @@ class Op(Operator):
     def compute(self, inputs, attrs, outs=None, is_train=False, face=None):
         """See `Operator.compute`."""
         shapes, dtypes = self._checked(inputs, attrs)
+        if outs is None and self._direct:
+            return [self.function(*inputs, **attrs, out=None)]
         keywords = dict(attrs)
         if self.variadic:
             del keywords["num_args"]
@@ -163,11 +197,7 @@ class Op(Operator):
 
     def _checked(self, inputs: Sequence, attrs: dict) -> tuple:
         """(output shapes, output dtypes) for arrays, after all checks of shapes, dtypes and attributes."""
-        try:
-            kind = type(inputs[0]) if inputs else None
-            key = (kind, *[(x.shape, x.dtype) for x in inputs], *attrs.values())
-        except AttributeError:  # not arrays: check_tensors says so
-            key = None
+        key = (signature(inputs, True), *attrs.values())
         found = self._plans.get(key)
         if found is None:
             check_tensors(self, inputs, attrs)

@@ -4,6 +4,7 @@ An operator knows no array class.  A call finds its first tensor operand and han
 operand's `_apply(op, inputs, attrs, out, name)`: NDArray's computes, Symbol's adds a node.
 """
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ from ..errors import (
     unknown_attribute,
 )
 from ._attributes import REQUIRED, Attribute, Attributes
+from ._call import Callee
 from ._cases import Case, Draw
 
 __all__ = ["REGISTRY", "Cache", "Operator", "Rule", "describe", "register", "unify_shapes"]
@@ -63,7 +65,7 @@ class Rule:
         return self.function(*[values[name] for name in self.names])
 
 
-class Operator:
+class Operator(Callee):
     """One declared operator.  `nd.X` and `sym.X` are this object.
 
     Attributes (besides those of the constructor)
@@ -108,9 +110,10 @@ class Operator:
         self.needs = frozenset(n for rule in self.rules if rule for n in rule.names if self._is_value(n))
         self.differentiable = any(self.rules)
         self._defaults: Attributes | None = None
-        self._parsed = Cache()
         if all(a.default is not REQUIRED for a in attributes):
             self._defaults = Attributes({a.name: a.default for a in attributes})
+        plain = -1 if variadic or self._defaults is None else len(self.inputs)
+        self._accept(Cache(), sys.maxsize if variadic else len(self.inputs), plain, self._defaults)
         register(self)
 
     def __repr__(self) -> str:
@@ -145,21 +148,14 @@ class Operator:
 
     # -- arguments -----------------------------------------------------------------------------------
 
-    def __call__(self, *operands: Any, out: Any = None, name: str | None = None, **keywords: Any) -> Any:
-        if not keywords and self._defaults is not None and len(operands) == len(self.inputs):
-            try:
-                apply = operands[0]._apply
-            except AttributeError:
-                pass
-            else:
-                if not self.variadic:
-                    return apply(self, operands, self._defaults, out, name)
+    def _call_unknown(self, operands: tuple, keywords: dict, out: Any, name: str | None) -> tuple:
+        """(result, inputs, attributes) of a call unlike earlier ones; takes what nodes keep from keywords."""
         node = {key: keywords.pop(key) for key in NODE_KEYWORDS if key in keywords}
         inputs, attrs = self.bind_arguments(operands, keywords)
         for operand in inputs:
             apply = getattr(operand, "_apply", None)
             if apply is not None:
-                return apply(self, inputs, attrs, out, name, **node)
+                return apply(self, inputs, attrs, out, name, **node), inputs, attrs
         got = type(inputs[0]).__name__ if inputs and inputs[0] is not None else "nothing"
         first = self.inputs[0] if self.inputs else None
         raise ArgumentTypeError(message(self.name, first, "an NDArray or a Symbol", got))
@@ -222,14 +218,6 @@ class Operator:
         """
         if not given and self._defaults is not None:
             return self._defaults
-        try:
-            key = (*given.items(), *map(type, given.values()))
-            found = self._parsed.get(key)
-        except TypeError:  # a list
-            return self._parse(given)
-        return self._parsed.add(key, self._parse(given)) if found is None else found
-
-    def _parse(self, given: dict) -> Attributes:
         for key in given:
             if key not in self.attributes:
                 raise unknown_attribute(self.name, key, (*self.inputs, *self.attributes))

@@ -19,6 +19,13 @@ from .softmax import softmax
 LOSS = "the gradient is that of the loss, by definition; checked against its formula"
 
 
+def may_be(shape, other):
+    """Whether two shapes, in which extents may be unknown, may be the same."""
+    if other is None or len(shape) != len(other):
+        return False
+    return all(a is None or b is None or a == b for a, b in zip(shape, other, strict=True))
+
+
 # --- SoftmaxOutput -------------------------------------------------------------------------------------
 def output_reference(x, label, multi_output=False, preserve_shape=False, **attrs):
     if multi_output:
@@ -112,8 +119,9 @@ class SoftmaxOutput:
         expected = (*data[:classes], *data[classes + 1 :])
         flat = (data[0], product(data[2:])) if self.multi_output and None not in data[2:] else None
         kept = (*data[:classes], 1, *data[classes + 1 :])
-        if label is not None and label in (data, flat, kept):
-            expected = label
+        if label is not None and not may_be(label, expected):
+            if any(may_be(label, other) for other in (data, flat, kept)):
+                expected = label
         return (data, expected), (data,)
 
     def forward(self, data, label, *, out):
@@ -245,7 +253,7 @@ def _scaled_sign(lhs, rhs, *, scale: float):
 
 def regression_label(data, label):
     """Labels of a column may come without its axis."""
-    if data is not None and len(data) == 2 and data[1] == 1 and label is not None and len(label) == 1:
+    if data is not None and len(data) == 2 and data[1] in (1, None) and label is not None and len(label) == 1:
         return data[:1]
     return data
 

@@ -94,6 +94,8 @@ class FullyConnected:
         return (data, *parameters), (shape,)
 
     def forward(self, data, weight, bias=None, *, out):
+        if out is None and data.ndim == 2:
+            return linalg.matmul(data, weight, False, True, None, bias)
         rows = data.shape[:1] if self.flatten else data.shape[:-1]
         x = linalg.fold(data, (product(rows), product(data.shape[len(rows) :])))
         return linalg.product_into((*rows, self.num_hidden), x, weight, False, True, out, bias)

@@ -3,6 +3,8 @@
 # Rules name operators that are declared further down.
 # mypy: disable-error-code="has-type"
 
+import math
+
 import numpy as np
 
 from .._array import Array, empty, face_of, from_numpy
@@ -40,6 +42,8 @@ def resolve_reshape(shape, target, reverse=False, op="reshape"):
     into the two that follow (one of them may be -1).  With `reverse`, codes are matched from the right.
     Raises ShapeError where the sizes do not fit.
     """
+    if target and min(target) > 0 and math.prod(target) == math.prod(shape):  # as most calls have it
+        return tuple(target)
     source, codes = (shape[::-1], target[::-1]) if reverse else (shape, target)
     try:
         result, inferred = _apply_codes(source, codes)
@@ -282,7 +286,7 @@ def transpose_gradient(g, axes):
 )
 def transpose(data, *, axes: Shape = (), out):
     """data with its axes in another order (reversed by default)."""
-    return kernels.copy(data._transpose_view(full_axes(data.ndim, axes)), out=out)
+    return kernels.copy(data._transpose_view(axes or None), out=out)
 
 
 def swapped(ndim, dim1, dim2):

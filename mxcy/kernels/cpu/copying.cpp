@@ -148,6 +148,7 @@ int copy_kernel(KernelContext& context) {
   if (target.size == source.size && target.size <= GRAIN && target.c_contiguous() && source.c_contiguous()) {
     char* args[2] = {source.data, target.data};
     const intptr_t n = target.size, steps[2] = {ITEMSIZE[source.dtype], ITEMSIZE[target.dtype]};
+    take_fp_flags();  // what other code of this thread has left behind
     cast_loop(source.dtype, target.dtype)(args, &n, steps, nullptr);
     context.failure->fp_flags |= take_fp_flags();
     return 0;

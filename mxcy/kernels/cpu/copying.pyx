@@ -210,15 +210,21 @@ def eye(rows, columns=None, k=0, dtype="float32", int face=0, out=None):
 
 def concat(arrays, axis, out=None):
     """Return arrays that differ only along the axis, joined along it; the type is NumPy's promotion."""
-    return join("concat", [operand("concat", f"arrays[{i}]", x) for i, x in enumerate(arrays)], axis, out)
+    return join("concat", [member("concat", arrays, i) for i in range(len(arrays))], axis, out)
+
+
+cdef Array member(str op, object arrays, Py_ssize_t i):
+    """Return one of a list of arrays."""
+    x = arrays[i]
+    return <Array>x if isinstance(x, Array) else operand(op, f"arrays[{i}]", x)
 
 
 def stack(arrays, axis=0, out=None):
     """Return arrays of one shape joined along a new axis."""
     cdef Array x
     cdef list views = []
-    for i, item in enumerate(arrays):
-        x = operand("stack", f"arrays[{i}]", item)
+    for i in range(len(arrays)):
+        x = member("stack", arrays, i)
         views.append(with_axis(x, normal_axis("stack", axis, x.ndim_ + 1)))
     return join("stack", views, axis, out)
 

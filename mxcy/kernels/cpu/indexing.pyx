@@ -121,7 +121,7 @@ cdef Array index_array(str op, object index):
         found = <Array>index
     else:
         values = np.asarray(index)
-        if values.dtype == object or not values.size:  # large or no Python integers
+        if values.dtype.kind == "O" or not values.size:  # large or no Python integers
             values = values.astype(np.int64)
         found = _array.from_numpy(values)
     dtype = DTYPES[found.dtype_code]

@@ -6,8 +6,6 @@ added in two levels, so the error does not grow with the axis.
 
 from libc.stdint cimport int64_t, uint8_t
 
-import numpy as np
-
 from ..._array cimport Array, new_view
 from ..._cast cimport CastLoop, cast_loop
 from ..._engine cimport Kernel, KernelContext
@@ -26,6 +24,9 @@ cdef extern from "mxcy/kernels/cpu/casts.hpp" namespace "mxcy" nogil:
     void set_cast_lookup(CastLoop (*)(int, int) noexcept nogil)
 
 set_cast_lookup(cast_loop)
+
+cdef extern from "dtype.hpp" namespace "mxcy" nogil:
+    const uint8_t UINT64, FLOAT32, COMPLEX64
 
 cdef extern from "mxcy/kernels/cpu/softmax.hpp" namespace "mxcy" nogil:
     cdef cppclass SoftmaxParams:
@@ -60,8 +61,8 @@ cdef object run(str op, const char* name, Kernel kernel, Array x, Array g, objec
     if dtype is not None:
         code = code_of(dtype)
     else:
-        code = x.dtype_code if DTYPES[x.dtype_code].kind not in "biu" else code_of(np.float32)
-    if DTYPES[code].kind in "biuc" or DTYPES[x.dtype_code].kind == "c":
+        code = x.dtype_code if x.dtype_code > UINT64 else FLOAT32
+    if not UINT64 < code < COMPLEX64 or x.dtype_code >= COMPLEX64:
         raise DTypeError(message(op, "dtype", "a floating-point type", DTYPES[code]))
     cdef Array target = result(op, x, out, x.ndim_, x.dims, code)
     inputs = [x] if g is None else [x, g]
@@ -127,10 +128,18 @@ cdef tuple sides(str op, Array data, bint multi_output, bint preserve_shape):
     if multi_output:
         if data.ndim_ < 2:
             raise ShapeError(message(op, "data", "at least two dimensions", data.shape))
-        return data.dims[0], data.dims[1], int(np.prod(data.shape[2:], dtype=np.int64))
+        return data.dims[0], data.dims[1], product(data.dims + 2, data.ndim_ - 2)
     if preserve_shape:
-        return int(np.prod(data.shape[:data.ndim_ - 1], dtype=np.int64)), data.dims[data.ndim_ - 1], 1
-    return data.dims[0], int(np.prod(data.shape[1:], dtype=np.int64)), 1
+        return product(data.dims, data.ndim_ - 1), data.dims[data.ndim_ - 1], 1
+    return data.dims[0], product(data.dims + 1, data.ndim_ - 1), 1
+
+
+cdef int64_t product(const int64_t* extents, int n) noexcept:
+    cdef int64_t total = 1
+    cdef int d
+    for d in range(n):
+        total *= extents[d]
+    return total
 
 
 def softmax_output(data, multi_output=False, preserve_shape=False, out=None):
