@@ -9,7 +9,7 @@ the steps before it that read it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ __all__ = ["Program", "Step"]
 class Step:
     """One push: an operator on fixed arrays. `inputs` is a list, as head gradients change."""
 
-    __slots__ = ("attrs", "inputs", "name", "op", "outs", "sources")
+    __slots__ = ("attrs", "call", "fixed", "inputs", "name", "op", "outs", "sources")
 
     def __init__(self, op: Any, attrs: Any, inputs: list, outs: list, name: str, sources: Sequence):
         self.op = op
@@ -42,6 +42,8 @@ class Step:
         self.outs = outs
         self.name = name
         self.sources = sources
+        self.fixed = all(x is not None for x in inputs)
+        self.call: Callable[[], Any] | None = None  # the operation without checks, once they have passed
 
     def input_names(self) -> list[str]:
         """Names of what it reads."""
@@ -57,7 +59,13 @@ class Step:
     def run(self, is_train: bool) -> None:
         """Push the operation. Errors that are known now name the node."""
         try:
+            if self.call is not None:
+                self.call()
+                return
             self.op.compute(self.inputs, self.attrs, self.outs, is_train)
+            if self.fixed:
+                self.fixed = False
+                self.call = self.op.prepare(self.inputs, self.attrs, self.outs)
         except MXNetError as error:
             error.add_note(f"in node '{self.name}' of the graph")
             raise

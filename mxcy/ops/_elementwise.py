@@ -180,6 +180,13 @@ class Elementwise(Operator):
             inputs = [*inputs, *[convert(attrs[name]) for name in self._scalars]]
         return invoke(program, inputs, outs)
 
+    def prepare(self, inputs, attrs, outs):
+        """See `Operator.prepare`."""
+        key = (type(inputs[0]), *[x.dtype for x in inputs], *[attrs[n] for n in self._static])
+        program, convert, _ = self._programs.get(key) or self._compile(inputs, attrs)
+        scalars = [] if convert is None else [convert(attrs[name]) for name in self._scalars]
+        return partial(invoke, program, [*inputs, *scalars], outs)
+
     def _compile(self, inputs: Sequence, attrs: dict) -> tuple:
         """(program, conversion of scalars if there are any, dtype of the result) for arrays like these."""
         check_tensors(self, inputs, attrs)
