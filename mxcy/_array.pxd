@@ -16,6 +16,7 @@ cdef class Array:
     cdef uint8_t c_contiguous
     cdef uint8_t face           # index of the Python class that instances and results have
     cdef uint8_t read_only      # a view of imported memory that must not be written
+    cdef uint8_t whole          # whoever writes all of it replaces the buffer: nobody reads the rest
     cdef void* grad_info        # PyObject* owned by autograd (tape node, gradient buffer), or NULL
     cdef object __weakref__
 

@@ -155,6 +155,7 @@ cdef Array adopt_var(CVar* var, int face, int64_t offset, int ndim, const int64_
     x.size = size
     x.dtype_code = dtype_code
     x.read_only = read_only
+    x.whole = x.c_contiguous and x.size * ITEMSIZE[dtype_code] >= <int64_t>var.nbytes
     return x
 
 
@@ -242,7 +243,7 @@ cdef class Array:
         self.dims[0] = self.size = 0
         self.dims[1] = 4
         self.dtype_code = 11  # float32
-        self.c_contiguous = True
+        self.c_contiguous = self.whole = True
         self.var = var_new(0, CPU)
 
     def __init__(self, Array source=None):
@@ -256,7 +257,7 @@ cdef class Array:
         var_release(self.var)
         self.var, self.offset, self.size = source.var, source.offset, source.size
         self.dtype_code, self.c_contiguous = source.dtype_code, source.c_contiguous
-        self.read_only = source.read_only
+        self.read_only, self.whole = source.read_only, source.whole
 
     # Attributes.
 
@@ -524,6 +525,23 @@ def empty(shape, dtype, int face=0, int context=CPU):
     cdef int64_t dims[MAX_NDIM]
     cdef int ndim = read_shape(shape, dims)
     return allocate_array(_face(face), context, ndim, dims, code_of(dtype))
+
+
+def overlay(Array x, shape, dtype):
+    """Return an array of this shape and dtype over the first bytes of the buffer of `x`, with its face.
+
+    For buffers that arrays use one after the other: who writes all of such an array replaces the whole
+    buffer, and with it an error that an earlier use left there. Raises ShapeError if it does not fit.
+    """
+    cdef int64_t dims[MAX_NDIM]
+    cdef int ndim = read_shape(shape, dims)
+    cdef uint8_t code = code_of(dtype)
+    if checked_nbytes(ndim, dims, code) > <int64_t>x.var.nbytes:
+        raise ShapeError(message("overlay", "shape", f"at most {x.var.nbytes} bytes", shape))
+    x.var.refs.fetch_add(1)
+    cdef Array made = adopt_var(x.var, x.face, 0, ndim, dims, NULL, code, x.read_only)
+    made.whole = True
+    return made
 
 
 def as_face(Array x, int face):

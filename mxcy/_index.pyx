@@ -217,7 +217,9 @@ def reshape_view(Array x, shape):
     cdef int64_t item = ITEMSIZE[x.dtype_code]
     if not reshape_strides(x.ndim_, x.dims, x.dims + x.ndim_, item, v.ndim, v.shape, v.strides):
         return None
-    return new_view(x, x.offset, v.ndim, v.shape, v.strides)
+    cdef Array view = new_view(x, x.offset, v.ndim, v.shape, v.strides)
+    view.whole = x.whole
+    return view
 
 
 cdef bint multiply(int64_t* product, int64_t factor) noexcept:

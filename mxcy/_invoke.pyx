@@ -135,7 +135,7 @@ cdef inline PyObject* fresh_like(PyObject* x, int face, uint8_t code, char** dat
     (<Array>p).dims = (<Array>p).inline_dims
     (<Array>p).ndim_ = ndim
     (<Array>p).dtype_code = code
-    (<Array>p).c_contiguous = True
+    (<Array>p).c_contiguous = (<Array>p).whole = True
     (<Array>p).face = face
     (<Array>p).read_only = False
     for i in range(ndim):

@@ -51,7 +51,7 @@ cdef int launch(Kernel kernel, const char* name, list outputs, list inputs, cons
         dims += x.ndim_
         nbytes += x.var.nbytes
         writes.push_back(x.var)
-        covers = covers and x.c_contiguous and x.size * ITEMSIZE[x.dtype_code] >= <int64_t>x.var.nbytes
+        covers = covers and x.whole
     for x in operands:
         dims += x.ndim_
         nbytes += x.var.nbytes

@@ -487,7 +487,7 @@ cdef int push_over(Op* op, list reads, list writes, int flags=0) except -1:
     for x in writes:
         write_vars.push_back(x.var)
         op.bytes += x.size * ITEMSIZE[x.dtype_code]
-        covers = covers and x.c_contiguous and x.size * ITEMSIZE[x.dtype_code] == <int64_t>x.var.nbytes
+        covers = covers and x.whole
         for read in reads:
             covers = covers and (<Array>read).var != x.var
     op.flags |= flags

@@ -13,6 +13,7 @@ from ..errors import ArgumentError, ArgumentTypeError, BindError, EngineError, S
 from ..graph.ir import Node
 from ..ndarray import NDArray, array, zeros
 from ..symbol.text import listing, unknown_name
+from . import options
 from .arguments import Arrays, Problems, shapes_of
 from .program import Program, Step
 
@@ -51,7 +52,10 @@ class Executor:
             for node, grad, req in zip(graph.arguments, grads, grad_req, strict=True)
             if grad is not None
         ]
-        self._program = Program(graph, arrays, wanted, ctx)
+        self._made_of = (graph, arrays, wanted, ctx)
+        self._program = self._planned = Program(*self._made_of, options.DEFAULT)
+        self._plain: Program | None = None  # with every node and its result, for monitors
+        self._spent = False  # backward has written over what forward left for it
         self.outputs = self._program.outputs
 
     # -- arrays by name -------------------------------------------------------------------------------
@@ -86,8 +90,10 @@ class Executor:
         """
         if kwargs:
             self._assign(kwargs)
+        self._program = self._planned if self._monitor is None else self._watched()
         self._run(self._program.forward, bool(is_train))
         self._forward_mode = bool(is_train)
+        self._spent = False
         return self.outputs
 
     def backward(self, out_grads: Any = None, is_train: bool = True) -> None:
@@ -99,15 +105,32 @@ class Executor:
         if self._forward_mode is None:
             raise EngineError(message("backward", None, "a call of forward before", "none"))
         given = self._head_gradients(out_grads)
+        if self._spent:
+            self._repeat()
         for places, gradient in zip(self._program.head_uses, given, strict=True):
             for inputs, position in places:
                 inputs[position] = gradient
+        self._spent = self._program.consumes
         try:
             self._run(self._program.backward, bool(is_train))
         finally:
             for places in self._program.head_uses:
                 for inputs, position in places:
                     inputs[position] = None
+
+    def _repeat(self) -> None:
+        """Run forward again for a second backward, as the first one used the buffers of its results."""
+        if not self._program.repeatable:
+            hint = "its results have given their memory to backward; MXCY_MEMORY_PLAN=none keeps them"
+            text = message("backward", None, "a call of forward since the last backward", "none", hint)
+            raise EngineError(text)
+        self._run(self._program.forward, bool(self._forward_mode))
+
+    def _watched(self) -> Program:
+        """The program in which a monitor sees every node."""
+        if self._plain is None:
+            self._plain = Program(*self._made_of, options.PLAIN, self.outputs)
+        return self._plain
 
     def _run(self, steps: Sequence[Step], is_train: bool) -> None:
         if self._monitor is not None:
@@ -230,14 +253,18 @@ class Executor:
 
     def set_monitor_callback(self, callback: Callable[[str, NDArray], None] | None,
                              monitor_all: bool = False) -> None:  # fmt: skip
-        """Call `callback(name, array)` with every result (and, with `monitor_all`, operand) of a run."""
+        """Call `callback(name, array)` with every result (and, with `monitor_all`, operand) of a run.
+
+        From the next `forward` on. While there is a callback, no nodes are fused and results share no
+        memory, so that there is an array to show for each.
+        """
         self._monitor = callback
         self._monitor_all = monitor_all
 
     def debug_str(self) -> str:
         """Return a listing of the graph with its gradient, and the memory of the buffers made for it."""
-        nbytes = self._program.nbytes
-        return listing(self._program.whole) + f"{nbytes} bytes\nTotal {nbytes >> 20} MB allocated\n"
+        nbytes = self._planned.nbytes
+        return listing(self._planned.whole) + f"{nbytes} bytes\nTotal {nbytes >> 20} MB allocated\n"
 
 
 def _first_elements(old: NDArray, shape: tuple[int, ...]) -> NDArray:

@@ -1,24 +1,31 @@
 """A graph and its gradient as two lists of steps over fixed buffers.
 
-Every output of every node has a buffer of its own, made when the graph is bound. A step pushes one
-operation to the engine, which runs independent steps in parallel; steps are pushed in graph order, so
-that results depend on nothing else.
+When a graph is bound, passes make its nodes fewer (graph/optimise.py), and every result gets a buffer,
+which results that are not needed at once share (graph/plan_memory.py). A step pushes one operation to the
+engine, which runs independent steps in parallel; steps are pushed in graph order, so that results depend
+on nothing else. A shared buffer is one variable of the engine, so that a step that writes it waits for
+the steps before it that read it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import ops
+from .._array import overlay
+from .._engine import num_workers
 from ..errors import BindError, MXNetError, message
+from ..graph.effects import sequence
 from ..graph.gradient import gradient
-from ..graph.infer import Shape, complete, infer_dtypes, infer_shapes
+from ..graph.infer import Shape, complete
 from ..graph.ir import Entry, Graph, Node, variable
-from ..graph.prune import nodes_beyond
+from ..graph.optimise import infer_whole, optimise
+from ..graph.plan_memory import Plan, plan_memory, source_of
 from ..ndarray import NDArray, empty
+from .options import PLAIN, Options
 
 __all__ = ["Program", "Step"]
 
@@ -26,7 +33,7 @@ __all__ = ["Program", "Step"]
 class Step:
     """One push: an operator on fixed arrays. `inputs` is a list, as head gradients change."""
 
-    __slots__ = ("attrs", "inputs", "name", "op", "outs", "sources")
+    __slots__ = ("attrs", "call", "fixed", "inputs", "name", "op", "outs", "sources")
 
     def __init__(self, op: Any, attrs: Any, inputs: list, outs: list, name: str, sources: Sequence):
         self.op = op
@@ -35,6 +42,8 @@ class Step:
         self.outs = outs
         self.name = name
         self.sources = sources
+        self.fixed = all(x is not None for x in inputs)
+        self.call: Callable[[], Any] | None = None  # the operation without checks, once they have passed
 
     def input_names(self) -> list[str]:
         """Names of what it reads."""
@@ -50,7 +59,13 @@ class Step:
     def run(self, is_train: bool) -> None:
         """Push the operation. Errors that are known now name the node."""
         try:
+            if self.call is not None:
+                self.call()
+                return
             self.op.compute(self.inputs, self.attrs, self.outs, is_train)
+            if self.fixed:
+                self.fixed = False
+                self.call = self.op.prepare(self.inputs, self.attrs, self.outs)
         except MXNetError as error:
             error.add_note(f"in node '{self.name}' of the graph")
             raise
@@ -64,65 +79,102 @@ class Program:
     forward, backward : steps, in the order in which they are pushed.
     outputs : the array of each head.
     head_uses : for each head, the places (inputs of a step, position) where its gradient is read.
-    whole : the graph with its gradient.
-    shapes, dtypes : of every entry of it.
+    whole : the graph with its gradient, as it was before passes changed it.
+    shapes, dtypes : of every entry that has a buffer.
+    plan : the memory plan.
     nbytes : of the buffers that the program made.
+    consumes : whether backward writes over results of forward that it has read.
+    repeatable : whether forward gives the same results again.
     """
 
     def __init__(self, graph: Graph, arrays: Mapping[Node, NDArray],
-                 gradients: Sequence[tuple[Node, NDArray, str]], ctx: Any):  # fmt: skip
-        self.graph = graph
+                 gradients: Sequence[tuple[Node, NDArray, str]], ctx: Any,
+                 options: Options = PLAIN, outputs: Sequence[NDArray] | None = None):  # fmt: skip
         self.ctx = ctx
         self.nbytes = 0
         heads = [variable(f"_head_grad_{i}") for i in range(len(graph.heads))]
         wanted = [node for node, _, _ in gradients]
         targets = gradient(graph, wanted, heads) if wanted else []
         self.whole = Graph([*graph.heads, *targets])
-        self.shapes, self.dtypes = self._infer(arrays, heads)
+        self.shapes, self.dtypes = self._infer(graph, arrays, heads)
+        forward, backward, targets = self._optimise(graph, targets, options)
         self.head_uses: list[list[tuple[list, int]]] = [[] for _ in heads]
         self._head_places = dict(zip(heads, self.head_uses, strict=True))
         self._buffers = {Entry(node, 0): array for node, array in arrays.items()}
-        self._assign_targets(targets, gradients)
-        self.forward = [step for node in graph.nodes for step in self._steps(node)]
-        self.outputs = [self._output(head) for head in graph.heads]
-        self.backward = [step for node in nodes_beyond(self.whole, graph.nodes) for step in self._steps(node)]
+        self._rigid = {entry for entry, array in self._buffers.items() if not array._c_contiguous}
+        self._rigid.update(heads)
+        self._sources: dict[Entry, Entry] = {}
+        self._written: set[int] = set()  # gradients that a step of the graph writes
+        self._assign_outputs(outputs)
+        self._assign_targets(targets, gradients, set(forward))
+        self._plan(forward, backward, targets, options)
+        self.forward = [step for node in forward for step in self._steps(node)]
+        self.outputs = [self._output(i, head, outputs) for i, head in enumerate(self.heads)]
+        self.backward = [step for node in backward for step in self._steps(node)]
         for target, (node, array, req) in zip(targets, gradients, strict=True):
             self.backward += self._final_steps(target, array, req, node.name)
+        self._buffers.clear()
+        self._sources.clear()
 
-    def _infer(self, arrays: Mapping[Node, NDArray], heads: Sequence[Entry]) -> tuple[dict, dict]:
+    def _infer(self, graph: Graph, arrays: Mapping[Node, NDArray], heads: Sequence[Entry]) -> tuple:
         """Decide shape and dtype of every entry; head gradients are like their heads."""
         shapes: dict[Node, Shape] = {node: array.shape for node, array in arrays.items()}
         dtypes: dict[Node, np.dtype | None] = {node: np.dtype(a.dtype) for node, a in arrays.items()}
-        forward = infer_shapes(self.graph, shapes), infer_dtypes(self.graph, dtypes)
-        if self.whole.nodes == self.graph.nodes:
-            return forward
-        for head, g in zip(self.graph.heads, heads, strict=True):
-            shapes[g.node] = forward[0].get(head)
-            dtypes[g.node] = forward[1].get(head)
-        return infer_shapes(self.whole, shapes), infer_dtypes(self.whole, dtypes)
+        return infer_whole(graph, self.whole, heads, shapes, dtypes)
 
-    def _source(self, entry: Entry) -> Entry:
-        """The entry whose buffer this one has: a result that is its operand needs none of its own."""
-        while entry.node.op is not None and entry.node.op.identity:
-            operand = entry.node.inputs[0]
-            if self.shapes.get(entry) != self.shapes.get(operand):
-                break
-            entry = operand
-        return entry
+    def _optimise(self, graph: Graph, targets: list, options: Options) -> tuple[list, list, list]:
+        """Run the passes. Return the nodes of forward and of backward, in order, and the new targets."""
+        made = optimise(graph, self.whole, self.shapes, self.dtypes, options.simplify, options.fuse)
+        count = len(graph.heads)
+        self.heads = made.graph.heads[:count]
+        self.shapes, self.dtypes = made.shapes, made.dtypes
+        self.repeatable = not sequence(graph)
+        return made.forward, made.backward, list(made.graph.heads[count:])
 
-    def _buffer(self, entry: Entry) -> NDArray | None:
-        """The array of an entry, made if there is none; None for a gradient that backward is given."""
-        entry = self._source(entry)
-        if entry in self._head_places:
-            return None
-        found = self._buffers.get(entry)
-        if found is None:
+    def _plan(self, forward: list, backward: list, targets: Sequence[Entry], options: Options) -> None:
+        """Plan the memory of all nodes, and make the buffers."""
+        for node in (*forward, *backward):
+            self._check_known(node)
+        self.plan = plan_memory(
+            [*forward, *backward],
+            self.shapes,
+            self.dtypes,
+            keep=[*self.heads, *targets],
+            external=[entry for entry in self._buffers if entry.node.op is not None],
+            strategy=options.strategy,
+            paths=num_workers() if options.paths is None else options.paths,
+            source=self._source,
+        )
+        self.consumes = _consumes(self.plan, set(forward))
+        self._shared = [self._new((nbytes,), np.dtype(np.uint8)) for nbytes in self.plan.sizes]
+
+    def _check_known(self, node: Node) -> None:
+        for index in range(node.num_outputs):
+            entry = Entry(node, index)
             shape, dtype = self.shapes.get(entry), self.dtypes.get(entry)
             if shape is None or not complete(shape) or dtype is None:
                 what = "dtype" if complete(shape) else "shape"
                 text = f"a {what} of {entry.name} that follows from the arguments"
-                raise BindError(message("bind", entry.node.name, text, "an unknown one"))
-            found = self._buffers[entry] = self._new(shape, dtype)
+                raise BindError(message("bind", node.name, text, "an unknown one"))
+
+    def _source(self, entry: Entry) -> Entry:
+        """The entry whose buffer this one has: a result that is its operand needs none of its own."""
+        found = self._sources.get(entry)
+        if found is None:
+            found = self._sources[entry] = source_of(entry, self.shapes, self._rigid)
+        return found
+
+    def _buffer(self, entry: Entry) -> NDArray | None:
+        """The array of an entry; None for a gradient that backward is given."""
+        source = self._source(entry)
+        if source in self._head_places:
+            return None
+        found = self._buffers.get(source)
+        if found is None:
+            shared = self._shared[self.plan.buffers[source]]
+            found = self._buffers[source] = overlay(shared, self.shapes[source], self.dtypes[source])
+        if self.shapes.get(entry) != self.shapes.get(source):
+            found = found._reshape_view(self.shapes[entry])
         return found
 
     def _new(self, shape: Sequence, dtype: np.dtype) -> NDArray:
@@ -130,14 +182,24 @@ class Program:
         self.nbytes += made.nbytes
         return made
 
-    def _assign_targets(self, targets: Sequence[Entry], gradients: Sequence) -> None:
+    def _assign_outputs(self, outputs: Sequence[NDArray] | None) -> None:
+        """Let forward write arrays of an earlier program."""
+        for head, array in zip(self.heads, outputs or (), strict=False):
+            if self._source(head) == head and head.node.op is not None:
+                self._buffers[head] = array
+
+    def _assign_targets(self, targets: Sequence[Entry], gradients: Sequence, forward: set[Node]) -> None:
         """Let the last step of a gradient write the user's array, if the result is that array's alone."""
-        forward = set(self.graph.nodes)
         for target, (_, array, req) in zip(targets, gradients, strict=True):
             source = self._source(target)
             own = source.node.op is not None and source.node not in forward
-            if req == "write" and own and source not in self._buffers:
-                self._buffers[source] = array
+            if req != "write" or not own or source in self._buffers:
+                continue
+            shape = self.shapes[source]
+            fitting = array if array.shape == shape else array._reshape_view(shape)
+            if fitting is not None:
+                self._buffers[source] = fitting
+                self._written.add(id(array))
 
     def _steps(self, node: Node) -> list[Step]:
         """The step of a node; none of variables and of results that are their operand."""
@@ -159,7 +221,7 @@ class Program:
         if req == "add":
             add = ops.elemwise_add
             return [self._step(add, add.parse_attrs({}), [array, target], [array], name)]
-        if self._buffer(target) is array:
+        if id(array) in self._written:
             return []
         return [self._copy(target, array, name)]
 
@@ -167,12 +229,22 @@ class Program:
         copy = ops.identity
         return self._step(copy, copy.parse_attrs({}), [source], [out], name)
 
-    def _output(self, head: Entry) -> NDArray:
+    def _output(self, position: int, head: Entry, outputs: Sequence[NDArray] | None) -> NDArray:
         """The array of a head. A variable is copied: outputs are those of the last forward."""
         array = self._buffer(head)
         assert array is not None, "heads are no gradients"
-        if self._source(head).node.op is not None:
+        given = None if outputs is None else outputs[position]
+        if self._source(head).node.op is not None and (given is None or given is array):
             return array
-        out = self._new(array.shape, np.dtype(array.dtype))
+        out = self._new(array.shape, np.dtype(array.dtype)) if given is None else given
         self.forward.append(self._copy(head, out, head.node.name))
         return out
+
+
+def _consumes(plan: Plan, forward: set[Node]) -> bool:
+    """Whether buffers of what forward makes for backward are written again in backward."""
+    begin = sum(row.entry.node in forward for row in plan.rows)
+    if not begin:
+        return False
+    saved = {row.buffer for row in plan.rows[:begin] if row.last >= plan.rows[begin - 1].first}
+    return any(row.buffer in saved for row in plan.rows[begin:])

@@ -1,5 +1,16 @@
 """Graphs and the passes over them: plain functions from graph to graph, one file each."""
 
-from . import gradient, infer, ir, prune, substitute
+from . import effects, fuse, gradient, infer, ir, optimise, plan_memory, prune, simplify, substitute
 
-__all__ = ["gradient", "infer", "ir", "prune", "substitute"]
+__all__ = [
+    "effects",
+    "fuse",
+    "gradient",
+    "infer",
+    "ir",
+    "optimise",
+    "plan_memory",
+    "prune",
+    "simplify",
+    "substitute",
+]

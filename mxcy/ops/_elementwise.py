@@ -107,7 +107,7 @@ class Elementwise(Operator):
     """
 
     def __init__(self, *args: Any, kinds: str = "iuf", shapes: str = "broadcast", **options: Any):
-        super().__init__(*args, **options)
+        super().__init__(*args, in_place=True, **options)
         self.kinds = kinds
         self.shapes = shapes
         self._programs = Cache()
@@ -125,6 +125,16 @@ class Elementwise(Operator):
         if self._scalars and dtypes[0].kind == "b":  # MXNet computes bool with a number in int64
             body = lambda data, **options: self.function(cast(data, DTYPES[INT64]), **options)
         return trace(body, [*dtypes, *[None] * len(self._scalars)], arguments)
+
+    def constants(self, dtype: np.dtype, attrs: dict) -> list:
+        """The numbers that a program takes after its arrays, for data of this dtype."""
+        weak = {"f": float, "c": complex}.get(kind_of(dtype))
+        numbers = [attrs[name] for name in self._scalars]
+        return [wrap_scalar(n, dtype) if weak is None else weak(n) for n in numbers]
+
+    def static(self, attrs: dict) -> tuple:
+        """The attributes on which the trace depends, as pairs."""
+        return tuple([(name, attrs[name]) for name in self._static])
 
     def infer_shape(self, in_shapes, attrs, out_shapes=None):
         """See `Operator.infer_shape`."""
@@ -166,6 +176,15 @@ class Elementwise(Operator):
             if outs is not None:
                 check_out(self, outs, (shape,), (dtype,))
             raise
+
+    def prepare(self, inputs, attrs, outs):
+        """See `Operator.prepare`."""
+        key = signature(inputs)
+        if self._static:
+            key = (key, *[attrs[name] for name in self._static])
+        program, convert, _ = self._programs.get(key) or self._compile(key, inputs, attrs)
+        scalars = [] if convert is None else [convert(attrs[name]) for name in self._scalars]
+        return partial(invoke, program, [*inputs, *scalars], outs)
 
     def _compile(self, key: Any, inputs: Sequence, attrs: dict) -> tuple:
         """(program, conversion of scalars if there are any, dtype of the result) for arrays like these."""

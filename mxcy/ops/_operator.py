@@ -91,6 +91,8 @@ class Operator(Callee):
         variadic: bool = False,
         shape_only: Sequence[str] = (),
         identity: bool = False,
+        view: bool = False,
+        in_place: bool = False,
     ):
         self.name = self.__name__ = self.__qualname__ = name
         self.__doc__ = function.__doc__
@@ -105,6 +107,8 @@ class Operator(Callee):
         self.grad_check = grad_check
         self.shape_only = tuple(shape_only)
         self.identity = identity  # the result is the first input when the shapes agree
+        self.view = view  # the result has the elements of the first input, in order
+        self.in_place = in_place  # the result may be written over any input of its shape and dtype
         self.aux: tuple[str, ...] = ()
         self.rules = self._rules_of(grad)
         self.needs = frozenset(n for rule in self.rules if rule for n in rule.names if self._is_value(n))
@@ -141,6 +145,10 @@ class Operator(Callee):
     def num_visible(self, attrs: dict) -> int:
         """Number of outputs that a call returns."""
         return self.num_outputs(attrs)
+
+    def in_place_inputs(self, attrs: dict, output: int) -> Sequence[int]:
+        """Positions of the inputs over which an output may be written, if shape and dtype agree."""
+        return range(len(self.input_names(attrs))) if self.in_place else ()
 
     def aux_names(self, attrs: dict) -> tuple[str, ...]:
         """Names of the inputs that are states, written by a forward pass in training."""
@@ -267,6 +275,13 @@ class Operator(Callee):
         `face` says what to make where there is no tensor input to follow.
         """
         raise NotImplementedError
+
+    def prepare(self, inputs: Sequence, attrs: dict, outs: Sequence) -> Callable[[], Any] | None:
+        """Return what runs `compute` on exactly these arrays once more, without its checks.
+
+        To be called after `compute` has taken them. None if that depends on more than the arrays.
+        """
+        return None
 
     # -- gradient -----------------------------------------------------------------------------------------
 

@@ -130,6 +130,7 @@ def sum_program(count, code):
     grad=lambda g, args: [g] * len(args),
     ref=lambda *args: functools.reduce(np.add, args),
     kinds="iufc",
+    in_place=True,
     cases=[
         case(*[uniform(3, 4)] * 3),
         case(uniform(2)),

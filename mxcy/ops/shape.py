@@ -103,6 +103,7 @@ def reshape_shape(data, shape, reverse, target_shape, keep_highest):
 
 
 @op(
+    view=True,
     grad=lambda g, data: reshape_like(g, data),
     shape=reshape_shape,
     ref=lambda x, shape, reverse=False: x.reshape(resolve_reshape(x.shape, shape, reverse)),
@@ -150,6 +151,7 @@ def reshape_like_shape(lhs, rhs, lhs_begin, lhs_end, rhs_begin, rhs_end):
 
 
 @op(
+    view=True,
     grad=(lambda g, lhs: reshape_like(g, lhs), None),
     shape=reshape_like_shape,
     shape_only=("rhs", "lhs"),
@@ -183,6 +185,7 @@ def reshape_like(
 
 
 @op(
+    view=True,
     grad=lambda g, data: reshape_like(g, data),
     shape=lambda data: (data[0], product(data[1:])) if data else (1, 1),
     ref=lambda x: x.reshape(x.shape[0], -1),
@@ -210,6 +213,7 @@ def expand_dims_shape(data, axis):
 
 
 @op(
+    view=True,
     grad=lambda g, data: reshape_like(g, data),
     shape=expand_dims_shape,
     ref=lambda x, axis: np.expand_dims(x, axis),
@@ -238,6 +242,7 @@ def squeeze_shape(data, axis):
 
 
 @op(
+    view=True,
     grad=lambda g, data: reshape_like(g, data),
     shape=squeeze_shape,
     ref=lambda x, axis=None: np.squeeze(x, axis),

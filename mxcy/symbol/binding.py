@@ -6,16 +6,20 @@ the executor when they are called, the one upward import of symbols.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..context import current_context
-from ..errors import ArgumentError, ArgumentTypeError, message
+from ..dtypes import code_of, numpy_dtype
+from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message
+from ..graph.estimate import estimate
 from ..graph.expression import Expression, Names
 from ..graph.gradient import gradient
 from ..graph.ir import Graph
+from ..graph.plan_memory import Plan
 from ..ops import ones_like
 from . import text
+from .inference import given_shape
 
 __all__ = ["Binding"]
 
@@ -97,6 +101,47 @@ class Binding:
             shared_buffer,
             kwargs,
         )
+
+    def memory(
+        self,
+        shapes: Mapping[str, Sequence],
+        train: bool = False,
+        dtypes: Mapping[str, Any] | None = None,
+        strategy: str = "both",
+        fusion: bool = True,
+        paths: int = 1,
+    ) -> Plan:
+        """Plan the memory that an executor takes for its results, without allocating any.
+
+        Parameters
+        ----------
+        shapes : shapes of arguments by name, from which those of all others follow.
+        train : whether gradients of all arguments are computed, into arrays of the caller.
+        dtypes : dtypes of arguments by name; float32 where nothing says another.
+        strategy : "none", "inplace", "coshare" or "both".
+        fusion : whether elementwise operators that follow each other run as one.
+        paths : how many nodes shall be able to run in parallel; memory is shared less for it.
+
+        Returns a plan with `total`, `largest_live`, `unplanned` (bytes) and `table()`. Raises ShapeError
+        that names what has no known shape, and ArgumentError for a surplus name or another strategy.
+        """
+        names = [node.name for node in self._graph.variables]
+        for name in (*shapes, *(dtypes or {})):
+            if name not in names:
+                raise ArgumentError(text.unknown_name("memory", "shapes", "an argument", name, names))
+        known = {n: given_shape(n.name, shapes[n.name]) for n in self._graph.variables if n.name in shapes}
+        types = {
+            n: numpy_dtype(code_of((dtypes or {})[n.name]))
+            for n in self._graph.variables
+            if n.name in (dtypes or {})
+        }
+        found = estimate(self._graph, known, types, train, strategy, fusion, paths)
+        if isinstance(found, list):
+            listed = ", ".join(found[:10]) + (" …" if len(found) > 10 else "")
+            raise ShapeError(
+                message("memory", "shapes", "shapes from which all others follow", f"none of {listed}")
+            )
+        return found
 
     def eval(self, ctx: Any = None, **kwargs: Any) -> list:
         """Return the outputs for arrays given by the names of the arguments."""

@@ -1,0 +1,59 @@
+"""Nodes whose place among the others matters: those that draw random numbers and those that use states.
+
+All other nodes compute a value from values, so that only the data decides when they may run. The engine
+runs what is pushed as if in order; passes that make new nodes restore the order of these few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from itertools import pairwise
+
+from .ir import Entry, Graph, Node
+
+__all__ = ["draws", "in_order", "sequence"]
+
+
+def draws(node: Node) -> bool:
+    """Whether a node draws random numbers, or may do so in training."""
+    op = node.op
+    if op is None:
+        return False
+    return op.__module__.endswith("ops.random") or "is_train" in getattr(op, "_reserved", ())
+
+
+def sequence(graph: Graph) -> list[Node]:
+    """Return the nodes that must stay in this order."""
+    states = set(graph.states)
+    return [
+        node
+        for node in graph.nodes
+        if node.op is not None and (draws(node) or any(source.node in states for source in node.inputs))
+    ]
+
+
+def in_order(heads: Iterable[Entry], wanted: Iterable[Node]) -> list[Node]:
+    """Return all nodes that the heads need, each after its inputs, the `wanted` ones in the order given.
+
+    Of the nodes that are free to go, the first in depth-first order goes first.
+    """
+    nodes = Graph(heads).nodes
+    number = {node: index for index, node in enumerate(nodes)}
+    after: list[list[int]] = [[] for _ in nodes]
+    waits = [0] * len(nodes)
+    fixed = [node for node in wanted if node in number]
+    edges = [(source.node, node) for node in nodes for source in node.inputs]
+    for source, node in (*edges, *pairwise(fixed)):
+        after[number[source]].append(number[node])
+        waits[number[node]] += 1
+    ready = [index for index, count in enumerate(waits) if not count]
+    order = []
+    while ready:
+        index = heappop(ready)
+        order.append(nodes[index])
+        for user in after[index]:
+            waits[user] -= 1
+            if not waits[user]:
+                heappush(ready, user)
+    return order

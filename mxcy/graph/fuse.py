@@ -1,0 +1,304 @@
+"""Makes one node of every connected region of pointwise nodes, which runs as one pointwise program.
+
+The values of such a program pass from step to step in blocks that stay in the first-level cache, where
+separate nodes write whole arrays to memory and read them again. Results are the same to the last bit:
+every step runs the loop that it would run alone, and results of half types are rounded after each step.
+
+Which nodes go together: every node gets a depth, at least that of its operands, and at least one more
+along an edge that cannot be inside a region (another shape, another phase, no pointwise operator).
+Regions are the connected nodes of one depth. A path that leaves a region gets deeper and cannot return,
+so regions are convex and never wait for each other in a circle; and all of it takes one walk forward
+and one back. (Growing regions by looking for such paths would take quadratic time.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+
+from .._compile import Layout
+from .._pointwise import Const, Program, compile_program, invoke
+from ..dtypes import code_of
+from ..ops._elementwise import Elementwise, kind_of
+from ..ops._trace import Trace, resolve
+from .effects import sequence
+from .infer import complete
+from .ir import Entry, Graph, Node
+
+__all__ = ["Fused", "fuse"]
+
+STEPS = 64  # of one program
+OPERANDS = 16  # arrays that one program reads and writes; more streams than this defeat prefetching
+
+
+class Fused:
+    """The operator of a region: its program, and the nodes that it stands for."""
+
+    identity = view = False
+
+    def __init__(self, program: Program, members: Sequence[Node], outputs: Sequence[Entry]):
+        self.program = program
+        self.members = tuple(members)
+        self.outputs = tuple(outputs)
+        self.name = "+".join(dict.fromkeys(node.op.name for node in members))
+
+    def __repr__(self) -> str:
+        return f"<fused {self.name}>"
+
+    def num_outputs(self, attrs: Any) -> int:
+        """How many results it writes."""
+        return len(self.outputs)
+
+    num_visible = num_outputs
+
+    def output_names(self, attrs: Any) -> tuple[str, ...]:
+        """Names of its results."""
+        count = len(self.outputs)
+        return ("output",) if count == 1 else tuple(f"output{index}" for index in range(count))
+
+    def aux_names(self, attrs: Any) -> tuple[str, ...]:
+        """States: none."""
+        return ()
+
+    def format_attrs(self, attrs: Any) -> dict[str, str]:
+        """The nodes that run in it."""
+        return {"nodes": ", ".join(node.name for node in self.members)}
+
+    def in_place_inputs(self, attrs: Any, output: int) -> Sequence[int]:
+        """Any input, if there is one output: it is written by the last step."""
+        return range(len(self.program.in_types)) if len(self.outputs) == 1 else ()
+
+    def compute(self, inputs, attrs, outs=None, is_train=False, face=None):
+        """Push the program."""
+        return invoke(self.program, inputs, outs)
+
+    def prepare(self, inputs, attrs, outs):
+        """Return what runs the program on these arrays once more."""
+        return partial(invoke, self.program, inputs, outs)
+
+
+def fuse(
+    graph: Graph,
+    shapes: Mapping[Entry, Any],
+    dtypes: Mapping[Entry, Any],
+    phase: Callable[[Node], Any] = lambda node: 0,
+) -> tuple[Graph, dict[Entry, Entry]]:
+    """Return the graph with regions fused, and what became of the entries that still exist.
+
+    `shapes` and `dtypes` are those of every entry. Nodes of different `phase` are never fused: they run
+    at different times.
+    """
+    fusible = {node for node in graph.nodes if _is_pointwise(node, shapes, dtypes)}
+    fusible -= set(sequence(graph))
+    depth = _depths(graph, fusible, shapes, phase)
+    regions = _regions(graph, fusible, depth, shapes, phase)
+    return _rebuilt(graph, regions, dtypes)
+
+
+def _is_pointwise(node: Node, shapes: Mapping, dtypes: Mapping) -> bool:
+    if not isinstance(node.op, Elementwise):
+        return False
+    entry = Entry(node, 0)
+    if not complete(shapes.get(entry)) or any(dtypes.get(e) is None for e in (entry, *node.inputs)):
+        return False
+    return _trace_of(node, dtypes)[2]
+
+
+def _together(a: Node, b: Node, fusible: set[Node], shapes: Mapping, phase: Callable) -> bool:
+    """Whether an edge between two nodes can be inside a region."""
+    if a not in fusible or b not in fusible:
+        return False
+    return shapes[Entry(a, 0)] == shapes[Entry(b, 0)] and phase(a) == phase(b)
+
+
+def _depths(graph: Graph, fusible: set, shapes: Mapping, phase: Callable) -> dict[Node, int]:
+    depth: dict[Node, int] = {}
+    fixed = set(sequence(graph))
+    latest = 0
+    for node in graph.nodes:
+        deepest = 0
+        for source in node.inputs:
+            step = 0 if _together(source.node, node, fusible, shapes, phase) else 1
+            deepest = max(deepest, depth[source.node] + step)
+        if node in fixed:  # they keep their order, so that regions between them cannot reverse it
+            deepest = latest = max(deepest, latest)
+        depth[node] = deepest
+    # A node that only deeper ones read joins them, if one of them can be its neighbour.
+    limit: dict[Node, int] = {}
+    for node in reversed(graph.nodes):
+        most = limit.get(node)
+        if node in fusible and most is not None and most > depth[node]:
+            if any(
+                depth[user] == most and _together(node, user, fusible, shapes, phase)
+                for user in graph.users.get(Entry(node, 0), ())
+            ):
+                depth[node] = most
+        for source in node.inputs:
+            step = 0 if _together(source.node, node, fusible, shapes, phase) else 1
+            limit[source.node] = min(limit.get(source.node, depth[node]), depth[node] - step)
+    return depth
+
+
+def _regions(graph, fusible, depth, shapes, phase) -> dict[Node, list[Node]]:
+    """The members of each region by member, in graph order, cut where programs would become too long."""
+    leader: dict[Node, Node] = {}
+
+    def find(node: Node) -> Node:
+        while leader[node] is not node:
+            leader[node] = leader[leader[node]]
+            node = leader[node]
+        return node
+
+    for node in graph.nodes:
+        if node in fusible:
+            leader[node] = node
+            for source in node.inputs:
+                other = source.node
+                if depth.get(other) == depth[node] and _together(other, node, fusible, shapes, phase):
+                    leader[find(other)] = find(node)
+    gathered: dict[Node, list[Node]] = {}
+    for node in leader:
+        gathered.setdefault(find(node), []).append(node)
+    found: dict[Node, list[Node]] = {}
+    for members in gathered.values():
+        for piece in _pieces(members, graph):
+            found.update(dict.fromkeys(piece, piece))
+    return found
+
+
+def _pieces(members: list[Node], graph: Graph) -> list[list[Node]]:
+    """Cut a region into runs of its order, each within the limits."""
+    pieces: list[list[Node]] = []
+    piece: list[Node] = []
+    steps = 0
+    operands: set[Entry] = set()
+    inside = set(members)
+    for node in members:
+        # Reads from outside, and results that are read elsewhere, are arrays; so is every edge cut here.
+        outside = {source for source in node.inputs if source.node not in inside}
+        cut = {s for s in node.inputs if s.node in inside and s.node not in piece}
+        users = graph.users.get(Entry(node, 0), ())
+        if not users or any(user not in inside for user in users):
+            outside.add(Entry(node, 0))
+        if piece and (steps >= STEPS or len(operands | outside | cut) > OPERANDS):
+            pieces.append(piece)
+            piece, steps, operands = [], 0, set()
+        piece.append(node)
+        steps += 1
+        operands |= outside | cut
+    return [*pieces, piece]
+
+
+def _rebuilt(graph: Graph, regions: dict, dtypes: Mapping) -> tuple[Graph, dict]:
+    """The graph with a node for each region of two or more; a region is made when its last member comes."""
+    moved: dict[Entry, Entry] = {}
+    heads = set(graph.heads)
+    made: set[Node] = set()
+    for node in _by_regions(graph, regions):
+        piece = regions.get(node, ())
+        if len(piece) > 1:
+            if node in made:
+                continue
+            made.update(piece)
+            _fuse_piece(graph, piece, heads, moved, dtypes)
+            continue
+        inputs = tuple(moved[source] for source in node.inputs)
+        new = node if inputs == node.inputs else Node(node.op, node.name, node.attrs, inputs, node.labels)
+        for index in range(node.num_outputs):
+            moved[Entry(node, index)] = Entry(new, index)
+    return Graph(moved[head] for head in graph.heads), moved
+
+
+def _by_regions(graph: Graph, regions: dict) -> list[Node]:
+    """All nodes so that those which a region needs come before its first member."""
+    order: list[Node] = []
+    done: set[Node] = set()
+    for head in graph.nodes:
+        stack = [head]
+        while stack:
+            node = stack[-1]
+            if node in done:
+                stack.pop()
+                continue
+            piece = regions.get(node) or [node]
+            inside = set(piece)
+            waiting = [
+                source.node
+                for member in piece
+                for source in member.inputs
+                if source.node not in done and source.node not in inside
+            ]
+            if waiting:
+                stack.extend(waiting)
+            else:
+                order.extend(piece)
+                done |= inside
+                stack.pop()
+    return order
+
+
+def _fuse_piece(graph: Graph, piece: list[Node], heads: set, moved: dict, dtypes: Mapping) -> None:
+    inside = set(piece)
+    inputs: dict[Entry, int] = {}
+    for node in piece:
+        for source in node.inputs:
+            if source.node not in inside:
+                inputs.setdefault(source, len(inputs))
+    outputs = []
+    for node in piece:
+        entry = Entry(node, 0)
+        if entry in heads or any(user not in inside for user in graph.users.get(entry, ())):
+            outputs.append(entry)
+    program = _compile(piece, inputs, outputs, dtypes)
+    name = piece[-1].name
+    new = Node(Fused(program, piece, outputs), name, {}, [moved[source] for source in inputs])
+    moved.update((entry, Entry(new, index)) for index, entry in enumerate(outputs))
+
+
+@lru_cache(2000)
+def _traced(op: Elementwise, dtypes: tuple, static: tuple, scalars: tuple) -> tuple[Trace, int, bool]:
+    """The steps of a node for these dtypes, the dtype of what they compute, whether they run anywhere.
+
+    `scalars` holds the types of the numbers that it takes after its arrays.
+    """
+    trace = op.trace(dtypes, dict(static))
+    steps = [(resolve(step.function, "nd"), list(step.operands)) for step in trace.steps]
+    layout = Layout(trace.inputs, steps, list(trace.outputs), [*map(code_of, dtypes), *scalars])
+    return trace, layout.out_codes[0], not any(loop.may_fail or loop.python for loop, _ in layout.steps)
+
+
+def _trace_of(node: Node, dtypes: Mapping[Entry, Any]) -> tuple[Trace, int, bool, list]:
+    """What `_traced` finds for a node, and its numbers."""
+    types = tuple(np.dtype(dtypes[source]) for source in node.inputs)
+    numbers = node.op.constants(types[0], node.attrs)
+    return *_traced(node.op, types, node.op.static(node.attrs), tuple(map(type, numbers))), numbers
+
+
+def _compile(piece: list[Node], inputs: dict[Entry, int], outputs: list[Entry], dtypes: Mapping) -> Program:
+    """One program for all members."""
+    number = dict(inputs)
+    steps: list[tuple] = []
+    total = len(inputs)
+    for node in piece:
+        trace, natural, _, numbers = _trace_of(node, dtypes)
+        operands: list[Any] = [*[number[source] for source in node.inputs], *map(Const, numbers)]
+        for step in trace.steps:
+            function = resolve(step.function, "nd")
+            steps.append((function, [operands[o] if isinstance(o, int) else o for o in step.operands]))
+            operands.append(total)
+            total += 1
+        entry = Entry(node, 0)
+        result, declared = operands[trace.outputs[0]], np.dtype(dtypes[entry])
+        if code_of(declared) != natural or (declared.itemsize == 2 and kind_of(declared) == "f"):
+            steps.append((("cast", code_of(declared)), [result]))
+            result, total = total, total + 1
+        number[entry] = result
+    codes = [code_of(dtypes[source]) for source in inputs]
+    name = "+".join(dict.fromkeys(node.op.name for node in piece))
+    results = [number[entry] for entry in outputs]
+    return compile_program(
+        len(inputs), steps, results, codes, [code_of(dtypes[e]) for e in outputs], name[:60]
+    )

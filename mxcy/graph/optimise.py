@@ -1,0 +1,87 @@
+"""Runs the passes over a graph and its gradient: what binding and estimates of memory have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .effects import in_order, sequence
+from .fuse import fuse
+from .infer import infer_dtypes, infer_shapes
+from .ir import Entry, Graph, Node
+from .prune import nodes_beyond
+from .simplify import simplify
+
+__all__ = ["Optimised", "infer_whole", "optimise"]
+
+
+class Optimised(NamedTuple):
+    """A graph after the passes; `forward` and `backward` are its operations in the order to run them."""
+
+    graph: Graph
+    shapes: dict[Entry, Any]
+    dtypes: dict[Entry, Any]
+    forward: list[Node]
+    backward: list[Node]
+
+
+def infer_whole(
+    graph: Graph, whole: Graph, head_gradients: Sequence[Entry], shapes: dict, dtypes: dict
+) -> tuple[dict, dict]:
+    """Return shape and dtype of every entry of a graph with its gradient.
+
+    `shapes` and `dtypes` hold those of variables; head gradients are like their heads.
+    """
+    found = infer_shapes(graph, shapes), infer_dtypes(graph, dtypes)
+    if whole.nodes == graph.nodes:
+        return found
+    for head, g in zip(graph.heads, head_gradients, strict=True):
+        shapes[g.node] = found[0].get(head)
+        dtypes[g.node] = found[1].get(head)
+    return infer_shapes(whole, shapes), infer_dtypes(whole, dtypes)
+
+
+def optimise(
+    graph: Graph,
+    whole: Graph,
+    shapes: Mapping[Entry, Any],
+    dtypes: Mapping[Entry, Any],
+    simplifies: bool = True,
+    fuses: bool = True,
+) -> Optimised:
+    """Return `whole`, whose first heads are those of `graph`, after the passes.
+
+    What `graph` holds runs in forward, the rest in backward; passes keep them apart.
+    """
+    fixed = sequence(whole)
+    current = whole
+    early = set(graph.nodes)
+    for wanted, apply in ((simplifies, simplify), (fuses, fuse)):
+        if not wanted:
+            continue
+        changed, moved = apply(current, shapes, dtypes, early.__contains__)
+        shapes = _moved(shapes, moved)
+        dtypes = _moved(dtypes, moved)
+        early = {new.node for old, new in moved.items() if old.node in early}
+        fixed = [moved[Entry(node, 0)].node for node in fixed]
+        current = changed
+    if current is whole:
+        forward = [node for node in graph.nodes if node.op is not None]
+        return Optimised(whole, dict(shapes), dict(dtypes), forward, nodes_beyond(whole, graph.nodes))
+    nodes = in_order(current.heads, fixed) if len(fixed) > 1 else current.nodes
+    operations = [node for node in nodes if node.op is not None]
+    return Optimised(
+        current,
+        dict(shapes),
+        dict(dtypes),
+        [node for node in operations if node in early],
+        [node for node in operations if node not in early],
+    )
+
+
+def _moved(values: Mapping[Entry, Any], moved: Mapping[Entry, Entry]) -> dict[Entry, Any]:
+    found: dict[Entry, Any] = {}
+    for old, new in moved.items():
+        if old in values:
+            found.setdefault(new, values[old])
+    return found
