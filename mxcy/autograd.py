@@ -210,8 +210,7 @@ class Function:
     argument (None: no gradient); it is recorded if the gradient is to be differentiated again.
     """
 
-    def __init__(self) -> None:
-        self._saved: tuple = ()
+    _saved: tuple = ()
 
     def forward(self, *inputs: Any) -> Any:
         """Compute the results."""

@@ -170,7 +170,7 @@ def _at(line: tuple[CodeType, int] | None) -> str:
 
 def _calling_instruction() -> tuple[CodeType, int] | None:
     """The instruction outside this package that is being executed."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(3)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
     return frame.f_code, frame.f_lasti
@@ -210,23 +210,49 @@ def apply(op: Any, inputs: Sequence, attrs: Any, out: Any) -> Any:
         return returned(op, attrs, compute(op, inputs, attrs, out), out)
     places = [place_of(x) for x in inputs]
     if not any(places):
-        results = compute(op, inputs, attrs, out)
-    else:
-        node = Node(op, attrs, places, op.num_visible(attrs))
-        plan = _plan(op, attrs, places)
-        if plan is not None:
-            node.line = _calling_instruction() if plan[0] or plan[2] else None
-            node.saved = [_kept(i, inputs[i], places[i], out) for i in plan[0] if inputs[i] is not None]
-            node.shells = [(False, i, shell(inputs[i])) for i in plan[1] if inputs[i] is not None]
-        results = compute(op, inputs, attrs, out)
-        if plan is not None:
-            node.saved += [(True, i, alias(results[i]), None, results[i]._version) for i in plan[2]]
-            node.shells += [(True, i, shell(results[i])) for i in plan[3]]
-        if node.visible > 1:
-            node.shells = [*node.shells, *[(True, i, shell(results[i])) for i in range(node.visible)]]
-        for index in range(node.visible):
-            results[index]._tape = (node, index, results[index]._version)
-    return returned(op, attrs, results, out)
+        return returned(op, attrs, compute(op, inputs, attrs, out), out)
+    visible = op.num_visible(attrs)
+    node = Node(op, attrs, places, visible)
+    plan = _plan(op, attrs, places) if op.needs else None
+    if plan is not None:
+        _save_inputs(node, plan, inputs, out)
+    results = (
+        op.compute(inputs, attrs, is_train=STATE.train) if out is None else compute(op, inputs, attrs, out)
+    )
+    if plan is not None or visible > 1:
+        _save_outputs(node, plan, results)
+    if visible == 1:
+        result = results[0]
+        result._tape = (node, 0, result._version)
+        return result if out is None else out
+    for index in range(visible):
+        results[index]._tape = (node, index, results[index]._version)
+    return results[:visible] if out is None else out
+
+
+def _save_inputs(node: Node, plan: tuple, inputs: Sequence, out: Any) -> None:
+    """Save what the rule reads of the operands, before `out` is written."""
+    whole, shapes, results, _ = plan
+    if whole or results:
+        node.line = _calling_instruction()
+    for i in whole:
+        if inputs[i] is not None:
+            node.saved.append(_kept(i, inputs[i], node.inputs[i], out))  # type: ignore[index]
+    for i in shapes:
+        if inputs[i] is not None:
+            node.shells.append((False, i, shell(inputs[i])))
+
+
+def _save_outputs(node: Node, plan: tuple | None, results: Sequence) -> None:
+    """Save what the rule reads of the results. Of one of several, gradients of zero may be asked for."""
+    if plan is not None:
+        for i in plan[2]:
+            node.saved.append((True, i, alias(results[i]), None, results[i]._version))
+        for i in plan[3]:
+            node.shells.append((True, i, shell(results[i])))
+    if node.visible > 1:
+        for i in range(node.visible):
+            node.shells.append((True, i, shell(results[i])))
 
 
 def compute(op: Any, inputs: Sequence, attrs: Any, out: Any) -> list:
@@ -332,10 +358,8 @@ class Probe(Arithmetic):
 
 def _plan(op: Any, attrs: Any, places: Sequence) -> tuple | None:
     """(inputs, inputs of which the shape is enough, outputs, outputs ...) to keep; None: nothing."""
-    if not op.needs:
-        return None
     wanted = tuple([place is not None for place in places])
-    key = (op, wanted, *attrs.values())
+    key = (op, wanted, *attrs.values()) if attrs else (op, wanted)
     try:
         found = _plans.get(key, 0)
     except TypeError:  # a list among the attributes
