@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import ops_rows
 import pytest
+import test_ops_golden as golden
 from ops_rows import OPERATORS, array, draw, name_of, numpy_of, rows, use
 
 import mxcy as mx
@@ -162,6 +163,26 @@ def test_only_what_a_rule_needs_is_kept(op):
         assert {names[i] for i in plan[0] + plan[1]} <= op.needs
 
 
+GOLDEN = [
+    case
+    for case in golden.WORKING
+    if case.get("grads") and golden.name_of(case) not in golden.ERRORS_OF_MXNET
+]
+
+
+@pytest.mark.parametrize("case", GOLDEN, ids=golden.name_of)
+def test_gradients_are_those_of_mxnet(case):
+    inputs = tracked([golden.ARRAYS[key] for key in case["args"]])
+    with np.errstate(all="ignore"):
+        with autograd.record(train_mode=case.get("train", False)):
+            made = golden.function_of(case["op"])(*inputs, **golden.attributes_of(case))
+        heads = [array(golden.ARRAYS[key]) for key in case["head"]]
+        autograd.backward(made, heads, train_mode=case.get("train", False))
+        for x, key in zip(inputs, case["grads"], strict=True):
+            if key is not None:
+                golden.close(numpy_of(x.grad), golden.ARRAYS[key], case["op"])
+
+
 # --- recording ------------------------------------------------------------------------------------
 def test_state_is_that_of_the_scope():
     seen = []
@@ -255,6 +276,16 @@ def test_dropout_follows_the_mode():
 
     assert (trained.asnumpy() == 0).any() and (also.asnumpy() == 0).any()
     assert (predicted.asnumpy() == 1).all()
+
+
+def test_dropout_in_prediction_passes_all_gradients():
+    x = nd.ones((5,))
+    x.attach_grad()
+    with autograd.record(train_mode=False):
+        y = nd.Dropout(x * 2, p=0.5)
+    y.backward(train_mode=False)
+
+    equal(x.grad, 2, 2, 2, 2, 2)
 
 
 def test_dropout_passes_gradients_where_it_passed_values():

@@ -247,6 +247,8 @@ def _save_outputs(node: Node, plan: tuple | None, results: Sequence) -> None:
     """Save what the rule reads of the results. Of one of several, gradients of zero may be asked for."""
     if plan is not None:
         for i in plan[2]:
+            if results[i] is None:  # a mask that prediction has no use for
+                continue
             node.saved.append((True, i, alias(results[i]), None, results[i]._version))
         for i in plan[3]:
             node.shells.append((True, i, shell(results[i])))
