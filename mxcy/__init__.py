@@ -24,6 +24,7 @@ from .context import (
 if TYPE_CHECKING:
     from . import (
         attribute,
+        autograd,
         base,
         callback,
         context,
@@ -54,6 +55,7 @@ __version__ = "0.1.0"
 # Public name -> (module, attribute of it or None for the module itself).
 _LAZY: dict[str, tuple[str, str | None]] = {
     "attribute": ("attribute", None),
+    "autograd": ("autograd", None),
     "callback": ("callback", None),
     "engine": ("engine", None),
     "executor": ("executor", None),

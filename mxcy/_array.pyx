@@ -321,6 +321,37 @@ cdef class Array:
         """Whether this is a view of imported memory that must not be written."""
         return bool(self.read_only)
 
+    # Autograd.
+
+    @property
+    def _tape(self):
+        """What autograd keeps about the array: where on the tape its value comes from, or None."""
+        return None if self.grad_info is NULL else <object><PyObject*>self.grad_info
+
+    @_tape.setter
+    def _tape(self, info):
+        cdef PyObject* old = <PyObject*>self.grad_info
+        self.grad_info = NULL
+        if info is not None:
+            incref(<PyObject*>info)
+            self.grad_info = <void*><PyObject*>info
+        if old is not NULL:
+            decref(old)
+
+    @property
+    def _face(self):
+        """The number of the face whose results operators make of the array."""
+        return self.face
+
+    @property
+    def _version(self):
+        """How many operations that write the buffer were pushed so far."""
+        return self.var.version
+
+    def _view(self, key):
+        """Return the view that a basic key selects, without telling autograd; None for other keys."""
+        return _index.view(self, key)
+
     # The engine.
 
     def var_handle(self):
@@ -598,3 +629,9 @@ def set_fast_loop(face, slot, dtype_code, function, data, out_code, limit=None):
 def set_fast_path(on):
     """Switch the fast path on or off (a profiler wants to see every operation); return how it was."""
     return _invoke.set_fast_path(on)
+
+
+def set_autograd(tracking, watching):
+    """Say whether a thread records (arrays on the tape then leave the fast path), and whether the tape
+    holds values (all operations in place then leave it, so that their lines are known)."""
+    _invoke.set_autograd(tracking, watching)

@@ -150,7 +150,9 @@ cdef int parse(View* v, Array x, object key) except -1:
 cdef PyObject* get_item(PyObject* p, PyObject* key) except NULL:
     cdef View v
     cdef Array x = <Array>p
-    if parse(&v, x, <object>key):
+    if x.grad_info is not NULL:
+        result = x._get_recorded(<object>key)
+    elif parse(&v, x, <object>key):
         result = new_view(x, v.offset, v.ndim, v.shape, v.strides)
     else:
         result = x._get_advanced(<object>key)
@@ -162,11 +164,19 @@ cdef int set_item(PyObject* p, PyObject* key, PyObject* value) except -1:
     cdef View v
     cdef Array x = <Array>p
     require_writable(x, "setitem")
-    if parse(&v, x, <object>key):
+    if x.grad_info is not NULL or isinstance(<object>value, Array) and (<Array>value).grad_info is not NULL:
+        x._set_recorded(<object>key, <object>value)
+    elif parse(&v, x, <object>key):
         x._set_basic(new_view(x, v.offset, v.ndim, v.shape, v.strides), <object>value)
     else:
         x._set_advanced(<object>key, <object>value)
     return 0
+
+
+def view(Array x, key):
+    """Return the view of `x` that a basic key selects; None for other keys."""
+    cdef View v
+    return new_view(x, v.offset, v.ndim, v.shape, v.strides) if parse(&v, x, key) else None
 
 
 lent.get_item = get_item

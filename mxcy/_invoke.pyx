@@ -45,6 +45,8 @@ cdef extern from "fp_status.hpp" namespace "mxcy" nogil:
     int take_fp_flags()
 
 cdef bint enabled = True
+cdef bint tracking = False  # a thread records: operators on arrays with grad_info are for the tape
+cdef bint watching = False  # the tape holds values: it wants to see what is done in place
 cdef const char* slot_names[64]
 cdef list _slot_bytes = [name.encode() for name in SLOTS]
 
@@ -60,9 +62,11 @@ cdef inline bint same_shape(PyObject* a, PyObject* b) noexcept:
 
 
 cdef inline char* readable_data(PyObject* p) noexcept:
-    """The elements, if they can be read here and now in one run; else NULL. Autograd forbids it."""
+    """The elements, if they can be read here and now in one run, and autograd need not know; else NULL."""
     cdef char* data
-    if not (<Array>p).c_contiguous or (<Array>p).grad_info is not NULL or not (<Array>p).var.readable():
+    if not (<Array>p).c_contiguous or not (<Array>p).var.readable():
+        return NULL
+    if (<Array>p).grad_info is not NULL and tracking:
         return NULL
     data = (<Array>p).var.data.load()
     if data is NULL:  # never written
@@ -165,7 +169,7 @@ cdef PyObject* run_fast(PyObject* left, PyObject* right, int slot, bint inplace)
     cdef FastLoop* loop
     cdef int code, flags
     cdef const char* name = slot_names[slot]
-    if not enabled:
+    if not enabled or inplace and watching:
         return NULL
     if type_of(left) is type_of(right):
         if not same_shape(left, right):
@@ -396,6 +400,12 @@ def set_fast_path(bint on):
     was = enabled
     enabled = on
     return was
+
+
+def set_autograd(bint any_tracking, bint any_watching):
+    """Set what the fast path leaves to autograd."""
+    global tracking, watching
+    tracking, watching = any_tracking, any_watching
 
 
 for _number, _name in enumerate(_slot_bytes):

@@ -14,9 +14,10 @@ from ..context import Context
 from ..dtypes import DTYPES, code_of
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message
 from ..kernels import cpu as kernels
-from . import _indexing
+from . import _backward, _indexing, _recorded, _tape
 from ._methods import OperatorMethods
 from ._placement import as_shape, context_of, new
+from ._tape import OFF, RECORDING, STATE, Session
 
 __all__ = ["FACE", "NDArray"]
 
@@ -42,17 +43,12 @@ class NDArray(OperatorMethods):
 
     def _apply(self, op: Any, inputs: tuple, attrs: Any, out: Any = None, name: Any = None, **node: Any):
         """Compute an operator whose first tensor operand this array is."""
+        if STATE.mode != OFF:
+            return _tape.apply(op, inputs, attrs, out)
         if out is None:
-            results = op.compute(inputs, attrs)
-            if len(results) == 1:
-                return results[0]
-            visible = op.num_visible(attrs)
-            return results[0] if visible == 1 else results[:visible]
-        outs = list(out) if isinstance(out, (list, tuple)) else [out]
-        for given in outs:
-            if not isinstance(given, Array):
-                raise ArgumentTypeError(message(op.name, "out", "an NDArray", type(given).__name__))
-        op.compute(inputs, attrs, outs + [None] * (op.num_outputs(attrs) - len(outs)))
+            results = op.compute(inputs, attrs, is_train=STATE.train)
+            return results[0] if len(results) == 1 else _tape.returned(op, attrs, results, None)
+        _tape.compute(op, inputs, attrs, out)
         return out
 
     def __ipow__(self, other: Any):
@@ -71,9 +67,21 @@ class NDArray(OperatorMethods):
 
     def _set_basic(self, view: Any, value: Any) -> None:
         _indexing.assign(view, value)
+        if Session.count:
+            _tape.note_write(self)
 
     def _set_advanced(self, key: Any, value: Any) -> None:
         _indexing.set_advanced(self, key, value)
+        if Session.count:
+            _tape.note_write(self)
+
+    # The same where the array, or what is assigned, is on autograd's tape.
+
+    def _get_recorded(self, key: Any):
+        return _recorded.get_item(self, key)
+
+    def _set_recorded(self, key: Any, value: Any) -> None:
+        _recorded.assign(self, key, value)
 
     def slice_assign(self, rhs: Any, begin: tuple, end: tuple, step: tuple = ()):
         """Write an array to the part that begin, end and step select along the first axes; return self."""
@@ -114,6 +122,40 @@ class NDArray(OperatorMethods):
         """The array with its axes in reverse order, a new array."""
         return ops.transpose(self)
 
+    # Gradients: `mx.autograd`.
+
+    @property
+    def grad(self) -> Any:
+        """The buffer for the gradient, None if none is attached."""
+        place = self._tape
+        return place[0].grad if place is not None and place[2] is None else None
+
+    def attach_grad(self, grad_req: str = "write", stype: str | None = None) -> None:
+        """Attach a buffer of zeros that `backward` writes the gradient to ("add": adds it; "null": neither).
+
+        An array that was computed under `record` becomes independent of what it was computed from.
+        """
+        if stype not in (None, "default"):
+            raise ArgumentError(message("attach_grad", "stype", "'default'", repr(stype)))
+        self._attach(ops.zeros_like(_tape.alias(self)), grad_req)
+
+    def _attach(self, buffer: Any, grad_req: str) -> None:
+        if grad_req not in ("write", "add", "null"):
+            expected = "'write', 'add' or 'null'"
+            raise ArgumentError(message("attach_grad", "grad_req", expected, repr(grad_req)))
+        if buffer.shape != (self.shape or (1,)):
+            raise ShapeError(message("mark_variables", "gradients", f"shape {self.shape}", buffer.shape))
+        self._tape = (_tape.Leaf(buffer, grad_req), 0, None)  # type: ignore[misc]
+
+    def backward(self, out_grad: Any = None, retain_graph: bool = False, train_mode: bool = True) -> None:
+        """Compute the gradients of this array, see `autograd.backward`; `out_grad` is its own, or ones."""
+        given = None if out_grad is None else [out_grad]
+        _backward.backward([self], given, retain_graph, train_mode)
+
+    def detach(self):
+        """Return a view of all elements that gradients do not flow through."""
+        return as_face(self, FACE)
+
     # Values.
 
     def asnumpy(self) -> np.ndarray:
@@ -141,7 +183,7 @@ class NDArray(OperatorMethods):
 
     def copy(self):
         """Return a new array with the same elements on the same device."""
-        return kernels.copy(self)
+        return ops.identity(self) if STATE.mode == RECORDING else kernels.copy(self)
 
     def copyto(self, other: Any):
         """Write the elements to another array of the same shape (cast to its dtype), or to a new one.
@@ -152,14 +194,13 @@ class NDArray(OperatorMethods):
             warnings.warn("copyto: the array is copied to itself", RuntimeWarning, stacklevel=2)
             return False
         if isinstance(other, Context):
-            return kernels.copy(self, out=new(self.shape, super().dtype, other, FACE))
+            return _recorded.cast_into(self, new(self.shape, super().dtype, other, FACE))
         if not isinstance(other, Array):
             got = type(other).__name__
             raise ArgumentTypeError(message("copyto", "other", "an NDArray or a Context", got))
         if other.shape != self.shape:
             raise ShapeError(message("copyto", "other", f"shape {self.shape}", other.shape))
-        kernels.copy(self, out=other)
-        return other
+        return _recorded.cast_into(self, other)
 
     def astype(self, dtype: Any, copy: bool = True):
         """Return the elements converted to another dtype (None: float32) as C does.
@@ -178,10 +219,6 @@ class NDArray(OperatorMethods):
     def as_nd_ndarray(self):
         """Return the array itself: it is of MXNet's own class already."""
         return self
-
-    def detach(self):
-        """Return a view of all elements that gradients do not flow through."""
-        return as_face(self, FACE)
 
     def to_dlpack_for_read(self):
         """Return a DLPack capsule for reading the elements, when those that write them are done."""
@@ -215,15 +252,13 @@ class NDArray(OperatorMethods):
         target = as_shape("reshape", shape)
         if min(target, default=1) <= 0:
             target = ops.resolve_reshape(self.shape, target, bool(reverse))
-        view = self._reshape_view(target)
-        return self.copy()._reshape_view(target) if view is None else view
+        return _recorded.reshape(self, target)
 
     def reshape_like(self, rhs: Any, **attrs: Any):
         """Return a view with the shape of `rhs`; see `nd.reshape_like` for a range of axes."""
         if attrs:
             return ops.reshape_like(self, rhs, **attrs)
-        view = self._reshape_view(rhs.shape)
-        return self.copy()._reshape_view(rhs.shape) if view is None else view
+        return _recorded.reshape(self, rhs.shape)
 
     def flatten(self, inplace: bool = False):
         """Return a copy (`inplace`: a view) as a matrix: all axes but the first are joined."""
@@ -232,12 +267,12 @@ class NDArray(OperatorMethods):
     def expand_dims(self, axis: int, inplace: bool = False):
         """Return a copy (`inplace`: a view) with a new axis of extent 1 before `axis`."""
         result = ops.expand_dims(self, axis=axis)
-        return self._reshape_view(result.shape) if inplace else result
+        return _recorded.reshape(self, result.shape) if inplace else result
 
     def squeeze(self, axis: Any = None, inplace: bool = False):
         """Return a copy (`inplace`: a view) without axes of extent 1, all or those given."""
         result = ops.squeeze(self, axis=axis)
-        return self._reshape_view(result.shape) if inplace else result
+        return _recorded.reshape(self, result.shape) if inplace else result
 
     def broadcast_to(self, shape: Any):
         """Return a copy with a larger shape by NumPy's rules; an extent 0 keeps that of the array."""
@@ -245,11 +280,14 @@ class NDArray(OperatorMethods):
         own = (1,) * (len(target) - self.ndim) + self.shape
         if len(own) == len(target):
             target = tuple(n if t == 0 else t for t, n in zip(target, own, strict=True))
-        return kernels.copy(self._broadcast_view(target))
+        view = self._broadcast_view(target)  # which checks the shape
+        if STATE.mode == RECORDING:
+            return ops.broadcast_like(self, view)
+        return kernels.copy(view)
 
     def broadcast_like(self, other: Any):
         """Return a copy with the shape of another array by NumPy's rules."""
-        return kernels.copy(self._broadcast_view(other.shape))
+        return self.broadcast_to(other.shape)
 
 
 FACE = register_face(NDArray, zero_dim=False)
