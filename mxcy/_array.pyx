@@ -28,22 +28,7 @@ import operator as _operator
 from .dtypes import DTYPES, code_of
 from .errors import ArgumentError, ArgumentTypeError, OutOfMemory, ShapeError, message, problem
 
-cdef extern from *:
-    """
-    #define mxcy_is_heap_type(type) PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)
-    static inline void mxcy_clear_weakrefs(PyObject* o) {
-      PyObject** list = (PyObject**)((char*)o + Py_TYPE(o)->tp_weaklistoffset);
-      if (*list) PyObject_ClearWeakRefs(o);
-    }
-    // Python makes every class written in it take part in garbage collection. Instances of a face hold no
-    // Python objects that could lead back to them, and the collector must not find those in the pool.
-    static inline void mxcy_leave_collector(PyTypeObject* type) {
-      type->tp_flags &= ~Py_TPFLAGS_HAVE_GC;
-      type->tp_traverse = NULL;
-      type->tp_clear = NULL;
-      type->tp_free = PyObject_Free;
-    }
-    """
+cdef extern from "faces.hpp":
     bint is_heap_type "mxcy_is_heap_type"(Type*)
     void leave_collector "mxcy_leave_collector"(Type*)
     void clear_weakrefs "mxcy_clear_weakrefs"(PyObject*)
@@ -206,7 +191,6 @@ cdef int require_writable(Array x, str op) except -1:
     if x.read_only:
         raise ArgumentError(problem(op, None, "the array is a read-only view", "copy it first"))
     return 0
-
 
 
 cdef tuple as_tuple(const int64_t* values, int n):
@@ -606,16 +590,6 @@ def rebuild(cls, data, dtype, shape, context):
     return _export.rebuild(cls, data, dtype, shape, context)
 
 
-def may_overlap(a, b):
-    """Return whether two arrays may share a byte (exact but for views with several odd strides)."""
-    return _index.may_overlap(a, b)
-
-
-def same_view(a, b):
-    """Return whether two arrays are the same elements in the same order."""
-    return _index.same_view(a, b)
-
-
 def set_operator(face, slot, function):
     """Make `function` the operator of a face for one of SLOTS; see `_invoke.set_operator`."""
     _invoke.set_operator(_face(face), slot, function)
@@ -624,14 +598,3 @@ def set_operator(face, slot, function):
 def set_fast_loop(face, slot, dtype_code, function, data, out_code, limit=None):
     """Give one of SLOTS an inner loop for small operands; see `_invoke.set_fast_loop`."""
     _invoke.set_fast_loop(_face(face), slot, dtype_code, function, data, out_code, limit)
-
-
-def set_fast_path(on):
-    """Switch the fast path on or off (a profiler wants to see every operation); return how it was."""
-    return _invoke.set_fast_path(on)
-
-
-def set_autograd(tracking, watching):
-    """Say whether a thread records (arrays on the tape then leave the fast path), and whether the tape
-    holds values (all operations in place then leave it, so that their lines are known)."""
-    _invoke.set_autograd(tracking, watching)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ml_dtypes
 import numpy as np
 
@@ -39,7 +41,8 @@ def code_of(dtype: object) -> int:
     from .errors import DTypeError, message
 
     try:
-        found = np.dtype(bfloat16 if dtype == "bfloat16" else dtype).newbyteorder("=")  # type: ignore[call-overload]
+        source: Any = bfloat16 if dtype == "bfloat16" else dtype
+        found = np.dtype(source).newbyteorder("=")
         if found.kind in "iu":  # long and long long are one type here
             found = np.dtype(f"{found.kind}{found.itemsize}")
         return _CODES[found]

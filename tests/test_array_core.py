@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from array_faces import FACE, FLAT, FLOAT32, Face, Flat, Held, fill, in_thread, make
 
-from mxcy import _array, _engine
+from mxcy import _array, _engine, _index, _invoke
 from mxcy.dtypes import DTYPES
 from mxcy.errors import (
     ArgumentError,
@@ -106,7 +106,7 @@ def test_faces_are_views_of_the_same_storage():
     x = make([1.0, 2.0])
     y = _array.as_face(x, FLAT)
     assert type(y) is Flat
-    assert _array.same_view(x, y)
+    assert _index.same_view(x, y)
     y.view_numpy(writable=True)[0] = 5
     assert float(x[0]) == 5
     assert type(y + y) is Flat
@@ -145,7 +145,7 @@ def operands(dtype, shape, seed=0):
 def test_operators_are_numpys_bit_for_bit(dtype, shape, fast):
     a, b = operands(dtype, shape)
     x, y = make(a), make(b)
-    was = _array.set_fast_path(fast)
+    was = _invoke.set_fast_path(fast)
     try:
         for function in BINARY + (BITWISE if dtype.kind in "iu" else []):
             if dtype.kind == "b" and function in (
@@ -163,7 +163,7 @@ def test_operators_are_numpys_bit_for_bit(dtype, shape, fast):
             assert (-x).view_numpy().tobytes() == np.asarray(-a).tobytes()
         assert abs(x).view_numpy().tobytes() == np.asarray(abs(a)).tobytes()
     finally:
-        _array.set_fast_path(was)
+        _invoke.set_fast_path(was)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "uint8", "int32", "int64", "uint64"])

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mxcy import _array
+from mxcy import _array, _index
 from mxcy.errors import ArgumentError, ArrayIndexError, AxisError, MXNetError, ShapeError
 
 
@@ -201,19 +201,19 @@ def test_overlap_is_never_missed_and_exact_for_single_steps(data):
         views.append((x[key], values[key]))
     (a, first), (b, second) = views
     common = np.shares_memory(first, second)
-    assert _array.may_overlap(a, b) or not common
+    assert _index.may_overlap(a, b) or not common
     if first.strides == second.strides or min(first.size, second.size) == 0:
-        assert _array.may_overlap(a, b) == common
+        assert _index.may_overlap(a, b) == common
 
 
 def test_overlap_of_columns_and_of_other_storage():
     x = make(np.zeros((4, 5)))
-    assert not _array.may_overlap(x[:, 0], x[:, 3])
-    assert _array.may_overlap(x[:, 0], x[2])
-    assert not _array.may_overlap(x, make(np.zeros((4, 5))))
-    assert _array.same_view(x, x[:])
-    assert not _array.same_view(x, x[::-1])
-    assert not _array.same_view(x[0], x[1])
+    assert not _index.may_overlap(x[:, 0], x[:, 3])
+    assert _index.may_overlap(x[:, 0], x[2])
+    assert not _index.may_overlap(x, make(np.zeros((4, 5))))
+    assert _index.same_view(x, x[:])
+    assert not _index.same_view(x, x[::-1])
+    assert not _index.same_view(x[0], x[1])
 
 
 def test_length_and_iteration():

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._array import may_overlap
+from .._index import may_overlap
 from ..context import Context
 from ..errors import ArgumentTypeError, BindError, MXNetError, closest, message
 from ..graph.infer import complete, infer_dtypes, infer_shapes

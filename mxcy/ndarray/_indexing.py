@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .._array import Array, from_numpy, same_view
+from .._array import Array, from_numpy
+from .._index import same_view
 from ..dtypes import DTYPES
 from ..errors import ArgumentError, ArgumentTypeError, ArrayIndexError, message, problem
 from ..kernels import cpu as kernels

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from .._array import Array, empty, same_view
+from .._array import Array, empty
+from .._index import same_view
 from ..kernels import cpu as kernels
 from ..ops.reduction import _sum_like
 from . import _indexing

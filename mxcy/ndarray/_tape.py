@@ -19,8 +19,9 @@ from collections.abc import Iterable, Sequence
 from types import CodeType
 from typing import Any
 
-from .._array import Array, as_face, empty, set_autograd
+from .._array import Array, as_face, empty
 from .._failures import calling_place
+from .._invoke import set_autograd
 from ..errors import ArgumentTypeError, StateError, message, problem
 from ..graph.arithmetic import Arithmetic
 from ..kernels import cpu as kernels

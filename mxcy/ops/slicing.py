@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .._array import Array, may_overlap
+from .._array import Array
+from .._index import may_overlap
 from .._launch import empty_like
 from .._reduce import reduce
 from ..dtypes import code_of
