@@ -15,6 +15,8 @@ SHAPES = {
     "(200, 300, 100) axis 1": ((200, 300, 100), 1),
 }  # fmt: skip
 
+LOOPS = 10  # calls of one contender before the next has its turn
+
 
 def array(shape):
     return np.random.default_rng(0).random(shape, np.float32)
@@ -27,7 +29,7 @@ def peer():
     functions = {}
     for name, (shape, axis) in SHAPES.items():
         x = torch.from_numpy(array(shape))
-        functions[name] = (lambda x=x, axis=axis: x.sum() if axis is None else x.sum(axis), 1)
+        functions[name] = (lambda x=x, axis=axis: x.sum() if axis is None else x.sum(axis), LOOPS)
     serve(functions)
 
 
@@ -49,7 +51,7 @@ def main():
         tables[0].row(name, {
             "mxcy": lambda x=x, axis=axis: reduce(np.add, x, axis).wait_to_read(),
             "numpy": lambda a=a, axis=axis: a.sum(axis), "torch": torch.timer(name),
-        })  # fmt: skip
+        }, LOOPS)  # fmt: skip
     torch.close()
     a = array((3000, 3000))
     x = _array.from_numpy(a)
@@ -59,15 +61,15 @@ def main():
         tables[1].row(f"max, axis {axis}", {
             "mxcy": lambda axis=axis: reduce(np.maximum, x, axis).wait_to_read(),
             "numpy": lambda axis=axis: a.max(axis),
-        })  # fmt: skip
+        }, LOOPS)  # fmt: skip
         tables[1].row(f"sum of squares, axis {axis}", {
             "mxcy": lambda axis=axis: reduce(np.add, x, axis, pre=square).wait_to_read(),
             "numpy": lambda axis=axis: (a * a).sum(axis),
-        })  # fmt: skip
+        }, LOOPS)  # fmt: skip
         tables[1].row(f"argmax, axis {axis}", {
             "mxcy": lambda axis=axis: arg_reduce("argmax", x, axis).wait_to_read(),
             "numpy": lambda axis=axis: a.argmax(axis),
-        })  # fmt: skip
+        }, LOOPS)  # fmt: skip
     finish(options, *tables)
 
 
