@@ -67,6 +67,8 @@ from .comparison import (
     lesser_equal,
     not_equal,
 )
+from .convolution import Convolution, Deconvolution
+from .convolution import Convolution as Convolution_v1
 from .creation import (
     arange_like,
     ones_like,
@@ -322,6 +324,9 @@ PUBLIC = {
     "BlockGrad": BlockGrad,
     "Cast": Cast,
     "Concat": Concat,
+    "Convolution": Convolution,
+    "Convolution_v1": Convolution_v1,
+    "Deconvolution": Deconvolution,
     "Dropout": Dropout,
     "ElementWiseSum": ElementWiseSum,
     "Embedding": Embedding,

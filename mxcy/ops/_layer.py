@@ -245,8 +245,9 @@ class Layer(Op):
 
     The class has `forward(self, <inputs>, *, out)` and `infer(self, <output shape>, <input shapes>)` that
     returns (input shapes, output shapes), and may have `inputs(self)`, `outputs(self)`, `visible` (how many
-    outputs a call returns), `backward(self, g, ...)` over operators, `head_gradient(self)` (whether that
-    reads g), `check(self)` of the hyper-parameters, and `aux`, the names of states.
+    outputs a call returns), `backward(self, g, ...)` over operators (an argument `wanted` says for each input
+    whether its gradient is used), `head_gradient(self)` (whether that reads g), `check(self)` of the
+    hyper-parameters, and `aux`, the names of states.
     """
 
     def __init__(self, name: str, cls: Any, inputs: Sequence[str], attributes: Sequence, **options: Any):
@@ -348,6 +349,7 @@ class Layer(Op):
         if self._backward is None:
             return [None] * len(inputs)
         values = self._values(g_outputs, inputs, outputs, attrs) | {"self": self.layer(attrs)}
+        values["wanted"] = [True] * len(inputs) if wanted is None else wanted
         for name in self.inputs:
             values.setdefault(name)
         result = self._backward(values)

@@ -323,7 +323,8 @@ class Operator(Callee):
         return (Rule(grad),)
 
     def _is_value(self, name: str) -> bool:
-        return name not in ("g", "self") and not name.startswith("g_") and name not in self.attributes
+        reserved = name in ("g", "self", "wanted") or name.startswith("g_")
+        return not reserved and name not in self.attributes
 
     def _values(self, g_outputs: Sequence, inputs: Sequence, outputs: Sequence, attrs: dict) -> dict:
         values = dict(attrs)

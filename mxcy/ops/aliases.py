@@ -15,6 +15,7 @@ ALIASES: dict[str, str] = {
     "cast": "Cast",
     "choose_element_0index": "pick",
     "concat": "Concat",
+    "Convolution_v1": "Convolution",
     "crop": "slice",
     "cumsum": "_np_cumsum",
     "ElementWiseSum": "add_n",

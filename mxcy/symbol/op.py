@@ -11,6 +11,9 @@ Activation = SymbolFunction(ops.Activation, "Activation")
 BlockGrad = SymbolFunction(ops.BlockGrad, "BlockGrad")
 Cast = SymbolFunction(ops.Cast, "Cast")
 Concat = SymbolFunction(ops.Concat, "Concat")
+Convolution = SymbolFunction(ops.Convolution, "Convolution")
+Convolution_v1 = SymbolFunction(ops.Convolution_v1, "Convolution_v1")
+Deconvolution = SymbolFunction(ops.Deconvolution, "Deconvolution")
 Dropout = SymbolFunction(ops.Dropout, "Dropout")
 ElementWiseSum = SymbolFunction(ops.ElementWiseSum, "ElementWiseSum")
 Embedding = SymbolFunction(ops.Embedding, "Embedding")
@@ -207,6 +210,9 @@ __all__ = [
     "BlockGrad",
     "Cast",
     "Concat",
+    "Convolution",
+    "Convolution_v1",
+    "Deconvolution",
     "Dropout",
     "ElementWiseSum",
     "Embedding",

@@ -5,6 +5,7 @@ the face of its first operand or writes into `out`, and runs without the GIL. Al
 makes sense, any strides, and arrays without elements or dimensions; operands may overlap.
 """
 
+from .convolution import convolution, convolution_data_grad, convolution_weight_grad
 from .copying import (
     arange,
     astype,
@@ -60,6 +61,9 @@ __all__ = [
     "argsort",
     "astype",
     "concat",
+    "convolution",
+    "convolution_data_grad",
+    "convolution_weight_grad",
     "copy",
     "eye",
     "fill",
