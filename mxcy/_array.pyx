@@ -542,20 +542,20 @@ def empty(shape, dtype, int face=0, int context=CPU):
     return allocate_array(_face(face), context, ndim, dims, code_of(dtype))
 
 
-def overlay(Array x, shape, dtype):
-    """Return an array of this shape and dtype over the first bytes of the buffer of `x`, with its face.
+def overlay(Array x, shape, dtype, int64_t offset=0, bint alone=True):
+    """Return an array of this shape and dtype over the buffer of `x` from a byte on, with its face.
 
-    For buffers that arrays use one after the other: who writes all of such an array replaces the whole
-    buffer, and with it an error that an earlier use left there. Raises ShapeError if it does not fit.
+    Buffers serve arrays one after the other, or side by side. Who writes all of one that is then `alone`
+    replaces the buffer, and with it an error that was left there. Raises ShapeError if it does not fit.
     """
     cdef int64_t dims[MAX_NDIM]
     cdef int ndim = read_shape(shape, dims)
     cdef uint8_t code = code_of(dtype)
-    if checked_nbytes(ndim, dims, code) > <int64_t>x.var.nbytes:
-        raise ShapeError(message("overlay", "shape", f"at most {x.var.nbytes} bytes", shape))
+    if offset < 0 or checked_nbytes(ndim, dims, code) > <int64_t>x.var.nbytes - offset:
+        raise ShapeError(message("overlay", "shape", f"at most {x.var.nbytes - offset} bytes", shape))
     x.var.refs.fetch_add(1)
-    cdef Array made = adopt_var(x.var, x.face, 0, ndim, dims, NULL, code, x.read_only)
-    made.whole = True
+    cdef Array made = adopt_var(x.var, x.face, offset, ndim, dims, NULL, code, x.read_only)
+    made.whole = alone
     return made
 
 

@@ -11,10 +11,12 @@ from mxcy import _array, ops
 from mxcy.errors import ArgumentError, EngineError, ShapeError
 from mxcy.executor import options
 from mxcy.executor.options import PLAIN, Options
+from mxcy.graph import plan_memory as planner
 from mxcy.graph.effects import in_order, sequence
 from mxcy.graph.fuse import STEPS, Fused, fuse
 from mxcy.graph.infer import infer_dtypes, infer_shapes
 from mxcy.graph.ir import Entry, Graph, Node, variable
+from mxcy.graph.pack import ALIGNMENT, pack
 from mxcy.graph.plan_memory import STRATEGIES, colours, plan_memory
 from mxcy.graph.simplify import simplify
 
@@ -92,9 +94,15 @@ def networks(draw):
     return sym.Group(heads)
 
 
-@given(networks(), st.sampled_from(COMBINATIONS), st.sampled_from(["write", "add"]))
-def test_every_combination_equals_plain_evaluation(net, option, req):
+@given(
+    networks(),
+    st.sampled_from(COMBINATIONS),
+    st.sampled_from(["write", "add"]),
+    st.sampled_from([1, 64, planner.LARGE]),
+)
+def test_every_combination_equals_plain_evaluation(net, option, req, large):
     with pytest.MonkeyPatch.context() as patch, mx.name.NameManager(), np.errstate(all="ignore"):
+        patch.setattr(planner, "LARGE", large)  # so that small results are laid at offsets as well
         plain = bound(net, PLAIN, patch, (4, 4), req=req)
         planned = bound(net, option, patch, (4, 4), req=req)
 
@@ -255,6 +263,59 @@ def test_views_cost_nothing():
     assert [row.entry.name for row in plan.rows] == ["e_output", "t_output"]
 
 
+spans = st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 20), st.integers(0, 20)), max_size=40)
+
+
+@given(spans)
+def test_packed_results_never_touch(found):
+    found = [(size, min(a, b), max(a, b)) for size, a, b in found]
+    padded = [-(-size // ALIGNMENT) * ALIGNMENT for size, _, _ in found]
+    live = [
+        sum(n for n, (_, first, last) in zip(padded, found, strict=True) if first <= t <= last)
+        for t in range(21)
+    ]
+    offsets, total = pack(found, max(live))
+
+    assert max(live) <= total <= sum(padded)
+    for i, (size, first, last) in enumerate(found):
+        assert offsets[i] % ALIGNMENT == 0
+        assert offsets[i] + size <= total
+        for j, (other, since, until) in enumerate(found[:i]):
+            apart = last < since or until < first or not size or not other
+            assert apart or offsets[i] + size <= offsets[j] or offsets[j] + other <= offsets[i]
+
+
+def test_large_results_of_many_sizes_need_little_more_than_their_live_set():
+    """Each is half as large as the one before it, which it reads; whole buffers would be half empty."""
+    x = entry = variable("x")
+    for number in range(6):
+        half = node("slice_axis", entry, axis=0, begin=0, end=2 ** (5 - number), name=f"half{number}")
+        entry = node("softmax", half, name=f"s{number}")
+    graph = Graph([node("sum", entry, name="total")])
+    plan = planned(graph, "coshare", x=(64, 1 << 16))
+    whole = max(row.nbytes for row in plan.rows)
+
+    assert x.node.op is None
+    assert plan.total <= 1.03 * plan.largest_live == 1.03 * (2 * whole)
+    assert {row.offset > 0 for row in plan.rows} == {True, False}
+    alone = [entry.name for entry, place in plan.places.items() if place.alone]
+    assert "half0_output" in alone
+    assert "s0_output" not in alone
+
+
+def test_gradients_are_computed_as_soon_as_they_can_be():
+    """Backward goes through the layers once: the plan does not grow with their number."""
+    totals = []
+    for depth in (4, 8):
+        net = sym.Variable("x")
+        for number in range(depth):
+            net = sym.FullyConnected(net, num_hidden=64, no_bias=True, name=f"fc{number}")
+        plan = sym.MakeLoss(net).memory({"x": (2048, 64)}, train=True)
+        totals.append(plan.total / (2048 * 64 * 4))
+
+    assert totals == [pytest.approx(depth + 2, abs=0.1) for depth in (4, 8)]
+
+
 def test_colours_keep_parallel_branches_apart():
     x = variable("x")
     left = right = x
@@ -268,6 +329,15 @@ def test_colours_keep_parallel_branches_apart():
     side = [{row.buffer for row in parallel.rows if row.entry.name[0] == s} for s in "lr"]
     assert not side[0] & side[1]
     assert serial.total <= parallel.total <= serial.unplanned
+
+
+@pytest.mark.parametrize("name", ["plan.svg", "plan.png"])
+def test_a_plan_can_be_drawn(name, tmp_path):
+    pytest.importorskip("matplotlib")
+    mlp().memory({"data": (5, 7)}, train=True).picture(tmp_path / name)
+
+    content = (tmp_path / name).read_bytes()
+    assert b"fc2_output" in content if name == "plan.svg" else content.startswith(b"\x89PNG")
 
 
 def test_unknown_strategies_are_refused():

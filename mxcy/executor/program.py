@@ -171,8 +171,9 @@ class Program:
             return None
         found = self._buffers.get(source)
         if found is None:
-            shared = self._shared[self.plan.buffers[source]]
-            found = self._buffers[source] = overlay(shared, self.shapes[source], self.dtypes[source])
+            buffer, offset, alone = self.plan.places[source]
+            found = overlay(self._shared[buffer], self.shapes[source], self.dtypes[source], offset, alone)
+            self._buffers[source] = found
         if self.shapes.get(entry) != self.shapes.get(source):
             found = found._reshape_view(self.shapes[entry])
         return found

@@ -9,7 +9,6 @@ from .effects import in_order, sequence
 from .fuse import fuse
 from .infer import infer_dtypes, infer_shapes
 from .ir import Entry, Graph, Node
-from .prune import nodes_beyond
 from .simplify import simplify
 
 __all__ = ["Optimised", "infer_whole", "optimise"]
@@ -65,11 +64,7 @@ def optimise(
         early = {new.node for old, new in moved.items() if old.node in early}
         fixed = [moved[Entry(node, 0)].node for node in fixed]
         current = changed
-    if current is whole:
-        forward = [node for node in graph.nodes if node.op is not None]
-        return Optimised(whole, dict(shapes), dict(dtypes), forward, nodes_beyond(whole, graph.nodes))
-    nodes = in_order(current.heads, fixed) if len(fixed) > 1 else current.nodes
-    operations = [node for node in nodes if node.op is not None]
+    operations = [node for node in _in_turn(current, len(graph.heads), fixed) if node.op is not None]
     return Optimised(
         current,
         dict(shapes),
@@ -77,6 +72,17 @@ def optimise(
         [node for node in operations if node in early],
         [node for node in operations if node not in early],
     )
+
+
+def _in_turn(whole: Graph, count: int, fixed: Sequence[Node]) -> list[Node]:
+    """All nodes in the order to run them: first what the first `count` heads need, then gradients.
+
+    Those are taken from the last argument to the first, and each as soon as what it needs is there; so
+    backward goes through the layers once, and a result is free when its layer has been passed. Taken the
+    other way, the gradients of all layers would wait until that of the first argument is done.
+    """
+    heads = [*whole.heads[:count], *reversed(whole.heads[count:])]
+    return in_order(heads, fixed) if len(fixed) > 1 else Graph(heads).nodes
 
 
 def _moved(values: Mapping[Entry, Any], moved: Mapping[Entry, Entry]) -> dict[Entry, Any]:

@@ -3,23 +3,24 @@
 The walk follows the schedule and counts, of every result, the reads that are still to come.
 
 - *In-place*: a node writes over an operand that nobody reads after it, where the operator allows it.
-- *Co-share*: a buffer whose last reader has run is free for a later result, but only for one that cannot
-  run in parallel with that reader anyway. Nodes on one path through the graph never run in parallel;
-  so the graph is cut into paths, longest first, every path has a colour, and a buffer freed at a node is
-  reused by nodes of that colour. With `paths=1` all nodes have one colour: the fewest bytes, for a
-  schedule that runs one node after the other.
+- *Co-share*: memory whose last reader has run serves later results.
 
-Sharing is safe whatever the colours: a buffer is one variable of the engine, and a write waits for the
-reads before it. Colours only keep nodes parallel that could be.
+Small results share whole buffers, and only where that keeps parallel what could be: nodes on one path
+through the graph never run in parallel, so the graph is cut into paths, longest first, every path has a
+colour, and a buffer freed at a node is reused by nodes of that colour. With `paths=1` all nodes have one
+colour. Large results are laid into one buffer at offsets (pack.py), whatever their colour: what makes
+them is spread over all workers by itself, so that little is lost if it runs one after the other.
 
-A result whose operator only names its operand anew (a reshape, an identity) has the operand's buffer.
-Rejected: one arena with offsets would pack closer, but would be one variable, and order all nodes.
+Sharing is safe in any case: a buffer is one variable of the engine, and a write waits for the reads
+before it. A result whose operator only names its operand anew (a reshape, an identity) has the operand's
+memory.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import accumulate, repeat
 from math import prod
 from typing import Any, NamedTuple
 
@@ -27,12 +28,23 @@ import numpy as np
 
 from ..errors import ArgumentError, message
 from .ir import Entry, Node
+from .pack import MOST, pack
+from .picture import draw
 
-__all__ = ["STRATEGIES", "Plan", "Row", "colours", "plan_memory", "source_of"]
+__all__ = ["STRATEGIES", "Place", "Plan", "Row", "colours", "plan_memory", "source_of"]
 
 STRATEGIES = ("none", "inplace", "coshare", "both")
 
 MATCH = 16  # a free buffer serves results at most this many times smaller or larger
+LARGE = 1 << 18  # bytes of results that are laid at offsets: below, workers do not share one operation
+
+
+class Place(NamedTuple):
+    """Where a result is."""
+
+    buffer: int
+    offset: int
+    alone: bool  # whether nothing else in the buffer is in use when it is written
 
 
 class Row(NamedTuple):
@@ -41,6 +53,7 @@ class Row(NamedTuple):
     entry: Entry
     nbytes: int
     buffer: int
+    offset: int
     first: int  # position in the schedule of the node that writes it
     last: int  # and of the last one that reads it
 
@@ -50,7 +63,7 @@ class Plan:
 
     Attributes
     ----------
-    buffers : number of the buffer of each result that has one of its own or shares one.
+    places : the place of each result that has a buffer of its own or shares one.
     sizes : bytes of each buffer.
     total : bytes of all buffers.
     unplanned : bytes that a buffer for each result would take.
@@ -60,7 +73,7 @@ class Plan:
     """
 
     def __init__(self) -> None:
-        self.buffers: dict[Entry, int] = {}
+        self.places: dict[Entry, Place] = {}
         self.sizes: list[int] = []
         self.unplanned = 0
         self.largest_live = 0
@@ -73,12 +86,17 @@ class Plan:
 
     def table(self) -> str:
         """Return one line per result and the sums, as text."""
-        lines = [f"{'result':<40} {'bytes':>12} {'buffer':>7} {'written':>8} {'last read':>10}"]
-        for entry, nbytes, buffer, first, last in self.rows:
-            lines.append(f"{entry.name:<40} {nbytes:>12,} {buffer:>7} {first:>8} {last:>10}")
+        titles = f"{'bytes':>13} {'buffer':>7} {'offset':>13} {'written':>8} {'last read':>10}"
+        lines = [f"{'result':<40} {titles}"]
+        for entry, nbytes, buffer, offset, first, last in self.rows:
+            lines.append(f"{entry.name:<40} {nbytes:>13,} {buffer:>7} {offset:>13,} {first:>8} {last:>10}")
         lines.append(f"{len(self.sizes)} buffers: {self.total:,} bytes")
         lines.append(f"largest live set: {self.largest_live:,} bytes; unplanned: {self.unplanned:,} bytes")
         return "\n".join(lines) + "\n"
+
+    def picture(self, file: Any) -> None:
+        """Draw the plan over time into a file whose name ends in .svg, .png or .pdf (extra `viz`)."""
+        draw(self, file)
 
 
 def source_of(entry: Entry, shapes: Mapping[Entry, Any], rigid: Collection[Entry] = ()) -> Entry:
@@ -141,7 +159,6 @@ def plan_memory(
     external: Collection[Entry] = (),
     strategy: str = "both",
     paths: int = 1,
-    share_kept: bool = False,
     source: Callable[[Entry], Entry] | None = None,
 ) -> Plan:
     """Plan buffers for the results of these nodes, which run in this order.
@@ -149,38 +166,55 @@ def plan_memory(
     Parameters
     ----------
     shapes, dtypes : complete ones of all entries.
-    keep : results that are read after the last node: outputs. Their buffers are theirs alone, or, with
-        `share_kept`, may have served results before them.
+    keep : results that are read after the last node: outputs. Their buffers are theirs alone.
     external : results written to arrays that exist already; like variables they take no part.
     strategy : "none", "inplace", "coshare" or "both".
-    paths : how many colours there are; about as many nodes can run in parallel.
+    paths : how many colours there are; about as many small nodes can run in parallel.
     source : replaces `source_of`.
 
     Raises ArgumentError for another strategy.
     """
     if strategy not in STRATEGIES:
         raise ArgumentError(message("plan_memory", "strategy", " or ".join(STRATEGIES), repr(strategy)))
-    walk = _Walk(nodes, shapes, dtypes, strategy, share_kept, source)
+    source = source or (lambda entry: source_of(entry, shapes))
+    nodes = [n for n in nodes if n.op is not None and source(Entry(n, 0)).node is n]
+    shares = strategy in ("coshare", "both")
+    walk = _Walk(nodes, shapes, dtypes, source, strategy in ("inplace", "both"))
     walk.count_reads(keep, external)
-    colour = colours(walk.nodes, paths) if walk.recycles else {}
-    for node in walk.nodes:
-        walk.visit(node, colour.get(node, 0))
-    return walk.finish()
+    colour = colours(nodes, paths) if shares and paths > 1 else {}
+    for position, node in enumerate(nodes):
+        walk.visit(position, node, colour.get(node, 0))
+    deal = _Deal(walk, len(nodes))
+    deal.deal(shares)
+    return deal.plan()
+
+
+class _Slot:
+    """Memory that one result, or several in place of each other, need from node to node."""
+
+    __slots__ = ("buffer", "ending", "first", "last", "making", "nbytes", "offset")
+
+    def __init__(self, nbytes: int, first: int, making: int):
+        self.nbytes = nbytes
+        self.first = first  # position of the node that makes it
+        self.making = making  # and its colour
+        self.last = -1  # position of the node that is the last to read it; -1: it stays
+        self.ending = 0  # and its colour
+        self.buffer = -1
+        self.offset = 0
 
 
 class _Walk:
-    """The state of one walk over the schedule."""
+    """The walk over the schedule that finds what is in use when, and what is written in place."""
 
-    def __init__(self, nodes, shapes, dtypes, strategy, share_kept, source):
+    def __init__(self, nodes, shapes, dtypes, source, in_place):
+        self.nodes = nodes
         self.shapes, self.dtypes = shapes, dtypes
-        self.in_place = strategy in ("inplace", "both")
-        self.recycles = strategy in ("coshare", "both")
-        self.share_kept = share_kept
-        self.source = source or (lambda entry: source_of(entry, shapes))
-        self.nodes = [n for n in nodes if n.op is not None and self.source(Entry(n, 0)).node is n]
-        self.plan = Plan()
-        self.live = 0
-        self.free: dict[int, list[tuple[int, int]]] = {}  # colour: (size, buffer), smallest first
+        self.source = source
+        self.in_place = in_place
+        self.slots: list[_Slot] = []
+        self.slot: dict[Entry, _Slot] = {}
+        self.unplanned = self.live = self.largest_live = 0
         self.reads: dict[Entry, int] = {}
         self.last: dict[Entry, int] = {}
 
@@ -197,8 +231,8 @@ class _Walk:
             self.last[root] = len(self.nodes)
         self.external = {self.source(entry) for entry in external}
 
-    def visit(self, node: Node, colour: int) -> None:
-        """Give the results of a node buffers, then release what it was the last to read."""
+    def visit(self, position: int, node: Node, colour: int) -> None:
+        """Give the results of a node slots, then release what it was the last to read."""
         operands = [self.source(operand) for operand in node.inputs]
         here: dict[Entry, int] = {}
         for operand in operands:
@@ -207,34 +241,37 @@ class _Walk:
         made = [Entry(node, index) for index in range(node.num_outputs)]
         made = [entry for entry in made if entry not in self.external]
         for entry in made:
+            size = self.nbytes(entry)
+            self.unplanned += size
             operand = self._ending(node, entry, operands, here, taken) if self.in_place else None
             if operand is not None:
                 taken.add(operand)
-                self.plan.buffers[entry] = self.plan.buffers[operand]
-                self.plan.unplanned += self.nbytes(entry)
+                self.slot[entry] = self.slot[operand]
             else:
-                self._allocate(entry, colour)
-        self.plan.largest_live = max(self.plan.largest_live, self.live)
+                self.live += size
+                self.slot[entry] = _Slot(size, position, colour)
+                self.slots.append(self.slot[entry])
+        self.largest_live = max(self.largest_live, self.live)
         for operand, count in here.items():
-            if operand in self.plan.buffers:
+            if operand in self.slot:
                 self.reads[operand] -= count
                 if not self.reads[operand] and operand not in taken:
-                    self._release(operand, colour)
+                    self._release(operand, position, colour)
         for entry in made:
             if not self.reads.get(entry, 0):
-                self._release(entry, colour)
+                self._release(entry, position, colour)
 
     def nbytes(self, entry: Entry) -> int:
         return prod(self.shapes[entry]) * np.dtype(self.dtypes[entry]).itemsize
 
     def _ending(self, node, entry, operands, here, taken) -> Entry | None:
         """An operand that this result may be written over."""
-        if entry in self.kept and not self.share_kept:
+        if entry in self.kept:
             return None
         for position in node.op.in_place_inputs(node.attrs, entry.index):
             operand = operands[position]
             if (
-                operand in self.plan.buffers
+                operand in self.slot
                 and operand not in taken
                 and self.reads[operand] == here[operand]
                 and self.nbytes(operand) == self.nbytes(entry)
@@ -244,18 +281,58 @@ class _Walk:
                 return operand
         return None
 
-    def _allocate(self, entry: Entry, colour: int) -> None:
-        plan, size = self.plan, self.nbytes(entry)
-        plan.unplanned += size
-        self.live += size
-        found = None
-        if self.recycles and (self.share_kept or entry not in self.kept):
-            found = self._recycled(size, colour)
+    def _release(self, entry: Entry, position: int, colour: int) -> None:
+        slot = self.slot[entry]
+        self.live -= slot.nbytes
+        slot.last, slot.ending = position, colour
+
+
+class _Deal:
+    """Deals out buffers to slots."""
+
+    def __init__(self, walk: _Walk, count: int):
+        self.walk = walk
+        self.count = count  # nodes
+        self.sizes: list[int] = []
+        self.packed: list[_Slot] = []
+        self.free: dict[int, list[tuple[int, int]]] = {}  # colour: (size, buffer), smallest first
+
+    def deal(self, shares: bool) -> None:
+        """Give every slot a buffer of its own, or, if it `shares` and does not stay, one with others."""
+        large = [slot for slot in self.walk.slots if slot.nbytes >= LARGE and slot.last >= 0]
+        if shares and len(large) > 1:
+            large.sort(key=lambda slot: slot.nbytes, reverse=True)
+            self._pack(large[:MOST])
+        ending: list[list[_Slot]] = [[] for _ in range(self.count)]
+        position = 0
+        for slot in self.walk.slots:
+            while position < slot.first:
+                self._release(ending[position])
+                position += 1
+            if slot.buffer < 0:
+                recycles = shares and slot.last >= 0
+                self._allocate(slot, recycles)
+                if recycles:
+                    ending[slot.last].append(slot)
+
+    def _pack(self, slots: list[_Slot]) -> None:
+        """Lay these into one buffer, unless that takes more than a buffer for each."""
+        bound = max(_in_use(slots, [slot.nbytes for slot in slots], self.count))
+        offsets, total = pack([(slot.nbytes, slot.first, slot.last) for slot in slots], bound)
+        if total >= sum(slot.nbytes for slot in slots):
+            return
+        self.packed = slots
+        self.sizes.append(total)
+        for slot, offset in zip(slots, offsets, strict=True):
+            slot.buffer, slot.offset = 0, offset
+
+    def _allocate(self, slot: _Slot, recycles: bool) -> None:
+        found = self._recycled(slot.nbytes, slot.making) if recycles else None
         if found is None:
-            found = len(plan.sizes)
-            plan.sizes.append(size)
-        plan.sizes[found] = max(plan.sizes[found], size)
-        plan.buffers[entry] = found
+            found = len(self.sizes)
+            self.sizes.append(slot.nbytes)
+        self.sizes[found] = max(self.sizes[found], slot.nbytes)
+        slot.buffer = found
 
     def _recycled(self, size: int, colour: int) -> int | None:
         """The free buffer that fits best: the smallest that is large enough, else the largest, to grow."""
@@ -267,16 +344,33 @@ class _Walk:
             return None
         return free.pop(position)[1]
 
-    def _release(self, entry: Entry, colour: int) -> None:
-        self.live -= self.nbytes(entry)
-        if self.recycles:
-            buffer = self.plan.buffers[entry]
-            insort(self.free.setdefault(colour, []), (self.plan.sizes[buffer], buffer))
+    def _release(self, slots: list[_Slot]) -> None:
+        for slot in slots:
+            insort(self.free.setdefault(slot.ending, []), (self.sizes[slot.buffer], slot.buffer))
 
-    def finish(self) -> Plan:
-        plan = self.plan
-        position = {node: number for number, node in enumerate(self.nodes)}
-        for entry, buffer in plan.buffers.items():
-            first = position[entry.node]
-            plan.rows.append(Row(entry, self.nbytes(entry), buffer, first, self.last.get(entry, first)))
-        return plan
+    def plan(self) -> Plan:
+        """What came of it."""
+        walk, made = self.walk, Plan()
+        made.sizes = self.sizes
+        made.unplanned, made.largest_live = walk.unplanned, walk.largest_live
+        crowd = _in_use(self.packed, repeat(1), self.count)
+        for position, node in enumerate(walk.nodes):
+            found = [(Entry(node, i), walk.slot.get(Entry(node, i))) for i in range(node.num_outputs)]
+            own = len({id(slot) for _, slot in found if slot is not None and self.packed and not slot.buffer})
+            for entry, slot in found:
+                if slot is None:
+                    continue
+                alone = not self.packed or slot.buffer > 0 or crowd[position] == own
+                made.places[entry] = Place(slot.buffer, slot.offset, alone)
+                last = walk.last.get(entry, position)
+                made.rows.append(Row(entry, walk.nbytes(entry), slot.buffer, slot.offset, position, last))
+        return made
+
+
+def _in_use(slots: list[_Slot], amounts: Iterable[int], positions: int) -> list[int]:
+    """How much of these amounts, one for each slot, is in use while each node runs."""
+    change = [0] * (positions + 1)
+    for slot, amount in zip(slots, amounts, strict=False):
+        change[slot.first] += amount
+        change[slot.last + 1] -= amount
+    return list(accumulate(change))

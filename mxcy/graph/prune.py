@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .ir import Graph, Node
+from .ir import Graph
 
-__all__ = ["internals", "nodes_beyond", "prune"]
+__all__ = ["internals", "prune"]
 
 
 def prune(graph: Graph, heads: Iterable[int]) -> Graph:
@@ -17,9 +17,3 @@ def prune(graph: Graph, heads: Iterable[int]) -> Graph:
 def internals(graph: Graph) -> Graph:
     """Return a graph whose heads are all visible outputs of all nodes, in order."""
     return Graph(entry for node in graph.nodes for entry in node.entries())
-
-
-def nodes_beyond(graph: Graph, done: Iterable[Node]) -> list[Node]:
-    """Return the operations of a graph that are not done yet, in order."""
-    finished = set(done)
-    return [node for node in graph.nodes if node.op is not None and node not in finished]
