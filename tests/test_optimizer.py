@@ -213,7 +213,9 @@ def hostile(**changes):
     "content",
     [
         b"",
-        b"\x80\x04\x95\x07\x00\x00\x00\x00\x00\x00\x00}\x94K\x00Ns.",  # what MXNet pickles
+        b"\x80\x04\x95\x07\x00\x00\x00\x00\x00\x00\x00}\x94K\x00N",  # a pickle that stops
+        b"\x80\x04cos\nsystem\n(S'true'\ntR.",  # a pickle that runs a program
+        b"\x80\x04cmxnet.optimizer.optimizer\nSGD\n)\x81.",  # one that holds something else
         hostile(format="other"),
         hostile(version=2),
         hostile(states=[[0, "99"]]),
@@ -234,6 +236,26 @@ def test_states_from_elsewhere_are_refused_whole(content):
     assert isinstance(caught.value, ValueError)
     assert updater.states == states
     assert updater.optimizer is sgd
+
+
+def test_states_that_mxnet_pickled_are_read():
+    adam = optimizer.get_updater(optimizer.Adam())
+    adam.set_states((GOLDEN / "updater-adam.states").read_bytes())
+
+    assert list(adam.states) == [0, "b"]
+    mean, var = adam.states[0]
+    g = np.array([0.1, 0.2])
+    np.testing.assert_allclose(mean.asnumpy(), g * (1 - 0.9**4), rtol=1e-6)
+    np.testing.assert_allclose(var.asnumpy(), g * g * (1 - 0.999**4), rtol=1e-4)
+
+    sgd = optimizer.get_updater(optimizer.SGD())
+    sgd.set_states((GOLDEN / "updater-sgd.states").read_bytes())
+    found = sgd.optimizer
+
+    assert (found.momentum, found.num_update, found.aggregate_num) == (0.9, 4, 4)
+    assert found.learning_rate == 0.05
+    assert sgd.states["b"].shape == (1, 1)
+    sgd(0, nd.ones(2), nd.ones(2))
 
 
 # -- schedules ------------------------------------------------------------------------------------------

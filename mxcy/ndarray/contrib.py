@@ -6,5 +6,24 @@ from ..ops import (
     isinf,
     isnan,
 )
+from ._updates import (
+    adamw_update,
+    mp_adamw_update,
+    multi_adamw_update,
+    multi_lamb_update,
+    multi_mp_adamw_update,
+    multi_mp_lamb_update,
+)
 
-__all__ = ["arange_like", "isfinite", "isinf", "isnan"]
+__all__ = [
+    "arange_like",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "adamw_update",
+    "mp_adamw_update",
+    "multi_adamw_update",
+    "multi_lamb_update",
+    "multi_mp_adamw_update",
+    "multi_mp_lamb_update",
+]

@@ -4,6 +4,7 @@
 `lookup` finds operators by name, hidden ones and MXNet's aliases included.
 """
 
+from . import optimizer, optimizer_multi
 from ._attributes import Attributes
 from ._binary import BinaryFunction
 from ._elementwise import Elementwise, wrap_scalar
@@ -142,10 +143,6 @@ from .losses import (
 from .nn import (
     Dropout,
     FullyConnected,
-)
-from .optimizer import (
-    sgd_mom_update,
-    sgd_update,
 )
 from .ordering import (
     argsort,
@@ -478,8 +475,6 @@ PUBLIC = {
     "round": round,
     "rsqrt": rsqrt,
     "scatter_nd": scatter_nd,
-    "sgd_mom_update": sgd_mom_update,
-    "sgd_update": sgd_update,
     "shape_array": shape_array,
     "shuffle": shuffle,
     "sigmoid": sigmoid,
@@ -532,3 +527,6 @@ __all__ = [
     "wrap_scalar",
     *PUBLIC,
 ]
+
+# The updates of optimizers are listed where they are declared.
+PUBLIC |= {name: vars(file)[name] for file in (optimizer, optimizer_multi) for name in file.__all__}

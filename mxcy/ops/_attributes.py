@@ -13,13 +13,15 @@ import numpy as np
 from ..dtypes import DTYPES, code_of
 from ..errors import ArgumentError, ArgumentTypeError, DTypeError, message
 
-__all__ = ["Attribute", "Attributes", "Axes", "Axis", "Bounds", "DType", "Place", "REQUIRED", "Shape"]
+__all__ = ["Attribute", "Attributes", "Axes", "Axis", "Bounds", "DType", "Numbers", "Place"]
+__all__ += ["REQUIRED", "Shape"]
 
 # Annotations that need more than a built-in type.  The text names the reader.
 Shape = Annotated[tuple, "shape"]  # ints; one int stands for a tuple of one
 Axes = Annotated[int | tuple | None, "axes"]  # None, an int or a tuple of ints
 Axis = Annotated[int | None, "axis"]  # None or an int
 Bounds = Annotated[tuple, "bounds"]  # ints or None, as slices have
+Numbers = Annotated[tuple, "numbers"]  # numbers; one stands for a tuple of one
 DType = Annotated[np.dtype | None, "dtype"]
 Place = Annotated[Any, "context"]  # a context, or its text
 
@@ -160,6 +162,12 @@ def read_shape(value: Any) -> tuple:
     return tuple([read_int(item) for item in items(value)])
 
 
+def read_numbers(value: Any) -> tuple:
+    if value is None:
+        raise TypeError
+    return tuple([float(read_float(item)) for item in items(value)])
+
+
 def read_axes(value: Any) -> int | tuple | None:
     if is_none(value):
         return None
@@ -192,6 +200,7 @@ READERS: dict[Any, tuple[Any, str]] = {
     "shape": (read_shape, "an int or a tuple of ints"),
     "axes": (read_axes, "None, an int or a tuple of ints"),
     "axis": (read_axis, "an int or None"),
+    "numbers": (read_numbers, "a number or a tuple of numbers"),
     "bounds": (read_bounds, "a tuple of ints or None"),
     "dtype": (read_dtype, "a dtype"),
     "context": (read_context, "a context"),

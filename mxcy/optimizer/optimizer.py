@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .. import ndarray as nd
 from ..errors import ArgumentError, AssertedArgumentError, StateError, closest, message, problem
 from ..lr_scheduler import LRScheduler
 from ..ndarray import NDArray
 
-__all__ = ["Optimizer", "create", "register"]
+__all__ = ["MixedPrecision", "Optimizer", "create", "is_half", "register", "zeros_of"]
 
 
 class Optimizer:
@@ -107,10 +108,10 @@ class Optimizer:
     # -- multi-precision --------------------------------------------------------------------------------
 
     def create_state_multi_precision(self, index: Any, weight: NDArray) -> Any:
-        """As `create_state`; for half-precision weights with `multi_precision`, (state, float32 copy)."""
+        """As `create_state`; for half-precision weights with `multi_precision`, (float32 copy, state)."""
         if self._has_copy(weight):
             copy = weight.astype(np.float32)
-            return self.create_state(index, copy), copy
+            return copy, self.create_state(index, copy)
         if is_half(weight):
             warnings.warn(
                 f"Accumulating with {np.dtype(weight.dtype)} in optimizer can lead to poor accuracy or "
@@ -126,7 +127,7 @@ class Optimizer:
             for arguments in zip(index, weight, grad, state, strict=True):
                 self.update_multi_precision(*arguments)
         elif self._has_copy(weight):
-            inner, copy = state
+            copy, inner = state
             self.update(index, copy, grad.astype(np.float32), inner)
             copy.copyto(weight)
         else:
@@ -192,6 +193,24 @@ class Optimizer:
     def _get_wd(self, index: Any) -> float:
         return self._get_wds([index])[0]
 
+    def _rates(self, index: Any) -> dict[str, float]:
+        """Count an update of a parameter and return its learning rate and weight decay."""
+        self._update_count(index)
+        return {"lr": self._get_lr(index), "wd": self._get_wd(index)}
+
+    def _scaling(self) -> dict[str, float]:
+        """What every update operator is told of gradients; a bound of 0 is none, as in MXNet."""
+        return {"rescale_grad": self.rescale_grad, "clip_gradient": self.clip_gradient or -1.0}
+
+    def _scaled(self, grad: NDArray, decay: NDArray | None = None) -> NDArray:
+        """The gradient, rescaled, with the decay added if there is one, clipped."""
+        grad = grad * self.rescale_grad
+        if decay is not None:
+            grad = grad + decay
+        if self.clip_gradient is not None:
+            grad = nd.clip(grad, -self.clip_gradient, self.clip_gradient)
+        return grad
+
     def _update_count(self, index: Any) -> None:
         """Count an update of these parameters; `num_update` is the largest count."""
         for one in index if isinstance(index, (list, tuple)) else [index]:
@@ -205,7 +224,40 @@ class Optimizer:
         self.__dict__.update(state)
 
 
+class MixedPrecision(Optimizer):
+    """Base class of optimizers that have operators of their own for half-precision weights.
+
+    A subclass defines `_update(index, weight, grad, state, copied)`; with `copied` the state is
+    (state, float32 copy), or with `copy_first` the other way round.
+    """
+
+    copy_first = False
+
+    def create_state_multi_precision(self, index: Any, weight: NDArray) -> Any:
+        """See `Optimizer.create_state_multi_precision`."""
+        found = super().create_state_multi_precision(index, weight)
+        return found[::-1] if self._has_copy(weight) and not self.copy_first else found
+
+    def update(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
+        """See `Optimizer.update`."""
+        self._update(index, weight, grad, state, False)
+
+    def update_multi_precision(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
+        """See `Optimizer.update_multi_precision`."""
+        first = weight[0] if isinstance(index, (list, tuple)) else weight
+        self._update(index, weight, grad, state, self._has_copy(first))
+
+    def _update(self, index: Any, weight: Any, grad: Any, state: Any, copied: bool) -> None:
+        raise NotImplementedError(f"{type(self).__name__} must define _update")
+
+
+def zeros_of(weight: NDArray) -> NDArray:
+    """Zeros like a weight: a state at the start."""
+    return nd.zeros(weight.shape, ctx=weight.context, dtype=weight.dtype)
+
+
 def is_half(weight: NDArray) -> bool:
+    """Whether a weight is of float16 or bfloat16."""
     return np.dtype(weight.dtype).itemsize == 2 and np.dtype(weight.dtype).kind not in "iub"
 
 

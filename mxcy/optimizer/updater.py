@@ -22,10 +22,12 @@ from .. import ndarray as nd
 from ..errors import FormatError, message, problem
 from ..ndarray import NDArray
 from .optimizer import Optimizer
+from .pickles import Fields, read_pickle
 
 __all__ = ["Updater", "get_updater"]
 
 FORMAT, VERSION = "mxcy-updater", 1
+OF_MXNET = {"sym_info", "param_dict", "lr_scheduler", "_all_index_update_counts", "allow_np_array"}
 LEFT_OUT = {"sym_info", "param_dict", "lr_scheduler"}  # fields of optimizers that are made anew
 
 
@@ -54,12 +56,19 @@ class Updater:
             elif not self.states_synced[key]:
                 self.states[key] = self.sync_state_context(self.states[key], w.context)
             self.states_synced[key] = True
-        states = [self.states[key] for key in index]
-        if self.aggregate_updates and len(index) > 1:
-            self.optimizer.update_multi_precision(list(index), weight, grad, states)
+        if not self.aggregate_updates:
+            for key, w, g in zip(index, weight, grad, strict=True):
+                self.optimizer.update_multi_precision(key, w, g, self.states[key])
             return
-        for arguments in zip(index, weight, grad, states, strict=True):
-            self.optimizer.update_multi_precision(*arguments)
+        by_dtype: dict[Any, list] = {}
+        for arguments in zip(index, weight, grad, strict=True):
+            by_dtype.setdefault(arguments[1].dtype, []).append(arguments)
+        size = self.optimizer.aggregate_num
+        for same in by_dtype.values():
+            for start in range(0, len(same), size):
+                keys, weights, grads = zip(*same[start : start + size], strict=True)
+                states = [self.states[key] for key in keys]
+                self.optimizer.update_multi_precision(keys, weights, grads, states)
 
     def sync_state_context(self, state: Any, context: Any) -> Any:
         """Return a state with its arrays on a device."""
@@ -96,8 +105,12 @@ class Updater:
     def set_states(self, states: bytes) -> None:
         """Take over the states, and the optimizer if it is there, that `get_states` returned.
 
-        Raises FormatError for bytes that are not of that kind; then nothing is changed.
+        States that MXNet pickled are read too, without running anything in them. Raises FormatError for
+        other bytes; then nothing is changed.
         """
+        if bytes(states[:1]) == b"\x80":  # what pickles start with
+            self._set_pickled(states)
+            return
         arrays, index = read_index(states)
 
         def restored(state: Any) -> Any:
@@ -111,10 +124,22 @@ class Updater:
             optimizer = self.optimizer if described is None else rebuild(described, self.optimizer)
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise FormatError(problem("set_states", "states", f"the index does not fit: {error}")) from None
+        self._adopt(found, optimizer)
+
+    def _set_pickled(self, states: bytes) -> None:
+        found, fields = read_pickle(states)
+        try:
+            optimizer = self.optimizer if fields is None else rebuild(of_mxnet(fields), self.optimizer)
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            text = f"the optimizer does not fit: {error}"
+            raise FormatError(problem("set_states", "states", text)) from None
+        self._adopt(found, optimizer)
+
+    def _adopt(self, states: dict, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
         self.aggregate_updates = optimizer.aggregate_num > 0
-        self.states = found
-        self.states_synced = dict.fromkeys(found, False)
+        self.states = states
+        self.states_synced = dict.fromkeys(states, False)
 
 
 def read_index(states: bytes) -> tuple[dict[str, NDArray], dict[str, Any]]:
@@ -140,10 +165,13 @@ def describe(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def plain_fields(thing: Any) -> dict[str, Any]:
+    return jsonable({name: value for name, value in vars(thing).items() if name not in LEFT_OUT})
+
+
+def jsonable(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields as JSON holds them; dicts as pairs, so that keys keep their type."""
     plain = {}
-    for name, value in vars(thing).items():
-        if name in LEFT_OUT:
-            continue
+    for name, value in fields.items():
         value = {"pairs": list(value.items())} if isinstance(value, dict) else value
         try:
             plain[name] = json.loads(json.dumps(value))
@@ -168,6 +196,18 @@ def rebuild(described: dict[str, Any], old: Optimizer) -> Optimizer:
         new.lr_scheduler = kind.__new__(kind)
         fill(new.lr_scheduler, described["scheduler"]["fields"])
     return new
+
+
+def of_mxnet(fields: Fields) -> dict[str, Any]:
+    """The fields of a pickled optimizer as `describe` would have written them."""
+
+    def described(part: Fields) -> dict[str, Any]:
+        kept = {name: value for name, value in part.held.items() if name not in OF_MXNET}
+        return {"name": part.name, "fields": jsonable(kept)}
+
+    scheduler = fields.held.get("lr_scheduler")
+    found = described(fields) | {"scheduler": None if scheduler is None else described(scheduler)}
+    return found | {"name": found["name"].lower()}
 
 
 def fill(thing: Any, fields: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@ those of `ops` themselves.
 """
 
 from .. import ops
+from ..ops import optimizer as one
+from ..ops import optimizer_multi as several
 from .function import SymbolFunction
 
 Activation = SymbolFunction(ops.Activation, "Activation")
@@ -165,8 +167,41 @@ rint = SymbolFunction(ops.rint, "rint")
 round = SymbolFunction(ops.round, "round")
 rsqrt = SymbolFunction(ops.rsqrt, "rsqrt")
 scatter_nd = SymbolFunction(ops.scatter_nd, "scatter_nd")
-sgd_mom_update = SymbolFunction(ops.sgd_mom_update, "sgd_mom_update")
-sgd_update = SymbolFunction(ops.sgd_update, "sgd_update")
+adam_update = SymbolFunction(one.adam_update, "adam_update")
+all_finite = SymbolFunction(several.all_finite, "all_finite")
+ftml_update = SymbolFunction(one.ftml_update, "ftml_update")
+ftrl_update = SymbolFunction(one.ftrl_update, "ftrl_update")
+lamb_update_phase1 = SymbolFunction(one.lamb_update_phase1, "lamb_update_phase1")
+lamb_update_phase2 = SymbolFunction(one.lamb_update_phase2, "lamb_update_phase2")
+mp_lamb_update_phase1 = SymbolFunction(one.mp_lamb_update_phase1, "mp_lamb_update_phase1")
+mp_lamb_update_phase2 = SymbolFunction(one.mp_lamb_update_phase2, "mp_lamb_update_phase2")
+mp_nag_mom_update = SymbolFunction(one.mp_nag_mom_update, "mp_nag_mom_update")
+mp_sgd_mom_update = SymbolFunction(one.mp_sgd_mom_update, "mp_sgd_mom_update")
+mp_sgd_update = SymbolFunction(one.mp_sgd_update, "mp_sgd_update")
+multi_all_finite = SymbolFunction(several.multi_all_finite, "multi_all_finite")
+multi_lars = SymbolFunction(several.multi_lars, "multi_lars")
+multi_mp_sgd_mom_update = SymbolFunction(several.multi_mp_sgd_mom_update, "multi_mp_sgd_mom_update")
+multi_mp_sgd_update = SymbolFunction(several.multi_mp_sgd_update, "multi_mp_sgd_update")
+multi_sgd_mom_update = SymbolFunction(several.multi_sgd_mom_update, "multi_sgd_mom_update")
+multi_sgd_update = SymbolFunction(several.multi_sgd_update, "multi_sgd_update")
+multi_sum_sq = SymbolFunction(several.multi_sum_sq, "multi_sum_sq")
+nag_mom_update = SymbolFunction(one.nag_mom_update, "nag_mom_update")
+preloaded_multi_mp_sgd_mom_update = SymbolFunction(
+    several.preloaded_multi_mp_sgd_mom_update, "preloaded_multi_mp_sgd_mom_update"
+)
+preloaded_multi_mp_sgd_update = SymbolFunction(
+    several.preloaded_multi_mp_sgd_update, "preloaded_multi_mp_sgd_update"
+)
+preloaded_multi_sgd_mom_update = SymbolFunction(
+    several.preloaded_multi_sgd_mom_update, "preloaded_multi_sgd_mom_update"
+)
+preloaded_multi_sgd_update = SymbolFunction(several.preloaded_multi_sgd_update, "preloaded_multi_sgd_update")
+rmsprop_update = SymbolFunction(one.rmsprop_update, "rmsprop_update")
+rmspropalex_update = SymbolFunction(one.rmspropalex_update, "rmspropalex_update")
+sgd_mom_update = SymbolFunction(one.sgd_mom_update, "sgd_mom_update")
+sgd_update = SymbolFunction(one.sgd_update, "sgd_update")
+signsgd_update = SymbolFunction(one.signsgd_update, "signsgd_update")
+signum_update = SymbolFunction(one.signum_update, "signum_update")
 shape_array = SymbolFunction(ops.shape_array, "shape_array")
 shuffle = SymbolFunction(ops.shuffle, "shuffle")
 sigmoid = SymbolFunction(ops.sigmoid, "sigmoid")
@@ -364,8 +399,35 @@ __all__ = [
     "round",
     "rsqrt",
     "scatter_nd",
+    "adam_update",
+    "all_finite",
+    "ftml_update",
+    "ftrl_update",
+    "lamb_update_phase1",
+    "lamb_update_phase2",
+    "mp_lamb_update_phase1",
+    "mp_lamb_update_phase2",
+    "mp_nag_mom_update",
+    "mp_sgd_mom_update",
+    "mp_sgd_update",
+    "multi_all_finite",
+    "multi_lars",
+    "multi_mp_sgd_mom_update",
+    "multi_mp_sgd_update",
+    "multi_sgd_mom_update",
+    "multi_sgd_update",
+    "multi_sum_sq",
+    "nag_mom_update",
+    "preloaded_multi_mp_sgd_mom_update",
+    "preloaded_multi_mp_sgd_update",
+    "preloaded_multi_sgd_mom_update",
+    "preloaded_multi_sgd_update",
+    "rmsprop_update",
+    "rmspropalex_update",
     "sgd_mom_update",
     "sgd_update",
+    "signsgd_update",
+    "signum_update",
     "shape_array",
     "shuffle",
     "sigmoid",

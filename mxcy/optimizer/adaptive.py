@@ -1,0 +1,251 @@
+"""Optimizers whose steps follow from averages of gradients and of their squares."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .. import ndarray as nd
+from ..ndarray import NDArray
+from .optimizer import Optimizer, register, zeros_of
+
+__all__ = ["FTML", "AdaDelta", "AdaGrad", "Adam", "Adamax", "Ftrl", "Nadam", "RMSProp", "Test"]
+
+
+def single_zeros(weight: NDArray) -> NDArray:
+    """Zeros in float32, whatever the dtype of the weight."""
+    return nd.zeros(weight.shape, ctx=weight.context)
+
+
+@register
+class Adam(Optimizer):
+    """weight -= lr * mean / (sqrt(var) + epsilon), with lr corrected for the start of the averages.
+
+    Kingma and Ba 2014. The state is (mean, var): moving averages of g and of its square.
+    `lazy_update` is accepted for MXNet's programs.
+    """
+
+    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999,
+                 epsilon: float = 1e-8, lazy_update: bool = True, **kwargs: Any):  # fmt: skip
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.lazy_update = lazy_update
+
+    def create_state(self, index: Any, weight: NDArray) -> tuple:
+        """See `Optimizer.create_state`."""
+        return zeros_of(weight), zeros_of(weight)
+
+    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
+        """See `Optimizer.update`."""
+        rates = self._rates(index)
+        t = self._index_update_count[index]
+        rates["lr"] *= math.sqrt(1.0 - self.beta2**t) / (1.0 - self.beta1**t)
+        nd.adam_update(weight, grad, *state, out=weight, beta1=self.beta1, beta2=self.beta2,
+                       epsilon=self.epsilon, **rates, **self._scaling())  # fmt: skip
+
+
+@register
+class AdaGrad(Optimizer):
+    """weight -= lr * (g / sqrt(sum of g * g + eps) + wd * weight) (Duchi et al. 2011)."""
+
+    def __init__(self, eps: float = 1e-7, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.float_stable_eps = eps
+
+    def create_state(self, index: Any, weight: NDArray) -> NDArray:
+        """See `Optimizer.create_state`."""
+        return single_zeros(weight)
+
+    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
+        """See `Optimizer.update`."""
+        rates = self._rates(index)
+        grad = self._scaled(grad)
+        state[:] += nd.square(grad)
+        step = grad / nd.sqrt(state + self.float_stable_eps)
+        weight[:] += (step + weight * rates["wd"]) * -rates["lr"]
+
+
+@register
+class AdaDelta(Optimizer):
+    """Steps in proportion to the root mean square of earlier steps; has no learning rate (Zeiler 2012)."""
+
+    def __init__(self, rho: float = 0.90, epsilon: float = 1e-5, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.rho = rho
+        self.epsilon = epsilon
+
+    def create_state(self, index: Any, weight: NDArray) -> tuple:
+        """See `Optimizer.create_state`."""
+        return single_zeros(weight), single_zeros(weight)
+
+    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
+        """See `Optimizer.update`."""
+        wd = self._rates(index)["wd"]
+        grad = self._scaled(grad)
+        squares, steps = state
+        squares[:] *= self.rho
+        squares[:] += (1.0 - self.rho) * grad * grad
+        step = nd.sqrt(steps + self.epsilon) / nd.sqrt(squares + self.epsilon) * grad
+        steps[:] *= self.rho
+        steps[:] += (1.0 - self.rho) * step * step
+        weight[:] -= step + wd * weight
+
+
+@register
+class RMSProp(Optimizer):
+    """weight -= lr * g / sqrt(n + epsilon), with n the moving average of squares (Tieleman, Hinton 2012).
+
+    `centered` divides by the moving variance instead and has momentum `gamma2` (Graves 2013);
+    `clip_weights` cuts weights to this absolute value.
+    """
+
+    def __init__(self, learning_rate: float = 0.001, gamma1: float = 0.9, gamma2: float = 0.9,
+                 epsilon: float = 1e-8, centered: bool = False, clip_weights: float | None = None,
+                 **kwargs: Any):  # fmt: skip
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.gamma1 = gamma1
+        self.gamma2 = gamma2
+        self.centered = centered
+        self.epsilon = epsilon
+        self.clip_weights = clip_weights
+
+    def create_state(self, index: Any, weight: NDArray) -> tuple:
+        """See `Optimizer.create_state`."""
+        return tuple([single_zeros(weight) for _ in range(3 if self.centered else 1)])
+
+    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
+        """See `Optimizer.update`."""
+        options = self._rates(index) | self._scaling()
+        options |= {"gamma1": self.gamma1, "epsilon": self.epsilon, "clip_weights": self.clip_weights or -1.0}
+        if self.centered:
+            nd.rmspropalex_update(weight, grad, *state, out=weight, gamma2=self.gamma2, **options)
+        else:
+            nd.rmsprop_update(weight, grad, *state, out=weight, **options)
+
+
+@register
+class Ftrl(Optimizer):
+    """Follow the regularized leader, for sparse models: small weights become 0 (McMahan et al. 2013).
+
+    Parameters
+    ----------
+    lamda1 : L1 penalty; the L2 penalty is `wd`.
+    learning_rate, beta : the rate of a weight is learning_rate / (beta + root of its sum of squares).
+    """
+
+    def __init__(self, lamda1: float = 0.01, learning_rate: float = 0.1, beta: float = 1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.lamda1 = lamda1
+        self.beta = beta
+        self.lr = learning_rate
+
+    def create_state(self, index: Any, weight: NDArray) -> tuple:
+        """See `Optimizer.create_state`."""
+        return single_zeros(weight), single_zeros(weight)
+
+    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
+        """See `Optimizer.update`."""
+        nd.ftrl_update(weight, grad, *state, out=weight, lamda1=self.lamda1, beta=self.beta,
+                       **self._rates(index), **self._scaling())  # fmt: skip
+
+
+@register
+class FTML(Optimizer):
+    """Follow the moving leader (Zheng, Kwok 2017). The state is (d, v, z)."""
+
+    def __init__(self, beta1: float = 0.6, beta2: float = 0.999, epsilon: float = 1e-8, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+
+    def create_state(self, index: Any, weight: NDArray) -> tuple:
+        """See `Optimizer.create_state`."""
+        return zeros_of(weight), zeros_of(weight), zeros_of(weight)
+
+    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
+        """See `Optimizer.update`."""
+        rates = self._rates(index)
+        nd.ftml_update(weight, grad, *state, out=weight, beta1=self.beta1, beta2=self.beta2,
+                       epsilon=self.epsilon, t=self._index_update_count[index],
+                       rescale_grad=self.rescale_grad, clip_grad=self.clip_gradient or -1.0,
+                       **rates)  # fmt: skip
+
+
+@register
+class Adamax(Optimizer):
+    """Adam with the largest gradient, which decays, in place of the root of squares (Kingma, Ba 2014)."""
+
+    def __init__(self, learning_rate: float = 0.002, beta1: float = 0.9, beta2: float = 0.999, **kwargs: Any):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.beta1 = beta1
+        self.beta2 = beta2
+
+    def create_state(self, index: Any, weight: NDArray) -> tuple:
+        """See `Optimizer.create_state`."""
+        return zeros_of(weight), zeros_of(weight)
+
+    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
+        """See `Optimizer.update`."""
+        rates = self._rates(index)
+        lr = rates["lr"] / (1.0 - self.beta1 ** self._index_update_count[index])
+        grad = self._scaled(grad, rates["wd"] * weight)
+        mean, largest = state
+        mean[:] *= self.beta1
+        mean[:] += (1.0 - self.beta1) * grad
+        largest[:] = nd.maximum(self.beta2 * largest, nd.abs(grad))
+        weight[:] -= lr * mean / largest
+
+
+@register
+class Nadam(Optimizer):
+    """Adam with Nesterov's momentum, on a schedule that grows to beta1 (Dozat 2016)."""
+
+    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999,
+                 epsilon: float = 1e-8, schedule_decay: float = 0.004, **kwargs: Any):  # fmt: skip
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.schedule_decay = schedule_decay
+        self.m_schedule = 1.0
+
+    def create_state(self, index: Any, weight: NDArray) -> tuple:
+        """See `Optimizer.create_state`."""
+        return zeros_of(weight), zeros_of(weight)
+
+    def _momentum(self, t: int) -> float:
+        return self.beta1 * (1.0 - 0.5 * 0.96 ** (t * self.schedule_decay))
+
+    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
+        """See `Optimizer.update`. As in MXNet the schedule moves on with every parameter."""
+        rates = self._rates(index)
+        t = self._index_update_count[index]
+        grad = self._scaled(grad, rates["wd"] * weight)
+        now, following = self._momentum(t), self._momentum(t + 1)
+        self.m_schedule *= now
+        mean, var = state
+        mean[:] *= self.beta1
+        mean[:] += (1.0 - self.beta1) * grad
+        var[:] *= self.beta2
+        var[:] += (1.0 - self.beta2) * grad * grad
+        direction = (1.0 - now) * (grad / (1.0 - self.m_schedule))
+        direction = direction + following * (mean / (1.0 - self.m_schedule * following))
+        size = nd.sqrt(var / (1.0 - self.beta2**t)) + self.epsilon
+        weight[:] -= rates["lr"] * direction / size
+
+
+@register
+class Test(Optimizer):
+    """weight += rescale_grad * grad, and the state is the weight: for tests of what calls optimizers."""
+
+    def create_state(self, index: Any, weight: NDArray) -> NDArray:
+        """See `Optimizer.create_state`."""
+        return single_zeros(weight)
+
+    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
+        """See `Optimizer.update`."""
+        weight[:] += grad * self.rescale_grad
+        state[:] = weight
