@@ -88,6 +88,13 @@ cdef int report_fp_flags(const char* name, int flags) except -1
 cdef float inline_limit_ns() noexcept
 cdef const Runtime* runtime() noexcept nogil
 
+# --- recording -------------------------------------------------------------------------------
+# While there is a recorder, `push` asks it first: it returns 1 if it has taken the operation, 0 if
+# this thread is not recording.  `wait` calls it with op NULL, for it to raise: what is read now is no
+# part of a record.
+ctypedef int (*Recorder)(Op* op, CVar** reads, int n_reads, CVar** writes, int n_writes) except -1
+cdef void set_recorder(Recorder function) noexcept
+
 
 # Python's handle on a variable.
 cdef class Var:

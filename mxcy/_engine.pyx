@@ -126,7 +126,6 @@ cdef Var var_handle(CVar* var):
     handle.c = var
     return handle
 
-
 # --- errors --------------------------------------------------------------------------------------
 
 cdef dict names = {}
@@ -211,8 +210,7 @@ cdef int report_fp_flags(const char* name, int flags) except -1:
 
 cdef int deliver_notices(CVar* var) except -1:
     """Tells of the flags of completed operations that wrote `var` (NULL: of all)."""
-    for report in take_reports(var):
-        _failures.report_fp(*report)
+    for report in take_reports(var): _failures.report_fp(*report)
     return 0
 
 
@@ -261,7 +259,7 @@ cdef void python_thread(int lane) noexcept with gil:
 cdef int run_here(Links* links) except -1:
     """Runs an operation that is ready in the calling thread and raises its error."""
     cdef Result result
-    cdef const char* name = links.op.name
+    cdef const char* name
     cdef int flags
     if not inherits_error(links, result):
         if links.op.flags & OP_NEEDS_GIL:
@@ -271,7 +269,7 @@ cdef int run_here(Links* links) except -1:
                 run_op(links, result)
         else:
             run_op(links, result)
-    flags = result.failure.fp_flags
+    flags, name = result.failure.fp_flags, links.op.name
     result.failure.fp_flags = 0
     cdef bint inherited = result.inherited != NULL
     cdef Error* error = finish(links, result)
@@ -295,9 +293,11 @@ cdef int push(Op* op, CVar** reads, int n_reads, CVar** writes, int n_writes) ex
     r.n_reads = n_reads
     r.n_writes = n_writes
     if not runs_inline(r):
+        if recorder != NULL and recorder(op, reads, n_reads, writes, n_writes):
+            return 0
         return push_serial(r) if is_serial else push_tracked(r)
-    name = op.name
     cdef int status = run_inline(r, failure)
+    name = op.name
     del op
     if status != 0:
         return fail_here(r, failure, name)
@@ -381,8 +381,7 @@ cdef class OpHandle:
         else:
             with nogil:
                 status = run_single(self.op, failure)
-        if status != 0 and failure.kind == FAIL_PYTHON:
-            raise fetch_exception()
+        if status != 0 and failure.kind == FAIL_PYTHON: raise fetch_exception()
         if status != 0:
             raise _failures.exception(failure.kind, failure.text.decode("utf-8", "replace"))
         self.fp_flags = failure.fp_flags
@@ -403,6 +402,8 @@ cdef int push_serial(Request& r) except -1:
 # --- waiting -------------------------------------------------------------------------------------
 
 cdef int wait(CVar* var, bint for_write) except -1:
+    if recorder != NULL:
+        recorder(NULL, NULL, 0, NULL, 0)
     if (var.idle() if for_write else var.readable()) and notice_count.load() == 0:
         return 0
     return wait_tracked(var, for_write)
@@ -455,6 +456,11 @@ cdef float inline_limit_ns() noexcept:
 
 cdef const Runtime* runtime() noexcept nogil:
     return c_runtime()
+
+
+cdef void set_recorder(Recorder function) noexcept:
+    global recorder
+    recorder = function
 
 
 # --- what _engine_threaded builds the Python interface on ---------------------------------------
@@ -533,26 +539,22 @@ def _pool(limit=None, bint trim=False):
 
 
 def _stop(int milliseconds):
-    with nogil:
-        c_stop(milliseconds)
+    with nogil: c_stop(milliseconds)
 
 
 def _drain_for_exit(int milliseconds):
     cdef bint done
-    with nogil:
-        done = drain_for_exit(milliseconds)
+    with nogil: done = drain_for_exit(milliseconds)
     return done
 
 
 def _exit_threads():
-    with nogil:
-        exit_threads()
+    with nogil: exit_threads()
 
 
 def _fork(int milliseconds):
     """Keeps everything from running and locks the engine; False: something has started meanwhile."""
-    with nogil:
-        fork_prepare(milliseconds)
+    with nogil: fork_prepare(milliseconds)
     return fork_lock()
 
 

@@ -6,7 +6,7 @@ from libc.stdint cimport int16_t, int64_t, uint64_t
 from libcpp cimport bool as cbool
 from libcpp.vector cimport vector
 
-from ._engine cimport CVar, FAIL_PYTHON, Failure, Op, Runtime, atomic
+from ._engine cimport CVar, FAIL_PYTHON, Failure, Op, Recorder, Runtime, atomic
 
 cdef extern from "site.hpp" namespace "mxcy":
     PyObject* outer_frame(const char* package, size_t length, int* lasti)
@@ -60,6 +60,7 @@ cdef extern from "engine.hpp" namespace "mxcy::engine" nogil:
     atomic[cbool] hook_on
     atomic[size_t] notice_count
     Links* current
+    Recorder recorder
     cppclass Request:
         Op* op
         CVar** reads

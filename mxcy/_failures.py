@@ -50,6 +50,7 @@ _FP_FLAGS = (
     (4, 6, "under", "underflow"),
     (8, 9, "invalid", "invalid value"),
 )
+NOTE = "\x1f"  # between the text of a failure and what is a note of the exception (native/segment.hpp)
 _FP_ACTIONS = ("ignore", "warn", "raise", "call", "print", "log")
 
 wrapped = wrap
@@ -57,9 +58,11 @@ wrapped = wrap
 
 def exception(kind: int, text: str) -> BaseException:
     """Return the exception for a failed kernel: of NumPy's class and ours."""
-    if kind == 4:
-        return OutOfMemory(text)
-    return wrap(_CLASSES.get(kind, RuntimeError)(text))
+    text, _, note = text.partition(NOTE)
+    error = OutOfMemory(text) if kind == 4 else wrap(_CLASSES.get(kind, RuntimeError)(text))
+    if note:
+        error.add_note(note)
+    return error
 
 
 def with_note(error: BaseException, operation: str, place: Place) -> BaseException:

@@ -16,6 +16,7 @@ from ..symbol.text import listing, unknown_name
 from . import options
 from .arguments import Arrays, Problems, shapes_of
 from .program import Program, Step
+from .schedule import Schedule
 
 __all__ = ["Executor"]
 
@@ -132,13 +133,12 @@ class Executor:
             self._plain = Program(*self._made_of, options.PLAIN, self.outputs)
         return self._plain
 
-    def _run(self, steps: Sequence[Step], is_train: bool) -> None:
-        if self._monitor is not None:
-            for step in steps:
-                self._watch(step, is_train, self._monitor)
+    def _run(self, schedule: Schedule, is_train: bool) -> None:
+        if self._monitor is None:
+            schedule.run(is_train)
             return
-        for step in steps:
-            step.run(is_train)
+        for step in schedule.steps:
+            self._watch(step, is_train, self._monitor)
 
     def _watch(self, step: Step, is_train: bool, monitor: Callable) -> None:
         """Run a step and show what it computed, and with monitor_all what it read."""

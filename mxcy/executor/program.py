@@ -9,7 +9,7 @@ the steps before it that read it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from ..graph.optimise import infer_whole, optimise
 from ..graph.plan_memory import Plan, plan_memory, source_of
 from ..ndarray import NDArray, empty
 from .options import PLAIN, Options
+from .schedule import Schedule
 
 __all__ = ["Program", "Step"]
 
@@ -33,7 +34,7 @@ __all__ = ["Program", "Step"]
 class Step:
     """One push: an operator on fixed arrays. `inputs` is a list, as head gradients change."""
 
-    __slots__ = ("attrs", "call", "fixed", "inputs", "name", "op", "outs", "sources")
+    __slots__ = ("attrs", "inputs", "name", "op", "outs", "site", "sources")
 
     def __init__(self, op: Any, attrs: Any, inputs: list, outs: list, name: str, sources: Sequence):
         self.op = op
@@ -42,8 +43,6 @@ class Step:
         self.outs = outs
         self.name = name
         self.sources = sources
-        self.fixed = all(x is not None for x in inputs)
-        self.call: Callable[[], Any] | None = None  # the operation without checks, once they have passed
 
     def input_names(self) -> list[str]:
         """Names of what it reads."""
@@ -59,16 +58,14 @@ class Step:
     def run(self, is_train: bool) -> None:
         """Push the operation. Errors that are known now name the node."""
         try:
-            if self.call is not None:
-                self.call()
-                return
             self.op.compute(self.inputs, self.attrs, self.outs, is_train)
-            if self.fixed:
-                self.fixed = False
-                self.call = self.op.prepare(self.inputs, self.attrs, self.outs)
         except MXNetError as error:
-            error.add_note(f"in node '{self.name}' of the graph")
+            error.add_note(self.note())
             raise
+
+    def note(self) -> str:
+        """What errors say of where they come from."""
+        return f"in node '{self.name}' of the graph"
 
 
 class Program:
@@ -76,7 +73,7 @@ class Program:
 
     Attributes
     ----------
-    forward, backward : steps, in the order in which they are pushed.
+    forward, backward : their steps.
     outputs : the array of each head.
     head_uses : for each head, the places (inputs of a step, position) where its gradient is read.
     whole : the graph with its gradient, as it was before passes changed it.
@@ -108,11 +105,13 @@ class Program:
         self._assign_outputs(outputs)
         self._assign_targets(targets, gradients, set(forward))
         self._plan(forward, backward, targets, options)
-        self.forward = [step for node in forward for step in self._steps(node)]
-        self.outputs = [self._output(i, head, outputs) for i, head in enumerate(self.heads)]
-        self.backward = [step for node in backward for step in self._steps(node)]
+        steps = [step for node in forward for step in self._steps(node)]
+        self.outputs = [self._output(i, head, outputs, steps) for i, head in enumerate(self.heads)]
+        self.forward = Schedule(steps)
+        steps = [step for node in backward for step in self._steps(node)]
         for target, (node, array, req) in zip(targets, gradients, strict=True):
-            self.backward += self._final_steps(target, array, req, node.name)
+            steps += self._final_steps(target, array, req, node.name)
+        self.backward = Schedule(steps, frozenset(array._storage_id for _, array, _ in gradients))
         self._buffers.clear()
         self._sources.clear()
 
@@ -230,7 +229,9 @@ class Program:
         copy = ops.identity
         return self._step(copy, copy.parse_attrs({}), [source], [out], name)
 
-    def _output(self, position: int, head: Entry, outputs: Sequence[NDArray] | None) -> NDArray:
+    def _output(
+        self, position: int, head: Entry, outputs: Sequence[NDArray] | None, steps: list[Step]
+    ) -> NDArray:
         """The array of a head. A variable is copied: outputs are those of the last forward."""
         array = self._buffer(head)
         assert array is not None, "heads are no gradients"
@@ -238,7 +239,7 @@ class Program:
         if self._source(head).node.op is not None and (given is None or given is array):
             return array
         out = self._new(array.shape, np.dtype(array.dtype)) if given is None else given
-        self.forward.append(self._copy(head, out, head.node.name))
+        steps.append(self._copy(head, out, head.node.name))
         return out
 
 

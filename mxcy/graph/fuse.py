@@ -14,7 +14,7 @@ and one back. (Growing regions by looking for such paths would take quadratic ti
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -74,10 +74,6 @@ class Fused:
     def compute(self, inputs, attrs, outs=None, is_train=False, face=None):
         """Push the program."""
         return invoke(self.program, inputs, outs)
-
-    def prepare(self, inputs, attrs, outs):
-        """Return what runs the program on these arrays once more."""
-        return partial(invoke, self.program, inputs, outs)
 
 
 def fuse(

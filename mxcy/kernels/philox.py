@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 
+from .._segment import refuse
 from ..context import Context, current_context
 from ..errors import ArgumentError, ArgumentTypeError, message
 
@@ -48,6 +49,7 @@ def seed(value: int, ctx: Context | str = "all") -> None:
 
 def reserve(ctx: Context | None = None) -> tuple[int, int]:
     """Return (seed, stream) for one fill on a device, by default the thread's current one."""
+    refuse("it draws random numbers")
     key = _key(ctx or current_context())
     with _lock:
         stream = _streams.get(key, 0)

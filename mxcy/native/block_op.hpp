@@ -38,6 +38,8 @@ struct BlockOp : Op {
 
   int run(Failure& f) noexcept final {
     failure = &f;
+    fp_flags.store(0, std::memory_order_relaxed);
+    failed.store(false, std::memory_order_relaxed);
     try {
       const int rc = execute();
       f.fp_flags |= fp_flags.load(std::memory_order_relaxed);

@@ -17,6 +17,7 @@ std::atomic<bool> hook_on{false};
 std::atomic<size_t> notice_count{0};
 MXCY_THREAD Links* current = nullptr;
 MXCY_THREAD int worker_lane = -1;
+Recorder recorder = nullptr;
 
 namespace {
 

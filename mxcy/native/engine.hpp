@@ -195,6 +195,9 @@ extern std::atomic<size_t> notice_count;     // size of Engine::notices, readabl
 #define MXCY_THREAD __attribute__((tls_model("initial-exec"))) __thread
 extern MXCY_THREAD Links* current;           // innermost operation that this thread runs
 extern MXCY_THREAD int worker_lane;          // lane of this worker thread; -1 in all others
+// Null, or what takes the operations that are pushed (_segment.pyx); guarded by the GIL.
+using Recorder = int (*)(Op* op, Var** reads, int n_reads, Var** writes, int n_writes);
+extern Recorder recorder;
 
 // --- pushing: engine.cpp; link, dispose, run_*: links.cpp (GIL held) ---
 struct Request {
@@ -206,6 +209,7 @@ struct Request {
 enum Outcome { QUEUED = 0, RUN_HERE, SUSPENDED, MISUSE, NEVER, ABANDONED };  // see _failures.py
 
 inline bool runs_inline(const Request& r) {
+  if (recorder) return false;
   if (r.op->cost_ns > inline_limit.load(std::memory_order_relaxed)) return false;
   if (r.op->lane != LANE_CPU || (r.op->flags & OP_CALLABLE)) return false;
   for (int i = 0; i < r.n_writes; ++i)

@@ -12,7 +12,7 @@
 
 namespace mxcy {
 
-constexpr float PRODUCT_BLOCK_NS = 400000;  // a result that takes less is not cut
+constexpr float PRODUCT_BLOCK_NS = 40000;  // a result that takes less is not cut
 constexpr int64_t BLOCK_ALIGN = 64;         // rows; BLAS treats the rows of a block alike, as in the whole
 
 // Holds BLAS at one thread while at least one guard lives.

@@ -1,5 +1,6 @@
-// An operation, as the engine sees it.  Kernels derive from Op; run() is called exactly once, by a
-// worker or by the pushing thread, when every variable that it reads or writes has been granted.
+// An operation, as the engine sees it.  Kernels derive from Op; run() is called by a worker or by the
+// pushing thread, when every variable that it reads or writes has been granted: once if the operation was
+// pushed, as often as its segment runs if it was recorded (segment.hpp), and never twice at the same time.
 #pragma once
 #include <cstdarg>
 #include <cstdio>

@@ -177,15 +177,6 @@ class Elementwise(Operator):
                 check_out(self, outs, (shape,), (dtype,))
             raise
 
-    def prepare(self, inputs, attrs, outs):
-        """See `Operator.prepare`."""
-        key = signature(inputs)
-        if self._static:
-            key = (key, *[attrs[name] for name in self._static])
-        program, convert, _ = self._programs.get(key) or self._compile(key, inputs, attrs)
-        scalars = [] if convert is None else [convert(attrs[name]) for name in self._scalars]
-        return partial(invoke, program, [*inputs, *scalars], outs)
-
     def _compile(self, key: Any, inputs: Sequence, attrs: dict) -> tuple:
         """(program, conversion of scalars if there are any, dtype of the result) for arrays like these."""
         check_tensors(self, inputs, attrs)

@@ -1,7 +1,6 @@
 """Operators with a body of their own: plain functions over kernels (`Op`) and classes (`Layer`)."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -196,17 +195,6 @@ class Op(Operator):
             return [outs[0]]
         return list(result) if isinstance(result, (list, tuple)) else [result]
 
-    def prepare(self, inputs, attrs, outs):
-        """See `Operator.prepare`."""
-        if (
-            self._reserved != ("out",)
-            or not self._single
-            or outs[0].shape != self._checked(inputs, attrs)[0][0]
-        ):
-            return None
-        keywords = {name: value for name, value in attrs.items() if not self.variadic or name != "num_args"}
-        return partial(self.function, *inputs, **keywords, out=outs[0])
-
     def _checked(self, inputs: Sequence, attrs: dict) -> tuple:
         """(output shapes, output dtypes) for arrays, after all checks of shapes, dtypes and attributes."""
         key = (signature(inputs, True), *attrs.values())
@@ -337,12 +325,6 @@ class Layer(Op):
             return [result]
         blank = [None] * len(shapes)
         return list(layer.forward(*inputs, out=blank if outs is None else list(outs), **keywords))
-
-    def prepare(self, inputs, attrs, outs):
-        """See `Operator.prepare`."""
-        if self._reserved != ("out",) or not self._single:
-            return None
-        return partial(self.layer(attrs).forward, *inputs, out=outs[0])
 
     def gradient(self, g_outputs, inputs, outputs, attrs, wanted=None):
         """See `Operator.gradient`."""

@@ -276,13 +276,6 @@ class Operator(Callee):
         """
         raise NotImplementedError
 
-    def prepare(self, inputs: Sequence, attrs: dict, outs: Sequence) -> Callable[[], Any] | None:
-        """Return what runs `compute` on exactly these arrays once more, without its checks.
-
-        To be called after `compute` has taken them. None if that depends on more than the arrays.
-        """
-        return None
-
     # -- gradient -----------------------------------------------------------------------------------------
 
     def gradient(

@@ -1,8 +1,8 @@
 // Softmax and its gradient; compiled once for each instruction set.
 //
 // Two ways through an array.  *Lines*: the axis is the fast one (or nothing is), so each line along it is
-// read into a buffer, worked on in vectors, and written.  *Columns*: another axis is contiguous, so 64
-// neighbouring lines are worked on side by side.  Buffers are float, or double for double; conversions of
+// read into a buffer, worked on in vectors, and written.  *Columns*: another axis is contiguous, or lines
+// are short, so 64 neighbouring lines are worked on side by side.  Buffers are float, or double for double; conversions of
 // other types and strides happen on the way in and out, so memory is passed once.
 #ifndef MXCY_ISA
 #define MXCY_ISA base
@@ -17,7 +17,7 @@ namespace mxcy {
 namespace MXCY_ISA {
 namespace {
 
-constexpr int64_t COLUMNS = 64;
+constexpr int64_t COLUMNS = 64, SHORT_LINE = 24;
 
 template <class T> constexpr uint8_t CODE = sizeof(T) == 8 ? FLOAT64 : FLOAT32;
 
@@ -192,9 +192,11 @@ struct Layout {
     return std::max<int64_t>(0, std::min(found, n));
   }
 
+  // Many short lines go side by side as well: vectors along one would be mostly empty.
   bool by_columns() const {
     const int64_t item = ITEMSIZE[lines[0].dtype];
-    return !length && space.inner_length() >= 8 && space.inner_stride(0) == item && lines[0].step != item;
+    if (length || space.inner_length() < 8) return false;
+    return n <= SHORT_LINE || (space.inner_stride(0) == item && lines[0].step != item);
   }
 };
 
@@ -249,10 +251,10 @@ int run_columns(KernelContext& context, const Layout& layout, const ColumnBody& 
       }
       column_body(buffers, n);
       const Lines& out = layout.lines[0];
+      const int64_t step = layout.space.inner_stride(0);
       for (int64_t j = 0; j < n; ++j) {
-        write_line<T>(buffers[n_inputs - 1] + j * COLUMNS, out,
-                      walker.offset(0) + j * out.step + first * ITEMSIZE[out.dtype], ITEMSIZE[out.dtype],
-                      width);
+        write_line<T>(buffers[n_inputs - 1] + j * COLUMNS, out, walker.offset(0) + j * out.step + first * step,
+                      step, width);
       }
     }
     return 0;

@@ -1,0 +1,68 @@
+"""Runs of steps as a few operations of the engine.
+
+The arrays of a bound graph never change, so that the operations of a step are the same each time: they
+are recorded when the steps first run, and pushed together from then on (_segment.pyx). What is left of a
+small graph is one push, which runs at once in the calling thread.
+
+Some steps push something else each time: those that read a gradient given to `backward`, that draw random
+numbers, or that look at values. They are run one by one, between segments. A segment also ends after a
+step that writes an array of the user's, once it takes long enough: what waits for a gradient need not
+wait for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .._segment import Recording
+
+if TYPE_CHECKING:
+    from .program import Step
+
+__all__ = ["Schedule"]
+
+LONG_NS = 1_000_000  # a segment that takes longer ends where an outside array is written
+
+
+class Schedule:
+    """Steps that run in order, with the effect of pushing one after the other.
+
+    `outside` holds the storage ids of arrays that others than the executor may wait for.
+    """
+
+    def __init__(self, steps: Sequence[Step], outside: frozenset[int] = frozenset()):
+        self.steps = steps
+        self._outside = outside
+        self._depends_on_mode = any("is_train" in getattr(step.op, "_reserved", ()) for step in steps)
+        self._parts: dict[bool, list[Callable[[], None]]] = {}
+
+    def run(self, is_train: bool) -> None:
+        """Push the steps."""
+        key = is_train and self._depends_on_mode
+        parts = self._parts.get(key)
+        if parts is None:
+            parts = self._parts[key] = self._record(is_train)
+        for part in parts:
+            part()
+
+    def _record(self, is_train: bool) -> list[Callable[[], None]]:
+        parts: list[Callable[[], None]] = []
+        recording = Recording()
+
+        def close() -> Recording:
+            if len(recording):
+                parts.append(recording.finish().run)
+                return Recording()
+            return recording
+
+        for step in self.steps:
+            run = partial(step.run, is_train)
+            if any(x is None for x in step.inputs) or not recording.add(run, step.note()):
+                recording = close()
+                parts.append(run)
+            elif recording.cost_ns > LONG_NS and any(out._storage_id in self._outside for out in step.outs):
+                recording = close()
+        close()
+        return parts
