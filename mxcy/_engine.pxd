@@ -31,12 +31,12 @@ cdef extern from "op.hpp" namespace "mxcy" nogil:
         FAIL_ZERO_DIVISION, FAIL_OVERFLOW, FAIL_PYTHON
     cdef cppclass Failure:
         int kind
-        int fp_flags
+        uint64_t fp_flags
         const char* text
         int fail(int kind, const char* format, ...)
     cdef enum:
         LANE_CPU, LANE_IO, LANE_PYTHON
-        OP_NEEDS_GIL, OP_OVERWRITES, OP_SKIP_ERRORS
+        OP_NEEDS_GIL, OP_OVERWRITES, OP_SKIP_ERRORS, OP_FUSES
     cdef cppclass Op:
         const char* name
         float cost_ns

@@ -581,7 +581,7 @@ cdef int set_up() except -1:
     callbacks.run_python = run_with_gil
     callbacks.holds_gil = PyGILState_Check
     callbacks.decref = Py_DecRef
-    initialize(callbacks, is_serial)
+    initialize(callbacks, is_serial, os.environ.get("MXCY_FUSION", "1") != "0")
     return 0
 
 

@@ -114,7 +114,7 @@ cdef extern from "engine.hpp" namespace "mxcy::engine" nogil:
         void (*run_python)(Links* links) noexcept nogil
         int (*holds_gil)() noexcept nogil
         void (*decref)(PyObject* o) noexcept
-    void initialize(const Callbacks& callbacks, bint serial)
+    void initialize(const Callbacks& callbacks, bint serial, bint fuses)
     int c_num_workers "mxcy::engine::num_workers" ()
     const Runtime* c_runtime "mxcy::engine::runtime" ()
     void worker_loop(int lane)

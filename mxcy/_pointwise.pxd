@@ -65,6 +65,7 @@ cdef class Program:
     cdef readonly float cost_ns     # of one element
     cdef readonly str name
     cdef const char* c_name
+    cdef int flags                  # of its operations
     cdef vector[int] kinds          # in_types, -1 for scalars of the call
     cdef tuple source               # arguments of compile_program, to compile again for other types
     cdef tuple scalars              # (input, declared, stored) of each run-time scalar

@@ -1,4 +1,4 @@
-"""The block machine: pointwise programs over NumPy's inner loops (native/pointwise.hpp).
+"""The block machine: pointwise programs over NumPy's inner loops (native/pointwise.hpp, native/fused.hpp).
 
 `compile_program` lays a program out (`_compile.py`) and copies the layout into the C++ structure that
 workers read; `invoke` checks operands, allocates results, sees to overlap and alignment, and pushes one
@@ -15,7 +15,7 @@ from libcpp.vector cimport vector
 from . cimport _array
 from ._array cimport Array, new_array, new_like, require_writable
 from ._cast cimport cast_loop
-from ._engine cimport CVar, OP_NEEDS_GIL, OP_OVERWRITES, Op, Runtime, push, report_fp_flags, runtime
+from ._engine cimport CVar, OP_FUSES, OP_NEEDS_GIL, OP_OVERWRITES, Op, Runtime, push, report_fp_flags, runtime
 from ._loops cimport ResolvedLoop
 
 import numpy as np
@@ -40,7 +40,7 @@ cdef extern from "strided.hpp" namespace "mxcy" nogil:
 cdef extern from "fp_status.hpp" namespace "mxcy" nogil:
     int take_fp_flags()
 
-cdef extern from "pointwise.hpp" namespace "mxcy" nogil:
+cdef extern from "fused.hpp" namespace "mxcy" nogil:
     cdef cppclass PointwiseOp(Op):
         const Runtime* runtime
         CProgram* program
@@ -115,6 +115,8 @@ def _rebuild(source, name):
     program.cost_ns = layout.cost_ns
     program.c = new CProgram()
     fill(program.c, layout)
+    may_fail = any(loop.may_fail for loop, _ in layout.steps)
+    program.flags = OP_NEEDS_GIL if program.c.python else 0 if may_fail else OP_FUSES
     return program
 
 
@@ -475,7 +477,7 @@ cdef int push_program(Program program, list inputs, list arrays, list outs, vect
     op.space.normalise(len(inputs))
     op.scalars = scalars
     op.cost_ns = 60 + program.c.cost_ns * op.space.size
-    return push_over(<Op*>op, arrays, outs, OP_NEEDS_GIL if program.c.python else 0)
+    return push_over(<Op*>op, arrays, outs, program.flags)
 
 
 cdef int push_over(Op* op, list reads, list writes, int flags=0) except -1:

@@ -16,7 +16,7 @@ mkdir -p "$work/mxcy/native" "$work/tests"
 cd "$root"
 cp setup.py pyproject.toml README.md LICENSE "$work"
 cp mxcy/*.py mxcy/_engine*.pyx mxcy/_engine*.pxd mxcy/_testing.pyx "$work/mxcy"
-for name in engine failures links pool workers; do cp "mxcy/native/$name.cpp" "$work/mxcy/native"; done
+for name in engine failures fusion links pool workers; do cp "mxcy/native/$name.cpp" "$work/mxcy/native"; done
 cp mxcy/native/*.hpp "$work/mxcy/native"
 cp tests/conftest.py tests/engine_cases.py tests/test_engine*.py "$work/tests"
 cd "$work"

@@ -27,7 +27,7 @@ constexpr float MIN_PARALLEL_NS = 50000; // below this an operation is not split
 struct BlockOp : Op {
   const Runtime* runtime = nullptr;
   SmallVector<Operand, 4> operands;
-  std::atomic<int> fp_flags{0};
+  std::atomic<uint64_t> fp_flags{0};
   Failure* failure = nullptr;
   std::atomic<bool> failed{false};
 
@@ -50,10 +50,11 @@ struct BlockOp : Op {
   }
 
   // Finds the buffers; allocates those that nothing has been written to yet.
-  bool locate() {
+  bool locate() { return locate(*failure); }
+  bool locate(Failure& f) {
     for (Operand& operand : operands) {
       char* p = runtime->ensure_data(operand.var);
-      if (!p) return failure->fail(FAIL_MEMORY, "%s: no memory for %zu bytes", name, operand.var->nbytes), false;
+      if (!p) return f.fail(FAIL_MEMORY, "%s: no memory for %zu bytes", name, operand.var->nbytes), false;
       operand.data = p + operand.offset;
     }
     return true;
@@ -75,7 +76,7 @@ struct BlockOp : Op {
 
   // At the end of a chunk; `mine` holds what was saved from loops that clear the status.
   void collect_fp_flags(const Failure& mine) {
-    if (int flags = mine.fp_flags | take_fp_flags()) fp_flags.fetch_or(flags, std::memory_order_relaxed);
+    if (uint64_t flags = mine.fp_flags | take_fp_flags()) fp_flags.fetch_or(flags, std::memory_order_relaxed);
   }
 
   // body(arg, begin, end) over n units of unit_ns each, on all workers if that pays.

@@ -64,6 +64,8 @@ void granted(Access* a) {
   if (a->waiter) {
     signal(a->waiter);
   } else if (--a->links->waits == 0) {
+    if (a->links->leader)
+      return;  // it runs with another one
     if (!a->links->by_pusher)
       make_ready(a->links);
     else if (a->links->waiter)
@@ -122,17 +124,6 @@ bool waits_for_this_thread(const Var* target, bool for_write) {
     }
   }
   return false;
-}
-
-// The error that keeps an operation from running: of the first of its inputs that has one, or null.
-Error* error_of_inputs(const Links* l) {
-  if (l->op->flags & OP_SKIP_ERRORS) return nullptr;
-  for (int i = 0; i < l->count; ++i) {
-    const Access& a = l->access[i];
-    bool input = !a.write || a.also_read || !(l->op->flags & OP_OVERWRITES);
-    if (input && a.var->error) return a.var->error;
-  }
-  return nullptr;
 }
 
 // Whether an operation that is ready runs in the thread that pushes it.
@@ -321,6 +312,17 @@ bool wait_for_room(size_t bytes, int milliseconds) {
 
 // --- completing --------------------------------------------------------------------------------
 
+// The error that keeps an operation from running: of the first of its inputs that has one, or null.
+Error* error_of_inputs(const Links* l) {
+  if (l->op->flags & OP_SKIP_ERRORS) return nullptr;
+  for (int i = 0; i < l->count; ++i) {
+    const Access& a = l->access[i];
+    bool input = !a.write || a.also_read || !(l->op->flags & OP_OVERWRITES);
+    if (input && a.var->error) return a.var->error;
+  }
+  return nullptr;
+}
+
 bool inherits_error(Links* l, Result& result) {
   result.inherited = error_of_inputs(l);  // only a writer changes it, and none runs beside this operation
   if (result.inherited) result.inherited->refs.fetch_add(1, std::memory_order_relaxed);
@@ -458,6 +460,7 @@ void forget_other_threads() {
     const char* text = "%s: its thread does not exist in the forked process";
     result.status = result.failure.fail(FAIL_RUNTIME, text, l->op->name);
     Links* innermost = current;
+    part(l);
     l->waiter = nullptr;
     Error* error = outcome(l, result);
     complete(l, result, error);

@@ -1,5 +1,5 @@
 // The dependency engine.  engine.cpp decides when an operation may run, workers.cpp decides where;
-// links.cpp keeps an operation's record, failures.cpp what it leaves behind, pool.cpp the memory.
+// fusion.cpp lets some run as one; links.cpp keeps an operation's record, failures.cpp what it leaves behind, pool.cpp the memory.
 //
 // The engine guarantees the result of running all operations one after the other in the order of
 // their pushes, and runs everything else at the same time.
@@ -33,6 +33,7 @@
 #include <cstdint>
 #include <deque>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -113,6 +114,8 @@ struct Links {
   FpState fp;
   Waiter* waiter;        // told of the completion, or of readiness if by_pusher
   bool by_pusher;        // the pushing thread runs it
+  Links* leader;         // the operation that it runs together with (fusion.cpp); null: it runs alone
+  Links* follower;       // the next of those
   bool admitted;         // counted for back-pressure
   uint8_t size_class;    // free list that this memory returns to
   size_t bytes;
@@ -243,15 +246,31 @@ struct Result {
   Error* inherited = nullptr;      // owned: why it did not run
   _object* exception = nullptr;    // owned: what a Python callable raised
 };
+Error* error_of_inputs(const Links* links);         // borrowed; null: it may run
 bool inherits_error(Links* links, Result& result);  // true: do not run it
 void run_op(Links* links, Result& result);
 int64_t run_begin(Links* links);                    // run_op in two halves, for Python callables
 void run_end(Links* links, int64_t begin);
+#ifdef MXCY_DEBUG
+void check_enter(Var* var, bool write, const char* name);  // links.cpp: aborts if it conflicts with others
+void check_leave(Var* var, bool write);
+#endif
 // Takes the outcome to the written variables, grants what follows and deletes the operation.  Returns an
 // owned reference to the error, or null.
 Error* finish(Links* links, Result& result);
 Error* outcome(Links* links, Result& result);                // the part before the mutex
 void complete(Links* links, Result& result, Error* error);   // the part under it; dispose comes after
+
+// --- fusion.cpp ---
+extern bool fuses;
+// Operations that run as one: the first is ready and taken, the others follow from it or were ready, too.
+struct Batch {
+  std::unique_ptr<Fusion> fusion;
+  std::vector<Links*> members;
+};
+bool gather(Links* first, Batch& batch);  // mutex held: finds what can run with it; false: nothing
+bool run_batch(Batch& batch);             // runs, finishes and deletes all; false: only the first may run now
+void part(Links* first);                  // mutex held: those behind it run for themselves again
 
 // --- waiting: engine.cpp ---
 Outcome wait_begin(Waiter& waiter, Var* var, bool for_write);  // RUN_HERE: nothing to wait for; NEVER
@@ -292,7 +311,7 @@ struct Callbacks {
   int (*holds_gil)();
   void (*decref)(_object* object);   // with the GIL held
 };
-void initialize(const Callbacks& callbacks, bool serial);
+void initialize(const Callbacks& callbacks, bool serial, bool fuses);
 extern Callbacks callbacks;
 int num_workers();
 int parallel_for(int64_t n, int64_t grain, LoopBody body, void* arg);
@@ -301,6 +320,7 @@ void worker_loop(int lane);
 void start_threads();                           // all of the CPU lane, which else start when there is work
 void set_bounds(size_t operations, size_t nbytes);
 void make_ready(Links* links);                  // mutex held
+bool take_ready(Links* links);                  // mutex held: takes it out of its lane again
 void wake(std::unique_lock<std::mutex>& lock);  // wakes (or starts) workers for what is ready; unlocks
 void block_begin(Waiter& waiter);               // mutex held: this thread waits inside an operation
 void block_end(Waiter& waiter);

@@ -104,21 +104,6 @@ void collect(Links* l, const Request& r) {
 }
 
 #ifdef MXCY_DEBUG
-void check(bool ok, const char* name) {
-  if (ok) return;
-  std::fprintf(stderr, "mxcy: operation '%s' runs beside one that it conflicts with\n", name);
-  std::abort();
-}
-
-void check_enter(Var* var, bool write, const char* name) {
-  if (write)
-    check(var->checked_writers.fetch_add(1) == 0 && var->checked_readers.load() == 0, name);
-  else
-    check(var->checked_readers.fetch_add(1) >= 0 && var->checked_writers.load() == 0, name);
-}
-
-void check_leave(Var* var, bool write) { (write ? var->checked_writers : var->checked_readers).fetch_sub(1); }
-
 bool is_among(Var* var, Var** first, int count) { return std::find(first, first + count, var) != first + count; }
 
 void check_all(const Request& r, bool entering) {
@@ -134,6 +119,23 @@ void check_all(const Request& r, bool entering) {
 #endif
 
 }  // namespace
+
+#ifdef MXCY_DEBUG
+static void check(bool ok, const char* name) {
+  if (ok) return;
+  std::fprintf(stderr, "mxcy: operation '%s' runs beside one that it conflicts with\n", name);
+  std::abort();
+}
+
+void check_enter(Var* var, bool write, const char* name) {
+  if (write)
+    check(var->checked_writers.fetch_add(1) == 0 && var->checked_readers.load() == 0, name);
+  else
+    check(var->checked_readers.fetch_add(1) >= 0 && var->checked_writers.load() == 0, name);
+}
+
+void check_leave(Var* var, bool write) { (write ? var->checked_writers : var->checked_readers).fetch_sub(1); }
+#endif
 
 void recycle_links() {
   for (int c = 0; c <= N_ROOMS; ++c) recycle(c);

@@ -20,7 +20,9 @@ enum FailureKind : int {
 
 struct Failure {
   int kind = FAIL_NONE;
-  int fp_flags = 0;   // floating-point status raised by the kernel: FP_* below (not a failure)
+  // Floating-point status raised by the kernel: FP_* below (not a failure).  Of operations that run as one
+  // program four bits each, the first in the lowest.
+  uint64_t fp_flags = 0;
   char text[256];
   int fail(int k, const char* format, ...) __attribute__((format(printf, 3, 4))) {
     kind = k;
@@ -40,7 +42,22 @@ enum Lane : uint8_t { LANE_CPU = 0, LANE_IO = 1, LANE_PYTHON = 2 };
 enum OpFlags : uint8_t {
   OP_NEEDS_GIL = 1,   // run() must be called with the GIL held (Python callables, loops that raise)
   OP_OVERWRITES = 2,  // replaces all of every written variable: a stored error is cleared
-  OP_SKIP_ERRORS = 4  // runs although an input carries an error (deletion, profiling)
+  OP_SKIP_ERRORS = 4, // runs although an input carries an error (deletion, profiling)
+  OP_FUSES = 8        // has a fusion()
+};
+
+struct Op;
+
+// Operations that run as one.  All have OP_FUSES and one class.
+struct Fusion {
+  static constexpr int MOST = 16;
+  virtual ~Fusion() = default;
+  // Takes an operation in, whose inputs are written by those before it or by none of them.  False: it
+  // cannot run with them.  Called with the engine's lock held.
+  virtual bool add(Op* op) noexcept = 0;
+  // Runs all as if one after the other.  `unreachable` (n of them) are written variables that nobody else
+  // will read: they may stay unwritten.  False: it could not, and has written nothing.
+  virtual bool run(Var* const* unreachable, int n, Failure& failure) noexcept = 0;
 };
 
 struct Op {
@@ -57,6 +74,8 @@ struct Op {
   virtual ~Op() = default;
   // Runs without the GIL unless OP_NEEDS_GIL.  Returns 0, or -1 with `failure` filled in.
   virtual int run(Failure& failure) noexcept = 0;
+  // A fusion of this operation alone; null if it must run by itself.
+  virtual Fusion* fusion() noexcept { return nullptr; }
 };
 
 // One operand of a kernel.  shape and strides (bytes) point into the operation's own storage.

@@ -18,13 +18,16 @@ constexpr int64_t COLUMN_BLOCK = 128;  // of a row, when rows are taken column b
 constexpr int64_t CACHE_LINE = 64, CACHED_BYTES = 1 << 18;
 
 struct PointwiseOp final : BlockOp {
-  Program* program;
+  Program* program = nullptr;
   Space space;                 // operands: inputs, then outputs
   std::vector<Cell> scalars;
   int64_t block = 0, blocks_per_row = 0, rows = 0;
   bool by_columns = false;
 
-  ~PointwiseOp() override { program->release(); }
+  ~PointwiseOp() override {
+    if (program) program->release();
+  }
+  Fusion* fusion() noexcept override;  // fused.hpp
 
   bool by_rows() const {
     const int64_t inner = space.inner_length();

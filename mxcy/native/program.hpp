@@ -31,6 +31,7 @@ struct Step {
   uint8_t n_args = 0;
   bool python = false;  // may set the Python error indicator: runs with the GIL
   bool clears = false;  // clears the floating-point status, as NumPy's comparisons do
+  uint8_t part = 0;     // operation that it belongs to, in a program of several
   std::array<uint16_t, MAX_STEP_ARGS> args;
 };
 
@@ -63,7 +64,7 @@ struct Program {
   int64_t scratch_bytes(int64_t block) const { return n_slots ? n_slots * slot_bytes(block) : 0; }
 
   void add_step(Loop loop, void* data, FailureTest failed, bool may_raise, bool clears) {
-    steps.push_back(Step{loop, data, failed, 0, may_raise, clears && !steps.empty(), {}});
+    steps.push_back(Step{loop, data, failed, 0, may_raise, clears && !steps.empty(), 0, {}});
     python = python || may_raise;
   }
   void add_argument(int r) { steps.back().args[steps.back().n_args++] = uint16_t(r); }
@@ -120,16 +121,23 @@ class Registers {
   char*& pointer(int r) { return pointers_[r]; }
 
   // Runs all steps over n elements.  Returns 0, or -1 with the failure set.  Floating-point flags stay in
-  // the register, except those that a step would clear: they go to failure.fp_flags.
+  // the register, except those that a step would clear, and those of a program with several parts: they go
+  // to failure.fp_flags.
   int run(intptr_t n, Failure& failure) {
+    int part = 0;
+    auto keep_flags = [&] { failure.fp_flags |= uint64_t(take_fp_flags()) << 4 * part; };
     for (const Step& step : program_.steps) {
+      if (step.part != part) {
+        keep_flags();
+        part = step.part;
+      }
       char* args[MAX_STEP_ARGS];
       intptr_t strides[MAX_STEP_ARGS];
       for (int i = 0; i < step.n_args; ++i) {
         args[i] = pointers_[step.args[i]];
         strides[i] = strides_[step.args[i]];
       }
-      if (step.clears) failure.fp_flags |= take_fp_flags();
+      if (step.clears) keep_flags();
       step.loop(args, &n, strides, step.data);
       if (step.failed) {
         if (const char* text = step.failed()) {
@@ -137,6 +145,7 @@ class Registers {
         }
       }
     }
+    if (part) keep_flags();
     return 0;
   }
 

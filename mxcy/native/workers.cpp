@@ -284,9 +284,10 @@ const Runtime* runtime() {
   return &table;
 }
 
-void initialize(const Callbacks& given, bool serial) {
+void initialize(const Callbacks& given, bool serial, bool fuse) {
   callbacks = given;
   is_serial = serial;
+  fuses = fuse;
   if (serial) inline_limit.store(-1);
   self->lanes[LANE_CPU].target = num_workers();
   self->lanes[LANE_IO].target = IO_THREADS;
@@ -298,6 +299,15 @@ void make_ready(Links* l) {
   std::vector<Links*>& heap = self->lanes[lane_of(l->op)].heap;
   heap.push_back(l);
   std::push_heap(heap.begin(), heap.end(), runs_after);
+}
+
+bool take_ready(Links* l) {
+  std::vector<Links*>& heap = self->lanes[lane_of(l->op)].heap;
+  auto at = std::find(heap.begin(), heap.end(), l);
+  if (at == heap.end()) return false;
+  heap.erase(at);
+  std::make_heap(heap.begin(), heap.end(), runs_after);
+  return true;
 }
 
 void wake(std::unique_lock<std::mutex>& lock) {
@@ -343,7 +353,11 @@ void worker_loop(int index) {
         break;
       continue;
     }
-    if (l) start(l);
+    Batch batch;
+    if (l) {
+      start(l);
+      gather(l, batch);
+    }
     wake(lock);
     if (dead) dispose(dead);
     if (error) error_release(error);
@@ -351,7 +365,7 @@ void worker_loop(int index) {
     error = nullptr;
     if (l && (l->op->flags & OP_NEEDS_GIL)) {
       callbacks.run_python(l);
-    } else if (l) {
+    } else if (l && !(batch.fusion && run_batch(batch))) {
       Result result;
       if (!inherits_error(l, result)) run_op(l, result);
       error = outcome(l, result);
