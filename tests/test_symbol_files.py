@@ -105,7 +105,7 @@ def document(**changes):
         ),
         (document(node={"attrs": {"num_hiden": "3"}}), "in node 'f'"),
         (document(node={"attrs": {"num_hidden": "__import__('os')"}}), "in node 'f'"),
-        (document(node={"subgraphs": [{}]}), "control flow is not supported"),
+        (document(node={"subgraphs": [{}]}), "subgraphs[0]): expected an object with nodes"),
         ('{"nodes": NaN, "arg_nodes": [], "heads": []}', "NaN is no JSON"),
         ('{"nodes": [], "arg_nodes": [], "heads": [[0, 0, 0]]}', "expected nothing to name yet, got 0"),
         ('{"nodes": ' + "9" * 5000 + ', "arg_nodes": [], "heads": []}', "expected JSON"),

@@ -1,13 +1,28 @@
 """Graphs and the passes over them: plain functions from graph to graph, one file each."""
 
-from . import effects, fuse, gradient, infer, ir, optimise, plan_memory, prune, simplify, substitute
+from . import (
+    branches,
+    effects,
+    fuse,
+    gradient,
+    infer,
+    ir,
+    loops,
+    optimise,
+    plan_memory,
+    prune,
+    simplify,
+    substitute,
+)
 
 __all__ = [
+    "branches",
     "effects",
     "fuse",
     "gradient",
     "infer",
     "ir",
+    "loops",
     "optimise",
     "plan_memory",
     "prune",

@@ -20,6 +20,8 @@ def draws(node: Node) -> bool:
     op = node.op
     if op is None:
         return False
+    if hasattr(op, "draws"):
+        return op.draws(node.attrs)
     return op.__module__.endswith("ops.random") or "is_train" in getattr(op, "_reserved", ())
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from .ir import Entry, Graph, Node
 
-__all__ = ["copy", "rename", "substitute"]
+__all__ = ["copy", "rename", "replace", "substitute"]
 
 
 def substitute(graph: Graph, replacements: Mapping[Node, Entry]) -> Graph:
@@ -15,6 +15,17 @@ def substitute(graph: Graph, replacements: Mapping[Node, Entry]) -> Graph:
     Nodes that depend on no replaced variable are shared with the old graph.
     """
     return _rebuild(graph, dict(replacements), share=True)
+
+
+def replace(graph: Graph, entries: Mapping[Entry, Entry]) -> Graph:
+    """Return the graph that reads `entries[entry]` wherever this one reads the entry."""
+    moved = dict(entries)
+    for node in graph.nodes:
+        inputs = tuple(moved[source] for source in node.inputs)
+        new = node if inputs == node.inputs else Node(node.op, node.name, node.attrs, inputs, node.labels)
+        for index in range(node.num_outputs):
+            moved.setdefault(Entry(node, index), Entry(new, index))
+    return Graph(moved[head] for head in graph.heads)
 
 
 def copy(graph: Graph) -> Graph:

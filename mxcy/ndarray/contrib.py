@@ -1,4 +1,4 @@
-"""`mx.nd.contrib`: operators that MXNet keeps apart."""
+"""`mx.nd.contrib`: operators that MXNet keeps apart, and control flow."""
 
 from ..ops import (
     arange_like,
@@ -6,6 +6,7 @@ from ..ops import (
     isinf,
     isnan,
 )
+from .control_flow import cond, foreach, while_loop
 from ._updates import (
     adamw_update,
     mp_adamw_update,
@@ -20,6 +21,9 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "cond",
+    "foreach",
+    "while_loop",
     "adamw_update",
     "mp_adamw_update",
     "multi_adamw_update",

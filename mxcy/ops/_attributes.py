@@ -106,7 +106,8 @@ def read_int(value: Any) -> int:
 
 def read_float(value: Any) -> float:
     if isinstance(value, str):
-        return float(value)
+        # An int stays one, so that a file is written back as it was read.
+        return int(value) if len(value) < 16 and value.lstrip("-").isdecimal() else float(value)
     if isinstance(value, (bool, int, float, np.generic)):
         return value if isinstance(value, float) else value.item() if isinstance(value, np.generic) else value
     raise TypeError

@@ -152,7 +152,9 @@ class Elementwise(Operator):
 
     def infer_dtype(self, in_dtypes, attrs, out_dtypes=None):
         """See `Operator.infer_dtype`."""
-        known = [d for d in (out_dtypes or ()) if d is not None] if not self._promotes() else []
+        known = [d for d in (out_dtypes or ()) if d is not None]
+        if self._promotes() and any(d is not None and np.dtype(d).kind == "b" for d in in_dtypes):
+            known = []  # what is computed of bools is int64
         dtype = unify_dtypes(self.name, (*self.inputs, "output"), (*in_dtypes, *known))
         if dtype is not None:
             self._check_kind(dtype)

@@ -1,6 +1,6 @@
 """`mx.sym`: graphs of operators, written down before there is data."""
 
-from . import random
+from . import contrib, random
 from .creation import arange, eye, full, linspace, ones, pow, zeros
 from .op import (
     Activation,

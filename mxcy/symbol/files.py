@@ -23,10 +23,16 @@ from .layout import write_graph
 __all__ = ["dumps", "from_text", "loads", "read", "save"]
 
 VERSION = 10901  # of the MXNet whose format this is
+DEPTH = 32  # of graphs inside graphs
 
 
 def dumps(graph: Graph) -> str:
     """Return the text of a graph."""
+    return write_graph(**_parts(graph), version=VERSION)
+
+
+def _parts(graph: Graph) -> dict[str, list]:
+    """What the text of a graph holds."""
     numbers = {node: number for number, node in enumerate(graph.nodes)}
     versions: dict[Node, int] = {}  # how often a state has been written so far
     nodes, row_ptr = [], [0]
@@ -38,11 +44,14 @@ def dumps(graph: Graph) -> str:
         if node.op is not None:
             attrs.update(node.op.format_attrs(node.attrs))
         name = node.op.name if node.op else "null"
-        nodes.append({"op": name, "name": node.name, "attrs": attrs, "inputs": inputs})
-        row_ptr.append(row_ptr[-1] + node.num_outputs)
+        bodies = [_parts(body.graph) for body in node.attrs.get("bodies", ())]
+        fields = {"op": name, "name": node.name, "attrs": attrs, "inputs": inputs, "subgraphs": bodies}
+        nodes.append(fields)
+        # MXNet counts hidden outputs, and has none of control flow.
+        row_ptr.append(row_ptr[-1] + (node.num_visible if bodies else node.num_outputs))
     arguments = [numbers[node] for node in graph.variables]
     heads = [(numbers[head.node], head.index, 0) for head in graph.heads]
-    return write_graph(nodes, arguments, row_ptr, heads, VERSION)
+    return {"nodes": nodes, "arg_nodes": arguments, "node_row_ptr": row_ptr, "heads": heads}
 
 
 def save(graph: Graph, path: str) -> None:
@@ -90,20 +99,23 @@ class _Reader:
         self.source = source
 
     def graph(self, text: str) -> Graph:
-        document = self.parse(text)
+        return self.parts(self.parse(text), "")
+
+    def parts(self, document: Any, within: str, depth: int = 0) -> Graph:
+        """The graph of an object; `within` is the place of a subgraph, with a dot."""
         if not isinstance(document, dict) or not {"nodes", "arg_nodes", "heads"} <= set(document):
-            self.fail("", "an object with nodes, arg_nodes and heads", document)
+            self.fail(within[:-1], "an object with nodes, arg_nodes and heads", document)
         nodes: list[Node] = []
-        for number, fields in enumerate(self.items(document["nodes"], "nodes")):
-            nodes.append(self.node(fields, f"nodes[{number}]", nodes))
-        for number, listed in enumerate(self.items(document["arg_nodes"], "arg_nodes")):
-            place = f"arg_nodes[{number}]"
+        for number, fields in enumerate(self.items(document["nodes"], f"{within}nodes")):
+            nodes.append(self.node(fields, f"{within}nodes[{number}]", nodes, depth))
+        for number, listed in enumerate(self.items(document["arg_nodes"], f"{within}arg_nodes")):
+            place = f"{within}arg_nodes[{number}]"
             if nodes[self.integer(listed, place, len(nodes))].op is not None:
                 self.fail(place, "the number of a variable", listed)
-        heads = self.items(document["heads"], "heads")
+        heads = self.items(document["heads"], f"{within}heads")
         if not heads:
-            self.fail("heads", "at least one", heads)
-        return Graph([self.entry(head, f"heads[{i}]", nodes) for i, head in enumerate(heads)])
+            self.fail(f"{within}heads", "at least one", heads)
+        return Graph([self.entry(head, f"{within}heads[{i}]", nodes) for i, head in enumerate(heads)])
 
     def parse(self, text: str) -> Any:
         if not isinstance(text, str):
@@ -119,26 +131,35 @@ class _Reader:
         except ValueError as error:
             self.fail("", "JSON", f"text that is not ({error})")
 
-    def node(self, fields: Any, place: str, before: list[Node]) -> Node:
+    def subgraphs(self, given: Any, place: str, depth: int) -> list[Graph]:
+        """The graphs that a node runs."""
+        if given and depth == DEPTH:
+            self.fail(place, f"graphs inside each other at most {DEPTH} deep", "more")
+        listed = enumerate(self.items(given, place))
+        return [self.parts(graph, f"{place}[{number}].", depth + 1) for number, graph in listed]
+
+    def node(self, fields: Any, place: str, before: list[Node], depth: int) -> Node:
         if not isinstance(fields, dict):
             self.fail(place, "an object", fields)
         kind = self.string(fields.get("op"), f"{place}.op")
         name = self.string(fields.get("name"), f"{place}.name")
-        if fields.get("subgraphs"):
-            self.fail(f"{place}.subgraphs", "no subgraphs (control flow is not supported)", name)
+        graphs = self.subgraphs(fields.get("subgraphs", []), f"{place}.subgraphs", depth)
         given = {}
         for key in ("param", "attr", "attrs"):  # the two others are from before MXNet 1.0
             given.update(self.attributes(fields.get(key, {}), f"{place}.{key}"))
         sources = self.items(fields.get("inputs", []), f"{place}.inputs")
         inputs = [self.entry(pair, f"{place}.inputs[{i}]", before) for i, pair in enumerate(sources)]
         if kind == "null":
+            if graphs:
+                self.fail(f"{place}.subgraphs", f"none, as '{name}' is a variable", f"{len(graphs)} graphs")
             if inputs:
                 self.fail(f"{place}.inputs", f"none, as '{name}' is a variable", f"{len(inputs)} inputs")
             labels = {f"__{key}__" if key in HIDDEN_KEYS else key: value for key, value in given.items()}
             return Node(None, name, None, (), labels)
-        return self.operation_node(kind, name, given, inputs, place)
+        return self.operation_node(kind, name, given, inputs, graphs, place)
 
-    def operation_node(self, kind: str, name: str, given: dict, inputs: list[Entry], place: str) -> Node:
+    def operation_node(self, kind: str, name: str, given: dict, inputs: list[Entry], graphs: list[Graph],
+                       place: str) -> Node:  # fmt: skip
         op = ops.lookup(kind)
         if op is None:
             near = closest(kind, [*ops.REGISTRY, *ops.ALIASES])
@@ -157,6 +178,10 @@ class _Reader:
                 own[key] = value
         try:
             attrs = op.parse_attrs(own)
+            if hasattr(op, "with_bodies"):
+                attrs = op.with_bodies(attrs, graphs)
+            elif graphs:
+                self.fail(f"{place}.subgraphs", f"none, as {kind} runs no graphs", f"{len(graphs)} graphs")
             wanted = op.input_names(attrs)
             states = op.aux_names(attrs)
         except MXNetError as error:

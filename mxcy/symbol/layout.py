@@ -18,24 +18,39 @@ def write_graph(
     heads: Sequence[tuple[int, int, int]],
     version: int,
 ) -> str:
-    """Return the text of a graph; a node has op, name, attrs (strings) and inputs (triples)."""
-    fields = [
-        ("nodes", _lines([_node(node) for node in nodes], "[]", 2)),
-        ("arg_nodes", _list(list(map(str, arg_nodes)), 2)),
-        ("node_row_ptr", _list(list(map(str, node_row_ptr)), 2)),
-        ("heads", _list(list(map(_triple, heads)), 2)),
-        ("attrs", f'{{"mxnet_version": ["int", {version}]}}'),
-    ]
+    """Return the text of a graph.
+
+    A node has op, name, attrs (strings), inputs (triples) and subgraphs, each as `parts` of a graph.
+    """
+    graph = {"nodes": nodes, "arg_nodes": arg_nodes, "node_row_ptr": node_row_ptr, "heads": heads}
+    fields = [*_graph(graph, 2), ("attrs", f'{{"mxnet_version": ["int", {version}]}}')]
     return _lines([f"{_text(name)}: {value}" for name, value in fields], "{}", 0)
 
 
-def _node(node: dict) -> str:
+def _graph(graph: dict, indent: int) -> list[tuple[str, str]]:
+    """The fields of a graph, which stand `indent` columns in."""
+    return [
+        ("nodes", _lines([_node(node, indent + 2) for node in graph["nodes"]], "[]", indent)),
+        ("arg_nodes", _list(list(map(str, graph["arg_nodes"])), indent)),
+        ("node_row_ptr", _list(list(map(str, graph["node_row_ptr"])), indent)),
+        ("heads", _list(list(map(_triple, graph["heads"])), indent)),
+    ]
+
+
+def _node(node: dict, indent: int) -> str:
     fields = [("op", _text(node["op"])), ("name", _text(node["name"]))]
     if node["attrs"]:
         pairs = [f"{_text(key)}: {_text(value)}" for key, value in sorted(node["attrs"].items())]
-        fields.append(("attrs", f"{{{pairs[0]}}}" if len(pairs) == 1 else _lines(pairs, "{}", 6)))
-    fields.append(("inputs", _list(list(map(_triple, node["inputs"])), 6)))
-    return _lines([f"{_text(name)}: {value}" for name, value in fields], "{}", 4)
+        fields.append(("attrs", f"{{{pairs[0]}}}" if len(pairs) == 1 else _lines(pairs, "{}", indent + 2)))
+    fields.append(("inputs", _list(list(map(_triple, node["inputs"])), indent + 2)))
+    if node["subgraphs"]:
+        texts = [_subgraph(graph, indent + 4) for graph in node["subgraphs"]]
+        fields.append(("subgraphs", _lines(texts, "[]", indent + 2)))
+    return _lines([f"{_text(name)}: {value}" for name, value in fields], "{}", indent)
+
+
+def _subgraph(graph: dict, indent: int) -> str:
+    return _lines([f"{_text(name)}: {value}" for name, value in _graph(graph, indent + 2)], "{}", indent)
 
 
 def _triple(numbers: Sequence[int]) -> str:

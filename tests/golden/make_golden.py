@@ -813,6 +813,33 @@ def sym_files():
     return cases
 
 
+# ---------------------------------------------------------------- control flow
+
+def control_flow_files():
+    """Graphs of control_flow_programs.py: text, names, values, gradients of the sum of all outputs."""
+    from control_flow_programs import PROGRAMS
+    found = {}
+    for name, (program, values) in PROGRAMS.items():
+        with mx.name.NameManager():
+            mx.AttrScope._subgraph_names.clear()
+            net = mx.sym.Group(program(mx))
+        arrays = {key: nd.array(value) for key, value in values.items()}
+        grads = {key: nd.zeros(value.shape) for key, value in arrays.items()}
+        trains = not name.startswith('cond')   # MXNet's bound _cond has no backward
+        executor = net.bind(mx.cpu(), arrays, grads if trains else None, 'write' if trains else 'null')
+        outputs = executor.forward(is_train=trains)
+        found[name] = {
+            'json': net.tojson(),
+            'arguments': net.list_arguments(),
+            'outputs': net.list_outputs(),
+            'values': [out.asnumpy().tolist() for out in outputs],
+        }
+        if trains:
+            executor.backward([nd.ones_like(out) for out in outputs])
+            found[name]['gradients'] = {key: grad.asnumpy().tolist() for key, grad in grads.items()}
+    dump('control_flow.json', found)
+
+
 def main():
     np.random.seed(0)
     mx.random.seed(0)
@@ -823,6 +850,7 @@ def main():
     dtype_files()
     reshape_files()
     sym_files()
+    control_flow_files()
     nd.waitall()
     total = 0
     for f in sorted(os.listdir(OUT)):
