@@ -6,7 +6,6 @@ from ..ops import (
     isinf,
     isnan,
 )
-from .control_flow import cond, foreach, while_loop
 from ._updates import (
     adamw_update,
     mp_adamw_update,
@@ -15,6 +14,7 @@ from ._updates import (
     multi_mp_adamw_update,
     multi_mp_lamb_update,
 )
+from .control_flow import cond, foreach, while_loop
 
 __all__ = [
     "arange_like",
