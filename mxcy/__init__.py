@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         metric,
         model,
         module,
+        monitor,
         name,
         ndarray,
         optimizer,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     )
     from . import initializer as init
     from . import module as mod
+    from . import monitor as mon
     from . import ndarray as nd
     from . import random as rnd
     from . import symbol as sym
@@ -65,6 +67,8 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "lr_scheduler": ("lr_scheduler", None),
     "metric": ("metric", None),
     "mod": ("module", None),
+    "mon": ("monitor", None),
+    "monitor": ("monitor", None),
     "model": ("model", None),
     "module": ("module", None),
     "name": ("name", None),

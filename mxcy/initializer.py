@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -17,18 +18,23 @@ from typing import Any
 import numpy as np
 
 from . import random
-from .errors import ArgumentError, ArgumentTypeError, ShapeError, message, problem
-from .ndarray import NDArray
+from .errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, ShapeError, message, problem
+from .ndarray import NDArray, load
 from .registry import get_alias_func, get_create_func, get_register_func
 
 __all__ = [
     "Bilinear",
     "Constant",
+    "FusedRNN",
     "InitDesc",
     "Initializer",
+    "LSTMBias",
+    "Load",
     "MSRAPrelu",
+    "Mixed",
     "Normal",
     "One",
+    "Orthogonal",
     "Uniform",
     "Xavier",
     "Zero",
@@ -338,3 +344,148 @@ class Bilinear(Initializer):
 
     def _init_weight(self, name: str, arr: NDArray) -> None:
         self._init_bilinear(name, arr)
+
+
+@register
+class Orthogonal(Initializer):
+    """Weights whose rows (or columns, if they are fewer) are orthogonal, of length `scale`.
+
+    They are those of a random matrix, of `rand_type` "uniform" or "normal".
+    """
+
+    def __init__(self, scale: float = 1.414, rand_type: str = "uniform"):
+        super().__init__(scale=scale, rand_type=rand_type)
+        self.scale = scale
+        self.rand_type = rand_type
+
+    def _init_weight(self, name: str, arr: NDArray) -> None:
+        shape = arr.shape[0], math.prod(arr.shape[1:])
+        if self.rand_type == "uniform":
+            drawn = random.uniform(-1.0, 1.0, shape=shape)
+        elif self.rand_type == "normal":
+            drawn = random.normal(0.0, 1.0, shape=shape)
+        else:
+            expected = "'uniform' or 'normal'"
+            raise ArgumentError(message("Orthogonal", "rand_type", expected, repr(self.rand_type)))
+        left, _, right = np.linalg.svd(drawn.asnumpy(), full_matrices=False)
+        basis = left if left.shape == shape else right
+        arr[:] = (self.scale * basis).reshape(arr.shape)
+
+
+@register
+class LSTMBias(Initializer):
+    """Biases of an LSTM: 0, except `forget_bias` for the forget gate, the second quarter."""
+
+    def __init__(self, forget_bias: float = 1.0):
+        super().__init__(forget_bias=forget_bias)
+        self.forget_bias = forget_bias
+
+    def _init_weight(self, name: str, arr: NDArray) -> None:
+        arr[:] = 0
+        hidden = arr.shape[0] // 4
+        arr[hidden : 2 * hidden] = self.forget_bias
+
+
+GATES = {"rnn_relu": ("",), "rnn_tanh": ("",), "lstm": ("_i", "_f", "_c", "_o"), "gru": ("_r", "_z", "_o")}
+
+
+def rnn_layout(size: int, hidden: int, layers: int, mode: str, bidirectional: bool) -> list[tuple]:
+    """(name, shape) of the parts of the one parameter of a fused recurrent network, in order."""
+    gates, ways = len(GATES[mode]), ("l", "r") if bidirectional else ("l",)
+    # size = ways hidden gates (inputs + hidden + 2) + (layers - 1) ways hidden gates ((ways + 1) hidden + 2)
+    upper = (layers - 1) * ((len(ways) + 1) * hidden + 2)
+    inputs = size // (len(ways) * hidden * gates) - upper - hidden - 2
+    cells = [(layer, way) for layer in range(layers) for way in ways]
+    found: list[tuple] = []
+    for layer, way in cells:
+        width = inputs if layer == 0 else len(ways) * hidden
+        for kind, columns in (("i2h", width), ("h2h", hidden)):
+            found += [(f"{way}{layer}_{kind}{gate}_weight", (hidden, columns)) for gate in GATES[mode]]
+    for layer, way in cells:
+        for kind in ("i2h", "h2h"):
+            found += [(f"{way}{layer}_{kind}{gate}_bias", (hidden,)) for gate in GATES[mode]]
+    if sum(math.prod(shape) for _, shape in found) != size:
+        expected = "the number of parameters of such a network"
+        raise ShapeError(message("FusedRNN", "parameters", expected, size))
+    return found
+
+
+@register
+class FusedRNN(Initializer):
+    """The one parameter of a fused recurrent network, part by part.
+
+    Parameters
+    ----------
+    init : initializer of the parts, or its description; None: that of all arrays.
+    num_hidden, num_layers, mode, bidirectional : those of the network.
+    forget_bias : bias of the forget gates of an LSTM.
+    """
+
+    def __init__(self, init: Any, num_hidden: int, num_layers: int, mode: str, bidirectional: bool = False,
+                 forget_bias: float = 1.0):  # fmt: skip
+        init = create(init) if isinstance(init, str) else init
+        super().__init__(init=None if init is None else init.dumps(), num_hidden=num_hidden,
+                         num_layers=num_layers, mode=mode, bidirectional=bidirectional,
+                         forget_bias=forget_bias)  # fmt: skip
+        self._init = init
+        self._network = (num_hidden, num_layers, mode, bidirectional)
+        self._forget_bias = forget_bias
+
+    def _init_weight(self, desc: Any, arr: NDArray) -> None:
+        start = 0
+        for name, shape in rnn_layout(arr.size, *self._network):
+            size = math.prod(shape)
+            part = arr[start : start + size].reshape(shape)
+            if name.endswith("_f_bias"):
+                part[:] = self._forget_bias
+            else:
+                (self._init or desc.global_init)(InitDesc(name, global_init=desc.global_init), part)
+            start += size
+
+
+class Load:
+    """Arrays from a file or a dict by their names; others by `default_init`.
+
+    Prefixes `arg:` and `aux:` of the names are cut off.
+    """
+
+    def __init__(self, param: Any, default_init: Any = None, verbose: bool = False):
+        found = load(param) if isinstance(param, str) else param
+        if not isinstance(found, dict):
+            raise AssertedArgumentError(message("Load", "param", "a dict of arrays", type(found).__name__))
+        self.param = {name.removeprefix("arg:").removeprefix("aux:"): x for name, x in found.items()}
+        self.default_init = default_init
+        self.verbose = verbose
+
+    def __call__(self, name: str, arr: NDArray) -> None:
+        """Fill an array."""
+        if name not in self.param:
+            if self.default_init is None:
+                text = f"cannot initialize {name}: it is not among the loaded parameters"
+                raise AssertedArgumentError(problem("Load", None, text, "pass default_init"))
+            self.default_init(name, arr)
+        elif arr.shape != self.param[name].shape:
+            raise AssertedArgumentError(message("Load", name, f"shape {arr.shape}", self.param[name].shape))
+        else:
+            arr[:] = self.param[name]
+        if self.verbose:
+            logging.info("Initialized %s by %s", name, "loading" if name in self.param else "default")
+
+
+class Mixed:
+    """The first of several initializers whose pattern matches the start of the name of an array."""
+
+    def __init__(self, patterns: Any, initializers: Any):
+        if len(patterns) != len(initializers):
+            expected = f"{len(patterns)}, one for each pattern"
+            raise AssertedArgumentError(message("Mixed", "initializers", expected, len(initializers)))
+        self.map = [(re.compile(p), init) for p, init in zip(patterns, initializers, strict=True)]
+
+    def __call__(self, name: str, arr: NDArray) -> None:
+        """Fill an array."""
+        for pattern, init in self.map:
+            if pattern.match(name):
+                init(name, arr)
+                return
+        text = f"parameter name {str(name)!r} did not match any pattern"
+        raise ArgumentError(problem("Mixed", None, text, "add a '.*' pattern at the end"))

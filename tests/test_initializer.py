@@ -194,3 +194,66 @@ def test_descriptor_is_a_name_with_attributes():
     assert (desc, desc.attrs, desc.global_init) == ("a", {"x": "1"}, one)
     assert init.InitDesc("b").attrs == {}
     assert json.dumps(desc) == '"a"'
+
+
+# -- the rest of MXNet's --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rand_type", ["uniform", "normal"])
+@pytest.mark.parametrize("shape", [(3, 5), (5, 3), (4, 2, 2)])
+def test_orthogonal_rows_or_columns(rand_type, shape):
+    array = nd.zeros(shape)
+    init.Orthogonal(2.0, rand_type)(init.InitDesc("a_weight"), array)
+    matrix = array.asnumpy().reshape(shape[0], -1)
+    product = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
+
+    np.testing.assert_allclose(product, 4 * np.eye(len(product)), atol=1e-5)
+
+
+def test_forget_gates_of_an_lstm():
+    array = nd.ones(8)
+    init.create("lstmbias", forget_bias=0.5)._init_weight("lstm_i2h_bias", array)
+
+    assert array.asnumpy().tolist() == [0, 0, 0.5, 0.5, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_fused_parameters_are_initialized_part_by_part(bidirectional):
+    ways, inputs, hidden = 1 + bidirectional, 3, 2
+    size = ways * 4 * hidden * (inputs + hidden + 2) + ways * 4 * hidden * (ways * hidden + hidden + 2)
+    array = nd.zeros(size)
+    fused = init.FusedRNN(init.One(), hidden, 2, "lstm", bidirectional, forget_bias=3.0)
+    assert init.create(fused.dumps()) == fused
+    desc = init.InitDesc("lstm_parameters", {"__init__": fused.dumps()})
+    init.Uniform()(desc, array)
+    values = array.asnumpy()
+
+    biases = 2 * ways * 2 * 4 * hidden
+    assert (values[:-biases] == 1).all()
+    assert (values[-biases:].reshape(-1, 4, hidden) == [[[0], [3], [0], [0]]]).all()
+    with pytest.raises(ValueError, match="number of parameters"):
+        fused._init_weight(desc, nd.zeros(size + 1))
+
+
+def test_load_and_mixed_choose_by_name(tmp_path):
+    nd.save(str(tmp_path / "x.params"), {"arg:a_weight": nd.ones(2), "b": nd.ones(3)})
+    load = init.Load(str(tmp_path / "x.params"), init.Zero())
+    a, c = nd.zeros(2), nd.ones(2)
+    load("a_weight", a)
+    load(init.InitDesc("c_weight"), c)
+
+    assert a.asnumpy().tolist() == [1, 1]
+    assert c.asnumpy().tolist() == [0, 0]
+    with pytest.raises(AssertionError, match="expected shape"):
+        load("b", a)
+    with pytest.raises(AssertionError, match="not among"):
+        init.Load({})("b", a)
+
+    mixed = init.Mixed(["a_.*", ".*"], [init.Constant(3), init.One()])
+    mixed(init.InitDesc("a_weight"), a)
+    mixed(init.InitDesc("weight"), c)
+
+    assert a.asnumpy().tolist() == [3, 3]
+    assert c.asnumpy().tolist() == [1, 1]
+    with pytest.raises(ValueError, match="did not match"):
+        init.Mixed(["x"], [init.One()])("y", a)

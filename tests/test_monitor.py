@@ -1,0 +1,66 @@
+"""`Monitor`: what it shows of executors, and when."""
+
+import logging
+
+import numpy as np
+import pytest
+
+import mxcy as mx
+from mxcy import nd
+
+
+def bound():
+    net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=2, name="fc", no_bias=True)
+    net = mx.sym.Activation(net, act_type="relu", name="act")
+    exe = net.simple_bind(mx.cpu(), data=(1, 2))
+    exe.arg_dict["data"][:] = [[3.0, 4.0]]
+    exe.arg_dict["fc_weight"][:] = 1
+    return exe
+
+
+def test_monitor_shows_outputs_and_parameters_every_other_batch(caplog):
+    monitor = mx.mon.Monitor(2, sort=True)
+    exe = bound()
+    monitor.install(exe)
+    seen = []
+    for _ in range(3):
+        monitor.tic()
+        exe.forward()
+        seen.append(monitor.toc())
+
+    assert [name for _, name, _ in seen[0]] == ["act_output", "data", "fc_output", "fc_weight"]
+    assert seen[1] == []
+    assert [step for step, _, _ in seen[2]] == [3] * 4
+    values = {name: float(text) for _, name, text in seen[0]}
+    assert values["data"] == pytest.approx(5 / np.sqrt(2))
+    assert values["fc_output"] == pytest.approx(7)
+
+    caplog.set_level(logging.INFO)
+    monitor.tic()
+    monitor.tic()
+    exe.forward()
+    monitor.toc_print()
+
+    assert "fc_weight" in caplog.text
+
+
+def test_monitor_takes_a_pattern_and_a_statistic():
+    monitor = mx.monitor.Monitor(1, lambda x: [nd.max(x), x], pattern="fc.*")
+    exe = bound()
+    monitor.install(exe)
+    monitor.tic()
+    exe.forward()
+
+    assert {name: text for _, name, text in monitor.toc()} == {
+        "fc_output": "7.0\t[[7. 7.]]\t",
+        "fc_weight": "1.0\t[[1. 1.]\n [1. 1.]]\t",
+    }
+
+
+def test_a_statistic_must_be_arrays():
+    monitor = mx.mon.Monitor(1, lambda x: [3])
+    exe = bound()
+    monitor.install(exe)
+    monitor.tic()
+    with pytest.raises(AssertionError, match="stat_func"):
+        monitor.toc()
