@@ -25,6 +25,10 @@ SOURCES = {
     ],
     "mxcy._cast": ["mxcy/native/cast.cpp"],
     "mxcy._loops": ["mxcy/native/loops.cpp", "mxcy/native/products.cpp"],
+    "mxcy.kernels.cpu.convolution": [
+        "mxcy/kernels/cpu/convolution.cpp",
+        "mxcy/kernels/cpu/convolution_weight.cpp",
+    ],
     "mxcy.kernels.cpu.copying": ["mxcy/kernels/cpu/copying.cpp"],
     "mxcy.kernels.cpu.indexing": ["mxcy/kernels/cpu/indexing.cpp", "mxcy/kernels/cpu/scatter_add.cpp"],
     "mxcy.kernels.cpu.random": ["mxcy/kernels/cpu/random.cpp"],
@@ -50,6 +54,8 @@ MULTI_ISA = {
     "mxcy/native/cast.cpp": X86_ISAS,
     "mxcy/native/loops.cpp": X86_ISAS,
     "mxcy/native/products.cpp": X86_ISAS,
+    "mxcy/kernels/cpu/convolution.cpp": X86_ISAS,
+    "mxcy/kernels/cpu/convolution_weight.cpp": X86_ISAS,
     "mxcy/kernels/cpu/random.cpp": X86_ISAS,
     "mxcy/kernels/cpu/softmax.cpp": X86_ISAS,
 }

@@ -111,9 +111,11 @@ class Table:
         return medians
 
 
-def arguments(description: str | None) -> argparse.Namespace:
-    """Parse `--json FILE` and, for peers, `--peer NAME`."""
+def arguments(description: str | None, *names: str) -> argparse.Namespace:
+    """Parse `--json FILE`, options of these names with a text each and, for peers, `--peer NAME`."""
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
+    for name in names:
+        parser.add_argument(f"--{name}")
     parser.add_argument("--json", type=Path, help="write the medians to this file")
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -159,9 +159,7 @@ def convolve(x, w, stride, dilate, pad, groups):
 
 def transposed(g, w, spatial, stride, dilate, pad, groups):
     """The gradient of `convolve` with respect to x, of these spatial extents: a sum of shifted products."""
-    padded = np.zeros(
-        (len(g), w.shape[1] * groups, *(n + 2 * p for n, p in zip(spatial, pad, strict=True)))
-    )
+    padded = np.zeros((len(g), w.shape[1] * groups, *(n + 2 * p for n, p in zip(spatial, pad, strict=True))))
     heads = g.reshape(len(g), groups, len(w) // groups, *g.shape[2:])
     filters = w.reshape(groups, len(w) // groups, *w.shape[1:])
     for position in np.ndindex(*w.shape[2:]):

@@ -36,7 +36,6 @@ Layout = Literal[None, "NCW", "NCHW", "NCDHW", "NWC", "NHWC", "NDHWC"]
 Tuning = Literal[None, "off", "limited_workspace", "fastest"]
 
 
-
 # --- references ----------------------------------------------------------------------------------------
 def first(x, window):
     return np.moveaxis(x, -1, 1) if window.channels_last else x
@@ -174,9 +173,7 @@ class Convolution:
     layout: Layout = None
 
     def check(self):
-        self.window = window_of(
-            "Convolution", self.kernel, self.stride, self.dilate, self.pad, self.layout
-        )
+        self.window = window_of("Convolution", self.kernel, self.stride, self.dilate, self.pad, self.layout)
         check_counts("Convolution", self.num_filter, self.num_group)
 
     def inputs(self):
@@ -440,9 +437,7 @@ class Deconvolution:
     layout: Layout = None
 
     def check(self):
-        self.window = window_of(
-            "Deconvolution", self.kernel, self.stride, self.dilate, self.pad, self.layout
-        )
+        self.window = window_of("Deconvolution", self.kernel, self.stride, self.dilate, self.pad, self.layout)
         check_counts("Deconvolution", self.num_filter, self.num_group)
         self.extra = self.adj or (0,) * len(self.kernel)
         pairs = zip(self.extra, self.window.stride, strict=False)

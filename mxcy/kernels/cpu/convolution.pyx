@@ -1,0 +1,167 @@
+"""Convolution of 1 to 3 spatial axes and its gradients.
+
+float16 and bfloat16 are stored as such and computed in float32. Arrays are computed with channels first;
+others are transposed on the way in and out.
+"""
+
+from libc.stdint cimport int64_t, uint8_t
+
+from ..._array cimport Array, new_like, new_view
+from ..._engine cimport Kernel
+from ..._launch cimport checked_out, contiguous, converted, launch, operand
+
+import os
+
+from ...errors import ArgumentError, message
+from .copying import copy
+
+__all__ = ["convolution", "convolution_data_grad", "convolution_weight_grad"]
+
+
+cdef extern from "dtype.hpp" namespace "mxcy" nogil:
+    const uint8_t FLOAT32, FLOAT64
+
+cdef extern from "mxcy/kernels/cpu/convolution.hpp" namespace "mxcy" nogil:
+    cdef cppclass ConvolutionParams:
+        int64_t images, groups, channels, filters
+        # named "in" and "out" in C++
+        int64_t inside "in"[3]
+        int64_t outside "out"[3]
+        int64_t kernel[3]
+        int64_t stride[3]
+        int64_t dilate[3]
+        int64_t pad[3]
+        bint relu
+        int way
+    Kernel convolution_kernel_of_cpu()
+    Kernel convolution_data_gradient_kernel_of_cpu()
+    Kernel convolution_weight_gradient_kernel_of_cpu()
+
+cdef Kernel forward_kernel = convolution_kernel_of_cpu()
+cdef Kernel data_kernel = convolution_data_gradient_kernel_of_cpu()
+cdef Kernel weight_kernel = convolution_weight_gradient_kernel_of_cpu()
+
+WAYS = {"auto": 0, "direct": 1, "winograd": 2}
+
+
+cdef int way_of_environment() except -1:
+    wanted = os.environ.get("MXCY_CONV", "auto")
+    if wanted not in WAYS:
+        raise ArgumentError(message("MXCY_CONV", None, "auto, direct or winograd", repr(wanted)))
+    return WAYS[wanted]
+
+cdef int default_way = way_of_environment()
+
+
+cdef float fill(ConvolutionParams* params, shape, weight, output, stride, dilate, pad, int64_t groups, way,
+                bint relu) except -1:
+    """Set the parameters from shapes with channels first; return the estimated time in nanoseconds."""
+    cdef int count = len(stride), d, to
+    cdef double products = 1
+    params.images, params.groups = shape[0], groups
+    params.channels, params.filters = weight[1], weight[0] // groups
+    params.relu, params.way = relu, default_way if way is None else WAYS[way]
+    for d in range(3):
+        params.inside[d] = params.outside[d] = params.kernel[d] = params.stride[d] = params.dilate[d] = 1
+        params.pad[d] = 0
+    for d in range(count):
+        to = 3 - count + d
+        params.inside[to], params.outside[to], params.kernel[to] = shape[2 + d], output[2 + d], weight[2 + d]
+        params.stride[to], params.dilate[to], params.pad[to] = stride[d], dilate[d], pad[d]
+        products *= output[2 + d] * weight[2 + d]
+    return 1000 + 0.02 * products * shape[0] * weight[0] * weight[1]
+
+
+cdef Array arranged(str name, object x, uint8_t dtype, bint channels_last):
+    """x with channels first, in C order and of this dtype; a copy where it is not."""
+    cdef Array found = operand("convolution", name, x)
+    if channels_last:
+        found = found._transpose_view((0, found.ndim_ - 1, *range(1, found.ndim_ - 1)))
+    return contiguous(converted(found, dtype))
+
+
+cdef list bias_of(object bias, uint8_t dtype):
+    return [] if bias is None else [contiguous(converted(operand("convolution", "bias", bias), dtype))]
+
+
+cdef tuple channels_first(shape, bint channels_last):
+    return (shape[0], shape[len(shape) - 1], *shape[1:len(shape) - 1]) if channels_last else tuple(shape)
+
+
+cdef object run(Kernel kernel, const char* name, Array like, tuple shape, list inputs,
+                ConvolutionParams* params, float cost, uint8_t dtype, bint channels_last, object out):
+    """Launch a kernel whose result has this shape with channels first; return it as the caller wants it."""
+    cdef int64_t extents[8]
+    cdef int64_t wanted[8]
+    cdef int d, n = len(shape)
+    cdef Array target, given
+    for d in range(n):
+        extents[d] = shape[d]
+    for d in range(n):
+        wanted[d] = extents[d] if not channels_last or d == 0 else extents[1 if d == n - 1 else d + 1]
+    given = None if out is None else checked_out("convolution", out, n, wanted, like.dtype_code)
+    if given is not None and given.c_contiguous and given.dtype_code == dtype and not channels_last:
+        target = given
+    else:
+        target = new_like(like, n, extents, dtype)
+    launch(kernel, name, [target], inputs, params, sizeof(params[0]), cost)
+    if target is given:
+        return given
+    view = target._transpose_view((0, *range(2, n), 1)) if channels_last else target
+    if given is not None:
+        return copy(view, given)
+    return copy(view, new_like(like, n, wanted, like.dtype_code)) if (
+        channels_last or dtype != like.dtype_code) else target
+
+
+cdef uint8_t computing(Array x):
+    return FLOAT64 if x.dtype_code == FLOAT64 else FLOAT32
+
+
+def convolution(x, weight, bias, stride, dilate, pad, groups, channels_last=False, out=None, way=None,
+                relu=False):
+    """Return the convolution of x (n, c, *spatial) with weight (m, c / groups, *kernel), plus bias (m,).
+
+    With `channels_last` x is (n, *spatial, c), weight (m, *kernel, c / groups) and the result
+    (n, *output, m). `way` is "auto", "direct" or "winograd", None what MXCY_CONV says. With `relu`,
+    negative results are zero.
+    """
+    cdef ConvolutionParams params
+    cdef uint8_t dtype = computing(x)
+    cdef Array data = arranged("x", x, dtype, channels_last)
+    cdef Array filters = arranged("weight", weight, dtype, channels_last)
+    spatial = [
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, d, p in zip(data.shape[2:], filters.shape[2:], stride, dilate, pad)
+    ]
+    shape = (data.shape[0], filters.shape[0], *spatial)
+    cost = fill(&params, data.shape, filters.shape, shape, stride, dilate, pad, groups, way, relu)
+    return run(forward_kernel, "convolution", x, shape, [data, filters, *bias_of(bias, dtype)], &params, cost,
+               dtype, channels_last, out)
+
+
+def convolution_data_grad(g, weight, shape, bias, stride, dilate, pad, groups, channels_last=False, out=None,
+                          way=None):
+    """Return the gradient of `convolution` with respect to x, which has this shape, from that of its result.
+
+    It is a convolution of its own (a deconvolution), to which `bias` (c,) may be added.
+    """
+    cdef ConvolutionParams params
+    cdef uint8_t dtype = computing(g)
+    cdef Array heads = arranged("g", g, dtype, channels_last)
+    cdef Array filters = arranged("weight", weight, dtype, channels_last)
+    inside = channels_first(shape, channels_last)
+    cost = fill(&params, inside, filters.shape, heads.shape, stride, dilate, pad, groups, way, False)
+    return run(data_kernel, "convolution_data_grad", g, inside, [heads, filters, *bias_of(bias, dtype)],
+               &params, cost, dtype, channels_last, out)
+
+
+def convolution_weight_grad(g, x, shape, stride, dilate, pad, groups, channels_last=False, out=None, way=None):
+    """Return the gradient of `convolution` with respect to weight, which has this shape."""
+    cdef ConvolutionParams params
+    cdef uint8_t dtype = computing(g)
+    cdef Array heads = arranged("g", g, dtype, channels_last), data = arranged("x", x, dtype, channels_last)
+    kernel = channels_first(shape, channels_last)
+    cost = fill(&params, data.shape, kernel, heads.shape, stride, dilate, pad, groups, way, False)
+    return run(weight_kernel, "convolution_weight_grad", g, kernel, [heads, data], &params, cost, dtype,
+               channels_last, out)

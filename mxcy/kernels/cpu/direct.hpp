@@ -1,0 +1,216 @@
+// Convolutions as packed products: the forward pass and the data gradient are the same work, on other taps.
+#pragma once
+#include "columns.hpp"
+
+namespace mxcy {
+namespace MXCY_ISA {
+
+constexpr int64_t PANEL_K = 512;              // rows of a panel of B: with a panel of A it fits the first cache
+constexpr int64_t BLOCK_BYTES = 256 << 10;    // of B that a task packs at a time
+constexpr int64_t FEWEST_TASKS = 16;          // of a product, so that every worker has some
+
+// Output channels as sums over input channels and taps.
+template <class T>
+struct TapProduct {
+  Planes<T> input;
+  std::vector<Tap> taps;
+  int64_t images, groups, channels, rows;  // channels and rows (output channels) of one group
+  int64_t grid[3];                         // of output elements
+  const T* weight;
+  int64_t weight_group, weight_row, weight_channel;
+  T* out;
+  int64_t out_image, out_row;              // elements; a group has `rows` rows
+  int64_t out_origin, out_step[3];
+  const T* bias;
+  bool relu;
+};
+
+// Where a panel of columns is written.
+template <class T>
+class Target {
+ public:
+  explicit Target(const TapProduct<T>& product) : product_(product) {
+    const int64_t* step = product.out_step;
+    const int64_t* grid = product.grid;
+    dense_ = step[2] == 1 && (step[1] == grid[2] || grid[1] == 1) &&
+             (step[0] == grid[1] * grid[2] || grid[0] == 1);
+  }
+
+  void set_columns(int64_t first, int64_t count) {
+    const int64_t pixels = volume(product_.grid);
+    direct_ = dense_ && count == WIDTH<T> && first % pixels + count <= pixels;
+    if (direct_) {
+      offset_ = first / pixels * product_.out_image + product_.out_origin + first % pixels;
+      return;
+    }
+    const int64_t flat[3] = {1, 1, pixels};
+    find_runs(dense_ ? flat : product_.grid, first, count, runs_);
+  }
+
+  // Runs body(c, stride) on memory for `rows` rows from `row` on, loaded before (if asked for) and stored after.
+  template <class Body>
+  MXCY_INLINE void with_tile(int64_t row, int rows, bool loads, const Body& body) const {
+    T* at = product_.out + row * product_.out_row;
+    if (direct_) return body(at + offset_, product_.out_row);
+    T local[TILE_ROWS * WIDTH<T>];
+    if (loads) {
+      each_run(at, rows, [&](T* out, int64_t step, int64_t n, int64_t place) {
+        for (int64_t i = 0; i < n; ++i) local[place + i] = out[i * step];
+      });
+    }
+    body(local, WIDTH<T>);
+    each_run(at, rows, [&](T* out, int64_t step, int64_t n, int64_t place) {
+      if (step == 1) std::memcpy(out, local + place, size_t(n) * sizeof(T));
+      else for (int64_t i = 0; i < n; ++i) out[i * step] = local[place + i];
+    });
+  }
+
+ private:
+  const TapProduct<T>& product_;
+  bool dense_, direct_ = false;
+  int64_t offset_ = 0;
+  std::vector<Run> runs_;
+
+  template <class Body>
+  MXCY_INLINE void each_run(T* at, int rows, const Body& body) const {
+    const int64_t* step = product_.out_step;
+    for (const Run& run : runs_) {
+      T* out = at + run.image * product_.out_image + product_.out_origin + run.at[0] * step[0] +
+               run.at[1] * step[1] + run.at[2] * step[2];
+      for (int i = 0; i < rows; ++i) {
+        body(out + i * product_.out_row, step[2], run.length, i * WIDTH<T> + run.column);
+      }
+    }
+  }
+};
+
+// How a product is cut: channels into blocks of k, columns into blocks, rows into parts.  It depends on
+// shapes only, and no sum is cut, so that results do not depend on the number of threads.
+template <class T>
+struct Cut {
+  int64_t block_channels, k_blocks, panels, block_panels, blocks, row_panels, row_parts;
+
+  explicit Cut(const TapProduct<T>& product) {
+    const int64_t taps = int64_t(product.taps.size());
+    k_blocks = divide_up(product.channels, std::max<int64_t>(PANEL_K / taps, 1));
+    block_channels = divide_up(product.channels, k_blocks);
+    k_blocks = divide_up(product.channels, block_channels);
+    panels = divide_up(product.images * volume(product.grid), WIDTH<T>);
+    const int64_t bytes = block_channels * taps * WIDTH<T> * int64_t(sizeof(T));
+    const int64_t fair = divide_up(panels * product.groups, FEWEST_TASKS);
+    block_panels = std::max<int64_t>(1, std::min({BLOCK_BYTES / bytes, fair, int64_t(32)}));
+    blocks = divide_up(panels, block_panels);
+    row_panels = divide_up(product.rows, TILE_ROWS);
+    row_parts = std::min(row_panels, divide_up(FEWEST_TASKS / 2, blocks * product.groups));
+  }
+};
+
+// Weights of one block of channels as panels of up to TILE_ROWS rows, [tap, channel][row].
+template <class T>
+void pack_rows(const TapProduct<T>& product, const Cut<T>& cut, int64_t group, int64_t k_block, int64_t panel,
+               T* packed) {
+  const int64_t taps = int64_t(product.taps.size());
+  const int64_t begin = k_block * cut.block_channels;
+  const int64_t count = std::min(cut.block_channels, product.channels - begin);
+  const int64_t first = panel * TILE_ROWS, rows = std::min<int64_t>(TILE_ROWS, product.rows - first);
+  T* to = packed + group * product.rows * product.channels * taps + product.rows * taps * begin +
+          first * taps * count;
+  const T* from = product.weight + group * product.weight_group + first * product.weight_row +
+                  begin * product.weight_channel;
+  for (const Tap& tap : product.taps) {
+    for (int64_t c = 0; c < count; ++c) {
+      const T* element = from + c * product.weight_channel + tap.weight;
+      for (int64_t i = 0; i < rows; ++i) *to++ = element[i * product.weight_row];
+    }
+  }
+}
+
+// One task: all k for a block of columns and a part of the rows.
+template <class T>
+void run_block(const TapProduct<T>& product, const Cut<T>& cut, int64_t task, const T* packed, T* b,
+               RowCopier<T>& copier, std::vector<Target<T>>& targets) {
+  const int64_t part = task % cut.row_parts, block = task / cut.row_parts % cut.blocks;
+  const int64_t group = task / cut.row_parts / cut.blocks;
+  const int64_t taps = int64_t(product.taps.size()), columns = product.images * volume(product.grid);
+  const int64_t first_panel = block * cut.block_panels;
+  const int64_t panels = std::min(cut.block_panels, cut.panels - first_panel);
+  const int64_t first_rows = part * cut.row_panels / cut.row_parts;
+  const int64_t last_rows = (part + 1) * cut.row_panels / cut.row_parts;
+  const T* group_packed = packed + group * product.rows * product.channels * taps;
+  for (int64_t k_block = 0; k_block < cut.k_blocks; ++k_block) {
+    const int64_t begin = k_block * cut.block_channels;
+    const int64_t count = std::min(cut.block_channels, product.channels - begin), k = count * taps;
+    const int64_t stride = cut.block_channels * taps * WIDTH<T> + LENGTH<T>;
+    for (int64_t p = 0; p < panels; ++p) {
+      const int64_t first = (first_panel + p) * WIDTH<T>, width = std::min<int64_t>(WIDTH<T>, columns - first);
+      copier.set_columns(first, width, WIDTH<T>);
+      copier.copy(product.taps, group * product.channels * product.input.channel, begin, begin + count,
+                  b + p * stride);
+      if (k_block == 0) targets[p].set_columns(first, width);
+    }
+    for (int64_t row_panel = first_rows; row_panel < last_rows; ++row_panel) {
+      const int64_t row = row_panel * TILE_ROWS;
+      const int rows = int(std::min<int64_t>(TILE_ROWS, product.rows - row));
+      const T* a = group_packed + product.rows * taps * begin + row * k;
+      const Tile<T> kernel = packed_tile<T, TILE_ROWS>(rows);
+      const int64_t channel = group * product.rows + row;
+      Finish<T> finish;
+      finish.add = k_block > 0;
+      finish.bias = product.bias && k_block == 0 ? product.bias + channel : nullptr;
+      finish.relu = product.relu && k_block + 1 == cut.k_blocks;
+      for (int64_t p = 0; p < panels; ++p) {
+        targets[p].with_tile(channel, rows, finish.add,
+                             [&](T* c, int64_t ldc) { kernel(a, b + p * stride, k, c, ldc, finish); });
+      }
+    }
+  }
+}
+
+// Elements that no tap reaches: the bias alone.
+template <class T>
+void run_empty(const TapProduct<T>& product) {
+  for (int64_t image = 0; image < product.images; ++image) {
+    for (int64_t row = 0; row < product.groups * product.rows; ++row) {
+      const T bias = product.bias ? product.bias[row] : T(0), value = product.relu && bias < 0 ? T(0) : bias;
+      T* at = product.out + image * product.out_image + row * product.out_row + product.out_origin;
+      for (int64_t z = 0; z < product.grid[0]; ++z) {
+        for (int64_t y = 0; y < product.grid[1]; ++y) {
+          T* line = at + z * product.out_step[0] + y * product.out_step[1];
+          for (int64_t x = 0; x < product.grid[2]; ++x) line[x * product.out_step[2]] = value;
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+int run_product(KernelContext& context, const TapProduct<T>& product) {
+  if (volume(product.grid) == 0) return 0;
+  if (product.taps.empty() || product.channels == 0) return run_empty(product), 0;
+  const Cut<T> cut(product);
+  const int64_t taps = int64_t(product.taps.size());
+  const Scratch<T> memory(context, product.groups * product.rows * product.channels * taps);
+  T* packed = memory;
+  const int64_t panel_size = cut.block_channels * taps * TILE_ROWS;
+  parallel(context, product.groups * cut.k_blocks * cut.row_panels, 1 + (1 << 14) / panel_size,
+           [&](int64_t begin, int64_t end) {
+             for (int64_t i = begin; i < end; ++i) {
+               pack_rows(product, cut, i / cut.row_panels / cut.k_blocks, i / cut.row_panels % cut.k_blocks,
+                         i % cut.row_panels, packed);
+             }
+             return 0;
+           });
+  const int64_t elements = cut.block_panels * (cut.block_channels * taps * WIDTH<T> + LENGTH<T>);
+  return parallel(context, product.groups * cut.blocks * cut.row_parts, 1, [&](int64_t begin, int64_t end) {
+    T* b = static_cast<T*>(context.runtime->scratch_alloc(size_t(elements) * sizeof(T)));
+    if (!b) return context.failure->fail(FAIL_MEMORY, "convolution: out of memory");
+    RowCopier<T> copier(product.input, product.grid);
+    std::vector<Target<T>> targets(size_t(cut.block_panels), Target<T>(product));
+    for (int64_t task = begin; task < end; ++task) run_block(product, cut, task, packed, b, copier, targets);
+    context.runtime->scratch_free(b, size_t(elements) * sizeof(T));
+    return 0;
+  });
+}
+
+}  // namespace MXCY_ISA
+}  // namespace mxcy

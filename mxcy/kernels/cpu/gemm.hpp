@@ -1,0 +1,103 @@
+// The inner kernel of matrix products, for convolutions and whatever else is made of packed panels.
+//
+// A tile of C has up to ROWS rows and WIDTH columns and stays in registers while k runs.  B is packed in
+// panels of WIDTH columns, [k][WIDTH].  A is read element by element, at strides known to the compiler: packed
+// in panels of rows, [k][rows], or as plain rows of a fixed length.  Included by files that are compiled once
+// for each instruction set.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#define MXCY_INLINE inline __attribute__((always_inline))
+
+namespace mxcy {
+namespace MXCY_ISA {
+
+#if defined(__AVX512F__)
+constexpr int VECTOR_BYTES = 64, TILE_ROWS = 14;  // 28 sums, two vectors of B, and A from memory
+#elif defined(__AVX2__)
+constexpr int VECTOR_BYTES = 32, TILE_ROWS = 6;
+#elif defined(__aarch64__)
+constexpr int VECTOR_BYTES = 16, TILE_ROWS = 12;  // it has 32 registers
+#else
+constexpr int VECTOR_BYTES = 16, TILE_ROWS = 6;
+#endif
+
+template <class T> struct Wide;
+template <> struct Wide<float> { typedef float Type __attribute__((vector_size(VECTOR_BYTES))); };
+template <> struct Wide<double> { typedef double Type __attribute__((vector_size(VECTOR_BYTES))); };
+template <class T> using Vector = typename Wide<T>::Type;
+
+template <class T> constexpr int LENGTH = VECTOR_BYTES / sizeof(T);  // elements of a vector
+template <class T> constexpr int WIDTH = 2 * LENGTH<T>;              // columns of a tile
+
+template <class T>
+MXCY_INLINE Vector<T> load(const T* p) {
+  Vector<T> v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+template <class T>
+MXCY_INLINE void store(T* p, Vector<T> v) { std::memcpy(p, &v, sizeof v); }
+
+// What happens to a tile besides the product.
+template <class T>
+struct Finish {
+  const T* bias = nullptr;  // added to row i
+  bool add = false;         // to what C holds; bias is not read then
+  bool relu = false;
+};
+
+// C (R rows, stride ldc) = [C +] A B over k.  A: element (i, k) at i * ROW_STEP + k * K_STEP.
+template <class T, int R, int ROW_STEP, int K_STEP>
+void tile(const T* a, const T* b, int64_t k, T* c, int64_t ldc, const Finish<T>& finish) {
+  Vector<T> sum[R][2];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i) sum[i][0] = sum[i][1] = Vector<T>{};
+  for (int64_t p = 0; p < k; ++p) {
+    const Vector<T> b0 = load(b), b1 = load(b + LENGTH<T>);
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) {
+      const T x = a[i * ROW_STEP];
+      sum[i][0] += x * b0;
+      sum[i][1] += x * b1;
+    }
+    a += K_STEP;
+    b += WIDTH<T>;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i) {
+    T* row = c + i * ldc;
+    for (int v = 0; v < 2; ++v) {
+      Vector<T> x = sum[i][v];
+      if (finish.add) x += load(row + v * LENGTH<T>);
+      else if (finish.bias) x += finish.bias[i];
+      if (finish.relu) x = x > T(0) ? x : Vector<T>{};
+      store(row + v * LENGTH<T>, x);
+    }
+  }
+}
+
+template <class T>
+using Tile = void (*)(const T*, const T*, int64_t, T*, int64_t, const Finish<T>&);
+
+// The kernel for a number of rows, A packed (K_STEP elements from one k to the next is `rows`).
+template <class T, int R>
+Tile<T> packed_tile(int rows) {
+  if constexpr (R == 0) return nullptr;
+  else return rows == R ? tile<T, R, 1, R> : packed_tile<T, R - 1>(rows);
+}
+
+// The kernel for a number of rows, A as rows of STEP elements.
+template <class T, int R, int STEP>
+Tile<T> plain_tile(int rows) {
+  if constexpr (R == 0) return nullptr;
+  else return rows == R ? tile<T, R, STEP, 1> : plain_tile<T, R - 1, STEP>(rows);
+}
+
+inline int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }
+
+}  // namespace MXCY_ISA
+}  // namespace mxcy

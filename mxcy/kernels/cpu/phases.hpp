@@ -1,0 +1,113 @@
+// The data of a convolution as planes in which neighbouring outputs read neighbouring elements.
+//
+// With a stride of 1 these are the channels themselves.  Otherwise every channel is split into phases, the
+// elements at one remainder of the stride along each axis, with the padding written out.
+#pragma once
+#include "columns.hpp"
+
+namespace mxcy {
+namespace MXCY_ISA {
+
+constexpr int64_t PHASE_BYTES = 64 << 20;  // of images that are split at a time
+
+// Which phases the taps use, and their extent, the same for all.
+struct Phases {
+  std::vector<int64_t> used;  // phase = (z * stride[1] + y) * stride[2] + x
+  std::vector<Tap> taps;
+  int64_t extent[3];
+
+  explicit Phases(const ConvolutionParams& p) {
+    for (int d = 0; d < 3; ++d) extent[d] = p.out[d] + (p.kernel[d] - 1) * p.dilate[d] / p.stride[d];
+    for (int64_t index = 0; index < volume(p.kernel); ++index) {
+      const int64_t at[3] = {index / p.kernel[2] / p.kernel[1], index / p.kernel[2] % p.kernel[1],
+                             index % p.kernel[2]};
+      Tap tap{0, {}, index};
+      int64_t phase = 0;
+      for (int d = 0; d < 3; ++d) {
+        phase = phase * p.stride[d] + at[d] * p.dilate[d] % p.stride[d];
+        tap.at[d] = at[d] * p.dilate[d] / p.stride[d];
+      }
+      auto found = std::find(used.begin(), used.end(), phase);
+      tap.plane = (found - used.begin()) * volume(extent);
+      if (found == used.end()) used.push_back(phase);
+      taps.push_back(tap);
+    }
+  }
+};
+
+// Elements first + i * step of a line of `length`, zeros where there are none.
+template <class T>
+void copy_steps(const T* from, int64_t length, int64_t first, int64_t step, T* to, int64_t count) {
+  int64_t begin = first < 0 ? divide_up(-first, step) : 0;
+  begin = std::min(begin, count);
+  const int64_t end = std::max(begin, std::min(count, first < length ? divide_up(length - first, step) : 0));
+  std::fill(to, to + begin, T(0));
+  for (int64_t i = begin; i < end; ++i) to[i] = from[first + i * step];
+  std::fill(to + end, to + count, T(0));
+}
+
+// One phase of one channel.
+template <class T>
+void copy_phase(const ConvolutionParams& p, const Phases& phases, int64_t phase, const T* from, T* to) {
+  const int64_t at[3] = {phase / p.stride[2] / p.stride[1], phase / p.stride[2] % p.stride[1],
+                         phase % p.stride[2]};
+  for (int64_t z = 0; z < phases.extent[0]; ++z) {
+    const int64_t in_z = z * p.stride[0] + at[0] - p.pad[0];
+    for (int64_t y = 0; y < phases.extent[1]; ++y, to += phases.extent[2]) {
+      const int64_t in_y = y * p.stride[1] + at[1] - p.pad[1];
+      if (in_z < 0 || in_z >= p.in[0] || in_y < 0 || in_y >= p.in[1]) {
+        std::fill(to, to + phases.extent[2], T(0));
+        continue;
+      }
+      copy_steps(from + (in_z * p.in[1] + in_y) * p.in[2], p.in[2], at[2] - p.pad[2], p.stride[2], to,
+                 phases.extent[2]);
+    }
+  }
+}
+
+// Calls body(planes, taps, first image, count) until all images are done; body returns 0 or an error code.
+template <class T, class Body>
+int with_planes(KernelContext& context, const ConvolutionParams& p, const T* x, const Body& body) {
+  const int64_t channels = p.groups * p.channels;
+  Planes<T> planes;
+  if (volume(p.stride) == 1) {
+    std::vector<Tap> taps = Phases(p).taps;
+    for (Tap& tap : taps) {
+      tap.plane = 0;
+      for (int d = 0; d < 3; ++d) tap.at[d] -= p.pad[d];
+    }
+    planes.data = x;
+    planes.channel = volume(p.in);
+    planes.image = channels * planes.channel;
+    planes.size = p.images * planes.image;
+    std::copy_n(p.in, 3, planes.extent);
+    return body(planes, taps, 0, p.images);
+  }
+  const Phases phases(p);
+  const int64_t count = int64_t(phases.used.size());
+  std::copy_n(phases.extent, 3, planes.extent);
+  planes.channel = count * volume(phases.extent);
+  planes.image = channels * planes.channel;
+  const int64_t bytes = planes.image * int64_t(sizeof(T));
+  const int64_t images = std::max<int64_t>(1, std::min(p.images, PHASE_BYTES / std::max<int64_t>(bytes, 1)));
+  planes.size = images * planes.image;
+  Scratch<T> split(context, planes.size);
+  planes.data = split;
+  for (int64_t first = 0; first < p.images; first += images) {
+    const int64_t some = std::min(images, p.images - first);
+    parallel(context, some * channels, 1 + (1 << 14) / planes.channel, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        for (int64_t f = 0; f < count; ++f) {
+          copy_phase(p, phases, phases.used[size_t(f)], x + (first * channels + i) * volume(p.in),
+                     static_cast<T*>(split) + i * planes.channel + f * volume(phases.extent));
+        }
+      }
+      return 0;
+    });
+    if (int code = body(planes, phases.taps, first, some)) return code;
+  }
+  return 0;
+}
+
+}  // namespace MXCY_ISA
+}  // namespace mxcy

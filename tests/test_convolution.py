@@ -1,0 +1,166 @@
+"""Convolution kernels: every way of computing equals the plain sum, whatever the shape and the layout."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mxcy import _array
+from mxcy.kernels import cpu
+from mxcy.ops._window import convolve, convolved, transposed, window_of
+from mxcy.ops.convolution import weight_grad_reference
+
+WAYS = ("direct", "winograd", "auto")
+# The largest error over the largest value of the same sums without signs; Winograd's is that of its points.
+BOUND = {"float32": 3e-6, "float64": 1e-14, "float16": 2e-3, "bfloat16": 1.6e-2}
+
+
+def array(values):
+    return _array.from_numpy(np.ascontiguousarray(values))
+
+
+def values(x):
+    return np.array(x.view_numpy())
+
+
+def channels_last(x):
+    return np.ascontiguousarray(np.moveaxis(x, 1, -1))
+
+
+class Problem:
+    """A convolution with its operands, results in float64 and magnitudes of the results."""
+
+    def __init__(self, shape, filters, kernel, stride, dilate, pad, groups=1, dtype="float32", seed=0):
+        rng = np.random.default_rng(seed)
+        self.dtype = np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+        window = window_of("test", kernel, stride, dilate, pad, None)
+        self.x = rng.standard_normal(shape).astype(self.dtype)
+        self.w = rng.standard_normal((filters, shape[1] // groups, *kernel)).astype(self.dtype)
+        out = (shape[0], filters, *convolved("test", window, shape[2:]))
+        self.g = rng.standard_normal(out).astype(self.dtype)
+        self.bias = rng.standard_normal(filters).astype(self.dtype)
+        self.back_bias = rng.standard_normal(shape[1]).astype(self.dtype)
+        self.rest = (stride, dilate, pad, groups)
+
+    def computed(self, way, last=False):
+        put = channels_last if last else np.asarray
+        x, w, g = (array(put(a)) for a in (self.x, self.w, self.g))
+        found = [
+            cpu.convolution(x, w, array(self.bias), *self.rest, last, way=way),
+            cpu.convolution_data_grad(g, w, x.shape, array(self.back_bias), *self.rest, last, way=way),
+            cpu.convolution_weight_grad(g, x, w.shape, *self.rest, last, way=way),
+        ]
+        return [np.moveaxis(values(a), -1, 1) if last else values(a) for a in found]
+
+    def expected(self, absolute=False):
+        x, w, g, b, c = (
+            (np.abs(a) if absolute else a).astype(np.float64)
+            for a in (self.x, self.w, self.g, self.bias, self.back_bias)
+        )
+        each = (-1, *[1] * (x.ndim - 2))
+        return [
+            convolve(x, w, *self.rest) + b.reshape(each),
+            transposed(g, w, x.shape[2:], *self.rest) + c.reshape(each),
+            weight_grad_reference(g, x, w, w.shape[2:], *self.rest),
+        ]
+
+    def check(self, way, last=False):
+        for found, exact, size in zip(
+            self.computed(way, last), self.expected(), self.expected(absolute=True), strict=True
+        ):
+            assert (found.shape, found.dtype) == (exact.shape, self.dtype)
+            bound = BOUND[self.dtype.name] * (1 + size.max(initial=0))
+            np.testing.assert_allclose(found.astype(np.float64), exact, rtol=0, atol=bound)
+
+
+@st.composite
+def problems(draw):
+    count = draw(st.integers(1, 3))
+    sizes = {1: 70, 2: 20, 3: 8}[count]
+
+    def each(low, high):
+        return tuple(draw(st.integers(low, high)) for _ in range(count))
+
+    kernel = draw(st.sampled_from([(1,) * count, (3,) * count, (5,) * count, None])) or each(1, 4)
+    stride = draw(st.sampled_from([(1,) * count, (1,) * count, None])) or each(1, 3)
+    dilate = draw(st.sampled_from([(1,) * count, (1,) * count, None])) or each(1, 3)
+    pad = each(0, 3)
+    least = [max(1, d * (k - 1) + 1 - 2 * p) for k, d, p in zip(kernel, dilate, pad, strict=True)]
+    spatial = tuple(draw(st.integers(n, n + sizes)) for n in least)
+    groups = draw(st.sampled_from([1, 1, 2, 3]))
+    channels, filters = groups * draw(st.integers(1, 20)), groups * draw(st.integers(1, 20))
+    shape = (draw(st.integers(0, 3)), channels, *spatial)
+    dtype = draw(st.sampled_from(["float32", "float32", "float64", "float16", "bfloat16"]))
+    return Problem(shape, filters, kernel, stride, dilate, pad, groups, dtype, draw(st.integers(0, 99)))
+
+
+@given(problems(), st.sampled_from(WAYS), st.booleans())
+def test_every_way_equals_the_plain_sum(problem, way, last):
+    problem.check(way, last)
+
+
+LARGE = {
+    "3x3": ((2, 40, 30, 33), 50, (3, 3), (1, 1), (1, 1), (1, 1)),
+    "3x3 of many channels": ((2, 200, 9, 8), 150, (3, 3), (1, 1), (1, 1), (1, 1)),
+    "3x3 by 2": ((3, 20, 31, 30), 70, (3, 3), (2, 2), (1, 1), (1, 1)),
+    "1x1": ((3, 600, 7, 7), 70, (1, 1), (1, 1), (1, 1), (0, 0)),
+    "1x1 by 2": ((3, 60, 14, 14), 70, (1, 1), (2, 2), (1, 1), (0, 0)),
+    "11x11 by 4": ((2, 3, 60, 60), 20, (11, 11), (4, 4), (1, 1), (2, 2)),
+    "5x5": ((2, 33, 27, 27), 20, (5, 5), (1, 1), (1, 1), (2, 2)),
+    "dilated": ((1, 20, 30, 30), 20, (3, 3), (1, 1), (4, 3), (4, 3)),
+    "depthwise": ((2, 20, 30, 30), 20, (3, 3), (1, 1), (1, 1), (1, 1), 20),
+    "depthwise by 2": ((2, 20, 31, 30), 40, (5, 3), (2, 2), (1, 1), (2, 1), 20),
+    "groups": ((2, 32, 15, 15), 64, (3, 3), (1, 1), (1, 1), (1, 1), 8),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("way", WAYS)
+def test_layers_of_several_blocks(name, way):
+    Problem(*LARGE[name]).check(way)
+
+
+def digests():
+    """A digest of all results of every large layer, by name."""
+    return {
+        name: [hashlib.sha256(a.tobytes()).hexdigest() for a in Problem(*LARGE[name]).computed("auto")]
+        for name in LARGE
+    }
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_results_do_not_depend_on_the_number_of_threads(threads):
+    program = "import json, test_convolution; print(json.dumps(test_convolution.digests()))"
+    environment = {**os.environ, "MXCY_NUM_THREADS": threads, "PYTHONPATH": os.pathsep.join(sys.path)}
+    made = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+
+    assert json.loads(made.stdout) == digests()
+
+
+def test_relu_is_the_last_step():
+    problem = Problem((2, 200, 9, 8), 30, (3, 3), (1, 1), (1, 1), (1, 1))
+    operands = (array(problem.x), array(problem.w), array(problem.bias), *problem.rest)
+    for way in WAYS:
+        plain, cut = cpu.convolution(*operands, way=way), cpu.convolution(*operands, way=way, relu=True)
+        np.testing.assert_array_equal(values(cut), np.maximum(values(plain), 0))
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_result_goes_where_it_is_asked_for(last):
+    problem = Problem((2, 3, 9, 8), 4, (3, 3), (1, 1), (1, 1), (1, 1))
+    put = channels_last if last else np.asarray
+    x, w, b = array(put(problem.x)), array(put(problem.w)), array(problem.bias)
+    plain = cpu.convolution(x, w, b, *problem.rest, last)
+    wide = _array.from_numpy(np.zeros((*plain.shape[:-1], 2 * plain.shape[-1]), np.float32))
+    out = wide[..., ::2]
+
+    assert cpu.convolution(x, w, b, *problem.rest, last, out=out) is out
+    np.testing.assert_array_equal(values(out), values(plain))
+    assert not np.any(values(wide)[..., 1::2])
