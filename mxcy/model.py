@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any, NamedTuple
 
 from . import ndarray as nd
 from . import symbol as sym
-from .errors import FormatError, message
+from .errors import ArgumentError, FormatError, message
 from .ndarray import NDArray
 from .symbol import Symbol
 
 __all__ = ["BatchEndParam", "load_checkpoint", "load_params", "save_checkpoint"]
+
+FORMATS = ("params", "safetensors")
 
 
 class BatchEndParam(NamedTuple):
@@ -27,23 +30,33 @@ class BatchEndParam(NamedTuple):
 
 
 def save_checkpoint(prefix: str, epoch: int, symbol: Symbol | None, arg_params: dict[str, NDArray],
-                    aux_params: dict[str, NDArray], remove_amp_cast: bool = True) -> None:  # fmt: skip
+                    aux_params: dict[str, NDArray], remove_amp_cast: bool = True,
+                    format: str = "params") -> None:  # fmt: skip
     """Write `prefix-symbol.json` and `prefix-0001.params` (for epoch 1).
 
-    Each file appears whole or not at all; the parameters, whose name a reader waits for, come last.
+    With `format="safetensors"` parameters go to `prefix-0001.safetensors` instead. Each file appears whole
+    or not at all; the parameters, whose name a reader waits for, come last.
     """
+    if format not in FORMATS:
+        raise ArgumentError(message("save_checkpoint", "format", " or ".join(FORMATS), repr(format)))
+    path = params_path(prefix, epoch, format)
     if symbol is not None:
         symbol.save(f"{prefix}-symbol.json", remove_amp_cast=remove_amp_cast)
     named = {f"arg:{name}": value for name, value in arg_params.items()}
     named |= {f"aux:{name}": value for name, value in aux_params.items()}
-    path = params_path(prefix, epoch)
     nd.save(path, named)
     logging.info('Saved checkpoint to "%s"', path)
 
 
 def load_params(prefix: str, epoch: int) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
-    """Return the (arguments, auxiliary states) of `prefix-0001.params` (for epoch 1), by name."""
+    """Return the (arguments, auxiliary states) of `prefix-0001.params` (for epoch 1), by name.
+
+    If there is no such file, those of `prefix-0001.safetensors`.
+    """
     path = params_path(prefix, epoch)
+    other = params_path(prefix, epoch, "safetensors")
+    if not os.path.exists(path) and os.path.exists(other):
+        path = other
     loaded = nd.load(path)
     if not loaded:
         logging.warning("Params file '%s' is empty", path)
@@ -57,8 +70,8 @@ def load_checkpoint(prefix: str, epoch: int) -> tuple[Symbol, dict[str, NDArray]
     return symbol, *load_params(prefix, epoch)
 
 
-def params_path(prefix: str, epoch: int) -> str:
-    return f"{prefix}-{epoch:04d}.params"
+def params_path(prefix: str, epoch: int, format: str = "params") -> str:
+    return f"{prefix}-{epoch:04d}.{format}"
 
 
 def split_params(loaded: Any, path: str) -> tuple[dict[str, NDArray], dict[str, NDArray]]:

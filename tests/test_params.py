@@ -238,7 +238,7 @@ REFUSED = {
     "no value": (one_array(shape=(), data=b""), "1 to 32 dimensions for array 0 at byte 24, got 0"),
     "33 dimensions": (one_array(shape=(1,) * 33), "1 to 32 dimensions"),
     "2**31 - 1 dimensions": (HEAD + struct.pack("<QIii", 1, V2, 0, 2**31 - 1) + bytes(64), "1 to 32 dim"),
-    "sparse": (one_array(storage=2), "array 0 at byte 24 to be dense, got storage type 2"),
+    "sparse": (one_array(storage=2), "array 0 at byte 24 to be dense, got sparse storage"),
     "type flag": (one_array(flag=99), "a type flag of MXNet for array 0 at byte 52, got 99"),
     "negative flag": (one_array(flag=-1), "a type flag of MXNet"),
     "two names for one array": (one_array(names=[b"a", b"b"]), "1 names or none, got 2"),

@@ -229,3 +229,23 @@ def test_json_of_mxnet_loads_and_stays_the_same(name):
     text = json.loads((GOLDEN / "sym_json.json").read_text())[name]
 
     assert sym.load_json(text).tojson() == text
+
+
+def with_version(version, *nodes):
+    document = {"nodes": list(nodes), "arg_nodes": [0], "heads": [[len(nodes) - 1, 0, 0]]}
+    return json.dumps(document if version is None else {**document, "attrs": {"mxnet_version": version}})
+
+
+def test_files_of_old_versions_mean_what_they_meant():
+    x = {"op": "null", "name": "x", "inputs": []}
+    largest = {"op": "argmax", "name": "a", "inputs": [[0, 0]], "attr": {"axis": "-1"}}
+    for version, axis in ((None, None), (["int", 904], None), (["int", 905], "-1"), (["int", 10901], "-1")):
+        net = sym.load_json(with_version(version, x, largest))
+        assert net.attr("axis") == axis
+    whole = sym.load_json(with_version(None, x, largest)).eval(x=mx.nd.array([[1, 5], [2, 3]]))[0]
+    assert whole.asnumpy().tolist() == [1]
+    extra = {"op": "exp", "name": "e", "inputs": [[0, 0]], "attr": {"unread": "1"}}
+    assert sym.load_json(with_version(["int", 10000], x, extra)).attr("unread") == "1"
+    for wrong in (3, ["int"], ["int", "9"], None):
+        with pytest.raises(FormatError, match="mxnet_version"):
+            sym.load_json(with_version(wrong or [None, None], x))

@@ -1,4 +1,4 @@
-"""`nd.save` and `nd.load`: arrays in files as MXNet 1.9.1 writes them."""
+"""`nd.save` and `nd.load`: arrays in files as MXNet 1.9.1 writes them, and in safetensors files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .._array import Array, from_numpy
 from .._files import replacing
 from ..context import cpu
 from ..errors import ArgumentTypeError, message, wrap
-from . import params
+from . import _safetensors, params
 from ._placement import GPU, new
 from .ndarray import FACE, NDArray
 
@@ -26,9 +26,14 @@ def save(fname: Any, data: Any) -> None:
     `fname` is a path, or a file open for writing bytes. A file appears whole or not at all: the old one
     stays until the new one is on the disk. The bytes are those of MXNet 1.9.1; complex dtypes, which it
     does not have, raise DTypeError. 0-d arrays make a file that MXNet reads under `np_shape` only.
+
+    A path that ends in ".safetensors" makes a file of that format, for which all arrays need names.
     """
     names, arrays = _named(data)
     views = [x.view_numpy() for x in arrays]
+    if isinstance(fname, (str, os.PathLike)) and os.fspath(fname).endswith(_safetensors.SUFFIX):
+        _save_named(fname, data, names, views)
+        return
     params.check([x.dtype for x in views], names)
     devices = [(x.context.device_typeid, x.context.device_id) for x in arrays]
     if hasattr(fname, "write"):
@@ -36,6 +41,17 @@ def save(fname: Any, data: Any) -> None:
         return
     with replacing(_path("save", fname)) as stream:
         params.write(stream, views, names, devices)
+
+
+def _save_named(fname: Any, data: Any, names: list[str], views: list[np.ndarray]) -> None:
+    """Write a safetensors file."""
+    if not isinstance(data, dict):
+        expected = "a dict, as the format has names"
+        raise ArgumentTypeError(message("save", "data", expected, type(data).__name__))
+    content = io.BytesIO()
+    _safetensors.write(content, dict(zip(names, views, strict=True)))
+    with replacing(fname) as stream:
+        stream.write(content.getbuffer())
 
 
 def _named(data: Any) -> tuple[list[str], list[NDArray]]:
@@ -56,8 +72,9 @@ def _named(data: Any) -> tuple[list[str], list[NDArray]]:
 def load(fname: Any) -> list[NDArray] | dict[str, NDArray]:
     """Read what `save` or MXNet wrote: a list of arrays, or a dict if they have names.
 
-    `fname` is a path, or a file open for reading bytes. Raises FormatError for a file that is not whole or
-    not of this kind, and a FileNotFoundError that is an MXNetError if there is none.
+    The content tells a safetensors file, whatever its name. `fname` is a path, or a file open for reading
+    bytes. Raises FormatError for a file that is not whole or not of this kind, and a FileNotFoundError that
+    is an MXNetError if there is none.
     """
     if hasattr(fname, "read"):
         return load_frombuffer(fname.read(), str(getattr(fname, "name", "file")))
@@ -67,6 +84,10 @@ def load(fname: Any) -> list[NDArray] | dict[str, NDArray]:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):  # a pipe does not say how much is in it
                 return load_frombuffer(stream.read(), os.fsdecode(path))
+            if _safetensors.begins(stream.read(9)):
+                stream.seek(0)
+                return _from_safetensors(stream.read(), os.fsdecode(path))
+            stream.seek(0)
             return _loaded(stream, status.st_size, os.fsdecode(path))
     except OSError as error:
         raise wrap(error) from None
@@ -78,7 +99,14 @@ def load_frombuffer(buf: Any, name: str = "buffer") -> list[NDArray] | dict[str,
         content = memoryview(buf).cast("B")
     except TypeError:
         raise ArgumentTypeError(message("load_frombuffer", "buf", "bytes", type(buf).__name__)) from None
+    if _safetensors.begins(bytes(content[:9])):
+        return _from_safetensors(bytes(content), name)
     return _loaded(io.BytesIO(content), content.nbytes, name)
+
+
+def _from_safetensors(content: bytes, source: str) -> dict[str, NDArray]:
+    found = _safetensors.read(content, source)
+    return {name: from_numpy(value, FACE) for name, value in found.items()}
 
 
 def _loaded(stream: Any, size: int, source: str) -> list[NDArray] | dict[str, NDArray]:

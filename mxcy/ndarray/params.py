@@ -200,8 +200,10 @@ class _Reader:
         if version in (V2, V3):
             storage, ndim = self.numbers("<ii", f"the head of {what}")
             if storage != DENSE:
-                hint = "convert it with MXNet's tostype('default')"
-                raise self.error(f"{what} at byte {start} to be dense", f"storage type {storage}", hint)
+                kind = {1: "row_sparse", 2: "csr"}.get(storage)
+                got = f"sparse storage ({kind})" if kind else f"storage type {storage}"
+                hint = "convert it with MXNet's tostype('default')" if kind else "the file is damaged"
+                raise self.error(f"{what} at byte {start} to be dense", got, hint)
         elif version == V1:
             (ndim,) = self.numbers("<i", f"the head of {what}")
         else:

@@ -23,6 +23,8 @@ from .layout import write_graph
 __all__ = ["dumps", "from_text", "loads", "read", "save"]
 
 VERSION = 10901  # of the MXNet whose format this is
+FIRST_VERSION = 800  # taken for files that do not say theirs
+WHOLE_BY_DEFAULT = 905  # until then axis=-1 of argmax and argmin meant the flattened array
 DEPTH = 32  # of graphs inside graphs
 
 
@@ -97,9 +99,20 @@ class _Reader:
     def __init__(self, source: str | None):
         self.operation = "load" if source else "load_json"
         self.source = source
+        self.version = FIRST_VERSION
 
     def graph(self, text: str) -> Graph:
-        return self.parts(self.parse(text), "")
+        document = self.parse(text)
+        attributes = document.get("attrs") if isinstance(document, dict) else None
+        if isinstance(attributes, dict) and "mxnet_version" in attributes:
+            self.version = self.number_of_version(attributes["mxnet_version"])
+        return self.parts(document, "")
+
+    def number_of_version(self, pair: Any) -> int:
+        """The version of MXNet that wrote the file: 904 is 0.9.4."""
+        if not isinstance(pair, list) or len(pair) != 2 or type(pair[1]) is not int:
+            self.fail("attrs.mxnet_version", '["int", version]', pair)
+        return pair[1]
 
     def parts(self, document: Any, within: str, depth: int = 0) -> Graph:
         """The graph of an object; `within` is the place of a subgraph, with a dot."""
@@ -172,10 +185,14 @@ class _Reader:
                 labels[key] = value
             elif key in HIDDEN_KEYS and key not in op.attributes:
                 labels[f"__{key}__"] = value
+            elif not op.attributes:  # which MXNet does not read where there are none
+                labels[key] = value
             elif label:
                 passed_on[argument, f"__{label}__"] = value
             else:
                 own[key] = value
+        if self.version < WHOLE_BY_DEFAULT and kind in ("argmax", "argmin") and own.get("axis") == "-1":
+            del own["axis"]
         try:
             attrs = op.parse_attrs(own)
             if hasattr(op, "with_bodies"):
@@ -188,7 +205,8 @@ class _Reader:
             raise self.located(error, f"{place}.attrs", name) from None
         if states and len(inputs) == len(wanted) - len(states):  # so wrote MXNet before 0.9
             for state in states:
-                variable = Node(None, f"{name}_{state}", labels=init_labels(op, state, {}))
+                inherited = init_labels(op, state, {**labels, **own})
+                variable = Node(None, f"{name}_{state}", labels=inherited)
                 inputs.append(Entry(variable, 0))
         if len(inputs) != len(wanted):
             expected = f"{len(wanted)} inputs of {kind} '{name}' ({', '.join(wanted[:8])})"
