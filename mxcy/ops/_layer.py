@@ -235,13 +235,16 @@ class Layer(Op):
     returns (input shapes, output shapes), and may have `inputs(self)`, `outputs(self)`, `visible` (how many
     outputs a call returns), `backward(self, g, ...)` over operators (an argument `wanted` says for each input
     whether its gradient is used), `head_gradient(self)` (whether that reads g), `check(self)` of the
-    hyper-parameters, and `aux`, the names of states.
+    hyper-parameters, `aux`, the names of states, `over`, the input over which the first output may be
+    written, and `replay(self, ...)` over operators, which computes the first output once more from inputs
+    and hidden outputs, where `forward` must not run twice.
     """
 
     def __init__(self, name: str, cls: Any, inputs: Sequence[str], attributes: Sequence, **options: Any):
         self.layer_class = cls
         self._layers = Cache()
         self._backward = named(cls.backward) if hasattr(cls, "backward") else None
+        self._replay = named(cls.replay) if hasattr(cls, "replay") else None
         forward = cls.forward
         forward.__doc__ = cls.__doc__
         super().__init__(name, forward, inputs, attributes, **options)
@@ -325,6 +328,21 @@ class Layer(Op):
             return [result]
         blank = [None] * len(shapes)
         return list(layer.forward(*inputs, out=blank if outs is None else list(outs), **keywords))
+
+    def in_place_inputs(self, attrs, output):
+        """See `Operator.in_place_inputs`."""
+        over = getattr(self.layer_class, "over", None)
+        return (self.inputs.index(over),) if over is not None and output == 0 else ()
+
+    @property
+    def can_replay(self):
+        """See `Operator.can_replay`."""
+        return self._replay is not None
+
+    def replay(self, inputs, outputs, attrs):
+        """See `Operator.replay`."""
+        values = self._values((), inputs, outputs, attrs) | {"self": self.layer(attrs)}
+        return [self._replay(values)]
 
     def gradient(self, g_outputs, inputs, outputs, attrs, wanted=None):
         """See `Operator.gradient`."""

@@ -304,6 +304,18 @@ class Operator(Callee):
             for i, rule in enumerate(self.rules[:count])
         ]
 
+    @property
+    def can_replay(self) -> bool:
+        """Whether `replay` is there."""
+        return False
+
+    def replay(self, inputs: Sequence, outputs: Sequence, attrs: dict) -> list:
+        """Return the first outputs once more, made of operators, from inputs and hidden outputs.
+
+        For operators whose computation has side effects, so that it must not run twice.
+        """
+        raise NotImplementedError
+
     def needs_head_gradient(self, attrs: dict) -> bool:
         """Whether the gradient reads the gradient of any output (a loss's does not)."""
         return any(n == "g" or n.startswith("g_") for rule in self.rules if rule for n in rule.names)
