@@ -21,12 +21,16 @@ from mxcy.graph.plan_memory import STRATEGIES, colours, plan_memory
 from mxcy.graph.simplify import simplify
 
 sym, nd = mx.sym, mx.nd
-COMBINATIONS = [
-    Options(strategy, simplifies, fuses, paths)
-    for strategy in STRATEGIES
-    for simplifies, fuses in ((False, False), (True, False), (False, True), (True, True))
-    for paths in (1, 3)
-]
+COMBINATIONS = (
+    [
+        Options(strategy, simplifies, fuses, paths)
+        for strategy in STRATEGIES
+        for simplifies, fuses in ((False, False), (True, False), (False, True), (True, True))
+        for paths in (1, 3)
+    ]
+    + [Options(strategy, mirror=True) for strategy in STRATEGIES]
+    + [Options("both", fuse=fuses, budget=budget) for fuses in (False, True) for budget in (1, 500)]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +92,8 @@ def networks(draw):
             lambda a, b: sym.Cast(sym.Cast(a, dtype="float64"), dtype="float32"),
             lambda a, b: sym.softmax(a), lambda a, b: sym.BlockGrad(a) + sym.add_n(a, b, a),
             lambda a, b: sym.Concat(*sym.SliceChannel(a, num_outputs=2, axis=1), dim=1),
+            lambda a, b: sym.exp(a * 0.1, attr={"force_mirroring": "True"}) * b,
+            lambda a, b: sym.Dropout(sym.tanh(a), p=0.3),
         ]  # fmt: skip
         made.append(draw(st.sampled_from(makers))(a, b))
     heads = [sym.tanh(draw(st.sampled_from(made))) for _ in range(draw(st.integers(1, 3)))]
@@ -106,8 +112,12 @@ def test_every_combination_equals_plain_evaluation(net, option, req, large):
         plain = bound(net, PLAIN, patch, (4, 4), req=req)
         planned = bound(net, option, patch, (4, 4), req=req)
 
-        assert results(planned, repeat=2) == results(plain, repeat=2)
-        assert planned._program.nbytes <= plain._program.nbytes
+        mx.random.seed(8)
+        expected = results(plain, repeat=2)
+        mx.random.seed(8)
+        assert results(planned, repeat=2) == expected
+        if option.strategy in ("coshare", "both"):  # what is computed again has memory of its own in others
+            assert planned._program.nbytes <= plain._program.nbytes
         plan = planned._program.plan
         assert plan.largest_live <= plan.total <= plan.unplanned
 
@@ -347,7 +357,7 @@ def test_unknown_strategies_are_refused():
         options.read({"MXCY_MEMORY_PLAN": "all"})
     with pytest.raises(ArgumentError, match="MXCY_FUSION"):
         options.read({"MXCY_FUSION": "yes"})
-    assert options.read({"MXCY_MEMORY_PLAN": "none", "MXCY_FUSION": "0"})[::2] == ("none", False)
+    assert options.read({"MXCY_MEMORY_PLAN": "none", "MXCY_FUSION": "0"}) == Options("none", fuse=False)
 
 
 # --- executors -------------------------------------------------------------------------------------------

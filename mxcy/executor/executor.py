@@ -54,7 +54,7 @@ class Executor:
             if grad is not None
         ]
         self._made_of = (graph, arrays, wanted, ctx)
-        self._program = self._planned = Program(*self._made_of, options.DEFAULT)
+        self._program = self._planned = Program(*self._made_of, options.current())
         self._plain: Program | None = None  # with every node and its result, for monitors
         self._spent = False  # backward has written over what forward left for it
         self.outputs = self._program.outputs

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import NamedTuple
 
 from ..errors import ArgumentError, message
 from ..graph.plan_memory import STRATEGIES
 
-__all__ = ["DEFAULT", "PLAIN", "Options", "read"]
+__all__ = ["DEFAULT", "PLAIN", "Options", "current", "read"]
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 class Options(NamedTuple):
@@ -18,6 +21,8 @@ class Options(NamedTuple):
     simplify: bool = True
     fuse: bool = True
     paths: int | None = None  # None: as many as the engine has workers
+    mirror: bool = False  # backward computes again what is quick to compute
+    budget: int | None = None  # bytes of results; backward computes again as much as that takes
 
 
 PLAIN = Options("none", simplify=False, fuse=False)  # every node runs, and its result stays
@@ -35,6 +40,28 @@ def read(environment: dict | os._Environ) -> Options:
     if fusion not in ("0", "1"):
         raise ArgumentError(message("MXCY_FUSION", None, "0 or 1", repr(fusion)))
     return Options(strategy, fuse=fusion == "1")
+
+
+def current() -> Options:
+    """Return the options for a graph that is bound now.
+
+    Programs switch recomputation on and off between two calls of `bind`, so that its variables are read
+    each time. Raises ArgumentError for a value that a variable does not take.
+    """
+    mirror = os.environ.get("MXNET_BACKWARD_DO_MIRROR", "0")
+    budget = os.environ.get("MXCY_MEMORY_BUDGET", "")
+    if mirror == "0" and not budget:
+        return DEFAULT
+    made = DEFAULT._replace(mirror=mirror != "0")
+    return made._replace(budget=_bytes(budget), paths=1) if budget else made
+
+
+def _bytes(text: str) -> int:
+    """Bytes from a number that may end in K, M or G, for units of 2^10."""
+    found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,3})?)([KMG]?)", text.upper())
+    if not found:
+        raise ArgumentError(message("MXCY_MEMORY_BUDGET", None, "bytes such as 800M or 2.5G", repr(text)))
+    return int(float(found[1]) * _UNITS[found[2]])
 
 
 DEFAULT = read(os.environ)

@@ -19,11 +19,11 @@ from .._array import overlay
 from .._engine import num_workers
 from ..errors import BindError, MXNetError, message
 from ..graph.effects import sequence
-from ..graph.gradient import gradient
-from ..graph.infer import Shape, complete
+from ..graph.infer import complete
 from ..graph.ir import Entry, Graph, Node, variable
-from ..graph.optimise import infer_whole, optimise
+from ..graph.optimise import optimise
 from ..graph.plan_memory import Plan, plan_memory, source_of
+from ..graph.training import with_gradient
 from ..ndarray import NDArray, empty
 from .options import PLAIN, Options
 from .schedule import Schedule
@@ -91,10 +91,12 @@ class Program:
         self.nbytes = 0
         heads = [variable(f"_head_grad_{i}") for i in range(len(graph.heads))]
         wanted = [node for node, _, _ in gradients]
-        targets = gradient(graph, wanted, heads) if wanted else []
-        self.whole = Graph([*graph.heads, *targets])
-        self.shapes, self.dtypes = self._infer(graph, arrays, heads)
-        forward, backward, targets = self._optimise(graph, targets, options)
+        shapes = {node: array.shape for node, array in arrays.items()}
+        dtypes = {node: np.dtype(array.dtype) for node, array in arrays.items()}
+        mirrors, budget = options.mirror, options.budget
+        found = with_gradient(graph, wanted, heads, shapes, dtypes, mirrors, budget)
+        self.whole, self.shapes, self.dtypes = found
+        forward, backward, targets = self._optimise(graph, options)
         self.head_uses: list[list[tuple[list, int]]] = [[] for _ in heads]
         self._head_places = dict(zip(heads, self.head_uses, strict=True))
         self._buffers = {Entry(node, 0): array for node, array in arrays.items()}
@@ -115,13 +117,7 @@ class Program:
         self._buffers.clear()
         self._sources.clear()
 
-    def _infer(self, graph: Graph, arrays: Mapping[Node, NDArray], heads: Sequence[Entry]) -> tuple:
-        """Decide shape and dtype of every entry; head gradients are like their heads."""
-        shapes: dict[Node, Shape] = {node: array.shape for node, array in arrays.items()}
-        dtypes: dict[Node, np.dtype | None] = {node: np.dtype(a.dtype) for node, a in arrays.items()}
-        return infer_whole(graph, self.whole, heads, shapes, dtypes)
-
-    def _optimise(self, graph: Graph, targets: list, options: Options) -> tuple[list, list, list]:
+    def _optimise(self, graph: Graph, options: Options) -> tuple[list, list, list]:
         """Run the passes. Return the nodes of forward and of backward, in order, and the new targets."""
         made = optimise(graph, self.whole, self.shapes, self.dtypes, options.simplify, options.fuse)
         count = len(graph.heads)

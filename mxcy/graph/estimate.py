@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .gradient import gradient
 from .infer import complete, infer_dtypes, unknown
 from .ir import Entry, Graph, Node, variable
-from .optimise import infer_whole, optimise
+from .optimise import optimise
 from .plan_memory import Plan, plan_memory, source_of
+from .training import with_gradient
 
 __all__ = ["estimate", "missing"]
 
@@ -30,23 +30,24 @@ def estimate(
     strategy: str = "both",
     fuses: bool = True,
     paths: int = 1,
+    mirrors: bool = False,
+    budget: int | None = None,
 ) -> Plan | list[str]:
     """Return the plan of what an executor would allocate, or the names of what has no known shape.
 
     `shapes` and `dtypes` are those of variables; a dtype that does not follow is float32. With `train`,
-    the gradients of all arguments are computed, into arrays that are the caller's, as arguments are.
+    the gradients of all arguments are computed, into arrays that are the caller's, as arguments are; see
+    `with_gradient` for `mirrors` and `budget`.
     """
     known = infer_dtypes(graph, dtypes)
     floats = {n: np.dtype(np.float32) for n in graph.variables if known.get(Entry(n, 0)) is None}
     heads = [variable(f"_head_grad_{i}") for i in range(len(graph.heads))]
     wanted = graph.arguments if train else []
-    targets = gradient(graph, wanted, heads) if wanted else []
-    whole = Graph([*graph.heads, *targets])
-    found = infer_whole(graph, whole, heads, dict(shapes), {**dtypes, **floats})
-    lacking = missing(whole, found[0])
+    found = with_gradient(graph, wanted, heads, shapes, {**dtypes, **floats}, mirrors, budget)
+    lacking = missing(found.whole, found.shapes)
     if lacking:
         return lacking
-    made = optimise(graph, whole, *found, fuses=fuses)
+    made = optimise(graph, *found, fuses=fuses)
     count = len(graph.heads)
     rigid = dict.fromkeys(heads)
     roots = {target: source_of(target, made.shapes, rigid) for target in made.graph.heads[count:]}

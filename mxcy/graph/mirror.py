@@ -30,9 +30,7 @@ _TRUTH = {"True": True, "true": True, "1": True, "False": False, "false": False,
 def may_repeat(graph: Graph) -> set[Node]:
     """Return the operations that can run once more with the same result and without a side effect."""
     fixed = set(sequence(graph))
-    return {
-        node for node in graph.nodes if node.op is not None and (node not in fixed or node.op.can_replay)
-    }
+    return {node for node in graph.nodes if node.op is not None and (node not in fixed or node.op.can_replay)}
 
 
 def marked(graph: Graph, everything: bool = False) -> set[Node]:

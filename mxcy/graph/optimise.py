@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 
 from .effects import in_order, sequence
 from .fuse import fuse
-from .infer import infer_dtypes, infer_shapes
 from .ir import Entry, Graph, Node
 from .simplify import simplify
 
-__all__ = ["Optimised", "infer_whole", "optimise"]
+__all__ = ["Optimised", "optimise"]
 
 
 class Optimised(NamedTuple):
@@ -22,22 +21,6 @@ class Optimised(NamedTuple):
     dtypes: dict[Entry, Any]
     forward: list[Node]
     backward: list[Node]
-
-
-def infer_whole(
-    graph: Graph, whole: Graph, head_gradients: Sequence[Entry], shapes: dict, dtypes: dict
-) -> tuple[dict, dict]:
-    """Return shape and dtype of every entry of a graph with its gradient.
-
-    `shapes` and `dtypes` hold those of variables; head gradients are like their heads.
-    """
-    found = infer_shapes(graph, shapes), infer_dtypes(graph, dtypes)
-    if whole.nodes == graph.nodes:
-        return found
-    for head, g in zip(graph.heads, head_gradients, strict=True):
-        shapes[g.node] = found[0].get(head)
-        dtypes[g.node] = found[1].get(head)
-    return infer_shapes(whole, shapes), infer_dtypes(whole, dtypes)
 
 
 def optimise(

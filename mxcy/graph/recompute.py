@@ -22,7 +22,7 @@ from .mirror import may_repeat
 __all__ = ["Trial", "choose"]
 
 SEGMENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # numbers of segments that are tried
-PARTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9)  # of the bytes saved, to keep as they take long
+PARTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9)  # of the bytes saved, that are kept anyway
 MACS = 40  # multiplications in products that take as long as one element that is read or written
 
 

@@ -110,6 +110,8 @@ class Binding:
         strategy: str = "both",
         fusion: bool = True,
         paths: int = 1,
+        mirror: bool = False,
+        budget: int | None = None,
     ) -> Plan:
         """Plan the memory that an executor takes for its results, without allocating any.
 
@@ -120,7 +122,11 @@ class Binding:
         dtypes : dtypes of arguments by name; float32 where nothing says another.
         strategy : "none", "inplace", "coshare" or "both".
         fusion : whether elementwise operators that follow each other run as one.
-        paths : how many nodes shall be able to run in parallel; memory is shared less for it.
+        paths : how many small nodes shall be able to run in parallel; memory is shared less for it.
+        mirror : whether backward computes again what is quick to compute, as with the environment variable
+            MXNET_BACKWARD_DO_MIRROR. (The attribute `force_mirroring` chooses single nodes.)
+        budget : bytes that results may take; backward computes as much again as that needs, if it can, as
+            with MXCY_MEMORY_BUDGET.
 
         Returns a plan with `total`, `largest_live`, `unplanned` (bytes) and `table()`. Raises ShapeError
         that names what has no known shape, and ArgumentError for a surplus name or another strategy.
@@ -135,7 +141,7 @@ class Binding:
             for n in self._graph.variables
             if n.name in (dtypes or {})
         }
-        found = estimate(self._graph, known, types, train, strategy, fusion, paths)
+        found = estimate(self._graph, known, types, train, strategy, fusion, paths, mirror, budget)
         if isinstance(found, list):
             listed = ", ".join(found[:10]) + (" …" if len(found) > 10 else "")
             raise ShapeError(

@@ -1,0 +1,136 @@
+"""Recomputation: backward computes again what forward does not keep, with the same results."""
+
+import numpy as np
+import pytest
+
+import mxcy as mx
+from mxcy.errors import ArgumentError
+from mxcy.executor import options
+from mxcy.executor.options import Options
+from mxcy.graph.mirror import marked, may_repeat, mirror
+
+sym, nd = mx.sym, mx.nd
+
+
+@pytest.fixture(autouse=True)
+def fresh_names():
+    with mx.name.NameManager():
+        yield
+
+
+def deep(depth, width=64, dropout=False, **attributes):
+    """A perceptron of many layers of one width, which ends in a loss."""
+    net = sym.Variable("data")
+    with mx.AttrScope(**attributes):
+        for number in range(depth):
+            net = sym.FullyConnected(net, num_hidden=width, name=f"fc{number}")
+            net = sym.Activation(net, act_type="tanh", name=f"tanh{number}")
+            net = sym.Dropout(net, p=0.4, name=f"drop{number}") if dropout else net
+    return sym.SoftmaxOutput(net, name="softmax")
+
+
+def trained(net, batch=8, width=64):
+    """Everything that a step of training computes or changes, and the next random numbers."""
+    executor = net.simple_bind(mx.cpu(), data=(batch, width))
+    rng = np.random.default_rng(1)
+    for name, array in sorted(executor.arg_dict.items()):
+        array[:] = rng.integers(0, 9, array.shape) if "label" in name else rng.normal(0, 0.3, array.shape)
+    mx.random.seed(3)
+    executor.forward(is_train=True)
+    executor.backward()
+    after = mx.nd.random.uniform(shape=(4,))
+    arrays = [*executor.outputs, *executor.grad_arrays, *executor.aux_arrays, after]
+    return executor, [array.asnumpy().tobytes() for array in arrays]
+
+
+def nodes_of(executor):
+    return [node.name for node in executor._program.whole.nodes]
+
+
+def test_marked_nodes_run_again_in_backward():
+    plain, expected = trained(deep(3))
+    marked_, found = trained(deep(3, force_mirroring="True"))
+
+    assert found == expected
+    assert [name for name in nodes_of(marked_) if name.endswith("_mirror")] == [
+        "fc0_mirror", "tanh0_mirror", "fc1_mirror", "tanh1_mirror", "fc2_mirror", "tanh2_mirror",
+    ]  # fmt: skip
+    assert not any("_mirror" in name for name in nodes_of(plain))
+    assert "tanh1_mirror" in marked_.debug_str()
+
+
+def test_the_variable_of_mxnet_mirrors_what_is_quick(monkeypatch):
+    _, expected = trained(deep(3))
+    monkeypatch.setenv("MXNET_BACKWARD_DO_MIRROR", "1")
+    executor, found = trained(deep(3))
+
+    assert found == expected
+    copies = {name for name in nodes_of(executor) if "_mirror" in name}
+    assert copies == {"tanh0_mirror", "tanh1_mirror", "tanh2_mirror"}
+    excepted = deep(3, force_mirroring="False")
+    assert not any("_mirror" in name for name in nodes_of(trained(excepted)[0]))
+
+
+def test_masks_are_drawn_once(monkeypatch):
+    """Dropout computes its result again from its mask, and the stream of random numbers goes on as ever."""
+    _, expected = trained(deep(4, dropout=True))
+    executor, found = trained(deep(4, dropout=True, force_mirroring="True"))
+
+    assert found == expected
+    copies = [node for node in executor._program.whole.nodes if node.name == "drop2_mirror"]
+    assert [node.op.name for node in copies] == ["broadcast_mul"]
+    assert {source.node.name for source in copies[0].inputs} == {"tanh2_mirror", "drop2"}
+
+
+def test_what_may_not_run_twice_is_left_alone():
+    net = sym.random.uniform(shape=(2, 3)) * sym.Variable("x")
+    graph = net._graph
+
+    assert {node.op.name for node in may_repeat(graph)} == {"elemwise_mul"}
+    assert mirror(graph, [], may_repeat(graph)) == []
+    with pytest.raises(ArgumentError, match="attr\\(force_mirroring\\): expected True or False, got 'yes'"):
+        marked(sym.tanh(sym.Variable("x"), attr={"force_mirroring": "yes"})._graph)
+
+
+def test_a_budget_makes_memory_grow_with_the_root_of_the_depth():
+    def total(depth, **limits):
+        plan = deep(depth, 256).memory({"data": (1024, 256)}, train=True, fusion=False, **limits)
+        return plan.total / (1024 * 256 * 4)
+
+    assert total(64) == pytest.approx(64, abs=4)
+    assert total(64, budget=1) < 22
+    assert total(16, budget=1) < 11
+    for part in (2, 3):
+        budget = 64 * 1024 * 256 * 4 // part
+        assert 0.6 * 64 / part < total(64, budget=budget) <= 64 / part
+    assert total(64, budget=1 << 40) == total(64)
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+def test_results_within_a_budget_are_the_same(dropout, monkeypatch):
+    plain, expected = trained(deep(12, dropout=dropout))
+    monkeypatch.setenv("MXCY_MEMORY_BUDGET", "16K")
+    executor, found = trained(deep(12, dropout=dropout))
+
+    assert found == expected
+    assert executor._program.nbytes < plain._program.nbytes
+    assert sum("_mirror" in name for name in nodes_of(executor)) > 5
+
+
+def test_estimates_within_a_budget_agree_with_executors(monkeypatch):
+    net = deep(12)
+    monkeypatch.setattr(options, "DEFAULT", Options(paths=1))
+    monkeypatch.setenv("MXCY_MEMORY_BUDGET", "20k")
+    executor = net.simple_bind(mx.cpu(), data=(8, 64))
+
+    assert executor._program.nbytes == net.memory({"data": (8, 64)}, train=True, budget=20 << 10).total
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "1T", "1.5.2G"])
+def test_budgets_that_are_no_bytes_are_refused(text, monkeypatch):
+    monkeypatch.setenv("MXCY_MEMORY_BUDGET", text)
+
+    with pytest.raises(ArgumentError, match="MXCY_MEMORY_BUDGET: expected bytes such as 800M or 2.5G, got"):
+        deep(1).simple_bind(mx.cpu(), data=(8, 64))
+    monkeypatch.setenv("MXCY_MEMORY_BUDGET", "1.5g")
+    assert options.current().budget == 3 << 29
