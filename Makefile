@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-full test-checked bench lint build clean
+.PHONY: help demo test test-simulator test-full test-checked bench lint build clean
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -17,6 +17,7 @@ SERIAL := $(wildcard tests/test_engine*.py tests/test_ndarray*.py tests/test_exe
 help:
 	@echo 'make demo       train on real digits (examples/train_mnist.py)'
 	@echo 'make test       the short suite'
+	@echo 'make test-simulator  the kernels for GPUs in the simulator of Numba'
 	@echo 'make test-full  the whole suite with all promised counts; summary in docs/test-full.txt'
 	@echo 'make test-checked  the engine with assertions, and under ThreadSanitizer'
 	@echo 'make bench      every benchmark'
@@ -32,6 +33,10 @@ test: build
 	if [ -n "$(SERIAL)" ]; then
 		MXCY_ENGINE=serial MXCY_ROWS=one $(PY) -m pytest -q $(SERIAL)
 	fi
+	$(MAKE) test-simulator
+
+test-simulator: build
+	@NUMBA_ENABLE_CUDASIM=1 HYPOTHESIS_PROFILE=ci $(PY) -m pytest -q tests/test_cuda*.py
 
 test-full: build
 	@if [ -f benchmarks/peers/setup.sh ]; then bash benchmarks/peers/setup.sh; fi

@@ -24,6 +24,7 @@ SOURCES = {
         f"mxcy/native/{name}.cpp" for name in ("engine", "failures", "fusion", "links", "pool", "workers")
     ],
     "mxcy._cast": ["mxcy/native/cast.cpp"],
+    "mxcy._gpu": ["mxcy/native/cuda_driver.cpp", "mxcy/native/device.cpp"],
     "mxcy._loops": ["mxcy/native/loops.cpp", "mxcy/native/products.cpp"],
     "mxcy.kernels.cpu.convolution": [
         "mxcy/kernels/cpu/convolution.cpp",
@@ -195,7 +196,7 @@ class BuildExtensions(build_ext):
             # A process may have the old file mapped; it keeps it if the new one is another file.
             Path(path).unlink(missing_ok=True)
             self.compiler.link_shared_object(
-                mine, path, extra_postargs=["-pthread", *INSTRUMENT], target_lang="c++"
+                mine, path, extra_postargs=["-pthread", "-ldl", *INSTRUMENT], target_lang="c++"
             )
             stamp.write_text(text)
 

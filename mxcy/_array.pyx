@@ -572,7 +572,7 @@ def as_face(Array x, int face):
 
 # --- the rest of the interface, from the modules that fill in `lent` ------------------------------
 
-from . import _dlpack, _export, _index, _invoke  # noqa: E402
+from . import _dlpack, _export, _gpu, _index, _invoke  # noqa: E402
 
 
 def from_numpy(a, face=0, copy=True):

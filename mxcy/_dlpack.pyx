@@ -24,7 +24,7 @@ from .errors import (
 )
 
 cdef extern from "dlpack.hpp" namespace "mxcy" nogil:
-    enum: DL_CPU, DL_INT, DL_UINT, DL_FLOAT, DL_BFLOAT, DL_COMPLEX, DL_BOOL
+    enum: DL_CPU, DL_CUDA, DL_INT, DL_UINT, DL_FLOAT, DL_BFLOAT, DL_COMPLEX, DL_BOOL
     const uint64_t DL_READ_ONLY, DL_IS_COPIED
     struct DLDevice:
         int32_t type
@@ -160,7 +160,7 @@ cdef Lease* make_lease(Array x) except NULL:
 
 cdef int describe(DLTensor* tensor, Lease* lease, Array x) except -1:
     tensor.data = lease.var.data.load() + x.offset
-    tensor.device.type, tensor.device.id = DL_CPU, 0
+    tensor.device.type, tensor.device.id = dlpack_device(x)
     tensor.ndim = x.ndim_
     tensor.dtype.code, tensor.dtype.bits = TYPES[x.dtype_code]
     tensor.dtype.lanes = 1
@@ -174,11 +174,15 @@ def to_dlpack(Array x, stream, max_version, dl_device, copy):
     """`__dlpack__`: a capsule with a tensor of version 1 if the consumer knows it, else of version 0."""
     cdef bint modern = max_version is not None and max_version[0] >= 1
     cdef Lease* lease
-    if stream is not None:
+    if x.var.on_gpu():  # all work on it is done before the consumer sees it, whatever its stream
+        if copy:
+            x = copied_array(x)
+    elif stream is not None:
         raise ArgumentError(message("__dlpack__", "stream", "None for memory of the CPU", stream))
-    if dl_device is not None and tuple(dl_device) != (DL_CPU, 0):
-        raise BufferError(message("__dlpack__", "dl_device", f"({DL_CPU}, 0), the CPU", tuple(dl_device)))
-    if copy:
+    if dl_device is not None and tuple(dl_device) != dlpack_device(x):
+        expected = f"{dlpack_device(x)}, where the array is"
+        raise BufferError(message("__dlpack__", "dl_device", expected, tuple(dl_device)))
+    if copy and not x.var.on_gpu():
         x = copied_array(x)
     if x.read_only and not modern:
         expected = "a consumer that knows version 1 of DLPack, as the array is a read-only view"
@@ -199,7 +203,7 @@ def to_dlpack(Array x, stream, max_version, dl_device, copy):
 
 def dlpack_device(Array x):
     """`__dlpack_device__`: (device type, number)."""
-    return DL_CPU, 0
+    return (DL_CUDA, x.var.context & 0xFF) if x.var.on_gpu() else (DL_CPU, 0)
 
 
 # --- in -----------------------------------------------------------------------------------------

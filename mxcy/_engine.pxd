@@ -23,6 +23,7 @@ cdef extern from "var.hpp" namespace "mxcy" nogil:
         uint64_t version
         bint readable()
         bint idle()
+        bint on_gpu()
 
 
 cdef extern from "op.hpp" namespace "mxcy" nogil:
@@ -53,8 +54,12 @@ cdef extern from "op.hpp" namespace "mxcy" nogil:
         int32_t ndim
         uint8_t dtype
         char* data
+    cdef cppclass DeviceHooks:
+        char* (*allocate)(int16_t context, size_t nbytes) noexcept
+        void (*release)(int16_t context, char* data, size_t nbytes) noexcept
+        int (*wait)(const CVar* var, Failure& failure) noexcept
     cdef cppclass Runtime:
-        pass
+        DeviceHooks* device
     cdef cppclass KernelContext:
         pass
     ctypedef int (*Kernel)(KernelContext& context)

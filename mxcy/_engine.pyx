@@ -404,9 +404,9 @@ cdef int push_serial(Request& r) except -1:
 cdef int wait(CVar* var, bint for_write) except -1:
     if recorder != NULL:
         recorder(NULL, NULL, 0, NULL, 0)
-    if (var.idle() if for_write else var.readable()) and notice_count.load() == 0:
-        return 0
-    return wait_tracked(var, for_write)
+    if not (var.idle() if for_write else var.readable()) or notice_count.load() != 0:
+        wait_tracked(var, for_write)
+    return wait_for_gpu(var) if var.on_gpu() else 0
 
 
 cdef int wait_tracked(CVar* var, bint for_write) except -1:
@@ -436,7 +436,7 @@ cdef int wait_all() except -1:
     sweep()
     if is_serial:
         twin.waitall()
-        return 0
+        return wait_for_gpu(NULL)
     if current != NULL:
         raise _failures.refused("waitall", NEVER)
     if not wait_all_begin(waiter):
@@ -447,7 +447,7 @@ cdef int wait_all() except -1:
     unseen = _take_unseen()
     if unseen:
         raise _failures.first_of(unseen)
-    return 0
+    return wait_for_gpu(NULL)
 
 
 cdef float inline_limit_ns() noexcept:

@@ -197,6 +197,20 @@ cdef inline int run_single(Op* op, Failure& failure) noexcept nogil:
     return run_inline(r, failure)
 
 
+cdef inline int wait_for_gpu(CVar* var) except -1:
+    """Waits for what is enqueued on the GPU of a variable (NULL: on all GPUs)."""
+    cdef Failure failure
+    cdef int status
+    if c_runtime().device.wait == NULL:
+        return 0
+    with nogil:
+        status = c_runtime().device.wait(var, failure)
+    if status != 0:
+        from mxcy import _failures
+        raise _failures.exception(failure.kind, failure.text.decode("utf-8", "replace"))
+    return 0
+
+
 cdef inline object taken(PyObject* owned):
     """The object of a reference that is given up; None for NULL."""
     if owned == NULL:

@@ -28,7 +28,7 @@ from pickle import PickleBuffer
 
 import numpy as np
 
-from . import _array
+from . import _array, _gpu
 from .dtypes import DTYPES, code_of
 from .errors import ArgumentError, ArgumentTypeError, ShapeError, message, problem
 
@@ -105,6 +105,9 @@ cdef class Export:
 cdef inline char* element(Array x) except NULL:
     """The first element. The buffer must be there or not be in use by an operation."""
     cdef char* data = x.var.data.load()
+    if x.var.on_gpu():
+        text = "the elements are in the memory of a GPU"
+        raise ArgumentError(problem("array", None, text, "asnumpy() copies them"))
     if data is NULL:
         data = var_ensure_data(x.var)
     return data + x.offset
@@ -128,6 +131,10 @@ def view_numpy(Array x, bint writable):
     if writable and x.read_only:
         text = "the array is a read-only view"
         raise ArgumentError(problem("view_numpy", "writable", text, "copy it first"))
+    if x.var.on_gpu():
+        if writable:
+            element(x)  # which refuses
+        return _gpu.to_numpy(x)
     begin_export(x.var, writable)
     cdef Export export = Export.__new__(Export)
     x.var.refs.fetch_add(1)
@@ -146,7 +153,12 @@ def operand_view(Array x):
 
 
 def to_numpy(Array x, dtype, copy):
-    """`__array__`: a view (writable unless `x` is not), or a copy if asked for or needed."""
+    """`__array__`: a view (writable unless `x` is not), or a copy if asked for or needed (as from a GPU)."""
+    if x.var.on_gpu():
+        if copy is not None and not copy:
+            element(x)  # which refuses
+        values = _gpu.to_numpy(x)
+        return values if dtype is None else values.astype(dtype, copy=False)
     if dtype is not None:
         dtype = np.dtype(dtype)
         if dtype != DTYPES[x.dtype_code]:
@@ -161,6 +173,8 @@ def to_numpy(Array x, dtype, copy):
 
 def copied_numpy(Array x):
     """Return a new NumPy array with the values of `x`."""
+    if x.var.on_gpu():
+        return _gpu.to_numpy(x)
     result = np.empty(x.shape, DTYPES[x.dtype_code])
     wait_until_free(x.var, False)
     # With the GIL, because what makes this safe against inline operations of other threads is the GIL.
@@ -238,6 +252,8 @@ cdef Array over_numpy(cnp.ndarray source, int code, int face):
 # --- copies and pickles -------------------------------------------------------------------------
 
 cdef Array copied_array(Array x):
+    if x.var.on_gpu():
+        return as_class(type(x), copied_on_gpu(x))
     cdef Array result = new_exact(x.face, x.ndim_, x.dims, x.dtype_code, x.var.context)
     wait_until_free(x.var, False)
     copy_dense(x.ndim_, x.dims, element(x), x.dims + x.ndim_, ITEMSIZE[x.dtype_code], element(result))
@@ -277,6 +293,11 @@ def rebuild(cls, data, dtype, shape, int context):
     cdef int face = _array.face_of(cls)
     values = np.frombuffer(data, np.uint8).view(DTYPES[code_of(dtype)]).reshape(shape)
     cdef Array x = from_numpy(values, face, True)
+    if context >> 8 == 2:  # back to the GPU that it came from
+        _gpu.require(context & 0xFF)
+        result = new_exact(face, x.ndim_, x.dims, x.dtype_code, context)
+        _gpu.transfer(result, x)
+        return as_class(cls, result)
     x.var.context = context
     return as_class(cls, x)
 
@@ -294,6 +315,11 @@ cdef PyObject* scalar(PyObject* p) except NULL:
     cdef Array x = <Array>p
     cdef char* at
     cdef int code = x.dtype_code
+    if x.var.on_gpu():
+        value = _gpu.to_numpy(x).reshape(())[()]
+        value = float(value) if code == BFLOAT16 else value.item()
+        incref(<PyObject*>value)
+        return <PyObject*>value
     wait_until_free(x.var, False)
     at = element(x)
     if code == FLOAT32:
@@ -357,6 +383,18 @@ cdef int get_buffer(PyObject* p, Py_buffer* view, int flags) except -1:
 
 cdef void release_buffer(PyObject* p, Py_buffer* view) noexcept:
     end_export((<Array>p).var, <uintptr_t>view.internal != 0)
+
+
+cdef Array copied_on_gpu(Array x):
+    """A copy in C order on the same GPU."""
+    cdef Array whole = new_exact(x.face, x.ndim_, x.dims, x.dtype_code, x.var.context)
+    cdef Array values
+    if x.c_contiguous:
+        _gpu.transfer(whole, x)
+        return whole
+    values = from_numpy(_gpu.to_numpy(x), x.face, True)
+    _gpu.transfer(whole, values)
+    return whole
 
 
 lent.scalar = scalar

@@ -64,7 +64,7 @@ cdef inline bint same_shape(PyObject* a, PyObject* b) noexcept:
 cdef inline char* readable_data(PyObject* p) noexcept:
     """The elements, if they can be read here and now in one run, and autograd need not know; else NULL."""
     cdef char* data
-    if not (<Array>p).c_contiguous or not (<Array>p).var.readable():
+    if not (<Array>p).c_contiguous or not (<Array>p).var.readable() or (<Array>p).var.on_gpu():
         return NULL
     if (<Array>p).grad_info is not NULL and tracking:
         return NULL

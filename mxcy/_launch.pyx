@@ -5,6 +5,7 @@ tensors' shapes and its parameters in one block of memory and hands it to the en
 buffers alive until it has run.
 """
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy, memset
 from libcpp.vector cimport vector
@@ -13,6 +14,7 @@ import numpy as np
 
 from . import _array
 from ._array cimport Array, new_like, read_shape, require_writable
+from ._device cimport load_kernels, on_gpu, refuse_gpu
 from ._engine cimport CVar, Kernel, Op, OP_OVERWRITES, Runtime, push, runtime
 
 from .dtypes import DTYPES, code_of
@@ -56,6 +58,10 @@ cdef int launch(Kernel kernel, const char* name, list outputs, list inputs, cons
         dims += x.ndim_
         nbytes += x.var.nbytes
         reads.push_back(x.var)
+    if on_gpu(operands, outputs):
+        load_kernels().launch(name.decode(), outputs, operands, PyBytes_FromStringAndSize(<char*>params, nparams),
+                              bool(flags & LAUNCH_UPDATES))
+        return 0
     cdef LaunchOp* op = LaunchOp.make(runtime(), kernel, n_outputs, n_inputs, dims, params, nparams)
     if op == NULL:
         raise MemoryError
@@ -230,6 +236,8 @@ def push_numpy(function, inputs, outputs, name):
     which come back as a list with the face of the first input. Errors of the function come out as both
     an `MXNetError` and what NumPy raised.
     """
+    if on_gpu(list(inputs), list(outputs or ())):
+        refuse_gpu(name)
     views = [x.view_numpy(False) for x in inputs]
     targets = [out.view_numpy(True) for out in outputs] if outputs is not None else []
     try:

@@ -16,6 +16,7 @@ cdef class ResolvedLoop:
     cdef readonly tuple stored   # codes that the loop takes: float32 where declared is a half type
     cdef readonly int n_inputs
     cdef readonly float cost_ns  # of one element
+    cdef readonly object function # what it computes, as given to resolve()
     cdef object keeps            # what `data` points into
 
 

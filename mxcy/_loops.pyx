@@ -131,6 +131,7 @@ def resolve(function, tuple types):
             found = _find_pair(function[0], function[1], types)
         else:
             found = _find_ufunc(function, types)
+        (<ResolvedLoop>found).function = function
         _resolved[key] = found  # for ever: queued operations point into the ufunc
     return found
 

@@ -38,6 +38,8 @@ cdef extern from "small_vector.hpp" namespace "mxcy" nogil:
         int64_t* data()
         size_t size()
         int64_t& operator[](size_t)
+    cdef cppclass Extents "mxcy::SmallVector<int64_t, 4>":
+        int64_t& operator[](size_t)
     cdef cppclass Variables "mxcy::SmallVector<mxcy::Var*, 8>":
         void push_back(CVar*)
         CVar** data()
@@ -50,6 +52,10 @@ cdef extern from "space.hpp" namespace "mxcy" nogil:
         void normalise(int leading)
         void drop_unit_axes()
         void merge_axes()
+        int64_t* row(int axis)
+        int64_t inner_stride(int k)
+        Extents shape
+        int ndim
         int64_t size
 
 cdef extern from "block_op.hpp" namespace "mxcy" nogil:
@@ -69,6 +75,7 @@ cdef class Program:
     cdef vector[int] kinds          # in_types, -1 for scalars of the call
     cdef tuple source               # arguments of compile_program, to compile again for other types
     cdef tuple scalars              # (input, declared, stored) of each run-time scalar
+    cdef public object device_body  # what kernels/cuda/pointwise keeps about it
     cdef tuple comparison_only      # of each input: an integer that only comparisons read
 
 # A C string that lives as long as the process.
@@ -94,4 +101,8 @@ cdef bint may_overlap(Array a, Array b) noexcept
 cdef bint same_view(Array a, Array b) noexcept
 # Pushes an operation over arrays: reads and writes are their variables.
 cdef int push_over(Op* op, list reads, list writes, int flags=*) except -1
+# What runs a program whose operands are on a GPU; lent by kernels/cuda/pointwise.
+ctypedef int (*DevicePush)(Program program, list inputs, list arrays, list outs, const vector[Cell]& scalars,
+                           int ndim, const int64_t* shape) except -1
+cdef void lend_device_push(DevicePush push) noexcept
 cpdef list invoke(Program program, inputs, outs=*)

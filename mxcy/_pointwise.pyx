@@ -16,6 +16,7 @@ from . cimport _array
 from ._array cimport Array, new_array, new_like, require_writable
 from ._cast cimport cast_loop
 from ._engine cimport CVar, OP_FUSES, OP_NEEDS_GIL, OP_OVERWRITES, Op, Runtime, push, report_fp_flags, runtime
+from ._device cimport load_kernels, on_gpu, refuse_gpu
 from ._loops cimport ResolvedLoop
 
 import numpy as np
@@ -450,12 +451,23 @@ cdef int _separate(Program program, list inputs, list outs) except -1:
     return 0
 
 
+cdef DevicePush device_push = NULL
+
+cdef void lend_device_push(DevicePush push) noexcept:
+    global device_push
+    device_push = push
+
+
 cdef int push_program(Program program, list inputs, list arrays, list outs, vector[Cell]& scalars,
                       int ndim, const int64_t* shape) except -1:
-    cdef PointwiseOp* op = new_pointwise()
     cdef Numbers strides
     cdef Array x
     cdef int i
+    if on_gpu(arrays, outs):
+        if device_push is NULL:
+            load_kernels()
+        return device_push(program, inputs, arrays, outs, scalars, ndim, shape)
+    cdef PointwiseOp* op = new_pointwise()
     op.program = program.c
     program.c.retain()
     op.runtime = runtime()
@@ -484,6 +496,10 @@ cdef int push_over(Op* op, list reads, list writes, int flags=0) except -1:
     cdef Variables read_vars, write_vars
     cdef Array x
     cdef bint covers = True
+    if on_gpu(reads, writes):
+        name = op.name.decode()
+        del op
+        refuse_gpu(name)
     for x in reads:
         read_vars.push_back(x.var)
     for x in writes:

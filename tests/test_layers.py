@@ -14,8 +14,9 @@ LAYERS = [
     {"errors", "base", "dtypes", "context", "name", "attribute", "registry", "_files"},
     {"_engine", "_engine_native", "_engine_serial", "_engine_threaded", "_failures", "engine"}
     | {"_cast", "native"}
-    | {"_array", "_invoke", "_index", "_export", "_dlpack"},
-    {"kernels", "_testing", "_launch", "_loops", "_compile", "_pointwise", "_reduce", "_matmul", "_segment"},
+    | {"_array", "_invoke", "_index", "_export", "_dlpack", "_gpu"},
+    {"kernels", "_testing", "_device", "_launch", "_loops", "_compile", "_pointwise", "_reduce", "_matmul"}
+    | {"_segment"},
     {"ops"},
     {"ndarray", "symbol", "graph"},
     {"executor", "autograd", "numpy", "numpy_extension", "random", "operator"},

@@ -333,8 +333,8 @@ def test_contexts():
     with mx.cpu(1):
         made = [nd.ones((2,)), nd.array([1]), nd.full((2,), 3), nd.empty((2,)), nd.arange(3), nd.eye(2)]
     assert {y.context for y in made} == {mx.cpu(1)}
-    with pytest.raises(mx.MXNetError, match=r"expected a context of the processor, got gpu\(0\)"):
-        nd.zeros((2,), ctx=mx.gpu(0))
+    with pytest.raises(mx.MXNetError, match=r"expected a .* GPU.*, got gpu\(99\)"):
+        nd.zeros((2,), ctx=mx.gpu(99))
     with pytest.raises(TypeError, match="expected a Context, got 'cpu'"):
         nd.zeros((2,), ctx="cpu")
 

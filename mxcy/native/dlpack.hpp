@@ -4,7 +4,7 @@
 
 namespace mxcy {
 
-enum { DL_CPU = 1 };
+enum { DL_CPU = 1, DL_CUDA = 2 };
 enum { DL_INT = 0, DL_UINT = 1, DL_FLOAT = 2, DL_BFLOAT = 4, DL_COMPLEX = 5, DL_BOOL = 6 };
 constexpr uint64_t DL_READ_ONLY = 1;
 constexpr uint64_t DL_IS_COPIED = 2;

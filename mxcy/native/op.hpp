@@ -104,6 +104,14 @@ struct Tensor {
 // body of parallel_for: handles [begin, end); non-zero stops the loop and is returned.
 using LoopBody = int (*)(void* arg, int64_t begin, int64_t end);
 
+// What the GPU runtime (native/device.cpp) lends to the engine when the first GPU is opened.
+struct DeviceHooks {
+  char* (*allocate)(int16_t context, size_t nbytes) = nullptr;
+  void (*release)(int16_t context, char* data, size_t nbytes) = nullptr;
+  // Waits for the work enqueued on the GPU of `var` (nullptr: on all), without the GIL.
+  int (*wait)(const Var* var, Failure& failure) = nullptr;
+};
+
 // Functions of the engine that kernels need, so that a kernel's object file links to nothing.
 // Every extension module gets this table from mxcy._engine at import (see _engine.pxd).
 struct Runtime {
@@ -114,6 +122,7 @@ struct Runtime {
   // Scratch memory from the same pool.
   void* (*scratch_alloc)(size_t nbytes);
   void (*scratch_free)(void* p, size_t nbytes);
+  DeviceHooks* device;
 };
 
 // A kernel over tensors: outputs first, then inputs, then a small block of plain parameters.

@@ -13,6 +13,8 @@
 
 namespace mxcy::pool {
 
+DeviceHooks device_hooks;
+
 namespace {
 
 // --- chunks --------------------------------------------------------------------------------------
@@ -93,6 +95,8 @@ Var* make(int c, size_t nbytes, int16_t context) {
 // so at most a ninth of a buffer is unused.
 constexpr int FIRST_SHIFT = 10;
 constexpr int N_BUFFERS = 1 + 8 * 31;
+constexpr int ON_GPU = 255;  // the buffer_class of memory that the GPU runtime has lent
+static_assert(N_BUFFERS <= ON_GPU);
 constexpr size_t HUGE_BYTES = size_t(4) << 20;  // from here on by mmap, in huge pages where there are any
 
 size_t class_bytes(int c) {
@@ -216,8 +220,23 @@ void deallocate_class(void* p, int c) {
 void dispose(Var* var) {
   if (engine::notice_count.load(std::memory_order_relaxed)) engine::var_dies(var);
   if (var->error) engine::error_release(var->error);
-  if (var->buffer_class) deallocate_class(var->data.load(std::memory_order_relaxed), var->buffer_class);
+  if (var->buffer_class == ON_GPU)
+    device_hooks.release(var->context, var->data.load(std::memory_order_relaxed), var->nbytes);
+  else if (var->buffer_class)
+    deallocate_class(var->data.load(std::memory_order_relaxed), var->buffer_class);
   if (var->owner) engine::bury(var->owner);
+}
+
+char* ensure_on_gpu(Var* var) {
+  char* data = nullptr;
+  char* fresh = device_hooks.allocate ? device_hooks.allocate(var->context, var->nbytes) : nullptr;
+  if (!fresh) return nullptr;
+  if (var->data.compare_exchange_strong(data, fresh, std::memory_order_acq_rel)) {
+    var->buffer_class = ON_GPU;
+    return fresh;
+  }
+  device_hooks.release(var->context, fresh, var->nbytes);
+  return data;
 }
 
 bool is_plain(const Var* var) { return !var->buffer_class && !var->error && !var->owner; }
@@ -230,7 +249,7 @@ size_t physical_memory() {
 }
 
 Var* new_var(size_t nbytes, int16_t context) {
-  int c = chunk_class(nbytes);
+  int c = (context >> 8) == 2 ? BARE : chunk_class(nbytes);
   Var* var = make(c, nbytes, context);
   if (var && c != BARE)
     var->data.store(reinterpret_cast<char*>(var) + HEADER, std::memory_order_relaxed);
@@ -265,6 +284,7 @@ void drop(Var* var) {
 char* ensure_data(Var* var) {
   char* data = var->data.load(std::memory_order_acquire);
   if (data) return data;
+  if (var->on_gpu()) return ensure_on_gpu(var);
   int c = buffer_class(var->nbytes);
   if (!c) return nullptr;
   char* fresh = static_cast<char*>(allocate_class(c));

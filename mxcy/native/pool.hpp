@@ -2,7 +2,7 @@
 // guards, and larger buffers by size class, cached up to a bound so that steady state has no page faults.
 #pragma once
 #include <cstddef>
-#include "var.hpp"
+#include "op.hpp"
 
 namespace mxcy::pool {
 
@@ -25,6 +25,8 @@ void trim();  // returns every cached buffer to the system
 struct Usage {
   size_t held, cached, limit;  // bytes of large buffers: handed out, kept for reuse, most to keep
 };
+extern DeviceHooks device_hooks;
+
 Usage usage();
 void set_limit(size_t nbytes);
 size_t physical_memory();

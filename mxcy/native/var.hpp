@@ -52,6 +52,7 @@ struct Var {
   std::atomic<int32_t> checked_readers{0}, checked_writers{0};  // "no writer overlaps anyone"
 #endif
 
+  bool on_gpu() const { return (context >> 8) == 2; }
   bool readable() const { return (state.load(std::memory_order_acquire) & NOT_READABLE) == 0; }
   bool idle() const { return state.load(std::memory_order_acquire) == 0; }
 };

@@ -280,7 +280,7 @@ int parallel_for(int64_t n, int64_t grain, LoopBody body, void* arg) {
 
 const Runtime* runtime() {
   static const Runtime table = {parallel_for, num_workers, pool::ensure_data, pool::allocate,
-                                pool::deallocate};
+                                pool::deallocate, &pool::device_hooks};
   return &table;
 }
 

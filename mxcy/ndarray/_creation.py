@@ -55,6 +55,8 @@ def array(source_array: Any, ctx: Any = None, dtype: Any = None) -> NDArray:
     if values.ndim == 0:  # which `new` would not take as it is
         return _placed(import_numpy(values.astype(dtype, copy=False), FACE), ctx)
     result = new(values.shape, dtype, ctx, FACE)
+    if result.context.device_type == "gpu":
+        return kernels.copy(import_numpy(values.astype(dtype, copy=False), FACE), out=result)
     np.copyto(result.view_numpy(writable=True), values, casting="unsafe")
     return result
 

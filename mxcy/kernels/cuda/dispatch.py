@@ -1,0 +1,24 @@
+"""Kernels by the name under which the CPU's modules launch theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...errors import ArgumentError, problem
+from . import copying
+
+__all__ = ["launch"]
+
+# name -> function(outputs, inputs, parameters): `parameters` are the bytes of the structure that the CPU's
+# kernel takes.
+KERNELS: dict[str, Callable[[list, list, bytes], Any]] = {**copying.KERNELS}
+
+
+def launch(name: str, outputs: list, inputs: list, parameters: bytes, updates: bool) -> None:
+    """Run a kernel of this name over arrays on a GPU (`copy`: also from and to the CPU)."""
+    kernel = KERNELS.get(name)
+    if kernel is None:
+        text = "the operator has no GPU kernel"
+        raise ArgumentError(problem(name, None, text, "copy the arrays to mx.cpu() for it"))
+    kernel(outputs, inputs, parameters)
