@@ -25,6 +25,7 @@ SOURCES = {
     ],
     "mxcy._cast": ["mxcy/native/cast.cpp"],
     "mxcy._gpu": ["mxcy/native/cuda_driver.cpp", "mxcy/native/device.cpp"],
+    "mxcy._reduce": ["mxcy/native/folds.cpp"],
     "mxcy._loops": ["mxcy/native/loops.cpp", "mxcy/native/products.cpp"],
     "mxcy.kernels.cpu.convolution": [
         "mxcy/kernels/cpu/convolution.cpp",
@@ -53,6 +54,7 @@ NATIVE = "-O3"  # of the files in SOURCES
 X86_ISAS = [("base", []), ("avx2", ["-march=x86-64-v3"]), ("avx512", ["-march=x86-64-v4"])]
 MULTI_ISA = {
     "mxcy/native/cast.cpp": X86_ISAS,
+    "mxcy/native/folds.cpp": X86_ISAS,
     "mxcy/native/loops.cpp": X86_ISAS,
     "mxcy/native/products.cpp": X86_ISAS,
     "mxcy/kernels/cpu/convolution.cpp": X86_ISAS,

@@ -1,5 +1,5 @@
 """Reductions, running results and arg-reductions over NumPy's inner loops (native/reduce.hpp, scan.hpp,
-arg_reduce.hpp).
+arg_reduce.hpp), and our own for plain floats (native/folds.hpp).
 
 Types follow NumPy: sums and products of booleans and short integers use 64 bits, everything else keeps
 its dtype; half types accumulate in float32 and are rounded once, at the end.
@@ -34,6 +34,11 @@ cdef extern from "dtype.hpp" namespace "mxcy" nogil:
         BOOL, INT64, UINT64, FLOAT16
     const unsigned char* ITEMSIZE
 
+cdef extern from "folds.hpp" namespace "mxcy" nogil:
+    cdef cppclass Folds:
+        pass
+    const Folds* find_folds(int dtype)
+
 cdef extern from "reduce.hpp" namespace "mxcy" nogil:
     cdef cppclass ReduceOp(BlockOp):
         void set_map(CProgram* program)
@@ -41,6 +46,7 @@ cdef extern from "reduce.hpp" namespace "mxcy" nogil:
         Loop loop
         void* loop_data
         FailureTest loop_failed
+        const Folds* sums
         int itemsize
         Cell identity, initial
         bint has_identity, has_initial, ordered
@@ -64,6 +70,7 @@ cdef extern from "arg_reduce.hpp" namespace "mxcy" nogil:
         Space kept, reduced
         Loop store_loop, extreme
         void* extreme_data
+        const Folds* folds
     ArgReduceOp* new_arg_reduce(int dtype, bint largest)
 
 cdef enum:
@@ -92,6 +99,7 @@ cdef class _Plan:
     cdef object identity   # NumPy scalar, or None
     cdef Cell identity_cell
     cdef bint ordered
+    cdef const Folds* sums
 
 
 def reduce(ufunc, x, axis=None, keepdims=False, dtype=None, pre=None, post=None, out=None, initial=None,
@@ -146,6 +154,7 @@ cdef _Plan _make_plan(ufunc, kinds, code, Program pre, Program post):
         raise DTypeError(problem(ufunc.__name__, "x", f"no reduction over {numpy_dtype(source).name}"))
     plan.stored = plan.loop.stored[0]
     plan.ordered = ufunc not in _REORDERABLE
+    plan.sums = find_folds(plan.stored) if ufunc is np.add else NULL
     plan.identity = None
     if ufunc.identity is not None:
         plan.identity = np.asarray(ufunc.identity).astype(numpy_dtype(plan.stored))[()]
@@ -312,6 +321,7 @@ cdef ReduceOp* _new_reduce(_Plan plan, initial, int64_t count, post_scalars) exc
     op = new_reduce()
     op.runtime = runtime()
     op.loop, op.loop_data, op.loop_failed = plan.loop.loop, plan.loop.data, plan.loop.failed
+    op.sums = plan.sums
     op.itemsize = ITEMSIZE[plan.stored]
     op.ordered = plan.ordered
     op.has_identity, op.identity = plan.identity is not None, plan.identity_cell
@@ -377,6 +387,7 @@ def arg_reduce(kind, x, axis=None, keepdims=False, dtype=None, out=None):
     if numpy_dtype(a.dtype_code).kind in "iuf" and a.dtype_code != FLOAT16:
         extreme = resolve(np.maximum if kind == "argmax" else np.minimum, (a.dtype_code,) * 2)
         op.extreme, op.extreme_data = extreme.loop, extreme.data
+    op.folds = find_folds(a.dtype_code)
     op.add(a.var, a.offset, a.dtype_code)
     op.add(target.var, target.offset, target.dtype_code)
     split_space(a.ndim_, a.dims, is_reduced, keepdims, strides, 1, target, &op.kept, &op.reduced)

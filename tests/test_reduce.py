@@ -248,3 +248,28 @@ def test_running_sums_in_place_and_with_another_dtype():
     same(accumulate(np.add, mine, 0, dtype="f8"), x.cumsum(0, dtype="f8"))
     accumulate(np.add, mine, 1, dtype="i4", out=mine)
     same(mine, x.cumsum(1, dtype="i4"))
+
+
+@pytest.mark.parametrize("code", [F32, F64], ids=lambda c: DTYPES[c].name)
+@pytest.mark.parametrize("kind", ["argmax", "argmin"])
+def test_positions_of_ties_and_nans_are_the_first(kind, code):
+    rng = np.random.default_rng(7)
+    for n in (1, 15, 64, 65, 127, 128, 1000, 65_536, 70_001):
+        x = rng.integers(-3, 3, (4, n)).astype(DTYPES[code])
+        x[1, rng.integers(0, n, 3)] = np.nan
+        x[2, rng.integers(0, n, 3)] = np.inf if kind == "argmax" else -np.inf
+        x[3] = -0.0
+        x[3, n // 2 :] = 0.0
+        found = np.asarray(arg_reduce(kind, *arrays(x), 1))
+        np.testing.assert_array_equal(found, getattr(x, kind)(1))
+
+
+@pytest.mark.parametrize("code", [F32, F64], ids=lambda c: DTYPES[c].name)
+def test_sums_are_the_same_for_any_number_of_rows_at_once(code):
+    x = np.random.default_rng(8).normal(size=(77, 333)).astype(DTYPES[code])
+    whole = np.asarray(reduce(np.add, *arrays(x), 0))
+    for column in (slice(0, 12), slice(3, 20), slice(100, 333)):
+        # A column's sum does not depend on its neighbours, nor on where the array begins.
+        np.testing.assert_array_equal(
+            np.asarray(reduce(np.add, *arrays(x[:, column].copy()), 0)), whole[column]
+        )

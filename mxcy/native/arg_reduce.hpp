@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <vector>
 #include "block_op.hpp"
+#include "folds.hpp"
 #include "half.hpp"
 #include "program.hpp"
 #include "space.hpp"
@@ -21,6 +22,7 @@ struct ArgReduceOp : BlockOp {
   Loop store_loop = nullptr;  // int64 -> dtype of the result
   Loop extreme = nullptr;     // numpy.maximum or minimum of real numbers; null: none
   void* extreme_data = nullptr;
+  const Folds* folds = nullptr;  // ours for neighbours, of some dtypes
 };
 
 template <class T>
@@ -101,6 +103,14 @@ struct ArgReduce final : ArgReduceOp {
   // NumPy's loop finds the extreme of a stretch several elements at a time; only a stretch with a better
   // one is looked through for its position.
   void scan(const char* x, int64_t step, int64_t n, int64_t number, Best& best) const {
+    if (folds && step == int64_t(sizeof(E))) {
+      for (; n > 0; n -= ARG_PIECE, x += ARG_PIECE * step, number += ARG_PIECE) {
+        const int64_t at = folds->position(x, std::min(n, ARG_PIECE), LARGEST);
+        const E value = E::load(x + at * step);
+        if (better(value, best.value)) best = {value, number + at};
+      }
+      return;
+    }
     if (!extreme || n < 64) return search(x, step, n, number, best);
     const int itemsize = operands[0].itemsize();
     for (; n > 0; n -= ARG_STRETCH, x += ARG_STRETCH * step, number += ARG_STRETCH) {

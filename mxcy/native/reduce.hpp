@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <optional>
 #include "block_op.hpp"
+#include "folds.hpp"
 #include "program.hpp"
 #include "space.hpp"
 #include "tree.hpp"
@@ -20,6 +21,7 @@ constexpr int64_t LEAF = 4096;          // elements of a leaf, along
 constexpr int64_t LEAF_ROWS = 64;       // rows of a leaf, across
 constexpr int64_t ACROSS_BYTES = 16384; // of a vector of accumulators
 constexpr int64_t FEW = 8;              // kept elements that are not worth a loop call
+constexpr int64_t GROUPS = 16;          // of leaves for a worker, where there are few results
 constexpr int64_t RESULTS = 512;        // results finished together
 
 inline void copy_item(char* to, const char* from, int itemsize) {
@@ -36,6 +38,7 @@ struct ReduceOp final : BlockOp {
   Loop loop = nullptr;
   void* loop_data = nullptr;
   FailureTest loop_failed = nullptr;
+  const Folds* sums = nullptr;  // ours in place of the loop, for neighbours
   int itemsize = 0;           // of the accumulator
   Cell identity{}, initial{};
   bool has_identity = false, has_initial = false, ordered = false;
@@ -117,7 +120,9 @@ struct ReduceOp final : BlockOp {
     if (ordered) leaves_ = 1, rows_per_leaf_ = std::max<int64_t>(1, rows_), pieces_ = 1;
     unit_ns_ = element_ns * leaf_elements + 10;
     if (!ordered && units_ < 4 * runtime->num_workers() && unit_ns_ * leaves_ * units_ >= MIN_PARALLEL_NS) {
-      for (group_levels_ = 0; unit_ns_ * (1ll << group_levels_) < MIN_CHUNK_NS; ++group_levels_) {}
+      const int64_t most = std::max<int64_t>(1, GROUPS * runtime->num_workers() / units_);
+      group_levels_ = 0;
+      while (unit_ns_ * (1ll << group_levels_) < MIN_CHUNK_NS || (leaves_ >> group_levels_) > most) ++group_levels_;
     }
   }
 
@@ -183,7 +188,10 @@ struct ReduceOp final : BlockOp {
           copy_item(acc, op.has_identity ? op.identity.bytes : x, op.itemsize);
           if (!op.has_identity) x += x_step, --count;
         }
-        if (count > 0 && combine(acc, 0, x, x_step, count)) return -1;
+        if (op.sums && x_step == op.itemsize)
+          op.sums->sum(x, count, acc);
+        else if (count > 0 && combine(acc, 0, x, x_step, count))
+          return -1;
       }
       return 0;
     }
@@ -208,6 +216,13 @@ struct ReduceOp final : BlockOp {
       const int64_t first = leaf * op.rows_per_leaf_, end = std::min(op.rows_, first + op.rows_per_leaf_);
       const int64_t step = op.kept.inner_stride(0), item = op.itemsize;
       inner.seek(first);
+      if (op.sums && !op.map && step == item && op.reduced.ndim == 1) {
+        const int64_t row_step = op.reduced.inner_stride(0);
+        const char* x = element(column, step);
+        std::memcpy(acc, x, width * item);
+        op.sums->sum_rows(x + row_step, row_step, end - first - 1, width, acc);
+        return 0;
+      }
       for (int64_t row = first; row < end; ++row, inner.next()) {
         if (op.map) {
           char* to = row == first ? acc : buffer();

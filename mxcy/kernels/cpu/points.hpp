@@ -10,7 +10,10 @@ constexpr int64_t INDEX_BLOCK = 256;
 // Brings indices of an axis with n elements into [0, n).  False if one cannot be (MODE_RAISE).
 inline bool normalise_indices(int64_t* index, int64_t count, int64_t n, int mode) {
   if (mode == MODE_CLIP) {
-    for (int64_t i = 0; i < count; ++i) index[i] = std::max<int64_t>(0, std::min(index[i], n - 1));
+    const uint64_t limit = uint64_t(n);
+    for (int64_t i = 0; i < count; ++i) {
+      if (__builtin_expect(uint64_t(index[i]) >= limit, 0)) index[i] = index[i] < 0 ? 0 : n - 1;
+    }
     return true;
   }
   if (mode == MODE_WRAP) {
@@ -102,12 +105,13 @@ class Points {
     Walker walker(space_, std::max(space_.ndim - 1, 0));
     walker.seek(begin / length);
     int64_t position = begin % length;
-    for (int64_t i = 0; i < end - begin; ++i) {
-      offsets[i] = walker.offset(params_.n_indexed) + position * step;
-      if (++position == length) {
-        position = 0;
-        walker.next();
-      }
+    for (int64_t i = 0; i < end - begin;) {
+      const int64_t run = std::min(length - position, end - begin - i);
+      int64_t at = walker.offset(params_.n_indexed) + position * step;
+      for (int64_t k = 0; k < run; ++k, at += step) offsets[i + k] = at;
+      i += run;
+      position = 0;
+      if (i < end - begin) walker.next();
     }
   }
 

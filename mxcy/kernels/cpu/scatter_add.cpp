@@ -132,6 +132,35 @@ Space unindexed_axes(const IndexParams& params, const Tensor& x, const Tensor& v
   return rest;
 }
 
+// Point after point, a block of them at a time, so that their offsets stay in the cache.
+int add_in_order(KernelContext& context, const IndexParams& params, const Points& points, const Space& rest) {
+  const Tensor &x = context.outputs[0], &v = context.inputs[0];
+  const int64_t n = points.count();
+  const AddPoints add = ADD_POINTS[x.dtype];
+  int64_t indexed[INDEX_BLOCK], plain[INDEX_BLOCK];
+  if (params.mode == MODE_RAISE) {  // nothing is added if an index is wrong
+    for (int64_t i = 0; i < n; i += INDEX_BLOCK) {
+      if (!points.indexed_offsets(i, std::min(n, i + INDEX_BLOCK), indexed)) return points.fail(*context.failure);
+    }
+  }
+  int flags = 0;
+  for (int64_t i = 0; i < n; i += INDEX_BLOCK) {
+    const int64_t end = std::min(n, i + INDEX_BLOCK);
+    points.indexed_offsets(i, end, indexed);
+    points.plain_offsets(i, end, plain);
+    take_fp_flags();
+    for_runs<2>(rest, 0, rest.size, [&](const int64_t* offsets, int64_t count) {
+      for (int64_t k = 0; k < count; ++k) {
+        add(x.data + offsets[0] + k * rest.inner_stride(0), v.data + offsets[1] + k * rest.inner_stride(1),
+            indexed, plain, end - i);
+      }
+    });
+    flags |= take_fp_flags();
+  }
+  context.failure->fp_flags |= flags;
+  return 0;
+}
+
 }  // namespace
 
 int scatter_add_kernel(KernelContext& context) {
@@ -140,21 +169,13 @@ int scatter_add_kernel(KernelContext& context) {
   if (v.size == 0) return 0;
   const Points points(params, x, v, context.inputs + 1);
   const int64_t n = points.count();
+  take_fp_flags();  // of indices that are NaN
+  const Space rest = unindexed_axes(params, x, v);
+  if (rest.size < FEW && ADD_POINTS[x.dtype]) return add_in_order(context, params, points, rest);
   Scratch<int64_t> indexed(context, n), plain(context, n);
   if (!points.indexed_offsets(0, n, indexed)) return points.fail(*context.failure);
   points.plain_offsets(0, n, plain);
-  take_fp_flags();  // of indices that are NaN
-  const Space rest = unindexed_axes(params, x, v);
-  if (rest.size < FEW && ADD_POINTS[x.dtype]) {
-    for_runs<2>(rest, 0, rest.size, [&](const int64_t* offsets, int64_t count) {
-      for (int64_t i = 0; i < count; ++i) {
-        ADD_POINTS[x.dtype](x.data + offsets[0] + i * rest.inner_stride(0),
-                            v.data + offsets[1] + i * rest.inner_stride(1), indexed, plain, n);
-      }
-    });
-    context.failure->fp_flags |= take_fp_flags();
-    return 0;
-  }
+  take_fp_flags();
   Scratch<int64_t> keys(context, n), order(context, n);
   sort_by_key(context, keys, point_keys(params, points, keys), order, n);
   std::vector<int64_t> starts;  // of the destinations in `order`
