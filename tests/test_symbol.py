@@ -179,7 +179,8 @@ def test_hidden_outputs_stay_hidden():
         ),
         (lambda x: sym.FullyConnected(x, num_hiden=2), MXNetError, "num_hidden"),
         (lambda x: sym.FullyConnected(x, num_hidden=2, foo=1), UnknownAttributeError, "'foo'"),
-        (lambda x: sym.exp(x, attr={"a": "b"}), ArgumentError, "a name such as '__a__', got 'a'"),
+        (lambda x: sym.sum(x, attr={"a": "b"}), ArgumentError, "a name such as '__a__', got 'a'"),
+        (lambda x: exec("x += 1", {"x": x}), NotImplementedError, "not implemented for Symbol"),
         (lambda x: sym.exp(x, attr={"__a__": 1}), ArgumentError, "expected a string, got 1"),
         (lambda x: sym.exp(x, out=x), ArgumentTypeError, "exp(out): symbols hold no values to write"),
         (lambda x: x + "a", TypeError, "str"),
@@ -523,3 +524,45 @@ def test_methods_are_operators():
     for name in dir(x):
         if name in sym.op.__all__:
             assert callable(getattr(x, name))
+
+
+B = sym.Variable("b")
+
+
+@pytest.mark.parametrize(
+    ("net", "known", "arguments", "outputs"),
+    [
+        (lambda a, c: sym.Concat(a, sym.Variable("b")) + c, {"a": (2, 3), "c": (2, 7)}, (2, 4), (2, 7)),
+        (lambda a, c: a + c + sym.transpose(B), {"c": (2, 7)}, (7, 2), (2, 7)),
+        (lambda a, c: a + c + sym.transpose(B, axes=(0, 2, 1)), {"c": (2, 7, 3)}, (2, 3, 7), (2, 7, 3)),
+        (lambda a, c: a + c + sym.expand_dims(B, axis=1), {"c": (2, 1, 7)}, (2, 7), (2, 1, 7)),
+        (lambda a, c: sym.pick(a, sym.Variable("b")) + c, {"a": (2, 7)}, (2,), (2,)),
+        (lambda a, c: sym.zeros((0, 3)) * sym.Variable("b") + a + c, {"c": (2, 3)}, (2, 3), (2, 3)),
+    ],
+)  # fmt: skip
+def test_shapes_follow_backwards(net, known, arguments, outputs):
+    made = net(sym.Variable("a"), sym.Variable("c"))
+    found, results, _ = made.infer_shape(**known)
+    assert dict(zip(made.list_arguments(), found, strict=True))["b"] == arguments
+    assert results == [outputs]
+
+
+def test_what_is_known_of_a_join_follows():
+    a, b = sym.Variable("a"), sym.Variable("b")
+    assert sym.Concat(a, b).infer_shape_partial(a=(2, 3)) == ([(2, 3), (2, 0)], [(2, 0)], [])
+    net = sym.Embedding(a, input_dim=5, output_dim=3, name="e")
+    assert net.infer_type(a="int32") == ([np.int32, np.float32], [np.float32], [])
+    assert net.infer_type(e_weight="float64", a="int32")[1] == [np.float64]
+    assert (a + b * 3).infer_type(a="float16")[0] == [np.float16] * 2
+
+
+def test_first_states_take_the_batch_of_the_data():
+    """An extent of 0 is unknown in a symbol, and found by what uses the array."""
+    x = sym.Variable("x")
+    begin = [sym.zeros((0, 3)), sym.full((0, 3), 2.0), sym.random.uniform(shape=(0, 3))]
+    executor = sym.Group([x + state for state in begin]).simple_bind(mx.cpu(), x=(4, 3))
+    zeros, twos, random = (out.asnumpy() for out in executor.forward())
+    assert (zeros == 0).all() and (twos == 2).all() and random.shape == (4, 3) and len(set(random.flat)) > 6
+    assert sym.zeros((0, 3)).infer_shape_partial()[1] == [(0, 3)]
+    with pytest.raises(mx.MXNetError, match="a shape of z_output"):
+        sym.zeros((0, 3), name="z").eval()

@@ -22,7 +22,16 @@ from ..dtypes import from_mxnet_flag, numpy_dtype
 from ..errors import DTypeError, MXNetError, ShapeError, message
 from .ir import Entry, Graph, Node
 
-__all__ = ["Shape", "complete", "infer_dtypes", "infer_shapes", "label_dtype", "label_shape", "unknown"]
+__all__ = [
+    "Shape",
+    "complete",
+    "infer_dtypes",
+    "infer_shapes",
+    "label_dtype",
+    "label_shape",
+    "open_ended",
+    "unknown",
+]
 
 Shape = tuple[int | None, ...] | None
 
@@ -143,6 +152,14 @@ def _fixed_point(graph: Graph, seeds: Mapping[Node, Any], rule: str, merge: Call
     return values
 
 
+def open_ended(node: Node) -> bool:
+    """Whether a node makes an array of a shape with an extent of 0, which is unknown in a symbol.
+
+    So it is in MXNet; what uses the array decides. Recurrent networks make their first states so.
+    """
+    return node.op is not None and not node.inputs and 0 in node.attrs.get("shape", ())
+
+
 def _neighbours(graph: Graph, entry: Entry) -> list[Node]:
     users = graph.users.get(entry, [])
     return users if entry.node.op is None else [entry.node, *users]
@@ -157,7 +174,11 @@ def _apply_rule(node: Node, values: dict, rule: str, merge: Callable):
     known_in = [values.get(source) for source in sources]
     known_out = [values.get(result) for result in results]
     try:
-        found_in, found_out, found_states = getattr(op, rule)(known_in, node.attrs, known_out)
+        if rule == "infer_shape" and open_ended(node):
+            shape = tuple(extent or None for extent in node.attrs["shape"])
+            found_in, found_out, found_states = [], [shape] * len(results), []
+        else:
+            found_in, found_out, found_states = getattr(op, rule)(known_in, node.attrs, known_out)
     except MXNetError as error:
         raise _located(error, node, known_in) from None
     changed, again = [], False

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 from .effects import in_order, sequence
 from .fuse import fuse
+from .infer import open_ended
 from .ir import Entry, Graph, Node
+from .settle import settle
 from .simplify import simplify
 
 __all__ = ["Optimised", "optimise"]
@@ -38,7 +40,7 @@ def optimise(
     fixed = sequence(whole)
     current = whole
     early = set(graph.nodes)
-    for wanted, apply in ((simplifies, simplify), (fuses, fuse)):
+    for wanted, apply in ((any(map(open_ended, whole.nodes)), settle), (simplifies, simplify), (fuses, fuse)):
         if not wanted:
             continue
         changed, moved = apply(current, shapes, dtypes, early.__contains__)

@@ -57,6 +57,8 @@ class Op(Operator):
     outputs : names of the outputs, or a function of attributes; hidden ones come last.
     visible : number of outputs that are not hidden, or a function of attributes.
     optional : function of attributes that gives the names of the inputs in use.
+    back : function of input shapes, attributes and `y`, the output's shape, by name (None where unknown);
+        the input shapes as far as they follow.
     infer : replaces `infer_shape` (same signature, without self).
     kinds : kinds of dtypes that the inputs may have.
     """
@@ -70,6 +72,7 @@ class Op(Operator):
         outputs: Any = ("output",),
         visible: Any = None,
         optional: Callable | None = None,
+        back: Callable | None = None,
         infer: Callable | None = None,
         kinds: str = "biufc",
         **options: Any,
@@ -80,6 +83,7 @@ class Op(Operator):
         super().__init__(*args, **options)
         self._shape = named(shape)
         self._dtype = named(dtype)
+        self._back = named(back)
         self._infer = infer
         self._plans = Cache()
         self._named = Cache()
@@ -123,13 +127,24 @@ class Op(Operator):
             out = None if out_shapes is None else out_shapes[0]
             first = unify_shapes(self.name, (self.inputs[0], "output"), (in_shapes[0], out))
             return [first, *in_shapes[1:]], [_legacy(first)] * self.num_outputs(attrs), []
-        needed = [s for s, name in zip(in_shapes, self.input_names(attrs), strict=True)]
-        if not all(known(s) for s in needed):
-            return list(in_shapes), self._partial_shapes(self._shape, needed, attrs), []
+        if self._back is not None and not all(known(s) for s in in_shapes):
+            in_shapes = self._shapes_back(in_shapes, attrs, out_shapes)
+        if not all(known(s) for s in in_shapes):
+            return list(in_shapes), self._partial_shapes(self._shape, in_shapes, attrs), []
         shapes = listed(self._shape(self.values(in_shapes, attrs)))
         if out_shapes is not None:
             unify_shapes(self.name, ("output", "output"), (_legacy(shapes[0]), out_shapes[0]))
         return list(in_shapes), [_legacy(s) for s in shapes], []
+
+    def _shapes_back(self, in_shapes: Sequence, attrs: dict, out_shapes: Sequence | None) -> list:
+        """The input shapes with what follows of them from each other and from the output's."""
+        values = self.values(in_shapes, attrs) | {"y": out_shapes[0] if out_shapes is not None else None}
+        found = listed(self._back(values))  # type: ignore[misc]
+        names = self.input_names(attrs)
+        return [
+            unify_shapes(self.name, (name, name), pair)
+            for name, *pair in zip(names, found, in_shapes, strict=True)
+        ]
 
     def _partial_shapes(self, rule: Rule, in_shapes: Sequence, attrs: dict) -> list:
         """What is known of the outputs while extents of inputs are not: extents that depend on none of
@@ -289,6 +304,19 @@ class Layer(Op):
     def infer_shape(self, in_shapes, attrs, out_shapes=None):
         """See `Operator.infer_shape`."""
         return self._infer_layer(list(in_shapes), attrs, out_shapes)
+
+    def infer_dtype(self, in_dtypes, attrs, out_dtypes=None):
+        """See `Operator.infer_dtype`."""
+        found = super().infer_dtype(in_dtypes, attrs, out_dtypes)
+        if not hasattr(self.layer_class, "assumed_dtype") or None not in found[0]:
+            return found
+        assumed = self.layer(attrs).assumed_dtype()
+        names = self.input_names(attrs)
+        filled = [
+            assumed if dtype is None and name not in self.free else dtype
+            for name, dtype in zip(names, found[0], strict=True)
+        ]
+        return super().infer_dtype(filled, attrs, out_dtypes)
 
     def _infer_layer(self, in_shapes: list, attrs: dict, out_shapes: Sequence | None) -> tuple:
         names = self.input_names(attrs)

@@ -165,6 +165,14 @@ def pick_shape(data, index, axis, keepdims):
     return kept if keepdims else removed
 
 
+def pick_back(data, index, axis):
+    """The shape of an index of which nothing is known."""
+    if index is not None or data is None:
+        return index
+    axis = len(data) - 1 if axis is None else normalize_axis("pick", axis, len(data))
+    return (*data[:axis], *data[axis + 1 :]) or (1,)
+
+
 def pick_reference(x, index, axis=-1, keepdims=False, mode="clip"):
     index = np.trunc(index).astype(int)
     size = x.shape[axis]
@@ -182,6 +190,7 @@ def pick_reference(x, index, axis=-1, keepdims=False, mode="clip"):
         None,
     ),
     shape=pick_shape,
+    back=lambda data, index, axis: [data, pick_back(data, index, axis)],
     free=("index",),
     dtype=lambda data: data,
     ref=pick_reference,
@@ -363,6 +372,9 @@ class Embedding:
     output_dim: int
     dtype: DType = np.dtype("float32")
     sparse_grad: bool = False
+
+    def assumed_dtype(self):
+        return self.dtype
 
     def infer(self, out, data, weight):
         shape = None if data is None else (*data, self.output_dim)

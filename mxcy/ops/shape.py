@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from .._array import Array, empty, face_of, from_numpy
-from ..errors import AxisError, ShapeError, message, problem
+from ..errors import ArgumentError, AxisError, ShapeError, message, problem
 from ..kernels import cpu as kernels
 from . import reduction
 from ._attributes import Axes, DType, Shape
@@ -212,10 +212,18 @@ def expand_dims_shape(data, axis):
     return (*data[:at], 1, *data[at:])
 
 
+def expand_dims_back(data, axis, y):
+    if y is None:
+        return data
+    at = normalize_axis("expand_dims", axis, len(y))
+    return (*y[:at], *y[at + 1 :]) or (1,)
+
+
 @op(
     view=True,
     grad=lambda g, data: reshape_like(g, data),
     shape=expand_dims_shape,
+    back=expand_dims_back,
     ref=lambda x, axis: np.expand_dims(x, axis),
     cases=[
         case(uniform(2, 3), axis=0),
@@ -277,9 +285,17 @@ def transpose_gradient(g, axes):
     return transpose(g, axes=axes)
 
 
+def transpose_back(data, axes, y):
+    if y is None:
+        return data
+    order = full_axes(len(y), axes)
+    return tuple(y[order.index(a)] for a in range(len(y)))
+
+
 @op(
     grad=transpose_gradient,
     shape=lambda data, axes: tuple(data[a] for a in full_axes(len(data), axes)),
+    back=transpose_back,
     ref=lambda x, axes=(): np.transpose(x, axes or None),
     cases=[
         case(uniform(2, 3)),
@@ -401,6 +417,9 @@ def broadcast_axis(data, *, axis: Shape = (), size: Shape = (), out):
 
 def broadcast_like_shape(lhs, rhs, lhs_axes, rhs_axes):
     target = rhs
+    for name, axes in (("lhs_axes", lhs_axes), ("rhs_axes", rhs_axes)):
+        if axes == ():
+            raise ArgumentError(message("broadcast_like", name, "at least one axis", "()"))
     if lhs_axes is not None and rhs_axes is not None:
         target = list(lhs)
         lhs_axes, rhs_axes = ((v,) if isinstance(v, int) else v for v in (lhs_axes, rhs_axes))
@@ -430,6 +449,9 @@ def broadcast_like_shape(lhs, rhs, lhs_axes, rhs_axes):
         case(uniform(2, 3), uniform(2, 3)),
         case(uniform(1, 2, 1), uniform(5, 7), lhs_axes=(0, 2), rhs_axes=(0, 1)),
         raises(ShapeError, uniform(2, 3), uniform(4, 3), match="shapes (2, 3) and (4, 3) do not broadcast"),
+        raises(
+            ArgumentError, uniform(1), uniform(4), lhs_axes=(), rhs_axes=(), match="at least one axis, got ()"
+        ),
     ],
 )
 def broadcast_like(lhs, rhs, *, lhs_axes: Axes = None, rhs_axes: Axes = None, out):

@@ -220,9 +220,26 @@ def concat_shape(data, dim):
     return (*data[0][:axis], total, *data[0][axis + 1 :])
 
 
+def concat_back(data, dim, y):
+    """All shapes agree apart from one axis, along which they add up to the result."""
+    whole = next((shape for shape in (*data, y) if shape is not None), None)
+    if whole is None:
+        return data
+    axis = normalize_axis("Concat", dim, len(whole), "dim")
+    shapes = [shape for shape in (*data, y) if shape is not None]
+    if len({len(shape) for shape in shapes}) > 1:
+        return data
+    rest = [next((shape[a] for shape in shapes if shape[a] is not None), None) for a in range(len(whole))]
+    parts = [None if shape is None else shape[axis] for shape in data]
+    if y is not None and y[axis] is not None and parts.count(None) == 1:
+        parts[parts.index(None)] = max(0, y[axis] - sum(part or 0 for part in parts))
+    return [(*rest[:axis], part, *rest[axis + 1 :]) for part in parts]
+
+
 @op(
     grad=lambda g, data, dim: _split_like(g, *data, dim=dim),
     shape=concat_shape,
+    back=concat_back,
     ref=lambda *xs, dim=1: np.concatenate(xs, axis=dim),
     cases=[
         case(uniform(2, 2), uniform(2, 1)),

@@ -45,7 +45,9 @@ def labels_of(op: Any, given: dict[str, str]) -> dict[str, str]:
     labels = {}
     for key, value in given.items():
         known = key in HIDDEN_KEYS
-        if op is not None and not known and not (key.startswith("__") and key.endswith("__")):
+        # What has attributes of its own must tell them from labels.
+        hidden = key.startswith("__") and key.endswith("__")
+        if op is not None and op.attributes and not (known or hidden):
             expected = f"one of {', '.join(HIDDEN_KEYS)}, or a name such as '__{key}__'"
             raise ArgumentError(message(op.name, "attr", expected, repr(key)))
         if not isinstance(value, str):
@@ -139,13 +141,15 @@ def make_variable(given_name: str, attr: dict | None, shape: Any, lr_mult: Any, 
         raise ArgumentError(message("Variable", "stype", "'default'", repr(stype), hint))
     labels = labels_of(None, attribute.current().get(attr))
     if shape is not None:
-        labels["__shape__"] = str(tuple(shape) if isinstance(shape, list) else shape)
+        labels["__shape__"] = str(shape)
     if lr_mult is not None:
         labels["__lr_mult__"] = str(lr_mult)
     if wd_mult is not None:
         labels["__wd_mult__"] = str(wd_mult)
     if dtype is not None:
         labels["__dtype__"] = _dtype_label(dtype)
+    if stype is not None:
+        labels["__storage_type__"] = "0"  # dense
     if init is not None:
         if not isinstance(init, str) and not hasattr(init, "dumps"):
             expected = "an Initializer, or the text of one"

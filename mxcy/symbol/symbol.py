@@ -76,6 +76,11 @@ class Symbol(Arithmetic, Methods, Binding):
     def __bool__(self) -> bool:
         raise NotImplementedForSymbol(self.__bool__, "bool")
 
+    def _in_place(self, other: Any) -> Symbol:
+        raise NotImplementedForSymbol(self._in_place, "an operation in place", other)
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __imod__ = _in_place  # a name for a value, not a value
+
     def __iter__(self) -> Iterator[Symbol]:
         return (self._of(head) for head in self._graph.heads)
 
