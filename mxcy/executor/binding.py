@@ -48,9 +48,10 @@ def bind(
     reqs = requests(problems, graph.arguments, grad_req)
     grads = [grad if req != "null" else None for grad, req in zip(grads, reqs, strict=True)]
     check_placement(problems, ctx, group2ctx)
+    _check_shared(problems, shared_exec)
     check(problems, arguments, grads, states)
     problems.check(stacklevel=4)
-    return Executor(symbol, ctx, arguments, grads, reqs, states, group2ctx)
+    return Executor(symbol, ctx, arguments, grads, reqs, states, group2ctx, shared_exec)
 
 
 def simple_bind(
@@ -75,28 +76,34 @@ def simple_bind(
         problems.add(f"expected dense storage, got a sparse stype for {', '.join(map(repr, sparse))}")
     reqs = requests(problems, graph.arguments, grad_req)
     check_placement(problems, ctx, group2ctx)
+    _check_shared(problems, shared_exec)
     check_surplus(problems, "type_dict", graph.variables, type_dict or {})
     if problems.found:
         problems.check()
     found = shapes_of(problems, shapes)
     problems.check(stacklevel=4)
     dtypes = dtypes_of(graph, type_dict or {})
-    pool = _Pool(shared_arg_names, shared_exec, shared_buffer)
+    given = _Given(shared_arg_names, shared_exec, shared_buffer)
 
     def make(node: Node) -> NDArray:
-        shared = pool.take(node.name, found[node], dtypes[node])
+        shared = given.take(node.name, found[node], dtypes[node])
         return zeros(found[node], ctx=ctx, dtype=dtypes[node]) if shared is None else shared
 
-    args: Arrays = [pool.put(node.name, make(node)) for node in graph.arguments]
+    args: Arrays = [given.put(node.name, make(node)) for node in graph.arguments]
     states: Arrays = [zeros(found[node], ctx=ctx, dtype=dtypes[node]) for node in graph.states]
     grads: Arrays = [
         zeros(found[node], ctx=ctx, dtype=dtypes[node]) if req != "null" else None
         for node, req in zip(graph.arguments, reqs, strict=True)
     ]
-    return Executor(symbol, ctx, args, grads, reqs, states, group2ctx)
+    return Executor(symbol, ctx, args, grads, reqs, states, group2ctx, shared_exec)
 
 
-class _Pool:
+def _check_shared(problems: Problems, executor: Any) -> None:
+    if executor is not None and not isinstance(executor, Executor):
+        problems.add(f"shared_exec expected an Executor, got {type(executor).__name__}")
+
+
+class _Given:
     """Arguments that a new executor takes over from another one, or from a dict that several share."""
 
     def __init__(self, names: Sequence[str] | None, executor: Executor | None, buffer: dict | None):

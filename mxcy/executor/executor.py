@@ -15,6 +15,7 @@ from ..ndarray import NDArray, array, zeros
 from ..symbol.text import listing, unknown_name
 from . import options
 from .arguments import Arrays, Problems, shapes_of
+from .pool import Pool
 from .program import Program, Step
 from .schedule import Schedule
 
@@ -35,7 +36,8 @@ class Executor:
     """
 
     def __init__(self, symbol: Any, ctx: Context, args: Arrays, grads: Arrays, grad_req: list[str],
-                 states: Arrays, group2ctx: Mapping | None = None):  # fmt: skip
+                 states: Arrays, group2ctx: Mapping | None = None,
+                 shared_exec: Executor | None = None):  # fmt: skip
         graph = symbol._graph
         self._symbol = symbol
         self._ctx = ctx
@@ -54,7 +56,11 @@ class Executor:
             if grad is not None
         ]
         self._made_of = (graph, arrays, wanted, ctx)
-        self._program = self._planned = Program(*self._made_of, options.current())
+        self._options = options.current()
+        shares = shared_exec is not None and shared_exec._ctx == ctx
+        self._pool = shared_exec._pool if shares else Pool(ctx)
+        self._number = self._pool.join()
+        self._program = self._planned = Program(*self._made_of, self._options, pool=self._pool)
         self._plain: Program | None = None  # with every node and its result, for monitors
         self._spent = False  # backward has written over what forward left for it
         self.outputs = self._program.outputs
@@ -91,9 +97,10 @@ class Executor:
         """
         if kwargs:
             self._assign(kwargs)
-        self._program = self._planned if self._monitor is None else self._watched()
+        self._program = self._unwatched() if self._monitor is None else self._watched()
         self._run(self._program.forward, bool(is_train))
         self._forward_mode = bool(is_train)
+        self._pool.user = self._number
         self._spent = False
         return self.outputs
 
@@ -106,7 +113,7 @@ class Executor:
         if self._forward_mode is None:
             raise EngineError(message("backward", None, "a call of forward before", "none"))
         given = self._head_gradients(out_grads)
-        if self._spent:
+        if self._spent or (self._pool.user != self._number and self._program is self._planned):
             self._repeat()
         for places, gradient in zip(self._program.head_uses, given, strict=True):
             for inputs, position in places:
@@ -120,12 +127,20 @@ class Executor:
                     inputs[position] = None
 
     def _repeat(self) -> None:
-        """Run forward again for a second backward, as the first one used the buffers of its results."""
+        """Run forward again where backward, or another executor, has used the buffers of its results."""
         if not self._program.repeatable:
-            hint = "its results have given their memory to backward; MXCY_MEMORY_PLAN=none keeps them"
+            other = "backward; MXCY_MEMORY_PLAN=none keeps them" if self._spent else "another executor"
+            hint = f"its results have given their memory to {other}"
             text = message("backward", None, "a call of forward since the last backward", "none", hint)
             raise EngineError(text)
         self._run(self._program.forward, bool(self._forward_mode))
+        self._pool.user = self._number
+
+    def _unwatched(self) -> Program:
+        """The planned program, in the buffers that the pool has now."""
+        if self._planned.generation != self._pool.generation:
+            self._planned = Program(*self._made_of, self._options, self.outputs, self._pool)
+        return self._planned
 
     def _watched(self) -> Program:
         """The program in which a monitor sees every node."""
@@ -222,7 +237,8 @@ class Executor:
 
     def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False,
                 **kwargs: Sequence[int]) -> Executor:  # fmt: skip
-        """Return an executor for other shapes of some arguments, which shares the memory of the arrays.
+        """Return an executor for other shapes of some arguments, which shares the memory of the arrays, and
+        that of results: one runs after the other.
 
         An array that shrinks becomes the first elements of the old one; one that grows is new, of zeros.
         Raises BindError, naming the argument, if an argument that is not named changes its shape
@@ -247,7 +263,9 @@ class Executor:
         grads = [fitted(*pair) for pair in zip(graph.arguments, self.grad_arrays, strict=True)]
         states = [fitted(*pair) for pair in zip(graph.states, self.aux_arrays, strict=True)]
         problems.check()
-        return Executor(self._symbol, self._ctx, args, grads, self._grad_req, states, self._group2ctx)
+        return Executor(
+            self._symbol, self._ctx, args, grads, self._grad_req, states, self._group2ctx, shared_exec=self
+        )
 
     # -- looking in -----------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from ..graph.plan_memory import Plan, plan_memory, source_of
 from ..graph.training import with_gradient
 from ..ndarray import NDArray, empty
 from .options import PLAIN, Options
+from .pool import Pool
 from .schedule import Schedule
 
 __all__ = ["Program", "Step"]
@@ -79,14 +80,16 @@ class Program:
     whole : the graph with its gradient, as it was before passes changed it.
     shapes, dtypes : of every entry that has a buffer.
     plan : the memory plan.
-    nbytes : of the buffers that the program made.
+    nbytes : of the buffers that the program made, or has in a pool.
+    generation : that of the pool when buffers were taken from it.
     consumes : whether backward writes over results of forward that it has read.
     repeatable : whether forward gives the same results again.
     """
 
     def __init__(self, graph: Graph, arrays: Mapping[Node, NDArray],
                  gradients: Sequence[tuple[Node, NDArray, str]], ctx: Any,
-                 options: Options = PLAIN, outputs: Sequence[NDArray] | None = None):  # fmt: skip
+                 options: Options = PLAIN, outputs: Sequence[NDArray] | None = None,
+                 pool: Pool | None = None):  # fmt: skip
         self.ctx = ctx
         self.nbytes = 0
         heads = [variable(f"_head_grad_{i}") for i in range(len(graph.heads))]
@@ -107,6 +110,7 @@ class Program:
         self._assign_outputs(outputs)
         self._assign_targets(targets, gradients, set(forward))
         self._plan(forward, backward, targets, options)
+        self._shared = self._take(Pool(ctx) if pool is None else pool)
         steps = [step for node in forward for step in self._steps(node)]
         self.outputs = [self._output(i, head, outputs, steps) for i, head in enumerate(self.heads)]
         self.forward = Schedule(steps)
@@ -127,7 +131,7 @@ class Program:
         return made.forward, made.backward, list(made.graph.heads[count:])
 
     def _plan(self, forward: list, backward: list, targets: Sequence[Entry], options: Options) -> None:
-        """Plan the memory of all nodes, and make the buffers."""
+        """Plan the memory of all nodes."""
         for node in (*forward, *backward):
             self._check_known(node)
         self.plan = plan_memory(
@@ -141,7 +145,15 @@ class Program:
             source=self._source,
         )
         self.consumes = _consumes(self.plan, set(forward))
-        self._shared = [self._new((nbytes,), np.dtype(np.uint8)) for nbytes in self.plan.sizes]
+
+    def _take(self, pool: Pool) -> list[NDArray]:
+        """The buffers of the plan: those of results that stay are new, others those of the pool."""
+        sizes, own = self.plan.sizes, self.plan.own
+        passing = iter(pool.take([nbytes for number, nbytes in enumerate(sizes) if number not in own]))
+        self.nbytes += sum(nbytes for number, nbytes in enumerate(sizes) if number not in own)
+        self.generation = pool.generation
+        byte = np.dtype(np.uint8)
+        return [self._new((size,), byte) if i in own else next(passing) for i, size in enumerate(sizes)]
 
     def _check_known(self, node: Node) -> None:
         for index in range(node.num_outputs):

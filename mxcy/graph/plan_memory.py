@@ -65,6 +65,7 @@ class Plan:
     ----------
     places : the place of each result that has a buffer of its own or shares one.
     sizes : bytes of each buffer.
+    own : the buffers of results that stay when all nodes have run.
     total : bytes of all buffers.
     unplanned : bytes that a buffer for each result would take.
     largest_live : most bytes that are in use at once when nodes run in order; no plan for this order
@@ -75,6 +76,7 @@ class Plan:
     def __init__(self) -> None:
         self.places: dict[Entry, Place] = {}
         self.sizes: list[int] = []
+        self.own: set[int] = set()
         self.unplanned = 0
         self.largest_live = 0
         self.rows: list[Row] = []
@@ -352,6 +354,7 @@ class _Deal:
         """What came of it."""
         walk, made = self.walk, Plan()
         made.sizes = self.sizes
+        made.own = {slot.buffer for slot in walk.slots if slot.last < 0}
         made.unplanned, made.largest_live = walk.unplanned, walk.largest_live
         crowd = _in_use(self.packed, repeat(1), self.count)
         for position, node in enumerate(walk.nodes):

@@ -51,7 +51,8 @@ class Binding:
         aux_states : arrays of the auxiliary states, in order or by name.
         group2ctx : contexts of the nodes that have the attribute `ctx_group`, by group; all of the type of
             `ctx`, as an executor runs on one device.
-        shared_exec : an executor whose memory may be used again.
+        shared_exec : an executor with which the new one shares the memory of results; one of them runs
+            after the other.
 
         Raises BindError that names all arrays that are missing or do not fit. Arrays under names that
         the symbol does not have are ignored, with a warning.
