@@ -33,6 +33,7 @@ SOURCES = {
     ],
     "mxcy.kernels.cpu.copying": ["mxcy/kernels/cpu/copying.cpp"],
     "mxcy.kernels.cpu.indexing": ["mxcy/kernels/cpu/indexing.cpp", "mxcy/kernels/cpu/scatter_add.cpp"],
+    "mxcy.kernels.cpu.matrices": ["mxcy/kernels/cpu/matrices.cpp"],
     "mxcy.kernels.cpu.random": ["mxcy/kernels/cpu/random.cpp"],
     "mxcy.kernels.cpu.softmax": ["mxcy/kernels/cpu/softmax.cpp", "mxcy/kernels/cpu/softmax_output.cpp"],
     "mxcy.kernels.cpu.sorting": ["mxcy/kernels/cpu/sorting.cpp"],

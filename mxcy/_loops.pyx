@@ -215,6 +215,16 @@ def resolve_product(tuple types):
     return found
 
 
+def resolve_matrix_loop(ufunc, tuple types):
+    """Return the loop of a generalised ufunc of `numpy.linalg` for the dtype codes of its operands."""
+    key = (ufunc, types)
+    cdef ResolvedLoop found = _resolved.get(key)
+    if found is None:
+        declared = _declare(ufunc, types)
+        found = _resolved[key] = _find_in_table(ufunc, declared, declared)
+    return found
+
+
 def _find_ufunc(ufunc, tuple types):
     if not isinstance(ufunc, np.ufunc):
         # Numba's DUFunc holds a real one; reading its own memory as one would crash.

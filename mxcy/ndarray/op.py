@@ -109,6 +109,7 @@ from ..ops import (
     identity,
     lesser,
     lesser_equal,
+    linalg_gemm,
     linalg_gemm2,
     log,
     log1p,
@@ -189,6 +190,18 @@ from ..ops import (
     where,
     zeros_like,
 )
+from ..ops.matrices import (
+    linalg_det,
+    linalg_gelqf,
+    linalg_inverse,
+    linalg_potrf,
+    linalg_potri,
+    linalg_slogdet,
+    linalg_syevd,
+    linalg_syrk,
+    linalg_trmm,
+    linalg_trsm,
+)
 from ..ops.optimizer import (
     adam_update,
     ftml_update,
@@ -221,6 +234,13 @@ from ..ops.optimizer_multi import (
     preloaded_multi_mp_sgd_update,
     preloaded_multi_sgd_mom_update,
     preloaded_multi_sgd_update,
+)
+from ..ops.triangles import (
+    linalg_extractdiag,
+    linalg_extracttrian,
+    linalg_makediag,
+    linalg_maketrian,
+    linalg_sumlogdiag,
 )
 
 __all__ = [
@@ -329,7 +349,23 @@ __all__ = [
     "identity",
     "lesser",
     "lesser_equal",
+    "linalg_det",
+    "linalg_extractdiag",
+    "linalg_extracttrian",
+    "linalg_gelqf",
+    "linalg_gemm",
     "linalg_gemm2",
+    "linalg_inverse",
+    "linalg_makediag",
+    "linalg_maketrian",
+    "linalg_potrf",
+    "linalg_potri",
+    "linalg_slogdet",
+    "linalg_sumlogdiag",
+    "linalg_syevd",
+    "linalg_syrk",
+    "linalg_trmm",
+    "linalg_trsm",
     "log",
     "log10",
     "log1p",

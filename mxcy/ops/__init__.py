@@ -4,7 +4,7 @@
 `lookup` finds operators by name, hidden ones and MXNet's aliases included.
 """
 
-from . import optimizer, optimizer_multi
+from . import matrices, optimizer, optimizer_multi, triangles
 from ._attributes import Attributes
 from ._binary import BinaryFunction
 from ._elementwise import Elementwise, wrap_scalar
@@ -113,6 +113,7 @@ from .leaky import (
 from .linalg import (
     batch_dot,
     dot,
+    linalg_gemm,
     linalg_gemm2,
 )
 from .logic import (
@@ -427,6 +428,7 @@ PUBLIC = {
     "isnan": isnan,
     "lesser": lesser,
     "lesser_equal": lesser_equal,
+    "linalg_gemm": linalg_gemm,
     "linalg_gemm2": linalg_gemm2,
     "log": log,
     "log10": log10,
@@ -528,5 +530,6 @@ __all__ = [
     *PUBLIC,
 ]
 
-# The updates of optimizers are listed where they are declared.
-PUBLIC |= {name: vars(file)[name] for file in (optimizer, optimizer_multi) for name in file.__all__}
+# Factors of matrices and updates of optimizers are listed where they are declared.
+LISTED = (matrices, triangles, optimizer, optimizer_multi)
+PUBLIC |= {name: vars(file)[name] for file in LISTED for name in file.__all__}

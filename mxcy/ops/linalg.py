@@ -13,7 +13,7 @@ from ..kernels import cpu as kernels
 from ._cases import case, raises, uniform
 from ._declare import op
 from ._operator import describe, find
-from .shape import product, reshaped
+from .shape import SwapAxis, product, reshaped
 
 Storage = Literal[None, "default", "csr", "row_sparse"]
 
@@ -287,3 +287,93 @@ def gemm2_grad_rhs(g, A, transpose_a, transpose_b, alpha):
     if transpose_b:
         return linalg_gemm2(g, A, transpose_a=True, transpose_b=transpose_a, alpha=alpha)
     return linalg_gemm2(A, g, transpose_a=not transpose_a, alpha=alpha)
+
+
+# --- gemm: the product added to a matrix -----------------------------------------------------------------
+def rows_last(x, axis):
+    """x with the axis of the rows in front of that of the columns, its place in MXNet's `axis`."""
+    return x if axis % x.ndim == x.ndim - 2 else SwapAxis.compute([x], {"dim1": axis, "dim2": -2})[0]
+
+
+def exchange(shape, axis):
+    order = list(shape)
+    order[axis], order[-2] = order[-2], order[axis]
+    return tuple(order)
+
+
+def gemm_shape(A, B, C, transpose_a, transpose_b, axis):
+    for name, shape in {"A": A, "B": B, "C": C}.items():
+        if len(shape) < 2 or not -len(shape) <= axis < len(shape) - 1 or axis == -1:
+            expected = f"matrices with their rows along axis {axis}"
+            raise ShapeError(message("_linalg_gemm", name, expected, describe(shape)))
+    found = exchange(gemm2_shape(exchange(A, axis), exchange(B, axis), transpose_a, transpose_b), axis)
+    if found != C:
+        raise ShapeError(message("_linalg_gemm", "C", f"shape {describe(found)} of the product", describe(C)))
+    return C
+
+
+def gemm_grad(g, A, B, transpose_a, transpose_b, alpha, beta, axis):
+    def turn(x):
+        return x if axis == -2 else SwapAxis(x, dim1=axis, dim2=-2)
+
+    left, right, head = turn(A), turn(B), turn(g)
+    return (
+        turn(gemm2_grad_lhs(head, right, transpose_a, transpose_b, alpha)),
+        turn(gemm2_grad_rhs(head, left, transpose_a, transpose_b, alpha)),
+        g * beta,
+    )
+
+
+@op(
+    name="_linalg_gemm",
+    kinds="f",
+    grad=gemm_grad,
+    shape=gemm_shape,
+    ref=lambda a, b, c, transpose_a=False, transpose_b=False, alpha=1.0, beta=1.0, axis=-2: (
+        alpha
+        * np.swapaxes(
+            turned(np.swapaxes(a, axis, -2), transpose_a) @ turned(np.swapaxes(b, axis, -2), transpose_b),
+            axis,
+            -2,
+        )
+        + beta * c
+    ),
+    cases=[
+        case(uniform(2, 3), uniform(3, 4), uniform(2, 4)),
+        case(
+            uniform(2, 4, 3),
+            uniform(2, 5, 4),
+            uniform(2, 3, 5),
+            transpose_a=True,
+            transpose_b=True,
+            alpha=2.0,
+            beta=-0.5,
+        ),
+        case(uniform(3, 2, 4), uniform(4, 2, 5), uniform(3, 2, 5), axis=0),
+        raises(
+            ShapeError,
+            uniform(2, 3),
+            uniform(3, 4),
+            uniform(4, 2),
+            match="_linalg_gemm(C): expected shape (2, 4) of the product, got (4, 2)",
+        ),
+    ],
+)
+def linalg_gemm(
+    A,
+    B,
+    C,
+    *,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    axis: int = -2,
+    out,
+):
+    """alpha op(A) op(B) + beta C; the rows of the matrices lie along `axis`, the columns along the last."""
+    attrs = {"transpose_a": transpose_a, "transpose_b": transpose_b, "alpha": alpha, "axis": -2}
+    product = linalg_gemm2.compute([rows_last(A, axis), rows_last(B, axis)], attrs)[0]
+    term = C if beta == 1.0 else find("_mul_scalar").compute([C], {"scalar": beta, "is_int": False})[0]
+    target = None if out is None else [out]
+    return find("elemwise_add").compute([rows_last(product, axis), term], {}, target)[0]

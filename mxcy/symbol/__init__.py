@@ -1,6 +1,6 @@
 """`mx.sym`: graphs of operators, written down before there is data."""
 
-from . import contrib, random
+from . import contrib, linalg, random
 from .creation import arange, eye, full, linspace, ones, pow, zeros
 from .op import (
     Activation,
@@ -119,7 +119,23 @@ from .op import (
     lamb_update_phase2,
     lesser,
     lesser_equal,
+    linalg_det,
+    linalg_extractdiag,
+    linalg_extracttrian,
+    linalg_gelqf,
+    linalg_gemm,
     linalg_gemm2,
+    linalg_inverse,
+    linalg_makediag,
+    linalg_maketrian,
+    linalg_potrf,
+    linalg_potri,
+    linalg_slogdet,
+    linalg_sumlogdiag,
+    linalg_syevd,
+    linalg_syrk,
+    linalg_trmm,
+    linalg_trsm,
     log,
     log1p,
     log2,

@@ -5,6 +5,7 @@ those of `ops` themselves.
 """
 
 from .. import ops
+from ..ops import matrices, triangles
 from ..ops import optimizer as one
 from ..ops import optimizer_multi as several
 from .function import SymbolFunction
@@ -119,7 +120,23 @@ isinf = SymbolFunction(ops.isinf, "isinf")
 isnan = SymbolFunction(ops.isnan, "isnan")
 lesser = ops.lesser
 lesser_equal = ops.lesser_equal
+linalg_det = SymbolFunction(matrices.linalg_det, "linalg_det")
+linalg_extractdiag = SymbolFunction(triangles.linalg_extractdiag, "linalg_extractdiag")
+linalg_extracttrian = SymbolFunction(triangles.linalg_extracttrian, "linalg_extracttrian")
+linalg_gelqf = SymbolFunction(matrices.linalg_gelqf, "linalg_gelqf")
+linalg_gemm = SymbolFunction(ops.linalg_gemm, "linalg_gemm")
 linalg_gemm2 = SymbolFunction(ops.linalg_gemm2, "linalg_gemm2")
+linalg_inverse = SymbolFunction(matrices.linalg_inverse, "linalg_inverse")
+linalg_makediag = SymbolFunction(triangles.linalg_makediag, "linalg_makediag")
+linalg_maketrian = SymbolFunction(triangles.linalg_maketrian, "linalg_maketrian")
+linalg_potrf = SymbolFunction(matrices.linalg_potrf, "linalg_potrf")
+linalg_potri = SymbolFunction(matrices.linalg_potri, "linalg_potri")
+linalg_slogdet = SymbolFunction(matrices.linalg_slogdet, "linalg_slogdet")
+linalg_sumlogdiag = SymbolFunction(triangles.linalg_sumlogdiag, "linalg_sumlogdiag")
+linalg_syevd = SymbolFunction(matrices.linalg_syevd, "linalg_syevd")
+linalg_syrk = SymbolFunction(matrices.linalg_syrk, "linalg_syrk")
+linalg_trmm = SymbolFunction(matrices.linalg_trmm, "linalg_trmm")
+linalg_trsm = SymbolFunction(matrices.linalg_trsm, "linalg_trsm")
 log = SymbolFunction(ops.log, "log")
 log10 = SymbolFunction(ops.log10, "log10")
 log1p = SymbolFunction(ops.log1p, "log1p")
@@ -351,7 +368,23 @@ __all__ = [
     "isnan",
     "lesser",
     "lesser_equal",
+    "linalg_det",
+    "linalg_extractdiag",
+    "linalg_extracttrian",
+    "linalg_gelqf",
+    "linalg_gemm",
     "linalg_gemm2",
+    "linalg_inverse",
+    "linalg_makediag",
+    "linalg_maketrian",
+    "linalg_potrf",
+    "linalg_potri",
+    "linalg_slogdet",
+    "linalg_sumlogdiag",
+    "linalg_syevd",
+    "linalg_syrk",
+    "linalg_trmm",
+    "linalg_trsm",
     "log",
     "log10",
     "log1p",

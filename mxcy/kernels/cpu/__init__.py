@@ -36,6 +36,7 @@ from .indexing import (
     take,
     take_grad,
 )
+from .matrices import cholesky, determinant, eigh, inverse, lq, slogdet, solve_triangular
 from .padding import pad, pad_grad
 from .random import (
     philox,
