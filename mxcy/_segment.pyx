@@ -13,7 +13,7 @@ holds, draws random numbers or runs Python cannot, and `add` says so (native/seg
 from libc.stdint cimport int64_t
 from libcpp.vector cimport vector
 
-from ._engine cimport CVar, OP_NEEDS_GIL, Op, Runtime, Var, push, runtime, set_recorder, var_handle
+from ._engine cimport CVar, OP_HERE, OP_NEEDS_GIL, Op, Runtime, Var, push, runtime, set_recorder, var_handle
 
 import threading
 
@@ -92,6 +92,7 @@ cdef class Segment:
     cdef CSegment* c
     cdef vector[CVar*] reads, writes
     cdef list held  # handles of the variables
+    cdef public bint here  # whether it runs in the thread that pushes it, if it can run at once
     cdef object __weakref__
 
     def __dealloc__(self):
@@ -109,6 +110,8 @@ cdef class Segment:
     def run(self):
         """Push the operations. Raises what they raise if they run here and now."""
         cdef Op* op = <Op*>new_segment_op(self.c, runtime(), "graph")
+        if self.here:
+            op.flags |= OP_HERE
         push(op, self.reads.data(), <int>self.reads.size(), self.writes.data(), <int>self.writes.size())
 
 

@@ -16,13 +16,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .._segment import Recording
+from .._segment import Recording, Segment
 
 if TYPE_CHECKING:
     from .program import Step
 
 __all__ = ["Schedule"]
 
+SHORT_NS = 500_000  # segments that take less together run in the thread that calls, if they are ready
 LONG_NS = 1_000_000  # a segment that takes longer ends where an outside array is written
 
 
@@ -49,13 +50,15 @@ class Schedule:
 
     def _record(self, is_train: bool) -> list[Callable[[], None]]:
         parts: list[Callable[[], None]] = []
+        segments: list[Segment] = []
         recording = Recording()
 
         def close() -> Recording:
-            if len(recording):
-                parts.append(recording.finish().run)
-                return Recording()
-            return recording
+            if not len(recording):
+                return recording
+            segments.append(recording.finish())
+            parts.append(segments[-1].run)
+            return Recording()
 
         for step in self.steps:
             run = partial(step.run, is_train)
@@ -65,4 +68,7 @@ class Schedule:
             elif recording.cost_ns > LONG_NS and any(out._storage_id in self._outside for out in step.outs):
                 recording = close()
         close()
+        short = sum(segment.cost_ns for segment in segments) < SHORT_NS
+        for segment in segments:
+            segment.here = short
         return parts

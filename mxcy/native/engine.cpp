@@ -131,7 +131,7 @@ bool runs_here(const Links* l, bool borrows, bool wants_result) {
   const Op* op = l->op;
   if (self->exiting || borrows) return true;
   if (op->lane == LANE_IO) return false;
-  if ((op->flags & OP_NEEDS_GIL) || error_of_inputs(l)) return true;
+  if ((op->flags & (OP_NEEDS_GIL | OP_HERE)) || error_of_inputs(l)) return true;
   return wants_result || op->cost_ns <= inline_limit.load(std::memory_order_relaxed);
 }
 

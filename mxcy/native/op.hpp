@@ -43,7 +43,8 @@ enum OpFlags : uint8_t {
   OP_NEEDS_GIL = 1,   // run() must be called with the GIL held (Python callables, loops that raise)
   OP_OVERWRITES = 2,  // replaces all of every written variable: a stored error is cleared
   OP_SKIP_ERRORS = 4, // runs although an input carries an error (deletion, profiling)
-  OP_FUSES = 8        // has a fusion()
+  OP_FUSES = 8,       // has a fusion()
+  OP_HERE = 16        // runs in the pushing thread if it is ready, whatever it costs
 };
 
 struct Op;

@@ -13,6 +13,7 @@ from .. import random
 from ..errors import AssertedArgumentError, message
 from ..ndarray import NDArray
 from .optimizer import MixedPrecision, Optimizer, register, zeros_of
+from .repeated import repeat
 
 __all__ = ["DCASGD", "NAG", "SGD", "SGLD", "Signum", "ccSGD"]
 
@@ -49,9 +50,15 @@ class SGD(MixedPrecision):
         if not isinstance(index, (list, tuple)):
             index, weight, grad, state = [index], [weight], [grad], [state]
         self._update_count(index)
-        rates = zip(self._get_lrs(index), self._get_wds(index), strict=True)
-        for w, g, found, (lr, wd) in zip(weight, grad, state, rates, strict=True):
-            descend(w, g, found, copied, self.momentum, lr=lr, wd=wd, **self._scaling())
+        rates = tuple(zip(self._get_lrs(index), self._get_wds(index), strict=True))
+        scaling = self._scaling()
+
+        def push() -> None:
+            for w, g, found, (lr, wd) in zip(weight, grad, state, rates, strict=True):
+                descend(w, g, found, copied, self.momentum, lr=lr, wd=wd, **scaling)
+
+        states = [x for found in state for x in (found if copied else (found,)) if x is not None]
+        repeat(self, push, [*weight, *grad, *states], (rates, self.momentum, *scaling.values()))
 
 
 def descend(weight: NDArray, grad: NDArray, state: Any, copied: bool, momentum: float, **rates: Any) -> None:
