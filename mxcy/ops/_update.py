@@ -13,7 +13,6 @@ returned and the states are written all the same, as in MXNet.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from struct import Struct
 from typing import Any
 
@@ -124,10 +123,6 @@ class Update(Op):
         self._checked(inputs, attrs)
         out = None if outs is None else outs[0]
         return [self.run(inputs, self.numbers(attrs), out)]
-
-    def prepare(self, inputs, attrs, outs):
-        """See `Operator.prepare`."""
-        return partial(self.run, inputs, self.numbers(attrs), outs[0])
 
     def run(self, inputs: Sequence, numbers: dict, out: Any) -> Any:
         """Push the update of arrays that were checked, and return the new weight.
