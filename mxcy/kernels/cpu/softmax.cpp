@@ -192,11 +192,12 @@ struct Layout {
     return std::max<int64_t>(0, std::min(found, n));
   }
 
-  // Many short lines go side by side as well: vectors along one would be mostly empty.
+  // Short lines go side by side as well: vectors along one would be mostly empty.  However many there are, so
+  // that a line's result does not depend on the others.
   bool by_columns() const {
     const int64_t item = ITEMSIZE[lines[0].dtype];
-    if (length || space.inner_length() < 8) return false;
-    return n <= SHORT_LINE || (space.inner_stride(0) == item && lines[0].step != item);
+    if (length || n <= SHORT_LINE) return !length;
+    return space.inner_length() >= 8 && space.inner_stride(0) == item && lines[0].step != item;
   }
 };
 
