@@ -236,7 +236,7 @@ int run_columns(KernelContext& context, const Layout& layout, const ColumnBody& 
   const int n_inputs = layout.lines.size() - 1;
   auto body = [&](int64_t begin, int64_t end) {
     Scratch<T> scratch(context, n * COLUMNS * n_inputs);
-    Walker walker(layout.space, layout.space.ndim - 1);
+    Walker walker(layout.space, std::max(0, layout.space.ndim - 1));
     for (int64_t i = begin; i < end; ++i) {
       walker.seek(i / pieces);
       const int64_t first = i % pieces * COLUMNS, width = std::min(COLUMNS, inner - first);
