@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         executor,
         initializer,
         io,
+        kvstore,
         lr_scheduler,
         metric,
         model,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         symbol,
     )
     from . import initializer as init
+    from . import kvstore as kv
     from . import module as mod
     from . import monitor as mon
     from . import ndarray as nd
@@ -64,13 +66,15 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "init": ("initializer", None),
     "initializer": ("initializer", None),
     "io": ("io", None),
+    "kv": ("kvstore", None),
+    "kvstore": ("kvstore", None),
     "lr_scheduler": ("lr_scheduler", None),
     "metric": ("metric", None),
     "mod": ("module", None),
-    "mon": ("monitor", None),
-    "monitor": ("monitor", None),
     "model": ("model", None),
     "module": ("module", None),
+    "mon": ("monitor", None),
+    "monitor": ("monitor", None),
     "name": ("name", None),
     "nd": ("ndarray", None),
     "ndarray": ("ndarray", None),

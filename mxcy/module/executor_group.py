@@ -111,13 +111,6 @@ class ExecutorGroup:
         """Gradients of the data."""
         return [self.gradients.get(desc.name) for desc in self.data_shapes]
 
-    def trained(self) -> tuple[list[int], list[NDArray], list[NDArray]]:
-        """Indices, gradients and weights of the parameters that have gradients."""
-        with_grads = [(i, n) for i, n in enumerate(self.param_names) if self.gradients[n] is not None]
-        gradients: Any = [self.gradients[name] for _, name in with_grads]
-        weights = [self.arguments[name] for _, name in with_grads]
-        return [i for i, _ in with_grads], gradients, weights
-
     def install_monitor(self, monitor: Any) -> None:
         """Let a monitor look at all results, also of executors for other shapes."""
         self._monitors.append(monitor)

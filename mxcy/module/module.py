@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import context as contexts
+from .. import ndarray as nd
 from .. import optimizer as optimizers
 from .._files import replacing
 from ..errors import (
@@ -27,12 +28,11 @@ from ..model import load_checkpoint, params_path
 from ..ndarray import NDArray
 from ..symbol import Symbol
 from .base_module import DEFAULT_INITIALIZER, BaseModule
-from .executor_group import ExecutorGroup
 from .inputs import check_names, descriptions
+from .parallel_group import ParallelGroup, groups_of
+from .stores import store_for
 
 __all__ = ["Module"]
-
-KVSTORES = ("local", "local_update_cpu", "local_allreduce_cpu", "device", "local_allreduce_device")
 
 
 class Module(BaseModule):
@@ -43,9 +43,9 @@ class Module(BaseModule):
     symbol : the network; its outputs are usually losses.
     data_names, label_names : arguments that batches fill. All others are parameters.
     logger : where `fit` writes.
-    context : device, or a list with one.
-    work_load_list, compression_params : how several devices and machines share the work; with one device
-        they do nothing, as in MXNet.
+    context : device, or a list of them, each of which gets a part of every batch.
+    work_load_list : the share of each device; equal ones by default.
+    compression_params : see `KVStore.set_gradient_compression`.
     fixed_param_names : parameters that are not trained.
     state_names : arguments that keep their values from batch to batch, see `set_states`.
     group2ctxs : devices of the nodes with the attribute `ctx_group`.
@@ -62,11 +62,13 @@ class Module(BaseModule):
         if not isinstance(symbol, Symbol):
             raise ArgumentTypeError(message("Module", "symbol", "a Symbol", type(symbol).__name__))
         self._symbol = symbol
-        self._context = one_context(context)
+        self._context = context_list(context)
+        self._work_load_list = shares_of(work_load_list, len(self._context))
         self._data_names = list(data_names or ())
         self._label_names = list(label_names or ())
         self._state_names = list(state_names or ())
-        self._group2ctx = one_group(group2ctxs)
+        self._group2ctxs = groups_of(group2ctxs, len(self._context))
+        self._compression_params = compression_params
         self._fixed_param_names = list(fixed_param_names or ())
         check_names(symbol, self._data_names, "data", True)
         check_names(symbol, self._label_names, "label", False)
@@ -80,6 +82,8 @@ class Module(BaseModule):
         self._preload_opt_states: str | None = None
         self._optimizer: optimizers.Optimizer | None = None
         self._updater: optimizers.Updater | None = None
+        self._kvstore: Any = None
+        self._update_on_kvstore = False
         self._exec_group: Any = None
 
     # -- checkpoints ------------------------------------------------------------------------------------
@@ -116,12 +120,18 @@ class Module(BaseModule):
     def save_optimizer_states(self, fname: str) -> None:
         """Write the states of the optimizer to a file. See `mxcy.optimizer.updater` for its format."""
         self._require("save_optimizer_states", "optimizer_initialized")
+        if self._update_on_kvstore:
+            self._kvstore.save_optimizer_states(fname)
+            return
         with replacing(fname) as stream:
             stream.write(self._updater.get_states())  # type: ignore[union-attr]
 
     def load_optimizer_states(self, fname: str) -> None:
         """Take over the states that `save_optimizer_states` wrote."""
         self._require("load_optimizer_states", "optimizer_initialized")
+        if self._update_on_kvstore:
+            self._kvstore.load_optimizer_states(fname)
+            return
         try:
             with open(fname, "rb") as stream:
                 content = stream.read()
@@ -208,8 +218,8 @@ class Module(BaseModule):
             shared_module._require("bind", "binded", "params_initialized")
             shared = shared_module._exec_group
         requests = self._requests(grad_req, for_training, inputs_need_grad)
-        self._exec_group = ExecutorGroup(self._symbol, self._context, data, label, self._param_names,
-                                         requests, self._group2ctx, shared)  # fmt: skip
+        self._exec_group = ParallelGroup(self._symbol, self._context, self._work_load_list, data, label,
+                                         self._param_names, requests, self._group2ctxs, shared)  # fmt: skip
         self.for_training = for_training
         self.inputs_need_grad = inputs_need_grad
         self.binded = True
@@ -255,11 +265,30 @@ class Module(BaseModule):
         if not self.binded:
             return dict(self._arg_params), dict(self._aux_params)
         args, auxs = self._own_params()
-        return {n: x.copy() for n, x in args.items()}, {n: x.copy() for n, x in auxs.items()}
+        return ({name: self._average(name, False) for name in args},
+                {name: self._average(name, True) for name in auxs})  # fmt: skip
+
+    def _average(self, name: str, auxiliary: bool) -> NDArray:
+        """A copy of a parameter: the mean of those of all devices, as in MXNet."""
+        copies = self._exec_group.copies(name, auxiliary)
+        if len(copies) == 1:
+            return copies[0].copy()
+        near = [x.as_in_context(contexts.cpu()) for x in copies]
+        return (nd.add_n(*near) / len(near)).astype(near[0].dtype)
 
     def _own_params(self) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
-        arguments = self._exec_group.arguments
-        return {name: arguments[name] for name in self._param_names}, self._exec_group.executor.aux_dict
+        """Parameters and auxiliary states on the first device."""
+        first = self._exec_group.groups[0]
+        return {name: first.arguments[name] for name in self._param_names}, first.executor.aux_dict
+
+    def _spread(self) -> None:
+        """Copy parameters and auxiliary states from the first device to the others."""
+        if len(self._context) > 1:
+            for auxiliary, own in enumerate(self._own_params()):
+                for name in own:
+                    first, *others = self._exec_group.copies(name, bool(auxiliary))
+                    for other in others:
+                        first.copyto(other)
 
     def init_params(self, initializer: Initializer | None = DEFAULT_INITIALIZER,
                     arg_params: dict | None = None, aux_params: dict | None = None,
@@ -292,6 +321,7 @@ class Module(BaseModule):
                     array[:] = value
                 elif initializer is not None:
                     initializer(InitDesc(name, attributes.get(name)), array)
+        self._spread()
         self.params_initialized = True
 
     def set_params(self, arg_params: dict, aux_params: dict | None, allow_missing: bool = False,
@@ -348,6 +378,7 @@ class Module(BaseModule):
             for name, array in own.items():
                 if given and name in given:
                     array[:] = given[name]
+        self._spread()
 
     # -- optimizer --------------------------------------------------------------------------------------
 
@@ -358,7 +389,8 @@ class Module(BaseModule):
 
         Parameters
         ----------
-        kvstore : None, "local" or "device": with one device each is the plain update.
+        kvstore : None, "local", "device" or a store: it adds up the gradients of several devices. With
+            one device and a name it is not needed.
         optimizer : name, or an optimizer.
         optimizer_params : dict (or pairs) of its arguments, if it is a name. `rescale_grad` is
             1 / batch size unless given.
@@ -368,9 +400,10 @@ class Module(BaseModule):
         if self.optimizer_initialized and not force_init:
             self.logger.warning("optimizer already initialized, ignoring...")
             return
-        check_kvstore(kvstore)
-        names = dict(enumerate(self._param_names))
-        rescale_grad = 1.0 / self._batch_size()
+        store, on_store = store_for(kvstore, len(self._context), self._own_params()[0])
+        count = 1 if on_store else len(self._context)
+        names = {i * count + k: n for i, n in enumerate(self._param_names) for k in range(count)}
+        rescale_grad = 1.0 / self._exec_group.batch_size
         if isinstance(optimizer, str):
             params = {"rescale_grad": rescale_grad} | dict(optimizer_params)
             optimizer = optimizers.create(optimizer, sym=self._symbol, param_idx2name=names, **params)
@@ -388,21 +421,35 @@ class Module(BaseModule):
             if not optimizer.idx2name:
                 optimizer.idx2name = names
         self._optimizer = optimizer
-        self._updater = optimizers.get_updater(optimizer)
+        self._kvstore, self._update_on_kvstore = store, on_store
+        self._updater = None if on_store else optimizers.get_updater(optimizer)
+        if store is not None:
+            self._fill_store()
         self.optimizer_initialized = True
         if self._preload_opt_states is not None:
             self.load_optimizer_states(self._preload_opt_states)
             self._preload_opt_states = None
 
-    def _batch_size(self) -> int:
-        first = self._exec_group.data_shapes[0]
-        return first.shape[max(0, DataDesc.get_batch_axis(first.layout))]
+    def _fill_store(self) -> None:
+        """Give the parameters to the store."""
+        if self._compression_params:
+            self._kvstore.set_gradient_compression(self._compression_params)
+        if self._update_on_kvstore:
+            self._kvstore.set_optimizer(self._optimizer)
+        for name in self._param_names:
+            copies = self._exec_group.copies(name)
+            if self._update_on_kvstore:
+                self._kvstore.broadcast(name, copies[0], out=copies)
+            else:
+                self._kvstore.init(name, copies[0])
 
     def borrow_optimizer(self, shared_module: Module) -> None:
         """Use the optimizer of another module, with its states."""
         shared_module._require("borrow_optimizer", "optimizer_initialized")
         self._optimizer = shared_module._optimizer
         self._updater = shared_module._updater
+        self._kvstore = shared_module._kvstore
+        self._update_on_kvstore = shared_module._update_on_kvstore
         self.optimizer_initialized = True
 
     # -- running ----------------------------------------------------------------------------------------
@@ -419,12 +466,35 @@ class Module(BaseModule):
     def backward(self, out_grads: Any = None) -> None:
         """Compute the gradients; `out_grads` are those of the outputs that are no losses."""
         self._require("backward", "binded", "params_initialized", "for_training")
-        self._exec_group.executor.backward(out_grads)
+        self._exec_group.backward(out_grads)
 
     def update(self) -> None:
         """Change the parameters by their gradients."""
         self._require("update", "binded", "params_initialized", "optimizer_initialized")
-        self._updater(*self._exec_group.trained())  # type: ignore[misc]
+        if self._update_on_kvstore:
+            self._update_store()
+            return
+        count = len(self._context)
+        updates: list[list] = [[] for _ in range(count)]
+        for i, name in enumerate(self._param_names):
+            gradients = self._exec_group.gradients(name)
+            if not gradients:
+                continue
+            if self._kvstore is not None:
+                self._kvstore.pushpull(name, gradients, priority=-i)
+            weights = self._exec_group.copies(name)
+            for k, (gradient, weight) in enumerate(zip(gradients, weights, strict=True)):
+                updates[k].append((i * count + k, gradient, weight))
+        for of_device in updates:
+            if of_device:
+                self._updater(*map(list, zip(*of_device, strict=True)))  # type: ignore[misc]
+
+    def _update_store(self) -> None:
+        """Let the store update the parameters, the first layers first."""
+        for i, name in enumerate(self._param_names):
+            gradients = self._exec_group.gradients(name)
+            if gradients:
+                self._kvstore.pushpull(name, gradients, out=self._exec_group.copies(name), priority=-i)
 
     def get_outputs(self, merge_multi_context: bool = True) -> list:
         """Return the outputs of the last forward, which the next one overwrites.
@@ -432,25 +502,22 @@ class Module(BaseModule):
         Without `merge_multi_context`: for each output the list of its parts on each device.
         """
         self._require("get_outputs", "binded", "params_initialized")
-        return parts(self._exec_group.executor.outputs, merge_multi_context)
+        return self._exec_group.outputs(merge_multi_context)
 
     def get_input_grads(self, merge_multi_context: bool = True) -> list:
         """Return the gradients of the data of the last backward."""
         self._require("get_input_grads", "binded", "params_initialized", "inputs_need_grad")
-        return parts(self._exec_group.input_grads(), merge_multi_context)
+        return self._exec_group.input_grads(merge_multi_context)
 
     def update_metric(self, eval_metric: Any, labels: Any, pre_sliced: bool = False) -> None:
         """Add the outputs of the last forward to a metric."""
-        if pre_sliced:
-            (labels,) = labels
-        outputs = dict(zip(self.output_names, self._exec_group.executor.outputs, strict=True))
         names = self._exec_group.label_names or self._label_names  # in the order of the batches
-        eval_metric.update_dict(dict(zip(names, labels, strict=False)), outputs)
+        self._exec_group.update_metric(eval_metric, labels, names, pre_sliced)
 
     def get_states(self, merge_multi_context: bool = True) -> list:
         """Return the arrays of `state_names`."""
         self._require("get_states", "binded", "params_initialized")
-        return parts([self._exec_group.arguments[n] for n in self._state_names], merge_multi_context)
+        return self._exec_group.states(self._state_names, merge_multi_context)
 
     def set_states(self, states: Any = None, value: Any = None) -> None:
         """Set the arrays of `state_names`, to a list of arrays or all to one number."""
@@ -459,7 +526,10 @@ class Module(BaseModule):
             raise AssertedArgumentError(problem("set_states", None, "expected either states or value"))
         given = [value] * len(self._state_names) if states is None else states
         for name, new in zip(self._state_names, given, strict=True):
-            self._exec_group.arguments[name][:] = new[0] if isinstance(new, (list, tuple)) else new
+            copies = self._exec_group.copies(name)
+            each = new if isinstance(new, (list, tuple)) else [new] * len(copies)
+            for array, one in zip(copies, each, strict=True):
+                array[:] = one
 
     def install_monitor(self, mon: Any) -> None:
         """Let a monitor look at all results."""
@@ -471,30 +541,18 @@ def states_path(prefix: str, epoch: int) -> str:
     return f"{prefix}-{epoch:04d}.states"
 
 
-def parts(arrays: list, merged: bool) -> list:
-    return list(arrays) if merged else [[array] for array in arrays]
-
-
-def one_context(given: Any) -> contexts.Context:
+def context_list(given: Any) -> list[contexts.Context]:
     given = contexts.current_context() if given is None else given
-    found = given if isinstance(given, (list, tuple)) else [given]
-    if len(found) != 1:
-        raise ArgumentError(message("Module", "context", "one context", len(found)))
-    return contexts.Context(found[0])
+    found = list(given) if isinstance(given, (list, tuple)) else [given]
+    if not found:
+        raise ArgumentError(message("Module", "context", "at least one context", "none"))
+    return [contexts.Context(one) for one in found]
 
 
-def one_group(given: Any) -> dict[str, contexts.Context] | None:
-    """The devices of the groups of nodes, where a list with one entry stands for the entry."""
-    given = given[0] if isinstance(given, (list, tuple)) and given else given
-    return {group: one_context(ctx) for group, ctx in given.items()} if given else None
-
-
-def check_kvstore(kvstore: Any) -> None:
-    """Raise unless a store means the plain update on one device."""
-    if kvstore is None or kvstore in KVSTORES:
-        return
-    expected = "None, 'local' or 'device'"
-    if not isinstance(kvstore, str):
-        raise ArgumentTypeError(message("init_optimizer", "kvstore", expected, type(kvstore).__name__))
-    hint = "this process trains on one machine" if kvstore.startswith("dist") else None
-    raise ArgumentError(message("init_optimizer", "kvstore", expected, repr(kvstore), hint))
+def shares_of(given: Sequence | None, count: int) -> list[float]:
+    """The shares of the devices."""
+    shares = [1] * count if given is None else list(given)
+    if len(shares) != count or min(shares) <= 0:
+        expected = f"{count} numbers greater than 0, one for each device"
+        raise AssertedArgumentError(message("Module", "work_load_list", expected, given))
+    return shares

@@ -1,0 +1,67 @@
+"""`KVStoreBase`: what training asks of a store, so that others can be put in its place."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ..errors import ArgumentError, message
+
+__all__ = ["KVStoreBase"]
+
+
+class KVStoreBase:
+    """Base class of stores. Subclasses registered with `KVStoreBase.register` are made by `mx.kv.create`."""
+
+    OPTIMIZER = "optimizer"
+    kv_registry: ClassVar[dict[str, type]] = {}
+
+    @staticmethod
+    def register(klass: type) -> type:
+        """Enter a class under its name in lower case among those that `create` makes."""
+        KVStoreBase.kv_registry[klass.__name__.lower()] = klass
+        return klass
+
+    @staticmethod
+    def is_capable(capability: str) -> bool:
+        """Return whether the store can do something: `KVStoreBase.OPTIMIZER` is to run an optimizer."""
+        raise NotImplementedError
+
+    def broadcast(self, key: Any, value: Any, out: Any, priority: int = 0) -> None:
+        """Keep values under keys, and copy them to arrays."""
+        raise NotImplementedError
+
+    def pushpull(self, key: Any, value: Any, out: Any = None, priority: int = 0) -> None:
+        """Add up values of devices and copy the results to arrays, or back."""
+        raise NotImplementedError
+
+    def set_optimizer(self, optimizer: Any) -> None:
+        """Let the store update what it keeps by what is pushed."""
+        raise NotImplementedError
+
+    def save_optimizer_states(self, fname: str, dump_optimizer: bool = False) -> None:
+        """Write the states of the optimizer to a file."""
+        raise NotImplementedError
+
+    def load_optimizer_states(self, fname: str) -> None:
+        """Take over the states of a file."""
+        raise NotImplementedError
+
+    @property
+    def type(self) -> str:
+        """The name under which the store was made."""
+        raise NotImplementedError
+
+    @property
+    def rank(self) -> int:
+        """The number of this worker."""
+        raise NotImplementedError
+
+    @property
+    def num_workers(self) -> int:
+        """How many workers there are."""
+        raise NotImplementedError
+
+
+def unknown_capability(capability: str) -> ArgumentError:
+    """The error of `is_capable` for a word that it does not know."""
+    return ArgumentError(message("KVStore", "capability", repr(KVStoreBase.OPTIMIZER), repr(capability)))

@@ -1,0 +1,234 @@
+"""`KVStore`: the stores "local" and "device", for several devices of one machine.
+
+Values of several devices are added in the order in which they are given, so that the result is the same bit
+for bit whatever the number of threads. Sums and copies are operations of the engine: a call returns at once,
+and the sum of a gradient runs as soon as that gradient is there, while others are still computed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import ndarray as nd
+from .. import optimizer as optimizers
+from .._files import replacing
+from ..errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    AssertedArgumentError,
+    MXNetError,
+    ShapeError,
+    StateError,
+    closest,
+    message,
+    problem,
+    wrap,
+)
+from ..ndarray import NDArray
+from .base import KVStoreBase, unknown_capability
+from .compression import Compression
+
+__all__ = ["KVStore", "create"]
+
+LOCAL = ("local", "local_update_cpu", "local_allreduce_cpu")
+DEVICE = ("device", "local_allreduce_device")
+
+
+class KVStore(KVStoreBase):
+    """Arrays by key: an int or a str. Made by `create`.
+
+    Calls take one key and a value, or a list of keys and a list of values. A value is an NDArray, or a list
+    with one for each device.
+    """
+
+    def __init__(self, type: str = "local"):
+        self._type = type
+        self._stored: dict[Any, NDArray] = {}
+        self._key_type: type | None = None  # type: ignore[valid-type]
+        self._updater: Any = None
+        self._compression: Compression | None = None
+
+    def __repr__(self) -> str:
+        return f"<KVStore {self._type}: {len(self._stored)} keys>"
+
+    # -- values -----------------------------------------------------------------------------------------
+
+    def init(self, key: Any, value: Any) -> None:
+        """Keep a copy of each value. Every key is initialized once, before it is pushed or pulled."""
+        for k, values in self._pairs("init", key, value):
+            if k in self._stored:
+                raise StateError(problem("init", "key", f"duplicate init of key {k!r}"))
+            self._stored[k] = values[0].copy()
+
+    def push(self, key: Any, value: Any, priority: int = 0) -> None:
+        """Add up the values of each key, and give the sum to the updater, or keep it in place of the old one.
+
+        Keys that come several times in one call are added up too. `priority` is accepted: sums run in
+        the order in which their values are ready.
+        """
+        grouped: dict[Any, list[NDArray]] = {}
+        for k, values in self._pairs("push", key, value):
+            self._known("push", k, values)
+            grouped.setdefault(k, []).extend(values)
+        for k, values in grouped.items():
+            self._merge(k, values)
+
+    def _merge(self, key: Any, values: list[NDArray]) -> None:
+        stored = self._stored[key]
+        if self._compression is not None:
+            values = [self._compression(key, i, x) for i, x in enumerate(values)]
+        near = [x.as_in_context(stored.context) for x in values]
+        if self._updater is None:
+            if len(near) == 1:
+                near[0].copyto(stored)
+            else:
+                nd.add_n(*near, out=stored)
+        else:
+            # A single value is given as it is: an updater does not change gradients.
+            self._updater(key, near[0] if len(near) == 1 else nd.add_n(*near), stored)
+
+    def pull(self, key: Any, out: Any = None, priority: int = 0, ignore_sparse: bool = True) -> None:
+        """Copy what is kept under each key to all arrays of `out`."""
+        if out is None:
+            raise AssertedArgumentError(message("pull", "out", "an NDArray or a list", "None"))
+        for k, targets in self._pairs("pull", key, out):
+            self._known("pull", k, targets)
+            for target in targets:
+                self._stored[k].copyto(target)
+
+    def pushpull(self, key: Any, value: Any, out: Any = None, priority: int = 0) -> None:
+        """`push`, then `pull` to `out`, or to the values themselves."""
+        self.push(key, value, priority)
+        self.pull(key, value if out is None else out, priority)
+
+    def broadcast(self, key: Any, value: Any, out: Any, priority: int = 0) -> None:
+        """`init`, then `pull`."""
+        self.init(key, value)
+        self.pull(key, out, priority)
+
+    def row_sparse_pull(self, key: Any, out: Any = None, priority: int = 0, row_ids: Any = None) -> None:
+        """Rows of sparse arrays; arrays are dense here, so this always raises ArgumentError."""
+        text = "arrays are dense here"
+        raise ArgumentError(problem("row_sparse_pull", None, text, "use pull, and take the rows"))
+
+    # -- updates ----------------------------------------------------------------------------------------
+
+    def set_updater(self, updater: Any) -> None:
+        """Let `updater(key, sum, stored)` change what is kept by what is pushed."""
+        self._updater = updater
+
+    _set_updater = set_updater
+
+    def set_optimizer(self, optimizer: optimizers.Optimizer) -> None:
+        """Let an optimizer update what is kept; keys are the indices of its parameters."""
+        self.set_updater(optimizers.get_updater(optimizer))
+
+    def save_optimizer_states(self, fname: str, dump_optimizer: bool = False) -> None:
+        """Write the states of the optimizer to a file (and the optimizer, if wanted)."""
+        content = self._with_states("save_optimizer_states").get_states(dump_optimizer)
+        with replacing(fname) as stream:
+            stream.write(content)
+
+    def load_optimizer_states(self, fname: str) -> None:
+        """Take over the states of a file."""
+        updater = self._with_states("load_optimizer_states")
+        try:
+            with open(fname, "rb") as stream:
+                content = stream.read()
+        except OSError as error:
+            raise wrap(error) from None
+        updater.set_states(content)
+
+    def _with_states(self, call: str) -> Any:
+        if self._updater is None:
+            raise AssertedArgumentError(problem(call, None, "there is no optimizer", "call set_optimizer"))
+        return self._updater
+
+    def set_gradient_compression(self, compression_params: dict) -> None:
+        """Compress what is pushed, as `Compression` says; only for "device", as in MXNet."""
+        if self._type not in DEVICE:
+            text = "gradient compression is not supported for this type of kvstore"
+            raise MXNetError(problem("set_gradient_compression", None, text, "create('device') has it"))
+        self._compression = Compression(**compression_params)
+
+    # -- workers ----------------------------------------------------------------------------------------
+
+    @staticmethod
+    def is_capable(capability: str) -> bool:
+        """See `KVStoreBase.is_capable`."""
+        if capability.lower() == KVStoreBase.OPTIMIZER:
+            return True
+        raise unknown_capability(capability)
+
+    @property
+    def type(self) -> str:
+        """The name under which the store was made."""
+        return self._type
+
+    @property
+    def rank(self) -> int:
+        """The number of this worker: 0, the only one."""
+        return 0
+
+    @property
+    def num_workers(self) -> int:
+        """How many workers there are: 1."""
+        return 1
+
+    def barrier(self) -> None:
+        """Wait for all workers: this one is the only one."""
+
+    _barrier = barrier
+
+    # -- arguments --------------------------------------------------------------------------------------
+
+    def _pairs(self, call: str, key: Any, value: Any) -> list[tuple[Any, list[NDArray]]]:
+        """(key, list of arrays) for each key."""
+        if isinstance(key, (list, tuple)):
+            if not isinstance(value, (list, tuple)) or len(value) != len(key):
+                got = len(value) if isinstance(value, (list, tuple)) else type(value).__name__
+                expected = f"{len(key)} values, one for each key"
+                raise AssertedArgumentError(message(call, "value", expected, got))
+            return [pair for k, v in zip(key, value, strict=True) for pair in self._pairs(call, k, v)]
+        if not isinstance(key, (int, str)) or isinstance(key, bool):
+            raise ArgumentTypeError(message(call, "key", "an int or a str", type(key).__name__))
+        kind = str if isinstance(key, str) else int
+        if self._key_type not in (None, kind):
+            text = f"keys of this store are of type {self._key_type.__name__}, got {key!r}"
+            raise ArgumentError(problem(call, "key", text, "do not mix them"))
+        self._key_type = kind
+        values = list(value) if isinstance(value, (list, tuple)) else [value]
+        for x in values:
+            if not isinstance(x, NDArray):
+                raise ArgumentTypeError(message(call, "value", "NDArrays", type(x).__name__))
+        if not values:
+            raise ArgumentError(message(call, "value", "at least one NDArray", "none"))
+        return [(key, values)]
+
+    def _known(self, call: str, key: Any, arrays: list[NDArray]) -> None:
+        """Raise unless a key was initialized with arrays of this shape."""
+        stored = self._stored.get(key)
+        if stored is None:
+            near = closest(key, self._stored) if isinstance(key, str) else []
+            hint = f"did you mean {near[0]!r}?" if near else "call init first"
+            raise ArgumentError(problem(call, "key", f"key {key!r} has not been inited", hint))
+        for x in arrays:
+            if x.shape != stored.shape:
+                raise ShapeError(message(call, f"key {key!r}", f"shape {stored.shape}", x.shape))
+
+
+def create(name: str = "local") -> KVStoreBase:
+    """Return a store: "local" or "device" (which add values alike here), or a registered class.
+
+    >>> create("local").num_workers
+    1
+    """
+    if not isinstance(name, str):
+        raise ArgumentTypeError(message("create", "name", "a str", type(name).__name__))
+    low = name.lower()
+    if low in LOCAL + DEVICE:
+        return KVStore(low)
+    if low in KVStoreBase.kv_registry:
+        return KVStoreBase.kv_registry[low]()
+    hint = "this process trains on one machine" if low.startswith("dist") else None
+    raise ArgumentError(message("create", "name", "'local' or 'device'", repr(name), hint))
