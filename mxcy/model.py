@@ -70,6 +70,15 @@ def load_checkpoint(prefix: str, epoch: int) -> tuple[Symbol, dict[str, NDArray]
     return symbol, *load_params(prefix, epoch)
 
 
+def __getattr__(name: str) -> Any:
+    """`FeedForward` is a module, which knows this file."""
+    if name == "FeedForward":
+        from .module.feed_forward import FeedForward
+
+        return FeedForward
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def params_path(prefix: str, epoch: int, format: str = "params") -> str:
     return f"{prefix}-{epoch:04d}.{format}"
 

@@ -452,3 +452,14 @@ def test_long_chains_bind_and_run():
 
     np.testing.assert_array_equal(executor.outputs[0].asnumpy(), [20_000, 20_000])
     np.testing.assert_array_equal(executor.grad_arrays[0].asnumpy(), [1, 1])
+
+
+def test_every_backward_reads_the_gradient_it_is_given():
+    net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=3, name="fc", no_bias=True)
+    exe = net.simple_bind(mx.cpu(), data=(2, 4))
+    exe.arg_dict["data"][:] = 1
+    for value in range(4):
+        exe.forward(is_train=True)
+        exe.backward(mx.nd.full((2, 3), value))
+
+        assert (exe.grad_dict["fc_weight"].asnumpy() == 2 * value).all()

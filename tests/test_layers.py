@@ -52,6 +52,7 @@ APART = [
 # (importer, imported): imports upwards, made inside a function when it is called. Each needs a reason.
 HOOKS: set[tuple[str, str]] = {
     ("symbol.binding", "executor"),  # programs written for MXNet call symbol.bind(...)
+    ("model", "module.feed_forward"),  # they say mx.model.FeedForward
 }
 
 FILE_LINES = 600

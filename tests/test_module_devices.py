@@ -67,7 +67,8 @@ def test_batches_are_split_by_work_and_outputs_merged():
 
     assert [[x.shape for x in parts] for parts in outputs] == [[(6, 3), (2, 3)]]
     assert module.output_shapes == [("softmax_output", (8, 3))]
-    np.testing.assert_allclose(module.get_outputs()[0].asnumpy(), single.get_outputs()[0].asnumpy(), rtol=1e-5)
+    merged, whole = [m.get_outputs()[0].asnumpy() for m in (module, single)]
+    np.testing.assert_allclose(merged, whole, rtol=1e-5)
 
 
 def test_batches_of_other_sizes_and_metrics():

@@ -36,6 +36,8 @@ class Schedule:
     def __init__(self, steps: Sequence[Step], outside: frozenset[int] = frozenset()):
         self.steps = steps
         self._outside = outside
+        # Gradients given to `backward` are put in place of None before each run, the first one included.
+        self._given = [any(x is None for x in step.inputs) for step in steps]
         self._depends_on_mode = any("is_train" in getattr(step.op, "_reserved", ()) for step in steps)
         self._parts: dict[bool, list[Callable[[], None]]] = {}
 
@@ -60,9 +62,9 @@ class Schedule:
             parts.append(segments[-1].run)
             return Recording()
 
-        for step in self.steps:
+        for step, given in zip(self.steps, self._given, strict=True):
             run = partial(step.run, is_train)
-            if any(x is None for x in step.inputs) or not recording.add(run, step.note()):
+            if given or not recording.add(run, step.note()):
                 recording = close()
                 parts.append(run)
             elif recording.cost_ns > LONG_NS and any(out._storage_id in self._outside for out in step.outs):
