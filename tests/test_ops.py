@@ -25,6 +25,7 @@ from mxcy.ops import REGISTRY
 from mxcy.ops._declare import ZERO, elementwise
 
 EPSILON = 1e-6
+FLOATS = ops_rows.KINDS["f"]
 
 
 def in_dtype(op, row, dtype):
@@ -137,10 +138,12 @@ def slope(function, values, directions):
     return (ahead - behind) / (2 * EPSILON)
 
 
-def directions_for(row, values, rng):
+def directions_for(op, row, values, rng):
     return [
-        rng.standard_normal(x.shape) if item.dtype is None and x.dtype.kind == "f" else None
-        for item, x in zip(row.inputs, values, strict=True)
+        rng.standard_normal(x.shape)
+        if item.dtype is None and x.dtype.kind == "f" and name not in op.aux
+        else None
+        for name, item, x in zip(op.input_names(use(op, row)), row.inputs, values, strict=True)
     ]
 
 
@@ -153,8 +156,8 @@ def dot(gradients, directions):
 def test_gradient(op, row):
     rng = np.random.default_rng(1)
     values, attrs = in_dtype(op, row, np.float64)
-    weights = [rng.standard_normal(r.shape) for r in computed(op, values, attrs)]
-    directions = directions_for(row, values, rng)
+    weights = [rng.standard_normal(r.shape) for r in computed(op, values, attrs)[: op.num_visible(attrs)]]
+    directions = directions_for(op, row, values, rng)
     variables = nodes(values)
     made = variables[0]._apply(op, tuple(variables), attrs)
     made = made if isinstance(made, list) else [made]
@@ -183,13 +186,13 @@ def first_order(op, attrs, values, heads, probes):
 def test_gradient_of_gradient(op, row):
     rng = np.random.default_rng(2)
     values, attrs = in_dtype(op, row, np.float64)
-    heads = [rng.standard_normal(r.shape) for r in computed(op, values, attrs)]
-    probes = directions_for(row, values, rng)
+    heads = [rng.standard_normal(r.shape) for r in computed(op, values, attrs)[: op.num_visible(attrs)]]
+    probes = directions_for(op, row, values, rng)
     total, variables, weights = first_order(op, attrs, values, heads, probes)
     if total is None:  # the outputs are positions
         return
     second = backward([total], [Node(array(np.ones((1,))))], variables + weights)
-    directions = directions_for(row, values, rng) + [rng.standard_normal(h.shape) for h in heads]
+    directions = directions_for(op, row, values, rng) + [rng.standard_normal(h.shape) for h in heads]
 
     def value(moved):
         result, _, _ = first_order(op, attrs, moved[: len(values)], moved[len(values) :], probes)
@@ -304,8 +307,9 @@ def bound(op, row, inputs, is_train=False):
     names = [f"x{i}" for i in range(len(inputs))]
     symbol = op(*[mx.sym.Variable(name) for name in names], **row.attributes)
     arrays = dict(zip(names, [array(x) for x in inputs], strict=True))
-    grads = {n: array(np.zeros_like(x)) for n, x in zip(names, inputs, strict=True) if x.dtype.kind == "f"}
-    executor = symbol.bind(mx.cpu(), arrays, grads)
+    states = {name: arrays.pop(name) for name in symbol.list_auxiliary_states()}
+    grads = {n: mx.nd.zeros_like(x) for n, x in arrays.items() if x.dtype in FLOATS}
+    executor = symbol.bind(mx.cpu(), arrays, grads, aux_states=states)
     return executor.forward(is_train), executor, grads
 
 
@@ -319,10 +323,12 @@ def test_bound_symbol_gives_the_same(op, row):
     if op.differentiable and all(r.dtype.kind == "f" for r in plain):
         rng = np.random.default_rng(3)
         heads = [rng.standard_normal(r.shape).astype(r.dtype) for r in plain]
-        outputs, executor, grads = bound(op, row, inputs, is_train=op.name != "Dropout")
+        is_train = op.name != "Dropout"
+        outputs, executor, grads = bound(op, row, inputs, is_train)
         executor.backward([array(h) for h in heads])
         operands = [array(x) for x in inputs]
-        eager = op.gradient([array(h) for h in heads], operands, op.compute(operands, attrs), attrs)
+        made = op.compute(operands, attrs, is_train=is_train)
+        eager = op.gradient([array(h) for h in heads], operands, made, attrs)
         for i, g in enumerate(eager):
             if g is not None and f"x{i}" in grads:
                 np.testing.assert_allclose(numpy_of(grads[f"x{i}"]), numpy_of(g), rtol=1e-4, atol=1e-5)

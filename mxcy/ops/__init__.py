@@ -54,6 +54,7 @@ from .arithmetic import (
 from .arithmetic import (
     broadcast_sub as broadcast_minus,
 )
+from .batch_norm import BatchNorm, BatchNorm_v1
 from .comparison import (
     broadcast_equal,
     broadcast_greater,
@@ -159,6 +160,7 @@ from .padding import (
 from .padding import (
     Pad as pad,
 )
+from .pooling import Pooling, Pooling_v1
 from .random import (
     _random_exponential as exponential,
 )
@@ -319,6 +321,8 @@ elemwise_div = broadcast_div.elemwise
 
 PUBLIC = {
     "Activation": Activation,
+    "BatchNorm": BatchNorm,
+    "BatchNorm_v1": BatchNorm_v1,
     "BlockGrad": BlockGrad,
     "Cast": Cast,
     "Concat": Concat,
@@ -336,6 +340,8 @@ PUBLIC = {
     "MAERegressionOutput": MAERegressionOutput,
     "MakeLoss": MakeLoss,
     "Pad": Pad,
+    "Pooling": Pooling,
+    "Pooling_v1": Pooling_v1,
     "Reshape": Reshape,
     "SliceChannel": SliceChannel,
     "Softmax": Softmax,

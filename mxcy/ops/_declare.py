@@ -95,15 +95,17 @@ def op(*, grad: Any, name: str | None = None, **options: Any) -> Callable:
 
 
 def layer(*, ref: Callable, cases: Sequence, name: str | None = None, **options: Any) -> Callable:
-    """Declare an operator by a class.  See `Layer`."""
+    """Declare an operator by a class, whose bases may declare attributes too.  See `Layer`."""
 
     def decorate(cls: type) -> Any:
         forward = cls.forward  # type: ignore[attr-defined]
         code = forward.__code__
         inputs = code.co_varnames[1 : code.co_argcount]
+        annotations: dict[str, Any] = {}
+        for base in reversed(cls.__mro__):
+            annotations |= base.__dict__.get("__annotations__", {})
         attributes = [
-            Attribute(key, annotation, cls.__dict__.get(key, REQUIRED))
-            for key, annotation in cls.__annotations__.items()
+            Attribute(key, annotation, getattr(cls, key, REQUIRED)) for key, annotation in annotations.items()
         ]
         return Layer(
             name or cls.__name__, cls, inputs, attributes, grad=None, ref=ref, cases=cases, **options

@@ -248,11 +248,12 @@ class Layer(Op):
 
     The class has `forward(self, <inputs>, *, out)` and `infer(self, <output shape>, <input shapes>)` that
     returns (input shapes, output shapes), and may have `inputs(self)`, `outputs(self)`, `visible` (how many
-    outputs a call returns), `backward(self, g, ...)` over operators (an argument `wanted` says for each input
+    outputs a call returns, or a method that says so), `dtypes(self, <input dtypes>)` that returns (input
+    dtypes, output dtypes), `backward(self, g, ...)` over operators (an argument `wanted` says for each input
     whether its gradient is used), `head_gradient(self)` (whether that reads g), `check(self)` of the
-    hyper-parameters, `aux`, the names of states, `over`, the input over which the first output may be
-    written, and `replay(self, ...)` over operators, which computes the first output once more from inputs
-    and hidden outputs, where `forward` must not run twice.
+    hyper-parameters, `aux`, the names of states: the last inputs, `over`, the input over which the first
+    output may be written, and `replay(self, ...)` over operators, which computes the first output once more
+    from inputs and hidden outputs, where `forward` must not run twice.
     """
 
     def __init__(self, name: str, cls: Any, inputs: Sequence[str], attributes: Sequence, **options: Any):
@@ -293,7 +294,10 @@ class Layer(Op):
 
     def num_visible(self, attrs):
         """See `Operator.num_visible`."""
-        return getattr(self.layer_class, "visible", self.num_outputs(attrs))
+        visible = getattr(self.layer_class, "visible", None)
+        if visible is None:
+            return self.num_outputs(attrs)
+        return self.layer(attrs).visible() if callable(visible) else visible
 
     def needs_head_gradient(self, attrs):
         """See `Operator.needs_head_gradient`."""
@@ -307,6 +311,11 @@ class Layer(Op):
 
     def infer_dtype(self, in_dtypes, attrs, out_dtypes=None):
         """See `Operator.infer_dtype`."""
+        if hasattr(self.layer_class, "dtypes"):
+            given = [d if d is None else DTYPES[code_of(d)] for d in in_dtypes]
+            if given[0] is None and out_dtypes is not None:
+                given[0] = out_dtypes[0]
+            return *self.layer(attrs).dtypes(*given), []
         found = super().infer_dtype(in_dtypes, attrs, out_dtypes)
         if not hasattr(self.layer_class, "assumed_dtype") or None not in found[0]:
             return found

@@ -5,6 +5,7 @@ the face of its first operand or writes into `out`, and runs without the GIL. Al
 makes sense, any strides, and arrays without elements or dimensions; operands may overlap.
 """
 
+from .batch_norm import batch_norm, batch_norm_grad
 from .convolution import convolution, convolution_data_grad, convolution_weight_grad
 from .copying import (
     arange,
@@ -38,6 +39,7 @@ from .indexing import (
 )
 from .matrices import cholesky, determinant, eigh, inverse, lq, slogdet, solve_triangular
 from .padding import pad, pad_grad
+from .pooling import pooling, pooling_max_grad, pooling_max_pick, pooling_spread
 from .random import (
     philox,
     random_bernoulli,
@@ -61,6 +63,8 @@ __all__ = [
     "arange",
     "argsort",
     "astype",
+    "batch_norm",
+    "batch_norm_grad",
     "concat",
     "convolution",
     "convolution_data_grad",
@@ -84,6 +88,10 @@ __all__ = [
     "philox",
     "pick",
     "pick_grad",
+    "pooling",
+    "pooling_max_grad",
+    "pooling_max_pick",
+    "pooling_spread",
     "random_bernoulli",
     "random_exponential",
     "random_normal",

@@ -1,0 +1,95 @@
+"""Make layers.json and layers.npz with the real Apache MXNet 1.9.1: layers other than convolution.
+
+    .peers/mxnet/bin/python tests/golden/make_layers.py [OUTPUT_FOLDER]
+
+The format is that of ops.json (README.md), and a case may have `after`: the inputs after the backward pass,
+where the operator writes some of them.
+"""
+import sys
+
+import numpy as np
+from make_golden import Ops, dump, path
+from mxnet import nd
+
+F = np.float32
+
+
+class Layers(Ops):
+    def states(self, op, ins, attrs, train=True):
+        """A case of an operator that writes the inputs from the fourth on."""
+        arrays = [nd.array(i, dtype=i.dtype) for i in ins]
+        case = self.add(op, arrays, attrs, train=train, wrt=(0, 1, 2))
+        nd.waitall()
+        case['args'] = [self.put(i, 'i') for i in ins]
+        if 'error' not in case:
+            case['after'] = [None] * 3 + [self.put(a.asnumpy(), 's') for a in arrays[3:]]
+
+
+def distinct(rs, *shape):
+    """No two values are equal, so that largest elements are unique."""
+    size = int(np.prod(shape))
+    return (rs.permutation(size) / float(size) * 4 - 2).reshape(shape)
+
+
+def pooling(g, rs):
+    x1, x2, x3 = distinct(rs, 2, 3, 9), distinct(rs, 2, 3, 7, 8), distinct(rs, 1, 2, 5, 4, 6)
+    for kind in ('max', 'avg', 'sum'):
+        for dtype in ('float32', 'float64'):
+            g.add('Pooling', [x1.astype(dtype)], {'kernel': [3], 'stride': [2], 'pad': [1], 'pool_type': kind})
+        for convention in ('valid', 'full'):
+            for kernel, stride, pad in (((3, 3), (2, 2), (1, 1)), ((2, 3), (3, 2), (0, 0)), ((3, 2), (1, 1), (1, 0))):
+                g.add('Pooling', [x2.astype(F)], {
+                    'kernel': list(kernel), 'stride': list(stride), 'pad': list(pad), 'pool_type': kind,
+                    'pooling_convention': convention})
+            g.add('Pooling_v1', [x2.astype(F)], {
+                'kernel': [3, 3], 'stride': [2, 2], 'pad': [1, 1], 'pool_type': kind,
+                'pooling_convention': convention})
+            g.add('Pooling_v1', [x2.astype(F)], {
+                'kernel': [2, 2], 'stride': [3, 3], 'pool_type': kind, 'pooling_convention': convention})
+        g.add('Pooling', [x3.astype(F)], {'kernel': [2, 2, 3], 'stride': [2, 1, 2], 'pad': [1, 0, 1],
+                                          'pool_type': kind})
+        g.add('Pooling', [x2.astype(F)], {'global_pool': True, 'pool_type': kind})
+        g.add('Pooling_v1', [x2.astype(F)], {'global_pool': True, 'pool_type': kind})
+        g.add('Pooling', [x2.astype('float64')], {'kernel': [2, 3], 'stride': [2, 1], 'pool_type': kind,
+                                                  'layout': 'NHWC'})
+        g.add('Pooling', [x2.astype('float16')], {'kernel': [2, 2], 'pool_type': kind})
+    for power in (1, 2, 3):
+        g.add('Pooling', [np.abs(x2).astype(F)], {'kernel': [2, 3], 'stride': [2, 2], 'pool_type': 'lp',
+                                                  'p_value': power})
+    for counted in (True, False):
+        g.add('Pooling', [x2.astype(F)], {'kernel': [3, 3], 'pad': [1, 1], 'pool_type': 'avg',
+                                          'count_include_pad': counted})
+    for attrs in ({'kernel': [9, 9]}, {'kernel': [2, 2], 'stride': [0, 1]}, {'kernel': [2, 2], 'pool_type': 'lp'},
+                  {}, {'kernel': [2, 2], 'layout': 'NCW'}, {'kernel': [2, 2], 'pool_type': 'min'}):
+        g.add('Pooling', [x2.astype(F)], attrs)
+
+
+def batch_norm(g, rs):
+    def parameters(n, dtype):
+        return [rs.uniform(.5, 1.5, n).astype(dtype) for _ in range(4)]
+
+    for dtype, own in (('float32', F), ('float64', 'float64'), ('float16', F)):
+        x = rs.randn(4, 3, 2, 5).astype(dtype)
+        for fix in (False, True):
+            for attrs in ({}, {'use_global_stats': True}, {'momentum': .5, 'eps': .1}):
+                for train in (True, False):
+                    g.states('BatchNorm', [x] + parameters(3, own), dict(attrs, fix_gamma=fix), train)
+    x = rs.randn(6, 3).astype(F)
+    g.states('BatchNorm', [x] + parameters(3, F), {'fix_gamma': False})
+    g.states('BatchNorm', [x.reshape(2, 3, 3)] + parameters(3, F), {'fix_gamma': False, 'axis': -1})
+    g.states('BatchNorm', [rs.randn(3, 4, 2).astype(F)] + parameters(3, F), {'fix_gamma': False, 'axis': 0})
+    g.states('BatchNorm', [x + 1000] + parameters(3, F), {'fix_gamma': False})
+    g.states('BatchNorm', [x] + parameters(3, F), {'axis': 4})
+
+
+def main():
+    g = Layers()
+    pooling(g, g.rs)
+    batch_norm(g, g.rs)
+    dump('layers.json', g.cases)
+    np.savez_compressed(path('layers.npz'), **g.arrays)
+    print('%d cases, %d errors' % (len(g.cases), sum('error' in c for c in g.cases)))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
