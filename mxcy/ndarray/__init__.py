@@ -25,6 +25,8 @@ from ._updates import reset_arrays
 from .ndarray import NDArray
 from .op import (
     Activation,
+    BatchNorm,
+    BatchNorm_v1,
     BlockGrad,
     Cast,
     Concat,
@@ -42,6 +44,8 @@ from .op import (
     MAERegressionOutput,
     MakeLoss,
     Pad,
+    Pooling,
+    Pooling_v1,
     Reshape,
     SliceChannel,
     Softmax,

@@ -5,6 +5,8 @@ Each is the operator itself, which symbols share. Arguments are arrays first, th
 
 from ..ops import (
     Activation,
+    BatchNorm,
+    BatchNorm_v1,
     BlockGrad,
     Cast,
     Concat,
@@ -22,6 +24,8 @@ from ..ops import (
     MAERegressionOutput,
     MakeLoss,
     Pad,
+    Pooling,
+    Pooling_v1,
     Reshape,
     SliceChannel,
     Softmax,
@@ -245,6 +249,8 @@ from ..ops.triangles import (
 
 __all__ = [
     "Activation",
+    "BatchNorm",
+    "BatchNorm_v1",
     "BlockGrad",
     "Cast",
     "Concat",
@@ -262,6 +268,8 @@ __all__ = [
     "MAERegressionOutput",
     "MakeLoss",
     "Pad",
+    "Pooling",
+    "Pooling_v1",
     "Reshape",
     "SliceChannel",
     "Softmax",

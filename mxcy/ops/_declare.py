@@ -103,7 +103,7 @@ def layer(*, ref: Callable, cases: Sequence, name: str | None = None, **options:
         inputs = code.co_varnames[1 : code.co_argcount]
         annotations: dict[str, Any] = {}
         for base in reversed(cls.__mro__):
-            annotations |= base.__dict__.get("__annotations__", {})
+            annotations |= getattr(base, "__annotations__", {})
         attributes = [
             Attribute(key, annotation, getattr(cls, key, REQUIRED)) for key, annotation in annotations.items()
         ]

@@ -27,7 +27,9 @@ def as_channels(values, shape, axis):
 def batch_norm_reference(x, gamma, beta, mean, variance, eps=1e-3, fix_gamma=True, axis=1, **rest):
     """Outside training: by the moving statistics."""
     scale = (1 if fix_gamma else gamma) / np.sqrt(variance + eps)
-    y = (x - as_channels(mean, x.shape, axis)) * as_channels(np.broadcast_to(scale, mean.shape), x.shape, axis)
+    y = (x - as_channels(mean, x.shape, axis)) * as_channels(
+        np.broadcast_to(scale, mean.shape), x.shape, axis
+    )
     y = y + as_channels(beta, x.shape, axis)
     return [y, mean, 1 / np.sqrt(variance + eps)] if rest.get("output_mean_var") else y
 
@@ -41,6 +43,7 @@ class ChannelNorm:
     """What both versions of the layer share."""
 
     aux = ("moving_mean", "moving_var")
+    over = "data"
     axis = 1
 
     def outputs(self):
@@ -88,6 +91,11 @@ class ChannelNorm:
             by_batch,
             out,
         )
+
+    def replay(self, data, gamma, beta, mean, var):
+        scale = var if self.fix_gamma else var * gamma
+        wide = [along(values, data, self.axis) for values in (mean, scale, beta)]
+        return (data - wide[0]) * wide[1] + wide[2]
 
     def backward(self, g, g_mean, g_var, data, gamma, mean, var, trained):
         options = {"axis": self.axis, "fix_gamma": self.fix_gamma}
@@ -150,7 +158,9 @@ NORM_ROWS = [
         *NORM_ROWS,
         case(uniform(2, 2, 4, 3), *PARAMETERS, fix_gamma=False, axis=3),
         case(uniform(2, 3, 2), *PARAMETERS, axis=-2),
-        raises(ArgumentError, uniform(2, 3), *PARAMETERS, eps=-1.0, match="BatchNorm(eps): expected a number"),
+        raises(
+            ArgumentError, uniform(2, 3), *PARAMETERS, eps=-1.0, match="BatchNorm(eps): expected a number"
+        ),
         raises(AxisError, uniform(2, 3), *PARAMETERS, axis=5, match="BatchNorm(axis): expected an axis"),
         raises(
             DTypeError,
@@ -195,7 +205,9 @@ class BatchNorm_v1(ChannelNorm):
 # --- the gradient -----------------------------------------------------------------------------------------
 def norm_grad_reference(g, x, gamma, mean, var, trained, axis=1, fix_gamma=True):
     axes = tuple(a for a in range(x.ndim) if a != axis % x.ndim)
-    wide = {name: as_channels(v, x.shape, axis) for name, v in (("mean", mean), ("var", var), ("gamma", gamma))}
+    wide = {
+        name: as_channels(v, x.shape, axis) for name, v in (("mean", mean), ("var", var), ("gamma", gamma))
+    }
     hat = (x - wide["mean"]) * wide["var"]
     scale = wide["var"] * (1 if fix_gamma else wide["gamma"])
     means = g.mean(axes, keepdims=True), (g * hat).mean(axes, keepdims=True)
@@ -241,6 +253,7 @@ def norm_grad_dtypes(data, gamma):
 
 @op(
     grad=norm_grad_gradient,
+    in_place=True,
     kinds="f",
     outputs=("output", "g_gamma", "g_beta"),
     shape=lambda data, gamma: [data, gamma, gamma],
@@ -248,7 +261,9 @@ def norm_grad_dtypes(data, gamma):
     free=("gamma", "mean", "var", "trained"),
     ref=norm_grad_reference,
     cases=[
-        case(uniform(4, 3, 5), uniform(4, 3, 5), *PARAMETERS[:2], uniform(3, low=0.5), given([1.0], "float32")),
+        case(
+            uniform(4, 3, 5), uniform(4, 3, 5), *PARAMETERS[:2], uniform(3, low=0.5), given([1.0], "float32")
+        ),
         case(
             uniform(4, 3),
             uniform(4, 3),

@@ -4,6 +4,8 @@ from . import contrib, linalg, random
 from .creation import arange, eye, full, linspace, ones, pow, zeros
 from .op import (
     Activation,
+    BatchNorm,
+    BatchNorm_v1,
     BlockGrad,
     Cast,
     Concat,
@@ -21,6 +23,8 @@ from .op import (
     MAERegressionOutput,
     MakeLoss,
     Pad,
+    Pooling,
+    Pooling_v1,
     Reshape,
     SliceChannel,
     Softmax,

@@ -11,6 +11,8 @@ from ..ops import optimizer_multi as several
 from .function import SymbolFunction
 
 Activation = SymbolFunction(ops.Activation, "Activation")
+BatchNorm = SymbolFunction(ops.BatchNorm, "BatchNorm")
+BatchNorm_v1 = SymbolFunction(ops.BatchNorm_v1, "BatchNorm_v1")
 BlockGrad = SymbolFunction(ops.BlockGrad, "BlockGrad")
 Cast = SymbolFunction(ops.Cast, "Cast")
 Concat = SymbolFunction(ops.Concat, "Concat")
@@ -28,6 +30,8 @@ LogisticRegressionOutput = SymbolFunction(ops.LogisticRegressionOutput, "Logisti
 MAERegressionOutput = SymbolFunction(ops.MAERegressionOutput, "MAERegressionOutput")
 MakeLoss = SymbolFunction(ops.MakeLoss, "MakeLoss")
 Pad = SymbolFunction(ops.Pad, "Pad")
+Pooling = SymbolFunction(ops.Pooling, "Pooling")
+Pooling_v1 = SymbolFunction(ops.Pooling_v1, "Pooling_v1")
 Reshape = SymbolFunction(ops.Reshape, "Reshape")
 SliceChannel = SymbolFunction(ops.SliceChannel, "SliceChannel")
 Softmax = SymbolFunction(ops.Softmax, "Softmax")
@@ -259,6 +263,8 @@ zeros_like = SymbolFunction(ops.zeros_like, "zeros_like")
 
 __all__ = [
     "Activation",
+    "BatchNorm",
+    "BatchNorm_v1",
     "BlockGrad",
     "Cast",
     "Concat",
@@ -276,6 +282,8 @@ __all__ = [
     "MAERegressionOutput",
     "MakeLoss",
     "Pad",
+    "Pooling",
+    "Pooling_v1",
     "Reshape",
     "SliceChannel",
     "Softmax",

@@ -155,6 +155,8 @@ def mlp_files():
 # ---------------------------------------------------------------- operators
 
 class Ops(object):
+    backward_trains = True      # whether or not the forward pass was in training mode
+
     def __init__(self):
         self.rs = np.random.RandomState(11)
         self.arrays, self.cases, self.known = {}, [], {}
@@ -210,7 +212,7 @@ class Ops(object):
                     for o in outs:
                         h = np.linspace(.5, 1.5, int(np.prod(o.shape))).reshape(o.shape)
                         heads.append(nd.array(h.astype(o.dtype), dtype=o.dtype))
-                    autograd.backward(outs, heads)
+                    autograd.backward(outs, heads, train_mode=train or self.backward_trains)
                     case['head'] = [self.put(h.asnumpy(), 'h') for h in heads]
                     case['grads'] = [self.put(i.grad.asnumpy(), 'g')
                                      if w else None for i, w in zip(ins, wanted)]

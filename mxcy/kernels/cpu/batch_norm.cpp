@@ -274,7 +274,7 @@ struct Forward {
     deviation[c] = 1 / std::sqrt(variance[c] + p.eps);
     f.a0 = T(mean[c]);
     f.ka = T((p.fix_gamma ? 1 : gamma[c]) * deviation[c]);
-    f.kc = T(beta[c]);
+    f.kc = T(beta[c] - (mean[c] - double(f.a0)) * double(f.ka));  // a0 is the mean rounded
   }
 };
 
