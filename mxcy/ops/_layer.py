@@ -251,7 +251,8 @@ class Layer(Op):
     outputs a call returns, or a method that says so), `dtypes(self, <input dtypes>)` that returns (input
     dtypes, output dtypes), `backward(self, g, ...)` over operators (an argument `wanted` says for each input
     whether its gradient is used), `head_gradient(self)` (whether that reads g), `check(self)` of the
-    hyper-parameters, `aux`, the names of states: the last inputs, `over`, the input over which the first
+    hyper-parameters, `written(self)`, the number of outputs that MXNet's files count, where its hidden ones
+    are others, `aux`, the names of states: the last inputs, `over`, the input over which the first
     output may be written, and `replay(self, ...)` over operators, which computes the first output once more
     from inputs and hidden outputs, where `forward` must not run twice.
     """
@@ -298,6 +299,12 @@ class Layer(Op):
         if visible is None:
             return self.num_outputs(attrs)
         return self.layer(attrs).visible() if callable(visible) else visible
+
+    def num_written(self, attrs):
+        """See `Operator.num_written`."""
+        if hasattr(self.layer_class, "written"):
+            return self.layer(attrs).written()
+        return super().num_written(attrs)
 
     def needs_head_gradient(self, attrs):
         """See `Operator.needs_head_gradient`."""

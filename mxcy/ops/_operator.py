@@ -146,6 +146,10 @@ class Operator(Callee):
         """Number of outputs that a call returns."""
         return self.num_outputs(attrs)
 
+    def num_written(self, attrs: dict) -> int:
+        """Number of outputs that MXNet's files count: its own hidden ones may be others."""
+        return self.num_outputs(attrs)
+
     def in_place_inputs(self, attrs: dict, output: int) -> Sequence[int]:
         """Positions of the inputs over which an output may be written, if shape and dtype agree."""
         return range(len(self.input_names(attrs))) if self.in_place else ()

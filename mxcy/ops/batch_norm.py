@@ -49,6 +49,9 @@ class ChannelNorm:
     def outputs(self):
         return ("output", "mean", "var", "trained")
 
+    def written(self):
+        return 3
+
     def visible(self):
         return 3 if self.output_mean_var else 1
 

@@ -270,6 +270,9 @@ class Pooling(Geometry):
 
     pooling_convention: Literal["valid", "full", "same"] = "valid"
 
+    def written(self):
+        return 2 if self.pool_type == "max" else 1
+
     def infer(self, out, data):
         return (data,), (None if data is None else pooled(data, self.windows(data)),)
 

@@ -50,10 +50,14 @@ def _parts(graph: Graph) -> dict[str, list]:
         fields = {"op": name, "name": node.name, "attrs": attrs, "inputs": inputs, "subgraphs": bodies}
         nodes.append(fields)
         # MXNet counts hidden outputs, and has none of control flow.
-        row_ptr.append(row_ptr[-1] + (node.num_visible if bodies else node.num_outputs))
+        row_ptr.append(row_ptr[-1] + (node.num_visible if bodies else _written(node)))
     arguments = [numbers[node] for node in graph.variables]
     heads = [(numbers[head.node], head.index, 0) for head in graph.heads]
     return {"nodes": nodes, "arg_nodes": arguments, "node_row_ptr": row_ptr, "heads": heads}
+
+
+def _written(node: Node) -> int:
+    return node.op.num_written(node.attrs) if node.op else 1
 
 
 def save(graph: Graph, path: str) -> None:
