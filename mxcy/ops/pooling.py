@@ -271,7 +271,8 @@ class Pooling(Geometry):
     pooling_convention: Literal["valid", "full", "same"] = "valid"
 
     def written(self):
-        return 2 if self.pool_type == "max" else 1
+        is_last = self.layout is not None and self.layout[-1] == "C"
+        return 2 if self.pool_type == "max" and self.kernel and not is_last else 1
 
     def infer(self, out, data):
         return (data,), (None if data is None else pooled(data, self.windows(data)),)
