@@ -30,6 +30,9 @@ SOURCES = {
     "mxcy.kernels.cpu.convolution": [
         "mxcy/kernels/cpu/convolution.cpp",
         "mxcy/kernels/cpu/convolution_weight.cpp",
+        "mxcy/kernels/cpu/winograd.cpp",
+        "mxcy/kernels/cpu/winograd_lanes.cpp",
+        "mxcy/kernels/cpu/winograd_weight.cpp",
     ],
     "mxcy.kernels.cpu.copying": ["mxcy/kernels/cpu/copying.cpp"],
     "mxcy.kernels.cpu.indexing": ["mxcy/kernels/cpu/indexing.cpp", "mxcy/kernels/cpu/scatter_add.cpp"],
@@ -64,6 +67,9 @@ MULTI_ISA = {
     "mxcy/kernels/cpu/pooling.cpp": X86_ISAS,
     "mxcy/kernels/cpu/convolution.cpp": X86_ISAS,
     "mxcy/kernels/cpu/convolution_weight.cpp": X86_ISAS,
+    "mxcy/kernels/cpu/winograd.cpp": X86_ISAS,
+    "mxcy/kernels/cpu/winograd_lanes.cpp": X86_ISAS,
+    "mxcy/kernels/cpu/winograd_weight.cpp": X86_ISAS,
     "mxcy/kernels/cpu/random.cpp": X86_ISAS,
     "mxcy/kernels/cpu/softmax.cpp": X86_ISAS,
 }

@@ -33,7 +33,7 @@ struct Run {
   int64_t column, length;
 };
 
-inline int64_t volume(const int64_t* extent) { return extent[0] * extent[1] * extent[2]; }
+
 
 // The runs that columns [first, first + count) of a grid consist of.
 inline void find_runs(const int64_t* grid, int64_t first, int64_t count, std::vector<Run>& runs) {

@@ -6,6 +6,7 @@
 
 #include "direct.hpp"
 #include "phases.hpp"
+#include "winograd.hpp"
 
 namespace mxcy {
 namespace MXCY_ISA {
@@ -106,11 +107,17 @@ int data_gradient(KernelContext& context) {
 
 int convolution_kernel(KernelContext& context) {
   if (context.outputs[0].size == 0) return 0;
+  if (uses_winograd(context, PASS_FORWARD)) {
+    return winograd_forward(context, *static_cast<const ConvolutionParams*>(context.params), false);
+  }
   return context.outputs[0].dtype == FLOAT64 ? forward<double>(context) : forward<float>(context);
 }
 
 int convolution_data_gradient_kernel(KernelContext& context) {
   if (context.outputs[0].size == 0) return 0;
+  if (uses_winograd(context, PASS_DATA)) {
+    return winograd_forward(context, *static_cast<const ConvolutionParams*>(context.params), true);
+  }
   return context.outputs[0].dtype == FLOAT64 ? data_gradient<double>(context) : data_gradient<float>(context);
 }
 

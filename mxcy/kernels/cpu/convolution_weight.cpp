@@ -10,6 +10,7 @@
 
 #include "phases.hpp"
 #include "transpose.hpp"
+#include "winograd.hpp"
 
 namespace mxcy {
 namespace MXCY_ISA {
@@ -87,7 +88,7 @@ void run_slice(const WeightProduct<T>& w, RowCopier<T>& copier, int64_t channel_
         T* at = sum + c * taps * w.padded + panel * WIDTH<T>;
         for (int64_t row = 0; row < rows; row += TILE_ROWS) {
           const int some = int(std::min<int64_t>(TILE_ROWS, rows - row));
-          plain_tile<T, TILE_ROWS, SPAN>(some)(x_rows + row * SPAN, b, count, at + row * w.padded, w.padded, finish);
+          plain_tile<T, TILE_ROWS, SPAN>(some)(x_rows + row * SPAN, b, {count}, at + row * w.padded, w.padded, finish);
         }
       }
     }
@@ -158,6 +159,8 @@ int weight_gradient(KernelContext& context) {
 
 int convolution_weight_gradient_kernel(KernelContext& context) {
   if (context.outputs[0].size == 0) return 0;
+  const ConvolutionParams& p = *static_cast<const ConvolutionParams*>(context.params);
+  if (p.images && uses_winograd(context, PASS_WEIGHT)) return winograd_weight_gradient(context, p);
   return context.outputs[0].dtype == FLOAT64 ? weight_gradient<double>(context) : weight_gradient<float>(context);
 }
 

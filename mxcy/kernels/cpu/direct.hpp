@@ -160,7 +160,7 @@ void run_block(const TapProduct<T>& product, const Cut<T>& cut, int64_t task, co
       finish.relu = product.relu && k_block + 1 == cut.k_blocks;
       for (int64_t p = 0; p < panels; ++p) {
         targets[p].with_tile(channel, rows, finish.add,
-                             [&](T* c, int64_t ldc) { kernel(a, b + p * stride, k, c, ldc, finish); });
+                             [&](T* c, int64_t ldc) { kernel(a, b + p * stride, {k}, c, ldc, finish); });
       }
     }
   }

@@ -50,22 +50,27 @@ struct Finish {
   bool relu = false;
 };
 
+// The length of the sums: `blocks` of k, with `jump` elements of A from the end of one to the next.
+struct Depth {
+  int64_t k, blocks = 1, jump = 0;
+};
+
 // C (R rows, stride ldc) = [C +] A B over k.  A: element (i, k) at i * ROW_STEP + k * K_STEP.
 template <class T, int R, int ROW_STEP, int K_STEP>
-void tile(const T* a, const T* b, int64_t k, T* c, int64_t ldc, const Finish<T>& finish) {
+void tile(const T* a, const T* b, Depth depth, T* c, int64_t ldc, const Finish<T>& finish) {
   Vector<T> sum[R][2];
 #pragma GCC unroll 16
   for (int i = 0; i < R; ++i) sum[i][0] = sum[i][1] = Vector<T>{};
-  for (int64_t p = 0; p < k; ++p) {
-    const Vector<T> b0 = load(b), b1 = load(b + LENGTH<T>);
+  for (int64_t block = 0; block < depth.blocks; ++block, a += depth.jump) {
+    for (int64_t p = 0; p < depth.k; ++p, a += K_STEP, b += WIDTH<T>) {
+      const Vector<T> b0 = load(b), b1 = load(b + LENGTH<T>);
 #pragma GCC unroll 16
-    for (int i = 0; i < R; ++i) {
-      const T x = a[i * ROW_STEP];
-      sum[i][0] += x * b0;
-      sum[i][1] += x * b1;
+      for (int i = 0; i < R; ++i) {
+        const T x = a[i * ROW_STEP];
+        sum[i][0] += x * b0;
+        sum[i][1] += x * b1;
+      }
     }
-    a += K_STEP;
-    b += WIDTH<T>;
   }
 #pragma GCC unroll 16
   for (int i = 0; i < R; ++i) {
@@ -81,7 +86,7 @@ void tile(const T* a, const T* b, int64_t k, T* c, int64_t ldc, const Finish<T>&
 }
 
 template <class T>
-using Tile = void (*)(const T*, const T*, int64_t, T*, int64_t, const Finish<T>&);
+using Tile = void (*)(const T*, const T*, Depth, T*, int64_t, const Finish<T>&);
 
 // The kernel for a number of rows, A packed (K_STEP elements from one k to the next is `rows`).
 template <class T, int R>
@@ -98,6 +103,7 @@ Tile<T> plain_tile(int rows) {
 }
 
 inline int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }
+inline int64_t volume(const int64_t* extent) { return extent[0] * extent[1] * extent[2]; }
 
 }  // namespace MXCY_ISA
 }  // namespace mxcy

@@ -1,0 +1,257 @@
+// Winograd's form of convolutions and of their data gradients; compiled once for each instruction set.
+//
+// Lines of tiles are transformed into v [point][channel block][tile][lane], weights into u [point][row
+// panel][channel][row]; for every point a product gives m [point][row panel][tile][row], which is transformed back.
+// Where u is small, tasks are blocks of lines and keep v and m in their cache.  Where it is large, all
+// workers share one chunk of lines, so that u is read once for many tiles.
+#ifndef MXCY_ISA
+#define MXCY_ISA base
+#endif
+#include "winograd.hpp"
+
+namespace mxcy {
+namespace MXCY_ISA {
+namespace {
+
+constexpr int L = LANES_OF_TILE, W = WIDTH<float>;
+constexpr int64_t SHARED_BYTES = 6 << 20;   // u larger than this is read by all workers at once
+constexpr int64_t BLOCK_BYTES = 3 << 20;    // of v and m of a task
+constexpr int64_t CHUNK_BYTES = 32 << 20;   // of v and m of a shared chunk
+
+// Where the elements of the weight are: row and channel in elements, taps in order or reversed.
+struct Weights {
+  const float* data;
+  const float* end;
+  int64_t row, channel;
+  bool reversed;
+};
+
+// Kernels of LENGTH rows and one channel, transformed, to u + point * `plane`.
+template <int OUTPUTS>
+void transform_weight(const Weights& w, int64_t row, int64_t rows, int64_t channel, float* u, int64_t plane) {
+  constexpr int R = LINE + 1 - OUTPUTS;
+  Reals kernel[(R * R + L - 1) / L * L];
+  const float* from = w.data + row * w.row + channel * w.channel;
+  for (int part = 0; part < R * R; part += L) {
+    const int some = std::min(L, R * R - part);
+    for (int k = 0; k < L; ++k) {
+      float few[L] = {};
+      if (k < rows) std::memcpy(few, from + k * w.row + part, size_t(some) * sizeof(float));
+      kernel[part + k] = load(few);
+    }
+    transpose_square<float>(kernel + part);
+  }
+  if (w.reversed) std::reverse(kernel, kernel + R * R);
+  Reals done[POINTS];
+  Reals half[R * LINE];
+  for (int x = 0; x < R; ++x) spread<R, true>(kernel + x, R, half + x * LINE);
+  for (int y = 0; y < LINE; ++y) spread<R, true>(half + y, LINE, done + y * LINE);
+  for (int i = 0; i < POINTS; ++i) store(u + i * plane, done[i]);
+}
+
+// Tiles of the output from m: lines [first, last), row panels [from, to).
+template <int OUTPUTS>
+void transform_output(const Tiling& t, const float* m, int64_t capacity, int64_t first, int64_t last, int64_t from,
+                      int64_t to, float* out, int64_t image_step, const float* bias, bool relu, float* scratch) {
+  const int64_t columns = t.tiles[1] * OUTPUTS, plane = t.out[0] * t.out[1];
+  const int64_t point = padded_plane(t.row_panels() * capacity * W);
+  for (int64_t block = from * 2; block < to * 2; ++block) {
+    const int channels = int(std::min<int64_t>(L, t.rows - block * L));
+    if (channels <= 0) continue;
+    float shift[L] = {};
+    if (bias) std::memcpy(shift, bias + block * L, size_t(channels) * sizeof(float));
+    const Reals add = load(shift);
+    for (int64_t line = first; line < last; ++line) {
+      const float* at = m + (block / 2 * capacity + (line - first) * t.tiles[1]) * W + block % 2 * L;
+      for (int64_t tile = 0; tile < t.tiles[1]; ++tile, at += W) {
+        Reals sums[POINTS], half[LINE * OUTPUTS], y[OUTPUTS * OUTPUTS];
+        for (int i = 0; i < POINTS; ++i) sums[i] = load(at + i * point);
+        for (int x = 0; x < LINE; ++x) collect<OUTPUTS, false>(sums + x, LINE, half + x * OUTPUTS);
+        for (int k = 0; k < OUTPUTS; ++k) collect<OUTPUTS, false>(half + k, OUTPUTS, y + k * OUTPUTS);
+        for (int k = 0; k < OUTPUTS; ++k) {
+          for (int x = 0; x < OUTPUTS; ++x) {
+            Reals value = y[k * OUTPUTS + x] + add;
+            if (relu) value = value > 0.f ? value : Reals{};
+            store(scratch + (k * columns + tile * OUTPUTS + x) * L, value);
+          }
+        }
+      }
+      const int64_t image = line / t.tiles[0], row = line % t.tiles[0] * OUTPUTS;
+      write_lanes(scratch, OUTPUTS, columns, out + image * image_step + block * L * plane, t.out[0], t.out[1],
+                  channels, row, 0);
+    }
+  }
+}
+
+// m = v u for one point and one row panel.
+void multiply(const Tiling& t, int64_t point, int64_t panel, const float* v, const float* u, float* m,
+              int64_t capacity, int64_t tiles) {
+  const float* a = v + point * padded_plane(t.channel_blocks() * capacity * L);
+  const float* b = u + (point * t.row_panels() + panel) * t.depth() * W;
+  float* c = m + point * padded_plane(t.row_panels() * capacity * W) + panel * capacity * W;
+  const Depth depth{L, t.channel_blocks(), (capacity - 1) * L};
+  const Finish<float> nothing;
+  for (int64_t tile = 0; tile < tiles; tile += TILE_ROWS) {
+    const int rows = int(std::min<int64_t>(TILE_ROWS, tiles - tile));
+    plain_tile<float, TILE_ROWS, L>(rows)(a + tile * L, b, depth, c + tile * W, W, nothing);
+  }
+}
+
+struct Job {
+  KernelContext& context;
+  const ConvolutionParams& p;
+  Tiling t;
+  bool back;
+  TileInput x;
+  Weights w;
+  float* out;
+  const float* bias;
+  int64_t block_lines;  // lines of a block or a chunk
+  bool shared;
+
+  int64_t capacity() const { return block_lines * t.tiles[1]; }
+  int64_t v_size() const { return POINTS * padded_plane(t.channel_blocks() * capacity() * L); }
+  int64_t m_size() const { return POINTS * padded_plane(t.row_panels() * capacity() * W); }
+  int64_t u_size() const { return POINTS * t.row_panels() * t.depth() * W; }
+  int64_t out_image() const { return p.groups * t.rows * t.out[0] * t.out[1]; }
+  int64_t scratch_size() const {
+    return std::max(input_scratch(t), t.outputs * t.tiles[1] * t.outputs * int64_t(L));
+  }
+
+  void plan() {
+    const int64_t line_bytes = POINTS * (t.depth() + t.row_panels() * W) * t.tiles[1] * int64_t(sizeof(float));
+    shared = u_size() * int64_t(sizeof(float)) > SHARED_BYTES;
+    const int64_t most = std::max<int64_t>(1, (shared ? CHUNK_BYTES : BLOCK_BYTES) / line_bytes);
+    block_lines = std::min(most, t.lines());
+    if (!shared) block_lines = std::min(block_lines, divide_up(t.lines(), 8));
+    else block_lines = divide_up(t.lines(), divide_up(t.lines(), block_lines));
+  }
+
+  float* group_out(int64_t group) const { return out + group * t.rows * t.out[0] * t.out[1]; }
+  TileInput group_x(int64_t group) const {
+    return {x.data + group * t.channels * t.in[0] * t.in[1], x.end, x.image};
+  }
+  Weights group_w(int64_t group) const {
+    Weights found = w;
+    found.data += group * p.filters * p.channels * t.kernel() * t.kernel();
+    return found;
+  }
+
+  void weights(int64_t group, float* u, int64_t from, int64_t to) const {  // lanes of rows times channels
+    const Weights mine = group_w(group);
+    const int64_t plane = t.row_panels() * t.depth() * W;
+    for (int64_t i = from; i < to; ++i) {
+      const int64_t block = i / t.depth(), channel = i % t.depth(), row = block * L;
+      float* at = u + (block / 2 * t.depth() + channel) * W + block % 2 * L;
+      const int64_t rows = channel < t.channels ? std::min<int64_t>(L, t.rows - row) : 0;
+      if (rows <= 0) {
+        for (int k = 0; k < POINTS; ++k) store(at + k * plane, Reals{});
+      } else if (t.outputs == 4) {
+        transform_weight<4>(mine, row, rows, channel, at, plane);
+      } else {
+        transform_weight<2>(mine, row, rows, channel, at, plane);
+      }
+    }
+  }
+
+  void output(int64_t group, const float* m, int64_t first, int64_t last, int64_t from, int64_t to,
+              float* scratch, int64_t origin) const {
+    const float* shift = bias ? bias + group * t.rows : nullptr;
+    const float* mine = m + (first - origin) * t.tiles[1] * W;
+    const auto transform = t.outputs == 4 ? transform_output<4> : transform_output<2>;
+    transform(t, mine, capacity(), first, last, from, to, group_out(group), out_image(), shift, p.relu, scratch);
+  }
+
+  void input(int64_t group, int64_t first, int64_t last, int64_t from, int64_t to, float* v, float* scratch,
+             int64_t origin) const {
+    transform_input(t, group_x(group), first, last, from, to, capacity(), v + (first - origin) * t.tiles[1] * L,
+                    scratch);
+  }
+
+  int run_blocks(int64_t group, const float* u) const {
+    const int64_t size = v_size() + m_size() + scratch_size();
+    return parallel(context, divide_up(t.lines(), block_lines), 1, [&](int64_t begin, int64_t end) {
+      float* memory = static_cast<float*>(context.runtime->scratch_alloc(size_t(size) * sizeof(float)));
+      if (!memory) return context.failure->fail(FAIL_MEMORY, "convolution: out of memory");
+      float *v = memory, *m = v + v_size(), *scratch = m + m_size();
+      for (int64_t block = begin; block < end; ++block) {
+        const int64_t first = block * block_lines, last = std::min(t.lines(), first + block_lines);
+        input(group, first, last, 0, t.channel_blocks(), v, scratch, first);
+        for (int64_t i = 0; i < POINTS * t.row_panels(); ++i) {
+          multiply(t, i / t.row_panels(), i % t.row_panels(), v, u, m, capacity(), (last - first) * t.tiles[1]);
+        }
+        output(group, m, first, last, 0, t.row_panels(), scratch, first);
+      }
+      context.runtime->scratch_free(memory, size_t(size) * sizeof(float));
+      return 0;
+    });
+  }
+
+  // Runs body(line, part of `parts`, scratch) for all lines of a chunk, in parallel.
+  template <class Body>
+  int each_line(int64_t first, int64_t last, int64_t parts, const Body& body) const {
+    return parallel(context, (last - first) * parts, 1, [&](int64_t begin, int64_t end) {
+      const size_t size = size_t(scratch_size()) * sizeof(float);
+      float* scratch = static_cast<float*>(context.runtime->scratch_alloc(size));
+      if (!scratch) return context.failure->fail(FAIL_MEMORY, "convolution: out of memory");
+      for (int64_t i = begin; i < end; ++i) body(first + i % (last - first), i / (last - first), scratch);
+      context.runtime->scratch_free(scratch, size);
+      return 0;
+    });
+  }
+
+  int run_shared(int64_t group, const float* u) const {
+    const Scratch<float> memory(context, v_size() + m_size());
+    float *v = memory, *m = v + v_size();
+    for (int64_t first = 0; first < t.lines(); first += block_lines) {
+      const int64_t last = std::min(t.lines(), first + block_lines);
+      int code = each_line(first, last, t.channel_blocks(), [&](int64_t line, int64_t block, float* scratch) {
+        input(group, line, line + 1, block, block + 1, v, scratch, first);
+      });
+      if (code) return code;
+      parallel(context, POINTS * t.row_panels(), 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          multiply(t, i / t.row_panels(), i % t.row_panels(), v, u, m, capacity(), (last - first) * t.tiles[1]);
+        }
+        return 0;
+      });
+      code = each_line(first, last, t.row_panels(), [&](int64_t line, int64_t panel, float* scratch) {
+        output(group, m, line, line + 1, panel, panel + 1, scratch, first);
+      });
+      if (code) return code;
+    }
+    return 0;
+  }
+
+  int run() {
+    plan();
+    const Scratch<float> memory(context, u_size());
+    float* u = memory;
+    for (int64_t group = 0; group < p.groups; ++group) {
+      parallel(context, t.row_panels() * 2 * t.depth(), 64, [&](int64_t begin, int64_t end) {
+        weights(group, u, begin, end);
+        return 0;
+      });
+      if (int code = shared ? run_shared(group, u) : run_blocks(group, u)) return code;
+    }
+    return 0;
+  }
+};
+
+}  // namespace
+
+int winograd_forward(KernelContext& context, const ConvolutionParams& p, bool back) {
+  const float* x = reinterpret_cast<const float*>(context.inputs[0].data);
+  const float* weight = reinterpret_cast<const float*>(context.inputs[1].data);
+  const float* bias = context.n_inputs > 2 ? reinterpret_cast<const float*>(context.inputs[2].data) : nullptr;
+  const Tiling t(p, back);
+  const int64_t taps = t.kernel() * t.kernel(), image = p.groups * t.channels * t.in[0] * t.in[1];
+  const int64_t by_filter = p.channels * taps;
+  Job job{context, p, t, back, {x, x + p.images * image, image},
+          {weight, weight + context.inputs[1].size, back ? taps : by_filter, back ? by_filter : taps, back},
+          reinterpret_cast<float*>(context.outputs[0].data), bias, 1, false};
+  return job.run();
+}
+
+}  // namespace MXCY_ISA
+}  // namespace mxcy

@@ -1,0 +1,146 @@
+// What Winograd's forms share: channels into lanes and back, the input transform, when to use them.
+#ifndef MXCY_ISA
+#define MXCY_ISA base
+#endif
+#include "winograd.hpp"
+
+namespace mxcy {
+namespace MXCY_ISA {
+namespace {
+
+constexpr int L = LANES_OF_TILE;
+
+// LENGTH elements of a row, of which `valid` are asked for; beyond `end` nothing is read.
+MXCY_INLINE Reals load_before(const float* p, int64_t valid, const float* end) {
+  if (p + L <= end) return load(p);
+  float few[L] = {};
+  std::memcpy(few, p, size_t(valid) * sizeof(float));
+  return load(few);
+}
+
+}  // namespace
+
+void read_lanes(const float* plane, const float* end, int64_t height, int64_t width, int channels, int64_t row,
+                int64_t rows, int64_t column, int64_t columns, float* to) {
+  const int64_t left = std::min(std::max<int64_t>(-column, 0), columns);
+  const int64_t right = std::max(left, std::min(columns, width - column));
+  for (int64_t y = row; y < row + rows; ++y, to += columns * L) {
+    if (y < 0 || y >= height) {
+      std::fill_n(to, columns * L, 0.f);
+      continue;
+    }
+    std::fill_n(to, left * L, 0.f);
+    const float* from = plane + y * width + column;
+    for (int64_t x = left; x < right; x += L) {
+      Reals square[L];
+      const int64_t valid = std::min<int64_t>(L, right - x);
+      if (channels == L) {
+#pragma GCC unroll 16
+        for (int k = 0; k < L; ++k) square[k] = load_before(from + k * height * width + x, valid, end);
+      } else {
+        for (int k = 0; k < L; ++k) {
+          square[k] = k < channels ? load_before(from + k * height * width + x, valid, end) : Reals{};
+        }
+      }
+      transpose_square<float>(square);
+      if (valid == L) {
+#pragma GCC unroll 16
+        for (int k = 0; k < L; ++k) store(to + (x + k) * L, square[k]);
+      } else {
+        for (int k = 0; k < valid; ++k) store(to + (x + k) * L, square[k]);
+      }
+    }
+    std::fill_n(to + right * L, (columns - right) * L, 0.f);
+  }
+}
+
+void write_lanes(const float* from, int64_t rows, int64_t columns, float* plane, int64_t height, int64_t width,
+                 int channels, int64_t row, int64_t column) {
+  const int64_t used = std::min(columns, width - column), last = std::min(rows, height - row);
+  for (int64_t y = 0; y < last; ++y) {
+    const float* line = from + y * columns * L;
+    float* to = plane + (row + y) * width + column;
+    for (int64_t x = 0; x < used; x += L) {
+      // The last square reaches back over the one before rather than past the end.
+      const int64_t at = used >= L ? std::min(x, used - L) : x, valid = std::min<int64_t>(L, used - at);
+      Reals square[L];
+      for (int k = 0; k < L; ++k) square[k] = at + k < columns ? load(line + (at + k) * L) : Reals{};
+      transpose_square<float>(square);
+      for (int k = 0; k < channels; ++k) {
+        if (valid == L) store(to + k * height * width + at, square[k]);
+        else std::memcpy(to + k * height * width + at, &square[k], size_t(valid) * sizeof(float));
+      }
+    }
+  }
+}
+
+Tiling::Tiling(const ConvolutionParams& p, bool back) {
+  outputs = LINE + 1 - int(p.kernel[1]);
+  images = p.images;
+  channels = back ? p.filters : p.channels;
+  rows = back ? p.channels : p.filters;
+  for (int d = 0; d < 2; ++d) {
+    in[d] = back ? p.out[d + 1] : p.in[d + 1];
+    out[d] = back ? p.in[d + 1] : p.out[d + 1];
+    pad[d] = back ? p.kernel[d + 1] - 1 - p.pad[d + 1] : p.pad[d + 1];
+    tiles[d] = divide_up(out[d], outputs);
+  }
+}
+
+int64_t input_scratch(const Tiling& t) { return LINE * (t.tiles[1] * t.outputs + LINE + L) * L; }
+
+void transform_input(const Tiling& t, const TileInput& x, int64_t first, int64_t last, int64_t from, int64_t to,
+                     int64_t capacity, float* v, float* scratch) {
+  const int64_t columns = (t.tiles[1] - 1) * t.outputs + LINE, plane = t.in[0] * t.in[1];
+  const int64_t point = padded_plane(t.channel_blocks() * capacity * L);
+  for (int64_t block = from; block < to; ++block) {
+    const int channels = int(std::min<int64_t>(L, t.channels - block * L));
+    for (int64_t line = first; line < last; ++line) {
+      const int64_t image = line / t.tiles[0], row = line % t.tiles[0] * t.outputs - t.pad[0];
+      read_lanes(x.data + image * x.image + block * L * plane, x.end, t.in[0], t.in[1], channels, row, LINE,
+                 -t.pad[1], columns, scratch);
+      float* at = v + (block * capacity + (line - first) * t.tiles[1]) * L;
+      for (int64_t tile = 0; tile < t.tiles[1]; ++tile, at += L) {
+        Reals d[POINTS], done[POINTS];
+        const float* corner = scratch + tile * t.outputs * L;
+        for (int y = 0; y < LINE; ++y) {
+#pragma GCC unroll 6
+          for (int k = 0; k < LINE; ++k) d[y * LINE + k] = load(corner + (y * columns + k) * L);
+        }
+        along_both<LINE, LINE>(d, done, [](const Reals* a, int step, Reals* b) { input_line(a, step, b); });
+        for (int i = 0; i < POINTS; ++i) store(at + i * point, done[i]);
+      }
+    }
+  }
+}
+
+namespace {
+
+bool suits_winograd(const ConvolutionParams& p) {
+  const bool plain = p.in[0] == 1 && p.kernel[0] == 1 && p.pad[0] == 0 && p.stride[1] == 1 && p.stride[2] == 1 &&
+                     p.dilate[1] == 1 && p.dilate[2] == 1;
+  return plain && p.kernel[1] == p.kernel[2] && (p.kernel[1] == 3 || p.kernel[1] == 5);
+}
+
+// Estimated times in units of one multiplication and addition at full rate.  A transformed tile of one channel
+// costs about as much as 12 of them for each of its points, a transformed weight 20.
+bool prefers_winograd(const ConvolutionParams& p, Pass pass) {
+  const Tiling t(p, pass == PASS_DATA);
+  const double tiles = double(t.images) * double(t.tiles[0] * t.tiles[1]);
+  const double rows = double(t.row_panels() * WIDTH<float>), channels = double(t.depth());
+  const double direct = double(p.images) * double(volume(p.out)) * double(p.kernel[1] * p.kernel[2]) *
+                        double(t.channels) * double(t.rows) / 0.9;
+  const double fast = POINTS * (tiles * rows * channels + 12 * tiles * (rows + channels) + 20 * rows * channels);
+  return fast < direct;
+}
+
+}  // namespace
+
+bool uses_winograd(const KernelContext& context, Pass pass) {
+  const ConvolutionParams& p = *static_cast<const ConvolutionParams*>(context.params);
+  if (context.outputs[0].dtype == FLOAT64 || p.way == WAY_DIRECT || !suits_winograd(p)) return false;
+  return p.way == WAY_WINOGRAD || prefers_winograd(p, pass);
+}
+
+}  // namespace MXCY_ISA
+}  // namespace mxcy

@@ -1,0 +1,208 @@
+// Winograd's form of the weight gradient; compiled once for each instruction set.
+//
+// It is the transpose of the forward pass: tiles of the input give v, tiles of the output's gradient z
+// [point][row panel][tile][row]; for every point the sum over tiles of v z, as u [point][row panel][channel][row],
+// which is transformed into the gradient of the weight.  Small u are summed in slices of the tiles, one for a task,
+// and the slices added in order; a large u is there once, and all workers share chunks of tiles.
+#ifndef MXCY_ISA
+#define MXCY_ISA base
+#endif
+#include "winograd.hpp"
+
+namespace mxcy {
+namespace MXCY_ISA {
+namespace {
+
+constexpr int L = LANES_OF_TILE, W = WIDTH<float>;
+constexpr int ROWS = L <= TILE_ROWS ? L : L / 2;  // channels of a product's tile
+constexpr int64_t MOST_SLICES = 8;
+constexpr int64_t SLICE_BYTES = 6 << 20;    // a larger u is not sliced
+constexpr int64_t BLOCK_BYTES = 3 << 20;    // of v and z of a task
+constexpr int64_t CHUNK_BYTES = 64 << 20;   // of v and z of a shared chunk
+
+// Lines [first, last) of the output's gradient, row panels [from, to), into z.
+template <int OUTPUTS>
+void transform_heads(const Tiling& t, const TileInput& y, int64_t first, int64_t last, int64_t from, int64_t to,
+                     int64_t capacity, float* z, float* scratch) {
+  const int64_t columns = t.tiles[1] * OUTPUTS, plane = t.out[0] * t.out[1];
+  const int64_t point = padded_plane(t.row_panels() * capacity * W);
+  for (int64_t block = from * 2; block < to * 2; ++block) {
+    const int channels = int(std::max<int64_t>(0, std::min<int64_t>(L, t.rows - block * L)));
+    for (int64_t line = first; line < last; ++line) {
+      const int64_t image = line / t.tiles[0], row = line % t.tiles[0] * OUTPUTS;
+      read_lanes(y.data + image * y.image + block * L * plane, y.end, t.out[0], t.out[1], channels, row, OUTPUTS,
+                 0, columns, scratch);
+      float* at = z + (block / 2 * capacity + (line - first) * t.tiles[1]) * W + block % 2 * L;
+      for (int64_t tile = 0; tile < t.tiles[1]; ++tile, at += W) {
+        Reals d[OUTPUTS * OUTPUTS], done[POINTS];
+        for (int k = 0; k < OUTPUTS; ++k) {
+          for (int x = 0; x < OUTPUTS; ++x) {
+            d[k * OUTPUTS + x] = load(scratch + (k * columns + tile * OUTPUTS + x) * L);
+          }
+        }
+        along_both<OUTPUTS, LINE>(d, done, [](const Reals* a, int step, Reals* b) {
+          spread<OUTPUTS, false>(a, step, b);
+        });
+        for (int i = 0; i < POINTS; ++i) store(at + i * point, done[i]);
+      }
+    }
+  }
+}
+
+struct Job {
+  KernelContext& context;
+  const ConvolutionParams& p;
+  Tiling t;
+  TileInput x, y;
+  float* weight;
+  int64_t slices, block_lines;
+  bool shared;
+
+  int64_t capacity() const { return block_lines * t.tiles[1]; }
+  int64_t v_size() const { return POINTS * padded_plane(t.channel_blocks() * capacity() * L); }
+  int64_t z_size() const { return POINTS * padded_plane(t.row_panels() * capacity() * W); }
+  int64_t u_size() const { return POINTS * t.row_panels() * t.depth() * W; }
+  int64_t scratch_size() const {
+    return std::max(input_scratch(t), (t.tiles[1] * t.outputs + L) * t.outputs * int64_t(L));
+  }
+
+  void plan() {
+    const int64_t line_bytes = POINTS * (t.depth() + t.row_panels() * W) * t.tiles[1] * int64_t(sizeof(float));
+    shared = u_size() * int64_t(sizeof(float)) > SLICE_BYTES;
+    block_lines = std::max<int64_t>(1, std::min(t.lines(), (shared ? CHUNK_BYTES : BLOCK_BYTES) / line_bytes));
+    block_lines = divide_up(t.lines(), divide_up(t.lines(), block_lines));
+    slices = shared ? 1 : std::min(MOST_SLICES, t.lines());
+    if (!shared) block_lines = std::min(block_lines, divide_up(t.lines(), slices));
+  }
+
+  void input(int64_t group, int64_t first, int64_t last, int64_t from, int64_t to, int64_t origin, float* v,
+             float* scratch) const {
+    const TileInput mine{x.data + group * t.channels * t.in[0] * t.in[1], x.end, x.image};
+    transform_input(t, mine, first, last, from, to, capacity(), v + (first - origin) * t.tiles[1] * L, scratch);
+  }
+
+  void heads(int64_t group, int64_t first, int64_t last, int64_t from, int64_t to, int64_t origin, float* z,
+             float* scratch) const {
+    const TileInput mine{y.data + group * t.rows * t.out[0] * t.out[1], y.end, y.image};
+    const auto transform = t.outputs == 4 ? transform_heads<4> : transform_heads<2>;
+    transform(t, mine, first, last, from, to, capacity(), z + (first - origin) * t.tiles[1] * W, scratch);
+  }
+
+  // u = [u +] v z for one point and one row panel.
+  void multiply(int64_t point, int64_t panel, const float* v, const float* z, float* u, int64_t tiles,
+                bool add) const {
+    const float* a = v + point * padded_plane(t.channel_blocks() * capacity() * L);
+    const float* b = z + point * padded_plane(t.row_panels() * capacity() * W) + panel * capacity() * W;
+    float* c = u + (point * t.row_panels() + panel) * t.depth() * W;
+    Finish<float> finish;
+    finish.add = add;
+    for (int64_t channel = 0; channel < t.depth(); channel += ROWS) {
+      const float* rows = a + channel / L * capacity() * L + channel % L;
+      tile<float, ROWS, 1, L>(rows, b, {tiles}, c + channel * W, W, finish);
+    }
+  }
+
+  int run_slices(int64_t group, float* u) const {
+    const int64_t size = v_size() + z_size() + scratch_size();
+    return parallel(context, slices, 1, [&](int64_t begin, int64_t end) {
+      float* memory = static_cast<float*>(context.runtime->scratch_alloc(size_t(size) * sizeof(float)));
+      if (!memory) return context.failure->fail(FAIL_MEMORY, "convolution: out of memory");
+      float *v = memory, *z = v + v_size(), *scratch = z + z_size();
+      for (int64_t slice = begin; slice < end; ++slice) {
+        const int64_t start = slice * t.lines() / slices, stop = (slice + 1) * t.lines() / slices;
+        for (int64_t first = start; first < stop; first += block_lines) {
+          const int64_t last = std::min(stop, first + block_lines);
+          input(group, first, last, 0, t.channel_blocks(), first, v, scratch);
+          heads(group, first, last, 0, t.row_panels(), first, z, scratch);
+          for (int64_t i = 0; i < POINTS * t.row_panels(); ++i) {
+            multiply(i / t.row_panels(), i % t.row_panels(), v, z, u + slice * u_size(),
+                     (last - first) * t.tiles[1], first > start);
+          }
+        }
+      }
+      context.runtime->scratch_free(memory, size_t(size) * sizeof(float));
+      return 0;
+    });
+  }
+
+  int run_shared(int64_t group, float* u) const {
+    const Scratch<float> memory(context, v_size() + z_size());
+    float *v = memory, *z = v + v_size();
+    for (int64_t first = 0; first < t.lines(); first += block_lines) {
+      const int64_t lines = std::min(block_lines, t.lines() - first), parts = t.channel_blocks() + t.row_panels();
+      int code = parallel(context, lines * parts, 1, [&](int64_t begin, int64_t end) {
+        const size_t size = size_t(scratch_size()) * sizeof(float);
+        float* scratch = static_cast<float*>(context.runtime->scratch_alloc(size));
+        if (!scratch) return context.failure->fail(FAIL_MEMORY, "convolution: out of memory");
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t line = first + i % lines, part = i / lines, panel = part - t.channel_blocks();
+          if (panel < 0) input(group, line, line + 1, part, part + 1, first, v, scratch);
+          else heads(group, line, line + 1, panel, panel + 1, first, z, scratch);
+        }
+        context.runtime->scratch_free(scratch, size);
+        return 0;
+      });
+      if (code) return code;
+      parallel(context, POINTS * t.row_panels(), 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          multiply(i / t.row_panels(), i % t.row_panels(), v, z, u, lines * t.tiles[1], first > 0);
+        }
+        return 0;
+      });
+    }
+    return 0;
+  }
+
+  // The kernels of LENGTH rows and one channel, from the sums of all slices.
+  template <int OUTPUTS>
+  void finish(int64_t group, int64_t block, int64_t channel, const float* u) const {
+    constexpr int R = LINE + 1 - OUTPUTS;
+    const int64_t rows = std::min<int64_t>(L, t.rows - block * L), plane = t.row_panels() * t.depth() * W;
+    const float* at = u + (block / 2 * t.depth() + channel) * W + block % 2 * L;
+    Reals sums[POINTS], kernel[(R * R + L - 1) / L * L] = {};
+    for (int i = 0; i < POINTS; ++i) {
+      sums[i] = load(at + i * plane);
+      for (int64_t s = 1; s < slices; ++s) sums[i] += load(at + i * plane + s * u_size());
+    }
+    along_both<LINE, R>(sums, kernel, [](const Reals* a, int step, Reals* b) { collect<R, true>(a, step, b); });
+    float* to = weight + ((group * t.rows + block * L) * t.channels + channel) * R * R;
+    for (int part = 0; part < R * R; part += L) {
+      transpose_square<float>(kernel + part);
+      const size_t bytes = size_t(std::min(L, R * R - part)) * sizeof(float);
+      for (int k = 0; k < rows; ++k) std::memcpy(to + k * t.channels * R * R + part, &kernel[part + k], bytes);
+    }
+  }
+
+  int run() {
+    plan();
+    const Scratch<float> memory(context, slices * u_size());
+    float* u = memory;
+    for (int64_t group = 0; group < p.groups; ++group) {
+      if (int code = shared ? run_shared(group, u) : run_slices(group, u)) return code;
+      parallel(context, divide_up(t.rows, L) * t.channels, 64, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          if (t.outputs == 4) finish<4>(group, i / t.channels, i % t.channels, u);
+          else finish<2>(group, i / t.channels, i % t.channels, u);
+        }
+        return 0;
+      });
+    }
+    return 0;
+  }
+};
+
+}  // namespace
+
+int winograd_weight_gradient(KernelContext& context, const ConvolutionParams& p) {
+  const float* y = reinterpret_cast<const float*>(context.inputs[0].data);
+  const float* x = reinterpret_cast<const float*>(context.inputs[1].data);
+  const Tiling t(p, false);
+  const int64_t x_image = p.groups * t.channels * t.in[0] * t.in[1];
+  const int64_t y_image = p.groups * t.rows * t.out[0] * t.out[1];
+  Job job{context, p, t, {x, x + p.images * x_image, x_image}, {y, y + p.images * y_image, y_image},
+          reinterpret_cast<float*>(context.outputs[0].data), 1, 1, false};
+  return job.run();
+}
+
+}  // namespace MXCY_ISA
+}  // namespace mxcy
