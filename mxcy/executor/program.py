@@ -15,16 +15,17 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from .._array import overlay
+from .._array import Array, overlay
 from .._engine import num_workers
 from ..errors import BindError, MXNetError, message
+from ..graph.constants import Constant
 from ..graph.effects import sequence
 from ..graph.infer import complete
 from ..graph.ir import Entry, Graph, Node, variable
 from ..graph.optimise import optimise
 from ..graph.plan_memory import Plan, plan_memory, source_of
 from ..graph.training import with_gradient
-from ..ndarray import NDArray, empty
+from ..ndarray import NDArray, array, empty
 from .options import PLAIN, Options
 from .pool import Pool
 from .schedule import Schedule
@@ -134,6 +135,8 @@ class Program:
         """Plan the memory of all nodes."""
         for node in (*forward, *backward):
             self._check_known(node)
+            if isinstance(node.op, Constant):
+                self._buffers[Entry(node, 0)] = self._held(node.op.value)
         self.plan = plan_memory(
             [*forward, *backward],
             self.shapes,
@@ -190,17 +193,21 @@ class Program:
         self.nbytes += made.nbytes
         return made
 
+    def _held(self, value: Array) -> NDArray:
+        """A constant on the device of the program."""
+        return array(value.view_numpy(), ctx=self.ctx, dtype=np.dtype(value.dtype))
+
     def _assign_outputs(self, outputs: Sequence[NDArray] | None) -> None:
         """Let forward write arrays of an earlier program."""
         for head, array in zip(self.heads, outputs or (), strict=False):
-            if self._source(head) == head and head.node.op is not None:
+            if self._source(head) == head and _computed(head):
                 self._buffers[head] = array
 
     def _assign_targets(self, targets: Sequence[Entry], gradients: Sequence, forward: set[Node]) -> None:
         """Let the last step of a gradient write the user's array, if the result is that array's alone."""
         for target, (_, array, req) in zip(targets, gradients, strict=True):
             source = self._source(target)
-            own = source.node.op is not None and source.node not in forward
+            own = _computed(source) and source.node not in forward
             if req != "write" or not own or source in self._buffers:
                 continue
             shape = self.shapes[source]
@@ -210,8 +217,8 @@ class Program:
                 self._written.add(id(array))
 
     def _steps(self, node: Node) -> list[Step]:
-        """The step of a node; none of variables and of results that are their operand."""
-        if node.op is None or self._source(Entry(node, 0)).node is not node:
+        """The step of a node; none of variables, constants and results that are their operand."""
+        if not _computed(Entry(node, 0)) or self._source(Entry(node, 0)).node is not node:
             return []
         outs = [self._buffer(Entry(node, index)) for index in range(node.num_outputs)]
         return [self._step(node.op, node.attrs, node.inputs, outs, node.name)]
@@ -240,15 +247,20 @@ class Program:
     def _output(
         self, position: int, head: Entry, outputs: Sequence[NDArray] | None, steps: list[Step]
     ) -> NDArray:
-        """The array of a head. A variable is copied: outputs are those of the last forward."""
+        """The array of a head. Variables and constants are copied: outputs are those of the last forward."""
         array = self._buffer(head)
         assert array is not None, "heads are no gradients"
         given = None if outputs is None else outputs[position]
-        if self._source(head).node.op is not None and (given is None or given is array):
+        if _computed(self._source(head)) and (given is None or given is array):
             return array
         out = self._new(array.shape, np.dtype(array.dtype)) if given is None else given
         steps.append(self._copy(head, out, head.node.name))
         return out
+
+
+def _computed(entry: Entry) -> bool:
+    """Whether a run computes an entry: it is no variable and no constant."""
+    return entry.node.op is not None and not isinstance(entry.node.op, Constant)
 
 
 def _consumes(plan: Plan, forward: set[Node]) -> bool:

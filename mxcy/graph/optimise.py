@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .combine import combine
+from .constants import fold_constants
 from .effects import in_order, sequence
 from .fuse import fuse
 from .infer import open_ended
@@ -40,9 +42,9 @@ def optimise(
     fixed = sequence(whole)
     current = whole
     early = set(graph.nodes)
-    for wanted, apply in ((any(map(open_ended, whole.nodes)), settle), (simplifies, simplify), (fuses, fuse)):
-        if not wanted:
-            continue
+    passes: list[Callable] = [settle] if any(map(open_ended, whole.nodes)) else []
+    passes += [simplify, combine, fold_constants] if simplifies else []
+    for apply in [*passes, *([fuse] if fuses else [])]:
         changed, moved = apply(current, shapes, dtypes, early.__contains__)
         shapes = _moved(shapes, moved)
         dtypes = _moved(dtypes, moved)

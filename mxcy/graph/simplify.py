@@ -20,7 +20,7 @@ from .effects import sequence
 from .infer import complete
 from .ir import Entry, Graph, Node
 
-__all__ = ["simplify"]
+__all__ = ["PERMUTES", "axes_of", "holds", "simplify"]
 
 
 def simplify(
@@ -122,9 +122,9 @@ class _Facts:
             return None
         if op.name == below.op.name == "_mul_scalar" and node.attrs["scalar"] == below.attrs["scalar"] == -1:
             return below.inputs[0]
-        if op.name in _PERMUTES and below.op.name in _PERMUTES:
-            first = _axes(below, self.shape(below.inputs[0]))
-            second = _axes(node, self.shape(operand))
+        if op.name in PERMUTES and below.op.name in PERMUTES:
+            first = axes_of(below, self.shape(below.inputs[0]))
+            second = axes_of(node, self.shape(operand))
             if first is not None and second is not None:
                 return below.inputs[0] if [first[a] for a in second] == sorted(first) else None
         return None
@@ -144,25 +144,25 @@ class _Facts:
         old, middle = self.dtype(source), self.dtype(operand)
         if old is None or middle is None:
             return None
-        return source if _holds(np.dtype(middle), np.dtype(old)) else None
+        return source if holds(np.dtype(middle), np.dtype(old)) else None
 
 
 _NEUTRAL = {"_mul_scalar": 1.0, "_div_scalar": 1.0, "_minus_scalar": 0.0}
-_PERMUTES = ("transpose", "SwapAxis")
+PERMUTES = ("transpose", "SwapAxis")
 
 
 def _same_bits(value: Any, number: float) -> bool:
     return value == number and copysign(1.0, value) == copysign(1.0, number)
 
 
-def _holds(wide: np.dtype, narrow: np.dtype) -> bool:
+def holds(wide: np.dtype, narrow: np.dtype) -> bool:
     """Whether a dtype holds every value of another one (int64 goes to float64 "safely", and is rounded)."""
     if narrow.kind in "iu" and wide.kind == "f":
         return 8 * narrow.itemsize <= np.finfo(wide).nmant + 1
     return narrow.kind in "biuf" and wide.kind in "biuf" and bool(np.can_cast(narrow, wide, "safe"))
 
 
-def _axes(node: Node, shape: Any) -> list[int] | None:
+def axes_of(node: Node, shape: Any) -> list[int] | None:
     """The order into which a node brings the axes of its operand."""
     if shape is None:
         return None
