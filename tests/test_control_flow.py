@@ -16,6 +16,7 @@ import mxcy as mx
 from mxcy.errors import ArgumentError, AssertedArgumentError, BindError, FormatError, ShapeError
 
 nd, sym, autograd = mx.nd, mx.sym, mx.autograd
+X, S = sym.Variable("x"), sym.Variable("s")
 HERE = Path(__file__).parent / "golden"
 sys.path.append(str(HERE))
 from control_flow_programs import PROGRAMS  # noqa: E402
@@ -222,6 +223,17 @@ def test_random_numbers_in_a_body_are_drawn_once():
     np.testing.assert_array_equal(gradients["x"], mask)
 
 
+def test_bodies_behave_as_the_run_does():
+    outs, states = sym.contrib.foreach(lambda d, s: (sym.Dropout(d, p=0.5), s + d), X, S)
+    net = sym.Group([outs, states])
+    executor = net.bind(mx.cpu(), {"x": nd.ones((3, 40)), "s": nd.zeros(40)})
+    for is_train in (True, False, True):
+        dropped = executor.forward(is_train=is_train)[0].asnumpy()
+        assert (dropped == 1).all() != is_train
+    executor.arg_dict["x"][:] = 2
+    assert (executor.forward()[1].asnumpy() == 6).all()
+
+
 def test_memory_of_a_loop_is_planned_and_repeated_runs_agree():
     net = made("recurrent")
     values = arrays_of("recurrent")
@@ -248,7 +260,6 @@ def test_shapes_and_dtypes_are_inferred_through_bodies():
 
 
 # --- errors -----------------------------------------------------------------------------------------
-X, S = sym.Variable("x"), sym.Variable("s")
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,9 @@ def moves(draw):
             axes = st.integers(0, 2)
             net = sym.SwapAxis(net, dim1=draw(axes), dim2=draw(axes))
         elif kind == 2:
-            net = sym.Cast(net, dtype=draw(st.sampled_from(["float16", "float32", "float64", "int32", "int8"])))
+            net = sym.Cast(
+                net, dtype=draw(st.sampled_from(["float16", "float32", "float64", "int32", "int8"]))
+            )
         else:
             net = net * draw(st.sampled_from([1, -1, 3]))
     return net
@@ -137,7 +139,7 @@ def test_random_graphs_with_constants_keep_every_bit(net, kinds):
         "arange": lambda: sym.sin(sym.arange(24)).reshape((4, 6)),
         "full": lambda: sym.full((4, 6), 0.25) / 3,
     }
-    names = [name for name in net.list_arguments()]
+    names = net.list_arguments()
     net = sym.Group([*net(**{name: made[kind]() for name, kind in zip(names, kinds, strict=False)}), X * 1])
     rng = np.random.RandomState(0)
     arrays = {name: nd.array(rng.uniform(-1, 1, (4, 6))) for name in net.list_arguments()}

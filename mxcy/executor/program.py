@@ -25,7 +25,8 @@ from ..graph.ir import Entry, Graph, Node, variable
 from ..graph.optimise import optimise
 from ..graph.plan_memory import Plan, plan_memory, source_of
 from ..graph.training import with_gradient
-from ..ndarray import NDArray, array, empty
+from ..ndarray import NDArray, empty
+from ..ndarray import array as new_array
 from .options import PLAIN, Options
 from .pool import Pool
 from .schedule import Schedule
@@ -195,7 +196,7 @@ class Program:
 
     def _held(self, value: Array) -> NDArray:
         """A constant on the device of the program."""
-        return array(value.view_numpy(), ctx=self.ctx, dtype=np.dtype(value.dtype))
+        return new_array(value.view_numpy(), ctx=self.ctx, dtype=np.dtype(value.dtype))
 
     def _assign_outputs(self, outputs: Sequence[NDArray] | None) -> None:
         """Let forward write arrays of an earlier program."""

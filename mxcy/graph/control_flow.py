@@ -25,6 +25,7 @@ class ControlFlow(Operator):
     """An operator that runs graphs of its own. `count` is the number of these."""
 
     count = 1
+    _reserved = ("is_train",)  # a body may behave differently in training
 
     def __init__(self, name: str, doc: Any, places: Sequence[str], others: Sequence[Attribute]):
         attributes = [Attribute("num_args", int), Attribute("num_outputs", int), *others]
