@@ -11,7 +11,7 @@ from mxcy import ops
 from mxcy.errors import MXNetError
 
 GOLDEN = Path(__file__).parent / "golden"
-FILES = ("ops", "layers")
+FILES = ("ops", "layers", "convolution")
 CASES = [
     case | {"file": name} for name in FILES for case in json.loads((GOLDEN / f"{name}.json").read_text())
 ]
