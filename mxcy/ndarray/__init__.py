@@ -24,6 +24,7 @@ from ._saving import load, load_frombuffer, save
 from ._updates import reset_arrays
 from .ndarray import NDArray
 from .op import (
+    LRN,
     Activation,
     BatchNorm,
     BatchNorm_v1,
@@ -38,6 +39,10 @@ from .op import (
     Embedding,
     Flatten,
     FullyConnected,
+    GroupNorm,
+    InstanceNorm,
+    L2Normalization,
+    LayerNorm,
     LeakyReLU,
     LinearRegressionOutput,
     LogisticRegressionOutput,
@@ -174,6 +179,7 @@ from .op import (
     min_axis,
     minimum,
     modulo,
+    moments,
     mp_lamb_update_phase1,
     mp_lamb_update_phase2,
     mp_nag_mom_update,

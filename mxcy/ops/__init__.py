@@ -142,6 +142,7 @@ from .losses import (
 from .losses import (
     SoftmaxOutput as Softmax,
 )
+from .lrn import LRN
 from .nn import (
     Dropout,
     FullyConnected,
@@ -231,6 +232,7 @@ from .rounding import (
     sign,
     trunc,
 )
+from .row_norm import GroupNorm, InstanceNorm, L2Normalization, LayerNorm, moments
 from .shape import (
     Cast,
     Flatten,
@@ -334,6 +336,11 @@ PUBLIC = {
     "Embedding": Embedding,
     "Flatten": Flatten,
     "FullyConnected": FullyConnected,
+    "GroupNorm": GroupNorm,
+    "InstanceNorm": InstanceNorm,
+    "L2Normalization": L2Normalization,
+    "LRN": LRN,
+    "LayerNorm": LayerNorm,
     "LeakyReLU": LeakyReLU,
     "LinearRegressionOutput": LinearRegressionOutput,
     "LogisticRegressionOutput": LogisticRegressionOutput,
@@ -454,6 +461,7 @@ PUBLIC = {
     "min_axis": min_axis,
     "minimum": minimum,
     "modulo": modulo,
+    "moments": moments,
     "multiply": multiply,
     "nanprod": nanprod,
     "nansum": nansum,

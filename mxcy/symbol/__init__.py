@@ -3,6 +3,7 @@
 from . import contrib, linalg, random
 from .creation import arange, eye, full, linspace, ones, pow, zeros
 from .op import (
+    LRN,
     Activation,
     BatchNorm,
     BatchNorm_v1,
@@ -17,6 +18,10 @@ from .op import (
     Embedding,
     Flatten,
     FullyConnected,
+    GroupNorm,
+    InstanceNorm,
+    L2Normalization,
+    LayerNorm,
     LeakyReLU,
     LinearRegressionOutput,
     LogisticRegressionOutput,
@@ -158,6 +163,7 @@ from .op import (
     min_axis,
     minimum,
     modulo,
+    moments,
     mp_lamb_update_phase1,
     mp_lamb_update_phase2,
     mp_nag_mom_update,

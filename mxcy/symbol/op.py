@@ -24,6 +24,11 @@ ElementWiseSum = SymbolFunction(ops.ElementWiseSum, "ElementWiseSum")
 Embedding = SymbolFunction(ops.Embedding, "Embedding")
 Flatten = SymbolFunction(ops.Flatten, "Flatten")
 FullyConnected = SymbolFunction(ops.FullyConnected, "FullyConnected")
+GroupNorm = SymbolFunction(ops.GroupNorm, "GroupNorm")
+InstanceNorm = SymbolFunction(ops.InstanceNorm, "InstanceNorm")
+L2Normalization = SymbolFunction(ops.L2Normalization, "L2Normalization")
+LRN = SymbolFunction(ops.LRN, "LRN")
+LayerNorm = SymbolFunction(ops.LayerNorm, "LayerNorm")
 LeakyReLU = SymbolFunction(ops.LeakyReLU, "LeakyReLU")
 LinearRegressionOutput = SymbolFunction(ops.LinearRegressionOutput, "LinearRegressionOutput")
 LogisticRegressionOutput = SymbolFunction(ops.LogisticRegressionOutput, "LogisticRegressionOutput")
@@ -159,6 +164,7 @@ min = SymbolFunction(ops.min, "min")
 min_axis = SymbolFunction(ops.min_axis, "min_axis")
 minimum = ops.minimum
 modulo = ops.modulo
+moments = SymbolFunction(ops.moments, "moments")
 multiply = ops.multiply
 nanprod = SymbolFunction(ops.nanprod, "nanprod")
 nansum = SymbolFunction(ops.nansum, "nansum")
@@ -276,6 +282,11 @@ __all__ = [
     "Embedding",
     "Flatten",
     "FullyConnected",
+    "GroupNorm",
+    "InstanceNorm",
+    "L2Normalization",
+    "LRN",
+    "LayerNorm",
     "LeakyReLU",
     "LinearRegressionOutput",
     "LogisticRegressionOutput",
@@ -411,6 +422,7 @@ __all__ = [
     "min_axis",
     "minimum",
     "modulo",
+    "moments",
     "multiply",
     "nanprod",
     "nansum",

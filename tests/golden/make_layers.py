@@ -87,10 +87,32 @@ def batch_norm(g, rs):
     g.states('BatchNorm', [x] + parameters(3, F), {'axis': 4})
 
 
+def row_norms(g, rs):
+    for dtype in ('float32', 'float64'):
+        x = rs.randn(2, 4, 3).astype(dtype)
+        v = [rs.uniform(.5, 1.5, n).astype(dtype) for n in (3, 3, 4, 4, 2, 2)]
+        g.add('LayerNorm', [x] + v[:2], {'eps': .01})
+        g.add('LayerNorm', [x] + v[2:4], {'axis': 1})
+        g.add('GroupNorm', [x] + v[4:], {'num_groups': 2})
+    x = rs.randn(2, 4, 3, 2).astype(F)
+    g.add('LayerNorm', [x] + [p.astype(F) for p in v[2:4]], {'axis': -3, 'eps': .1})
+    g.add('InstanceNorm', [x] + [p.astype(F) for p in v[2:4]], {'eps': .1})
+    g.add('InstanceNorm', [x[..., 0]] + [p.astype(F) for p in v[2:4]])
+    for mode in ('instance', 'channel', 'spatial'):
+        g.add('L2Normalization', [x], {'mode': mode})
+        g.add('L2Normalization', [x], {'mode': mode, 'eps': .5})
+    g.add('L2Normalization', [x[:, 0, 0]], {'mode': 'spatial'})
+    for attrs in ({'nsize': 3}, {'nsize': 5, 'alpha': .5, 'beta': .6, 'knorm': 1.}, {'nsize': 1, 'alpha': .3}):
+        g.add('LRN', [rs.randn(2, 6, 3, 2).astype(F)], attrs)
+    for attrs in ({'axes': [0, 2]}, {'axes': [1], 'keepdims': True}, {}):
+        g.add('moments', [x[..., 0]], attrs)
+
+
 def main():
     g = Layers()
     pooling(g, g.rs)
     batch_norm(g, g.rs)
+    row_norms(g, g.rs)
     dump('layers.json', g.cases)
     np.savez_compressed(path('layers.npz'), **g.arrays)
     print('%d cases, %d errors' % (len(g.cases), sum('error' in c for c in g.cases)))

@@ -49,6 +49,7 @@ from .random import (
     random_uniform,
     shuffle,
 )
+from .row_norm import channel_sum, lrn, lrn_grad, row_norm, row_norm_grad
 from .softmax import (
     log_softmax,
     log_softmax_grad,
@@ -65,6 +66,7 @@ __all__ = [
     "astype",
     "batch_norm",
     "batch_norm_grad",
+    "channel_sum",
     "concat",
     "convolution",
     "convolution_data_grad",
@@ -81,6 +83,8 @@ __all__ = [
     "linspace",
     "log_softmax",
     "log_softmax_grad",
+    "lrn",
+    "lrn_grad",
     "nonzero",
     "one_hot",
     "pad",
@@ -98,6 +102,8 @@ __all__ = [
     "random_randint",
     "random_uniform",
     "repeat",
+    "row_norm",
+    "row_norm_grad",
     "scatter_add",
     "scatter_nd",
     "shuffle",
