@@ -38,6 +38,7 @@ class Problems:
     def __init__(self, graph: Graph):
         self.graph = graph
         self.found: list[str] = []
+        self.inferred: dict[str, dict] = {}  # "shape" and "dtype" of every entry, once they are known
         self.surplus: list[str] = []
 
     def add(self, text: str) -> None:
@@ -162,7 +163,7 @@ def _check_fit(problems: Problems, what: str, infer: Any, known: list[tuple[Node
     """All at once is quick; only if that fails, one after the other, to name each that does not fit."""
     graph = problems.graph
     try:
-        infer(graph, dict(known))
+        problems.inferred[what] = infer(graph, dict(known))
         return
     except MXNetError as error:
         contradiction = str(error)
@@ -204,7 +205,7 @@ def shapes_of(problems: Problems, given: Mapping[str, Any]) -> dict[Node, tuple]
     """The shape of every variable; raise BindError that names all that do not follow."""
     graph = problems.graph
     check_surplus(problems, "shapes", graph.variables, given)
-    values = infer_shapes(graph, _known(graph, given, given_shape))
+    values = problems.inferred["shape"] = infer_shapes(graph, _known(graph, given, given_shape))
     found = {node: values.get(Entry(node, 0)) for node in graph.variables}
     unknown = [
         f"'{node.name}' ({shape or 'unknown'})" for node, shape in found.items() if not complete(shape)
@@ -215,12 +216,13 @@ def shapes_of(problems: Problems, given: Mapping[str, Any]) -> dict[Node, tuple]
     return {node: shape for node, shape in found.items() if shape is not None}
 
 
-def dtypes_of(graph: Graph, given: Mapping[str, Any]) -> dict[Node, np.dtype]:
+def dtypes_of(problems: Problems, given: Mapping[str, Any]) -> dict[Node, np.dtype]:
     """The dtype of every variable; float32 where nothing says another."""
+    graph = problems.graph
     known = _known(graph, given, lambda name, dtype: np.dtype(dtype))
     values = infer_dtypes(graph, known)
-    for node in graph.variables:
-        if values.get(Entry(node, 0)) is None:
-            known[node] = np.dtype(np.float32)
-    values = infer_dtypes(graph, known)
+    floats = [node for node in graph.variables if values.get(Entry(node, 0)) is None]
+    if floats:
+        values = infer_dtypes(graph, {**known, **dict.fromkeys(floats, np.dtype(np.float32))})
+    problems.inferred["dtype"] = values
     return {node: np.dtype(values[Entry(node, 0)]) for node in graph.variables}

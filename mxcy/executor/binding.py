@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -24,9 +26,22 @@ from .arguments import (
 )
 from .executor import Executor
 
-__all__ = ["bind", "simple_bind"]
+__all__ = ["bind", "simple_bind", "without_collection"]
 
 
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Make objects without the garbage collector, which would walk a growing graph again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+@without_collection()
 def bind(
     symbol: Any,
     ctx: Any,
@@ -51,9 +66,12 @@ def bind(
     _check_shared(problems, shared_exec)
     check(problems, arguments, grads, states)
     problems.check(stacklevel=4)
-    return Executor(symbol, ctx, arguments, grads, reqs, states, group2ctx, shared_exec)
+    return Executor(
+        symbol, ctx, arguments, grads, reqs, states, group2ctx, shared_exec, problems.inferred
+    )
 
 
+@without_collection()
 def simple_bind(
     symbol: Any,
     ctx: Any,
@@ -82,7 +100,7 @@ def simple_bind(
         problems.check()
     found = shapes_of(problems, shapes)
     problems.check(stacklevel=4)
-    dtypes = dtypes_of(graph, type_dict or {})
+    dtypes = dtypes_of(problems, type_dict or {})
     given = _Given(shared_arg_names, shared_exec, shared_buffer)
 
     def make(node: Node) -> NDArray:
@@ -95,7 +113,7 @@ def simple_bind(
         zeros(found[node], ctx=ctx, dtype=dtypes[node]) if req != "null" else None
         for node, req in zip(graph.arguments, reqs, strict=True)
     ]
-    return Executor(symbol, ctx, args, grads, reqs, states, group2ctx, shared_exec)
+    return Executor(symbol, ctx, args, grads, reqs, states, group2ctx, shared_exec, problems.inferred)
 
 
 def _check_shared(problems: Problems, executor: Any) -> None:

@@ -37,7 +37,8 @@ class Executor:
 
     def __init__(self, symbol: Any, ctx: Context, args: Arrays, grads: Arrays, grad_req: list[str],
                  states: Arrays, group2ctx: Mapping | None = None,
-                 shared_exec: Executor | None = None):  # fmt: skip
+                 shared_exec: Executor | None = None,
+                 inferred: Mapping[str, dict] | None = None):  # fmt: skip
         graph = symbol._graph
         self._symbol = symbol
         self._ctx = ctx
@@ -60,7 +61,8 @@ class Executor:
         shares = shared_exec is not None and shared_exec._ctx == ctx
         self._pool = shared_exec._pool if shares else Pool(ctx)
         self._number = self._pool.join()
-        self._program = self._planned = Program(*self._made_of, self._options, pool=self._pool)
+        known = None if inferred is None else (inferred["shape"], inferred["dtype"])
+        self._program = self._planned = Program(*self._made_of, self._options, pool=self._pool, known=known)
         self._plain: Program | None = None  # with every node and its result, for monitors
         self._spent = False  # backward has written over what forward left for it
         self.outputs = self._program.outputs

@@ -86,12 +86,14 @@ class Program:
     generation : that of the pool when buffers were taken from it.
     consumes : whether backward writes over results of forward that it has read.
     repeatable : whether forward gives the same results again.
+
+    `known` holds shapes and dtypes of all entries of the graph, if inference has found them already.
     """
 
     def __init__(self, graph: Graph, arrays: Mapping[Node, NDArray],
                  gradients: Sequence[tuple[Node, NDArray, str]], ctx: Any,
                  options: Options = PLAIN, outputs: Sequence[NDArray] | None = None,
-                 pool: Pool | None = None):  # fmt: skip
+                 pool: Pool | None = None, known: tuple[dict, dict] | None = None):  # fmt: skip
         self.ctx = ctx
         self.nbytes = 0
         heads = [variable(f"_head_grad_{i}") for i in range(len(graph.heads))]
@@ -99,7 +101,7 @@ class Program:
         shapes = {node: array.shape for node, array in arrays.items()}
         dtypes = {node: np.dtype(array.dtype) for node, array in arrays.items()}
         mirrors, budget = options.mirror, options.budget
-        found = with_gradient(graph, wanted, heads, shapes, dtypes, mirrors, budget)
+        found = with_gradient(graph, wanted, heads, shapes, dtypes, mirrors, budget, known)
         self.whole, self.shapes, self.dtypes = found
         forward, backward, targets = self._optimise(graph, options)
         self.head_uses: list[list[tuple[list, int]]] = [[] for _ in heads]

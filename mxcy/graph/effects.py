@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from heapq import heappop, heappush
 from itertools import pairwise
+from typing import Any
 
 from .ir import Entry, Graph, Node
 
@@ -28,11 +29,18 @@ def draws(node: Node) -> bool:
 def sequence(graph: Graph) -> list[Node]:
     """Return the nodes that must stay in this order."""
     states = set(graph.states)
-    return [
-        node
-        for node in graph.nodes
-        if node.op is not None and (draws(node) or any(source.node in states for source in node.inputs))
-    ]
+    found = []
+    quiet: dict[Any, bool] = {}  # operators whose nodes never draw
+    for node in graph.nodes:
+        op = node.op
+        if op is None:
+            continue
+        if op not in quiet:
+            quiet[op] = not hasattr(op, "draws") and not draws(node)
+        uses = states and any(source.node in states for source in node.inputs)
+        if uses or (not quiet[op] and draws(node)):
+            found.append(node)
+    return found
 
 
 def in_order(heads: Iterable[Entry], wanted: Iterable[Node]) -> list[Node]:

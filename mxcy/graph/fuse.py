@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from .._compile import Layout
 from .._pointwise import Const, Program, compile_program, invoke
 from ..dtypes import code_of
 from ..ops._elementwise import Elementwise, kind_of
+from ..ops._operator import Cache
 from ..ops._trace import Trace, resolve
 from .effects import sequence
 from .infer import complete
@@ -87,59 +88,96 @@ def fuse(
     `shapes` and `dtypes` are those of every entry. Nodes of different `phase` are never fused: they run
     at different times.
     """
-    fusible = {node for node in graph.nodes if _is_pointwise(node, shapes, dtypes)}
-    fusible -= set(sequence(graph))
-    depth = _depths(graph, fusible, shapes, phase)
-    regions = _regions(graph, fusible, depth, shapes, phase)
-    return _rebuilt(graph, regions, dtypes)
-
-
-def _is_pointwise(node: Node, shapes: Mapping, dtypes: Mapping) -> bool:
-    if not isinstance(node.op, Elementwise):
-        return False
-    entry = Entry(node, 0)
-    if not complete(shapes.get(entry)) or any(dtypes.get(e) is None for e in (entry, *node.inputs)):
-        return False
-    return _trace_of(node, dtypes)[2]
-
-
-def _together(a: Node, b: Node, fusible: set[Node], shapes: Mapping, phase: Callable) -> bool:
-    """Whether an edge between two nodes can be inside a region."""
-    if a not in fusible or b not in fusible:
-        return False
-    return shapes[Entry(a, 0)] == shapes[Entry(b, 0)] and phase(a) == phase(b)
-
-
-def _depths(graph: Graph, fusible: set, shapes: Mapping, phase: Callable) -> dict[Node, int]:
-    depth: dict[Node, int] = {}
+    # Edges between two nodes of one kind (shape and phase) can be inside a region.
+    uses: dict[Node, Use] = {}
+    known: dict[Any, Use | None] = {}
+    for node in graph.nodes:
+        use = _use_of(node, shapes, dtypes, known)
+        if use is not None:
+            uses[node] = use
     fixed = set(sequence(graph))
+    numbers: dict[Any, int] = {}
+    kinds = {
+        node: numbers.setdefault((shapes[Entry(node, 0)], phase(node)), len(numbers))
+        for node in uses
+        if node not in fixed
+    }
+    depth = _depths(graph, kinds, fixed)
+    regions = _regions(graph, kinds, depth)
+    return _rebuilt(graph, regions, uses, dtypes)
+
+
+class Use(NamedTuple):
+    """What a pointwise node computes: all that its part of a program depends on."""
+
+    op: Elementwise
+    dtypes: tuple
+    static: tuple
+    numbers: list
+    text: tuple  # the numbers to the last bit: 0.0 is not -0.0
+
+    def trace(self) -> tuple[Trace, int, bool]:
+        """The steps of the node, the dtype of what they compute, whether they run anywhere."""
+        return _traced(self.op, self.dtypes, self.static, tuple(map(type, self.numbers)))
+
+    def key(self) -> tuple:
+        """Equal for equal steps."""
+        return self.op, self.dtypes, self.static, self.text
+
+
+def _use_of(node: Node, shapes: Mapping, dtypes: Mapping, known: dict) -> Use | None:
+    """How a node can be part of a program, or None; `known` keeps what was found for this graph."""
+    if not isinstance(node.op, Elementwise):
+        return None
+    entry = Entry(node, 0)
+    types = tuple([dtypes.get(source) for source in node.inputs])
+    if not complete(shapes.get(entry)) or dtypes.get(entry) is None or any(t is None for t in types):
+        return None
+    place = (node.op, id(node.attrs), types)
+    if place in known:
+        return known[place]
+    types = tuple(map(np.dtype, types))
+    numbers = node.op.constants(types[0], node.attrs)
+    use = Use(node.op, types, node.op.static(node.attrs), numbers, tuple(map(repr, numbers)))
+    found = known[place] = use if use.trace()[2] else None
+    return found
+
+
+def _depths(graph: Graph, kinds: dict[Node, int], fixed: set[Node]) -> dict[Node, int]:
+    depth: dict[Node, int] = {}
     latest = 0
     for node in graph.nodes:
         deepest = 0
+        kind = kinds.get(node)
         for source in node.inputs:
-            step = 0 if _together(source.node, node, fusible, shapes, phase) else 1
-            deepest = max(deepest, depth[source.node] + step)
+            other = source.node
+            least = depth[other] + (kind is None or kinds.get(other) != kind)
+            if least > deepest:
+                deepest = least
         if node in fixed:  # they keep their order, so that regions between them cannot reverse it
             deepest = latest = max(deepest, latest)
         depth[node] = deepest
     # A node that only deeper ones read joins them, if one of them can be its neighbour.
     limit: dict[Node, int] = {}
     for node in reversed(graph.nodes):
-        most = limit.get(node)
-        if node in fusible and most is not None and most > depth[node]:
-            if any(
-                depth[user] == most and _together(node, user, fusible, shapes, phase)
-                for user in graph.users.get(Entry(node, 0), ())
-            ):
-                depth[node] = most
+        most, kind, own = limit.get(node), kinds.get(node), depth[node]
+        if kind is not None and most is not None and most > own:
+            users = graph.users.get(Entry(node, 0), ())
+            if any(depth[user] == most and kinds.get(user) == kind for user in users):
+                depth[node] = own = most
         for source in node.inputs:
-            step = 0 if _together(source.node, node, fusible, shapes, phase) else 1
-            limit[source.node] = min(limit.get(source.node, depth[node]), depth[node] - step)
+            other = source.node
+            bound = own - (kind is None or kinds.get(other) != kind)
+            if limit.get(other, bound) >= bound:
+                limit[other] = bound
     return depth
 
 
-def _regions(graph, fusible, depth, shapes, phase) -> dict[Node, list[Node]]:
-    """The members of each region by member, in graph order, cut where programs would become too long."""
+def _regions(graph: Graph, kinds: dict[Node, int], depth: dict[Node, int]) -> dict[Node, list[Node]]:
+    """The members of each region by member, in graph order, cut where programs would become too long.
+
+    Nodes that are alone are left out.
+    """
     leader: dict[Node, Node] = {}
 
     def find(node: Node) -> Node:
@@ -149,19 +187,22 @@ def _regions(graph, fusible, depth, shapes, phase) -> dict[Node, list[Node]]:
         return node
 
     for node in graph.nodes:
-        if node in fusible:
-            leader[node] = node
-            for source in node.inputs:
-                other = source.node
-                if depth.get(other) == depth[node] and _together(other, node, fusible, shapes, phase):
-                    leader[find(other)] = find(node)
+        kind = kinds.get(node)
+        if kind is None:
+            continue
+        leader[node] = node
+        for source in node.inputs:
+            other = source.node
+            if kinds.get(other) == kind and depth[other] == depth[node]:
+                leader[find(other)] = find(node)
     gathered: dict[Node, list[Node]] = {}
     for node in leader:
         gathered.setdefault(find(node), []).append(node)
     found: dict[Node, list[Node]] = {}
     for members in gathered.values():
-        for piece in _pieces(members, graph):
-            found.update(dict.fromkeys(piece, piece))
+        for piece in _pieces(members, graph) if len(members) > 1 else ():
+            if len(piece) > 1:
+                found.update(dict.fromkeys(piece, piece))
     return found
 
 
@@ -188,20 +229,20 @@ def _pieces(members: list[Node], graph: Graph) -> list[list[Node]]:
     return [*pieces, piece]
 
 
-def _rebuilt(graph: Graph, regions: dict, dtypes: Mapping) -> tuple[Graph, dict]:
+def _rebuilt(graph: Graph, regions: dict, uses: dict, dtypes: Mapping) -> tuple[Graph, dict]:
     """The graph with a node for each region of two or more; a region is made when its last member comes."""
     moved: dict[Entry, Entry] = {}
     heads = set(graph.heads)
     made: set[Node] = set()
     for node in _by_regions(graph, regions):
-        piece = regions.get(node, ())
-        if len(piece) > 1:
+        piece = regions.get(node)
+        if piece is not None:
             if node in made:
                 continue
             made.update(piece)
-            _fuse_piece(graph, piece, heads, moved, dtypes)
+            _fuse_piece(graph, piece, heads, moved, uses, dtypes)
             continue
-        inputs = tuple(moved[source] for source in node.inputs)
+        inputs = tuple([moved[source] for source in node.inputs])
         new = node if inputs == node.inputs else Node(node.op, node.name, node.attrs, inputs, node.labels)
         for index in range(node.num_outputs):
             moved[Entry(node, index)] = Entry(new, index)
@@ -236,7 +277,9 @@ def _by_regions(graph: Graph, regions: dict) -> list[Node]:
     return order
 
 
-def _fuse_piece(graph: Graph, piece: list[Node], heads: set, moved: dict, dtypes: Mapping) -> None:
+def _fuse_piece(
+    graph: Graph, piece: list[Node], heads: set, moved: dict, uses: dict, dtypes: Mapping
+) -> None:
     inside = set(piece)
     inputs: dict[Entry, int] = {}
     for node in piece:
@@ -248,7 +291,7 @@ def _fuse_piece(graph: Graph, piece: list[Node], heads: set, moved: dict, dtypes
         entry = Entry(node, 0)
         if entry in heads or any(user not in inside for user in graph.users.get(entry, ())):
             outputs.append(entry)
-    program = _compile(piece, inputs, outputs, dtypes)
+    program = _program_of(piece, inputs, outputs, uses, dtypes)
     name = piece[-1].name
     new = Node(Fused(program, piece, outputs), name, {}, [moved[source] for source in inputs])
     moved.update((entry, Entry(new, index)) for index, entry in enumerate(outputs))
@@ -266,21 +309,37 @@ def _traced(op: Elementwise, dtypes: tuple, static: tuple, scalars: tuple) -> tu
     return trace, layout.out_codes[0], not any(loop.may_fail or loop.python for loop, _ in layout.steps)
 
 
-def _trace_of(node: Node, dtypes: Mapping[Entry, Any]) -> tuple[Trace, int, bool, list]:
-    """What `_traced` finds for a node, and its numbers."""
-    types = tuple(np.dtype(dtypes[source]) for source in node.inputs)
-    numbers = node.op.constants(types[0], node.attrs)
-    return *_traced(node.op, types, node.op.static(node.attrs), tuple(map(type, numbers))), numbers
+def _program_of(
+    piece: list[Node], inputs: dict[Entry, int], outputs: list[Entry], uses: dict, dtypes: Mapping
+) -> Program:
+    """The program of these nodes; regions that are alike have one."""
+    place = dict(inputs)
+    parts: list[Any] = []
+    for number, node in enumerate(piece, len(inputs)):
+        entry = Entry(node, 0)
+        parts.append((uses[node].key(), np.dtype(dtypes[entry]), *[place[source] for source in node.inputs]))
+        place[entry] = number
+    types = tuple([np.dtype(dtypes[entry]) for entry in (*inputs, *outputs)])
+    key = (len(inputs), types, tuple([place[entry] for entry in outputs]), tuple(parts))
+    program = _programs.get(key)
+    if program is None:
+        program = _programs.add(key, _compile(piece, inputs, outputs, uses, dtypes))
+    return program
 
 
-def _compile(piece: list[Node], inputs: dict[Entry, int], outputs: list[Entry], dtypes: Mapping) -> Program:
+_programs = Cache()
+
+
+def _compile(
+    piece: list[Node], inputs: dict[Entry, int], outputs: list[Entry], uses: dict, dtypes: Mapping
+) -> Program:
     """One program for all members."""
     number = dict(inputs)
     steps: list[tuple] = []
     total = len(inputs)
     for node in piece:
-        trace, natural, _, numbers = _trace_of(node, dtypes)
-        operands: list[Any] = [*[number[source] for source in node.inputs], *map(Const, numbers)]
+        trace, natural, _ = uses[node].trace()
+        operands: list[Any] = [*[number[source] for source in node.inputs], *map(Const, uses[node].numbers)]
         for step in trace.steps:
             function = resolve(step.function, "nd")
             steps.append((function, [operands[o] if isinstance(o, int) else o for o in step.operands]))

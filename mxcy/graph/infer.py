@@ -66,23 +66,31 @@ def complete(shape: Shape) -> bool:
     return shape is not None and None not in shape
 
 
-def infer_shapes(graph: Graph, known: Mapping[Node, Shape]) -> dict[Entry, Shape]:
+def infer_shapes(
+    graph: Graph, known: Mapping[Node, Shape], within: Mapping[Entry, Shape] | None = None
+) -> dict[Entry, Shape]:
     """Return what is known of the shape of every entry; `known` holds shapes of variables.
+
+    `within` holds the shapes of all entries of a part of the graph, complete, if they are known already.
 
     Raises `ShapeError` naming the node where shapes contradict each other.
     """
     seeds = {node: known.get(node) or label_shape(node) for node in graph.variables}
     seeds.update((node, shape) for node, shape in known.items() if shape is not None)
-    return _fixed_point(graph, seeds, "infer_shape", _merge_shapes)
+    return _fixed_point(graph, seeds, "infer_shape", _merge_shapes, within)
 
 
-def infer_dtypes(graph: Graph, known: Mapping[Node, np.dtype | None]) -> dict[Entry, np.dtype | None]:
+def infer_dtypes(
+    graph: Graph, known: Mapping[Node, np.dtype | None], within: Mapping[Entry, np.dtype | None] | None = None
+) -> dict[Entry, np.dtype | None]:
     """Return what is known of the dtype of every entry; `known` holds dtypes of variables.
+
+    `within`: as in `infer_shapes`.
 
     Raises `DTypeError` naming the node where dtypes contradict each other.
     """
     seeds = {node: known.get(node) or label_dtype(node) for node in graph.variables}
-    return _fixed_point(graph, seeds, "infer_dtype", _merge_dtypes)
+    return _fixed_point(graph, seeds, "infer_dtype", _merge_dtypes, within)
 
 
 def unknown(values: Mapping[Entry, Any], entries: Iterable[Entry]) -> list[str]:
@@ -118,13 +126,18 @@ def _merge_dtypes(old: np.dtype | None, new: np.dtype | None) -> np.dtype | None
     raise DTypeError(f"is {old} and {new}")
 
 
-def _fixed_point(graph: Graph, seeds: Mapping[Node, Any], rule: str, merge: Callable) -> dict:
-    """Run the rules of all nodes until nothing changes."""
+def _fixed_point(
+    graph: Graph, seeds: Mapping[Node, Any], rule: str, merge: Callable, within: Mapping[Entry, Any] | None
+) -> dict:
+    """Run the rules of all nodes until nothing changes. Those of which `within` knows everything are done."""
     nodes = graph.nodes
+    values: dict[Entry, Any] = {} if within is None else dict(within)
+    values.update((Entry(node, 0), value) for node, value in seeds.items() if value is not None)
+    dirty = _first_sweep(graph, values, rule, merge, within)
+    if not dirty:
+        return values
     place = {node: index for index, node in enumerate(nodes)}
-    values: dict[Entry, Any] = {Entry(node, 0): value for node, value in seeds.items() if value is not None}
-    dirty = [index for index, node in enumerate(nodes) if node.op is not None]
-    forward = True
+    forward = False
     while dirty:
         sign = 1 if forward else -1
         queue = [sign * index for index in dirty]
@@ -150,6 +163,42 @@ def _fixed_point(graph: Graph, seeds: Mapping[Node, Any], rule: str, merge: Call
         dirty = list(later)
         forward = not forward
     return values
+
+
+def _first_sweep(graph: Graph, values: dict, rule: str, merge: Callable, within: Any) -> list[int]:
+    """Run every rule once, in order. Return the places of the nodes to run again.
+
+    Most nodes of most graphs learn nothing but their outputs here, and many are alike: what a rule says
+    of the same attributes and operands is kept.
+    """
+    said: dict[Any, tuple] = {}
+    later: set[int] = set()
+    place: dict[Node, int] = {}
+    get = values.get
+    for index, node in enumerate(graph.nodes):
+        if node.op is None or (within is not None and Entry(node, 0) in within):
+            continue
+        results = [Entry(node, number) for number in range(node.num_outputs)]
+        operands = tuple([get(source) for source in node.inputs])
+        key = (node.op, id(node.attrs), operands, *map(get, results))
+        known = said.get(key)
+        if known is not None:
+            values.update(zip(results, known, strict=True))
+            continue
+        changes, again = _apply_rule(node, values, rule, merge)
+        found = tuple([get(result) for result in results])
+        if not again and all(value is not None for value in found):
+            if all(get(source) is old for source, old in zip(node.inputs, operands, strict=True)):
+                said[key] = found
+                continue
+        if again:
+            later.add(index)
+        place = place or {other: number for number, other in enumerate(graph.nodes)}
+        for changed in changes:
+            for neighbour in _neighbours(graph, changed):
+                if place.get(neighbour, index) < index:
+                    later.add(place[neighbour])
+    return list(later)
 
 
 def open_ended(node: Node) -> bool:

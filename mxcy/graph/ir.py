@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
+
+from ._entry import Entry
 
 __all__ = ["Entry", "Graph", "Node", "topological_order", "variable"]
 
@@ -23,7 +25,7 @@ class Node:
     `__lr_mult__`; they alone may change after the node is made.
     """
 
-    __slots__ = ("__weakref__", "attrs", "inputs", "labels", "name", "op")
+    __slots__ = ("__weakref__", "_num_outputs", "attrs", "inputs", "labels", "name", "op")
 
     def __init__(
         self,
@@ -38,6 +40,7 @@ class Node:
         self.attrs = {} if attrs is None else attrs
         self.inputs = tuple(inputs)
         self.labels = labels if labels is not None else {}
+        self._num_outputs = 0 if op is not None else 1  # 0: not asked yet
 
     def __repr__(self) -> str:
         return f"<Node {self.name}: {self.op.name if self.op else 'variable'}>"
@@ -45,7 +48,9 @@ class Node:
     @property
     def num_outputs(self) -> int:
         """How many outputs it has, hidden ones included."""
-        return self.op.num_outputs(self.attrs) if self.op else 1
+        if not self._num_outputs:
+            self._num_outputs = self.op.num_outputs(self.attrs)
+        return self._num_outputs
 
     @property
     def num_visible(self) -> int:
@@ -68,19 +73,6 @@ class Node:
             return [self.name]
         names = self.op.output_names(self.attrs)
         return [f"{self.name}_{output}" for output in names[: self.num_visible]]
-
-
-class Entry(NamedTuple):
-    """One output of a node."""
-
-    node: Node
-    index: int  # type: ignore[assignment]
-
-    @property
-    def name(self) -> str:
-        """The name of this output; hidden outputs have one as well."""
-        names = self.node.output_names()
-        return names[self.index] if self.index < len(names) else f"{self.node.name}_hidden{self.index}"
 
 
 def variable(name: str, labels: dict[str, str] | None = None) -> Entry:

@@ -34,17 +34,20 @@ def with_gradient(
     dtypes: Mapping[Node, Any],
     mirrors: bool = False,
     budget: int | None = None,
+    own: tuple[dict, dict] | None = None,
 ) -> Trained:
     """Return a graph with the gradients of some variables, given variables for those of its heads.
 
     `shapes` and `dtypes` hold those of variables; gradients of heads are like their heads. Backward
     computes again what is marked, with `mirrors` all that is quick to compute, and as much as is needed
-    to keep results within a `budget` of bytes.
+    to keep results within a `budget` of bytes. `own` is what inference says of the graph by itself, if
+    that is known already.
     """
     targets = gradient(graph, wanted, heads) if wanted else []
     if targets and (mirrors or any("__force_mirroring__" in node.labels for node in graph.nodes)):
         targets = mirror(graph, targets, marked(graph, mirrors))
-    found = _inferred(graph, targets, heads, dict(shapes), dict(dtypes))
+    own = own or (infer_shapes(graph, shapes), infer_dtypes(graph, dtypes))
+    found = _inferred(graph, targets, heads, dict(shapes), dict(dtypes), own)
     if not targets or budget is None or not _known(found):
         return found
     rigid = frozenset(heads)
@@ -61,18 +64,25 @@ def with_gradient(
     trial = choose(graph, targets, found.shapes, found.dtypes, room, source, external)
     if not trial.chosen:
         return found
-    return _inferred(graph, mirror(graph, targets, trial.chosen), heads, dict(shapes), dict(dtypes))
+    targets = mirror(graph, targets, trial.chosen)
+    return _inferred(graph, targets, heads, dict(shapes), dict(dtypes), own)
 
 
-def _inferred(graph: Graph, targets: list[Entry], heads: Sequence[Entry], shapes: dict, dtypes: dict):
+def _inferred(
+    graph: Graph, targets: list[Entry], heads: Sequence[Entry], shapes: dict, dtypes: dict, own: tuple
+) -> Trained:
     whole = Graph([*graph.heads, *targets])
-    found = infer_shapes(graph, shapes), infer_dtypes(graph, dtypes)
     if not targets:
-        return Trained(whole, *found)
+        return Trained(whole, *own)
     for head, g in zip(graph.heads, heads, strict=True):
-        shapes[g.node] = found[0].get(head)
-        dtypes[g.node] = found[1].get(head)
-    return Trained(whole, infer_shapes(whole, shapes), infer_dtypes(whole, dtypes))
+        shapes[g.node] = own[0].get(head)
+        dtypes[g.node] = own[1].get(head)
+    done = all(map(complete, own[0].values())), all(value is not None for value in own[1].values())
+    return Trained(
+        whole,
+        infer_shapes(whole, shapes, own[0] if done[0] else None),
+        infer_dtypes(whole, dtypes, own[1] if done[1] else None),
+    )
 
 
 def _known(found: Trained) -> bool:
