@@ -52,6 +52,7 @@ LEVELS = {
     "mxcy._array": "-O2",
     "mxcy._invoke": "-O2",
     "mxcy._pointwise": "-O3",
+    "mxcy._fast_loops": "-O3",
     "mxcy._reduce": "-O3",
     "mxcy._matmul": "-O3",
 }

@@ -70,6 +70,10 @@ cdef enum Slot:
     NEGATIVE, POSITIVE, ABSOLUTE, INVERT
     SLOT_COUNT
 
+# How the operands of a fast loop are given.
+cdef enum Form:
+    TWO_ARRAYS, NUMBER_RIGHT, NUMBER_LEFT, ONE_ARRAY, FORM_COUNT
+
 # NumPy's inner loop signature.
 ctypedef void (*LoopFunction)(char** args, const Py_ssize_t* dimensions, const Py_ssize_t* strides,
                               void* data) noexcept
@@ -79,6 +83,8 @@ cdef struct FastLoop:
     void* data
     int64_t limit  # sizes from here on are not for the calling thread; 0 if there is no loop
     uint8_t out    # dtype of the result
+    bint clears    # may clear the floating-point status
+    float cost_ns  # of one element
 
 cdef struct Face:
     Type* type
@@ -107,6 +113,9 @@ cdef struct Lent:
     PyObject* (*binary)(PyObject* left, PyObject* right, int slot) except NULL
     PyObject* (*inplace)(PyObject* left, PyObject* right, int slot) except NULL
     PyObject* (*unary)(PyObject* x, int slot) except NULL
+    # Pushes a fast loop: see `_pointwise.push_loop`.
+    PyObject* (*push_loop)(PyObject* x, PyObject* y, PyObject* target, int slot, int form,
+                           const char* scalar) except? NULL
     PyObject* (*get_item)(PyObject* x, PyObject* key) except NULL
     int (*set_item)(PyObject* x, PyObject* key, PyObject* value) except -1
     int (*get_buffer)(PyObject* x, Py_buffer* view, int flags) except -1

@@ -595,6 +595,6 @@ def set_operator(face, slot, function):
     _invoke.set_operator(_face(face), slot, function)
 
 
-def set_fast_loop(face, slot, dtype_code, function, data, out_code, limit=None):
-    """Give one of SLOTS an inner loop for small operands; see `_invoke.set_fast_loop`."""
-    _invoke.set_fast_loop(_face(face), slot, dtype_code, function, data, out_code, limit)
+def set_fast_loop(face, slot, dtype_code, function, data, out_code, limit=None, **options):
+    """Give one of SLOTS an inner loop for plain operands; see `_invoke.set_fast_loop`."""
+    _invoke.set_fast_loop(_face(face), slot, dtype_code, function, data, out_code, limit, **options)

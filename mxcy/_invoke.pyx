@@ -1,9 +1,10 @@
 # cython: cdivision=True
-"""The fast path: operators on small arrays, run in the calling thread without a Python-level step.
+"""The fast path: operators on plain arrays without a Python-level step, small ones in the calling thread.
 
 Operands of one dtype and shape (or an array and a Python number) whose variables have no pending
 writer are handed to the inner loop at once. The GIL is what makes that safe: pushes need it, so nothing
 can become pending between the check and the loop. The output is fresh, or has no pending reader either.
+Where that is not so, or the operands are large, the loop is pushed to the engine as a program of one step.
 Everything else goes to the operator that the face has registered.
 """
 
@@ -14,7 +15,8 @@ from libc.stdint cimport int64_t, uint8_t, uintptr_t
 from libc.string cimport memcpy
 
 from ._array cimport (
-    DTYPE_COUNT, FLOOR_DIVIDE, MULTIPLY, POWER, REMAINDER, Array, FastLoop, LoopFunction, Type,
+    DTYPE_COUNT, FLOOR_DIVIDE, MULTIPLY, NUMBER_LEFT, NUMBER_RIGHT, ONE_ARRAY, POWER, REMAINDER, TWO_ARRAYS,
+    Array, FastLoop, LoopFunction, Type,
     adopt_var, allocate, decref, faces, incref, lent,
     require_writable, type_of,
 )
@@ -155,12 +157,27 @@ cdef inline PyObject* fresh_like(PyObject* x, int face, uint8_t code, char** dat
     return p
 
 
+cdef inline PyObject* push(PyObject* x, PyObject* y, PyObject* target, int slot, int form,
+                           const char* scalar) except? NULL:
+    """The same through the engine, where operands are large or pending; NULL if they are not plain."""
+    if not may_push(x) or form == TWO_ARRAYS and not may_push(y):
+        return NULL
+    return lent.push_loop(x, y, target, slot, form, scalar)
+
+
+cdef inline bint may_push(PyObject* p) noexcept:
+    if not (<Array>p).c_contiguous or (<Array>p).var.on_gpu():
+        return False
+    return (<Array>p).grad_info is NULL or not tracking
+
+
 cdef PyObject* run_fast(PyObject* left, PyObject* right, int slot, bint inplace) except? NULL:
     """The result (in place: `left`) as a new reference; NULL if this is not for the fast path.
 
     At least one operand is an array; in place the left one is.
     """
     cdef PyObject* x = left
+    cdef PyObject* y = right
     cdef PyObject* result
     cdef char* args[3]
     cdef char scalar[16]
@@ -168,6 +185,7 @@ cdef PyObject* run_fast(PyObject* left, PyObject* right, int slot, bint inplace)
     cdef Py_ssize_t n
     cdef FastLoop* loop
     cdef int code, flags
+    cdef int form = TWO_ARRAYS
     cdef const char* name = slot_names[slot]
     if not enabled or inplace and watching:
         return NULL
@@ -176,41 +194,41 @@ cdef PyObject* run_fast(PyObject* left, PyObject* right, int slot, bint inplace)
             return NULL
     elif is_number(left):
         x = right
-    elif not is_number(right):
+        form = NUMBER_LEFT
+    elif is_number(right):
+        form = NUMBER_RIGHT
+    else:
         return NULL
     code = (<Array>x).dtype_code
-    n = (<Array>x).size
-    strides[0] = strides[1] = ITEMSIZE[code]
-    args[0] = args[1] = readable_data(x)
-    if args[0] is NULL:
-        return NULL
-    if type_of(left) is type_of(right):
-        if (<Array>right).dtype_code != code:
-            return NULL
-        args[1] = readable_data(right)
-        if args[1] is NULL:
+    if form == TWO_ARRAYS:
+        if (<Array>y).dtype_code != code:
             return NULL
     elif slot == POWER:
         # NumPy has its own code for some exponents. The one worth the trouble here is 2, for which it
         # multiplies (complex numbers in another way than `multiply` does).
         if x is right or code == BOOL or code > FLOAT64 or not is_two(right):
             return NULL
-        slot, name = MULTIPLY, "square"
-    elif x is left:
-        if not store_scalar(right, code, scalar):
-            return NULL
-        args[1], strides[1] = scalar, 0
-    else:
-        if not store_scalar(left, code, scalar):
-            return NULL
-        args[0], strides[0] = scalar, 0
-    loop = &faces[(<Array>x).face].loops[slot][code]
-    if n >= loop.limit:
+        slot, name, form, y = MULTIPLY, "square", TWO_ARRAYS, x
+    elif not store_scalar(right if form == NUMBER_RIGHT else left, code, scalar):
         return NULL
+    n = (<Array>x).size
+    loop = &faces[(<Array>x).face].loops[slot][code]
+    if loop.limit == 0 or inplace and loop.out != code:
+        return NULL
+    if n >= loop.limit:
+        return push(x, y, left if inplace else NULL, slot, form, scalar)
+    strides[0] = strides[1] = ITEMSIZE[code]
+    args[0] = args[1] = readable_data(x)
+    if form == TWO_ARRAYS and args[0] is not NULL and y is not x:
+        args[1] = readable_data(y)
+    if args[0] is NULL or args[1] is NULL or inplace and not can_overwrite(left, y, form):
+        return push(x, y, left if inplace else NULL, slot, form, scalar)
+    if form == NUMBER_RIGHT:
+        args[1], strides[1] = scalar, 0
+    elif form == NUMBER_LEFT:
+        args[0], strides[0] = scalar, 0
     strides[2] = ITEMSIZE[loop.out]
     if inplace:
-        if not can_overwrite(left, right, args[1]) or loop.out != code:
-            return NULL
         result, args[2] = left, args[0]
         incref(result)
     else:
@@ -235,12 +253,12 @@ cdef inline bint is_two(PyObject* number) noexcept:
     return PyLong_AsLongLongAndOverflow(number, &overflow) == 2
 
 
-cdef inline bint can_overwrite(PyObject* x, PyObject* other, const char* other_data) noexcept:
+cdef inline bint can_overwrite(PyObject* x, PyObject* y, int form) noexcept:
     if not (<Array>x).var.idle() or (<Array>x).read_only:
         return False
     # The same elements may be read and written at once; shifted ones may not.
-    return (type_of(other) is not type_of(x) or (<Array>other).var is not (<Array>x).var
-            or (<Array>other).offset == (<Array>x).offset)
+    return (form != TWO_ARRAYS or (<Array>y).var is not (<Array>x).var
+            or (<Array>y).offset == (<Array>x).offset)
 
 
 cdef PyObject* run_fast_unary(PyObject* x, int slot) except? NULL:
@@ -250,11 +268,11 @@ cdef PyObject* run_fast_unary(PyObject* x, int slot) except? NULL:
     cdef PyObject* result
     cdef Py_ssize_t n = (<Array>x).size
     cdef int flags
-    if not enabled or n >= loop.limit:
+    if not enabled or loop.limit == 0:
         return NULL
-    args[0] = readable_data(x)
+    args[0] = readable_data(x) if n < loop.limit else NULL
     if args[0] is NULL:
-        return NULL
+        return push(x, x, NULL, slot, ONE_ARRAY, NULL)
     strides[0] = ITEMSIZE[(<Array>x).dtype_code]
     strides[1] = ITEMSIZE[loop.out]
     result = fresh_like(x, (<Array>x).face, loop.out, &args[1])
@@ -374,11 +392,12 @@ def set_operator(int face, name, function):
 
 
 def set_fast_loop(int face, name, int dtype_code, uintptr_t function, uintptr_t data, int out_code,
-                  limit=None):
+                  limit=None, float cost_ns=1, bint clears=False):
     """Give a slot the inner loop (NumPy's signature) for operands of one dtype; address 0 removes it.
 
     The loop must need no GIL, raise no Python exception, and take some 20 microseconds at most for `limit`
-    elements (chosen by slot and dtype if not given).
+    elements (chosen by slot and dtype if not given); larger operands are pushed. `cost_ns` is the time of
+    an element, `clears` says that the loop may clear the floating-point status.
     """
     cdef int slot = _slot(name)
     if not (0 <= dtype_code < DTYPE_COUNT and 0 <= out_code < DTYPE_COUNT):
@@ -391,6 +410,8 @@ def set_fast_loop(int face, name, int dtype_code, uintptr_t function, uintptr_t 
     loop.function = <LoopFunction>function
     loop.data = <void*>data
     loop.out = out_code
+    loop.cost_ns = cost_ns
+    loop.clears = clears
     loop.limit = <int64_t>limit + 1 if function else 0
 
 

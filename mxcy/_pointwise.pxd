@@ -58,6 +58,15 @@ cdef extern from "space.hpp" namespace "mxcy" nogil:
         int ndim
         int64_t size
 
+cdef extern from "fused.hpp" namespace "mxcy" nogil:
+    cdef cppclass PointwiseOp(Op):
+        const Runtime* runtime
+        CProgram* program
+        Space space
+        vector[Cell] scalars
+        void add(CVar* var, int64_t offset, uint8_t dtype)
+    PointwiseOp* new_pointwise "new mxcy::PointwiseOp"()
+
 cdef extern from "block_op.hpp" namespace "mxcy" nogil:
     cdef cppclass BlockOp(Op):
         const Runtime* runtime

@@ -21,13 +21,13 @@ from ._loops cimport ResolvedLoop
 
 import numpy as np
 
-from ._array import SLOTS, from_numpy, set_fast_loop
+from ._array import from_numpy
 from ._compile import Const, Layout, fits
 from ._loops import resolve
 from .dtypes import DTYPES, numpy_dtype
 from .errors import ArgumentError, DTypeError, ShapeError, message, problem
 
-__all__ = ["Const", "Program", "compile_program", "install_fast_loops", "invoke"]
+__all__ = ["Const", "Program", "compile_program", "invoke"]
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
     enum:
@@ -40,15 +40,6 @@ cdef extern from "strided.hpp" namespace "mxcy" nogil:
 
 cdef extern from "fp_status.hpp" namespace "mxcy" nogil:
     int take_fp_flags()
-
-cdef extern from "fused.hpp" namespace "mxcy" nogil:
-    cdef cppclass PointwiseOp(Op):
-        const Runtime* runtime
-        CProgram* program
-        Space space
-        vector[Cell] scalars
-        void add(CVar* var, int64_t offset, uint8_t dtype)
-    PointwiseOp* new_pointwise "new mxcy::PointwiseOp"()
 
 cdef enum:
     MAX_NDIM = 32
@@ -512,50 +503,3 @@ cdef int push_over(Op* op, list reads, list writes, int flags=0) except -1:
     if covers:
         op.flags |= OP_OVERWRITES
     return push(op, read_vars.data(), read_vars.size(), write_vars.data(), write_vars.size())
-
-
-# --- the fast path ----------------------------------------------------------------------------------
-# Slots whose function is another one by MXNet's rules: results have the dtype of the operands.
-_ND_FUNCTIONS = {
-    "remainder": "modulo", "equal": "equal", "not_equal": "not_equal", "less": "less",
-    "less_equal": "less_equal", "greater": "greater", "greater_equal": "greater_equal",
-}  # fmt: skip
-
-
-def install_fast_loops(face, rules="nd"):
-    """Give a face the inner loops that its small operations run in the calling thread.
-
-    `rules` is "np" (results as in NumPy) or "nd" (results in the operands' dtype, as in MXNet). Loops that
-    can fail, need the GIL or need a cast are left to the face's operators.
-    """
-    for slot in SLOTS:
-        for code in range(len(DTYPES)):
-            found = _fast_loop(slot, code, rules)
-            if found is not None:
-                result = found.declared[found.n_inputs]
-                set_fast_loop(face, slot, code, found.address, found.data_address, result)
-
-
-def _fast_loop(slot, code, rules):
-    function = getattr(np, slot, None)
-    if rules == "nd":
-        if code == BOOL:  # numbers by MXNet's rules
-            return None
-        function = _ND_FUNCTIONS.get(slot, function)
-        if slot == "divide" and code <= UINT64:
-            function = "truncate_divide"
-        if slot == "power" and code <= UINT64:
-            function = "truncate_power"
-    if slot in ("matmul", "divmod") or function is None:
-        return None
-    count = 1 if slot in ("negative", "positive", "absolute", "invert") else 2
-    try:
-        found = resolve(function, (code,) * count)
-    except DTypeError:
-        return None
-    operands = found.declared[:count]
-    if found.may_fail or found.python or found.declared != found.stored or set(operands) != {code}:
-        return None
-    if rules == "nd" and found.declared[count] != code:
-        return None
-    return found

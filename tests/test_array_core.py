@@ -299,8 +299,8 @@ def test_in_place_operators_see_pending_reads():
     joined = in_thread(lambda: operator.iadd(x, x))
     held.release.set()
     assert joined() is x
-    assert held.total == 4
     np.testing.assert_array_equal(x.view_numpy(), [2, 2, 2, 2])
+    assert held.total == 4
 
 
 # --- values -------------------------------------------------------------------------------------

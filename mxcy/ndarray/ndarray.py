@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import ops
 from .._array import SLOTS, Array, as_face, register_face, set_fast_loop, set_operator
-from .._pointwise import install_fast_loops
+from .._fast_loops import install_fast_loops
 from ..context import Context
 from ..dtypes import DTYPES, code_of
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message

@@ -1,0 +1,162 @@
+"""The inner loops behind Python's operators on plain arrays.
+
+Small operations run in the calling thread (`_invoke`). Larger ones, and those whose operands are pending,
+are pushed from here as a program of one step: no Python function is called, so a push takes a microsecond,
+and few cache lines of code after a pause.
+"""
+
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcpy
+
+from ._array cimport (
+    DTYPE_COUNT, FORM_COUNT, MAX_FACES, NUMBER_LEFT, NUMBER_RIGHT, SLOT_COUNT, TWO_ARRAYS, Array, FastLoop,
+    faces, lent, new_like,
+)
+from ._engine cimport CVar, OP_FUSES, OP_OVERWRITES, Op, push, runtime
+from ._loops cimport Loop
+from ._pointwise cimport (
+    CProgram, Cell, PointwiseOp, Space, is_aligned, may_overlap, new_pointwise, same_view, static_name,
+)
+
+import numpy as np
+
+from ._array import SLOTS, set_fast_loop
+from ._loops import resolve
+from .dtypes import DTYPES
+from .errors import DTypeError
+
+__all__ = ["install_fast_loops"]
+
+cdef extern from "dtype.hpp" namespace "mxcy" nogil:
+    enum:
+        BOOL, UINT64
+    const uint8_t* ITEMSIZE
+
+# Slots whose function is another one by MXNet's rules: results have the dtype of the operands.
+_ND_FUNCTIONS = {
+    "remainder": "modulo", "equal": "equal", "not_equal": "not_equal", "less": "less",
+    "less_equal": "less_equal", "greater": "greater", "greater_equal": "greater_equal",
+}  # fmt: skip
+
+
+cdef CProgram* fast_programs[MAX_FACES][SLOT_COUNT][DTYPE_COUNT][FORM_COUNT]
+
+
+cdef CProgram* fast_program(int face, int slot, int code, int form) except NULL:
+    cdef FastLoop* loop = &faces[face].loops[slot][code]
+    cdef CProgram** place = &fast_programs[face][slot][code][form]
+    if place[0] != NULL and place[0].steps[0].loop == <Loop>loop.function:
+        return place[0]
+    if place[0] != NULL:
+        place[0].release()
+    cdef CProgram* c = new CProgram()
+    place[0] = c
+    c.n_inputs = 2 if form == TWO_ARRAYS else 1
+    c.n_outputs = 1
+    c.n_scalars = form == NUMBER_LEFT or form == NUMBER_RIGHT
+    c.cost_ns = loop.cost_ns + 0.1
+    c.last_read.assign(c.n_inputs, 0)
+    c.first_written.push_back(0)
+    c.add_step(<Loop>loop.function, loop.data, NULL, False, loop.clears)
+    if form == NUMBER_LEFT:
+        c.add_argument(2)
+    c.add_argument(0)
+    if form == TWO_ARRAYS:
+        c.add_argument(1)
+    elif form == NUMBER_RIGHT:
+        c.add_argument(2)
+    c.add_argument(c.n_inputs)
+    return c
+
+
+cdef PyObject* push_loop(PyObject* left, PyObject* right, PyObject* into, int slot, int form,
+                         const char* scalar) except? NULL:
+    """Push a fast loop over arrays of one shape, each in one run; return a new reference to the result.
+
+    `left` is the array if there is only one. `into` is the left one, or NULL for a fresh result. NULL where
+    the operands want more care.
+    """
+    cdef Array x = <Array>left, y = <Array>right, out
+    cdef bint two = form == TWO_ARRAYS
+    cdef CVar* reads[2]
+    cdef int64_t item = ITEMSIZE[x.dtype_code]
+    cdef int64_t strides[3]
+    cdef Cell cell
+    if not is_aligned(x) or two and not is_aligned(y):
+        return NULL
+    if into != NULL and (x.read_only or two and not same_view(x, y) and may_overlap(x, y)):
+        return NULL
+    cdef uint8_t code = faces[x.face].loops[slot][x.dtype_code].out
+    out = x if into != NULL else new_like(x, x.ndim_, x.dims, code)
+    cdef CProgram* program = fast_program(x.face, slot, x.dtype_code, form)
+    cdef PointwiseOp* op = new_pointwise()
+    op.program = program
+    program.retain()
+    op.runtime = runtime()
+    op.name = _slot_names[slot]
+    op.add(x.var, x.offset, x.dtype_code)
+    if two:
+        op.add(y.var, y.offset, y.dtype_code)
+    op.add(out.var, out.offset, code)
+    strides[0] = strides[1] = strides[2] = item
+    strides[1 + two] = ITEMSIZE[code]
+    op.space = Space(1, 2 + two, &x.size, strides)
+    op.space.drop_unit_axes()
+    if form == NUMBER_LEFT or form == NUMBER_RIGHT:
+        memcpy(cell.bytes, scalar, 16)
+        op.scalars.push_back(cell)
+    op.cost_ns = 60 + program.cost_ns * x.size
+    op.bytes = x.size * ITEMSIZE[code]
+    op.flags |= OP_FUSES if into != NULL else OP_FUSES | OP_OVERWRITES
+    reads[0], reads[1] = x.var, y.var
+    push(<Op*>op, reads, 1 + two, &out.var, 1)
+    Py_INCREF(out)
+    return <PyObject*>out
+
+
+cdef const char* _slot_names[SLOT_COUNT]
+for _number, _name in enumerate(SLOTS):
+    _slot_names[<int>_number] = static_name(_name)
+lent.push_loop = push_loop
+
+
+def install_fast_loops(face, rules="nd"):
+    """Give a face the inner loops that its small operations run in the calling thread.
+
+    `rules` is "np" (results as in NumPy) or "nd" (results in the operands' dtype, as in MXNet). Loops that
+    can fail, need the GIL or need a cast are left to the face's operators.
+    """
+    for slot in SLOTS:
+        for code in range(len(DTYPES)):
+            found = _fast_loop(slot, code, rules)
+            if found is not None:
+                result = found.declared[found.n_inputs]
+                set_fast_loop(face, slot, code, found.address, found.data_address, result,
+                              cost_ns=found.cost_ns, clears=found.clears)
+
+
+def _fast_loop(slot, code, rules):
+    function = getattr(np, slot, None)
+    if rules == "nd":
+        if code == BOOL:  # numbers by MXNet's rules
+            return None
+        function = _ND_FUNCTIONS.get(slot, function)
+        if slot == "divide" and code <= UINT64:
+            function = "truncate_divide"
+        if slot == "power" and code <= UINT64:
+            function = "truncate_power"
+    if slot in ("matmul", "divmod") or function is None:
+        return None
+    count = 1 if slot in ("negative", "positive", "absolute", "invert") else 2
+    try:
+        found = resolve(function, (code,) * count)
+    except DTypeError:
+        return None
+    operands = found.declared[:count]
+    if found.may_fail or found.python or found.declared != found.stored or set(operands) != {code}:
+        return None
+    if rules == "nd" and found.declared[count] != code:
+        return None
+    return found
