@@ -160,8 +160,8 @@ cdef inline PyObject* fresh_like(PyObject* x, int face, uint8_t code, char** dat
 cdef inline PyObject* push(PyObject* x, PyObject* y, PyObject* target, int slot, int form,
                            const char* scalar) except? NULL:
     """The same through the engine, where operands are large or pending; NULL if they are not plain."""
-    if not may_push(x) or form == TWO_ARRAYS and not may_push(y):
-        return NULL
+    if lent.push_loop is NULL or not may_push(x) or form == TWO_ARRAYS and not may_push(y):
+        return NULL  # nobody has imported `_fast_loops`, or the operands want more care
     return lent.push_loop(x, y, target, slot, form, scalar)
 
 
