@@ -3,6 +3,7 @@
 // copied panel by panel, never the whole matrix.  Included by files that are compiled once for each
 // instruction set.
 #pragma once
+#include <climits>
 #include <vector>
 #include "convolution.hpp"
 #include "gemm.hpp"
@@ -47,84 +48,122 @@ inline void find_runs(const int64_t* grid, int64_t first, int64_t count, std::ve
   }
 }
 
-// Copies rows for a panel of columns.  Writes may reach LENGTH - 1 elements past the end of a row.
+// Copies rows for a block of columns, in panels of some width: row r of a panel at r * width.  Writes may reach
+// LENGTH - 1 elements past the end of a row, so rows of a panel are written in order.
 template <class T>
 class RowCopier {
  public:
   RowCopier(const Planes<T>& planes, const int64_t* grid) : planes_(planes), grid_(grid) {}
 
-  // Columns [first, first + count) in rows of `width` elements; what is beyond them is zero.
-  void set_columns(int64_t first, int64_t count, int64_t width) {
-    find_runs(grid_, first, count, runs_);
-    count_ = count;
+  // Columns [first, first + count), and zeros up to the end of the last panel; `stride`: elements from one
+  // panel to the next.
+  void set_columns(int64_t first, int64_t count, int64_t width, int64_t stride) {
     width_ = width;
+    find_runs(grid_, first, count, runs_);
+    lines_.clear(), inside_.clear();
+    for (int d = 0; d < 3; ++d) low_[d] = INT64_MAX, high_[d] = 0;
+    for (const Run& run : runs_) {
+      for (int d = 0; d < 3; ++d) {
+        low_[d] = std::min(low_[d], run.at[d]);
+        high_[d] = std::max(high_[d], run.at[d] + (d == 2 ? run.length : 1));
+      }
+      const int64_t source = run.image * planes_.image +
+                             (run.at[0] * planes_.extent[1] + run.at[1]) * planes_.extent[2] + run.at[2];
+      for (int64_t i = 0; i < run.length;) {  // cut at the ends of panels
+        const int64_t column = run.column + i, room = width - column % width;
+        const int64_t length = std::min(run.length - i, room), to = column / width * stride + column % width;
+        lines_.push_back({to, length, source + i, {run.at[0], run.at[1], run.at[2] + i}});
+        add_piece(inside_, to, length, source + i);
+        i += length;
+      }
+    }
+    const int64_t rest = count % width ? width - count % width : 0;
+    if (rest) add_piece(inside_, count / width * stride + count % width, rest, ZEROS);
+    rest_ = {count / width * stride + count % width, rest, ZEROS};
   }
 
   // Rows (tap, channel) of channels [begin, end) after `base`.
   void copy(const std::vector<Tap>& taps, int64_t base, int64_t begin, int64_t end, T* to) {
+    const int64_t last_channel = base + (end - 1) * planes_.channel;
     for (const Tap& tap : taps) {
-      find_pieces(tap, base + (end - 1) * planes_.channel);
-      const T* from = planes_.data + base + begin * planes_.channel;
-      for (int64_t c = begin; c < end; ++c) {
-        copy_row(from, to);
-        from += planes_.channel;
-        to += width_;
+      const int64_t shift = tap.plane + (tap.at[0] * planes_.extent[1] + tap.at[1]) * planes_.extent[2] + tap.at[2];
+      const bool inside = is_inside(tap);
+      if (!inside) clip(tap);
+      const std::vector<Piece>& pieces = inside ? inside_ : clipped_;
+      // Nothing past the end of the planes may be read, as a vector that holds the last element might.
+      const bool near_end = last_channel + shift + furthest(pieces) + LENGTH<T> > planes_.size;
+      const T* from = planes_.data + base + begin * planes_.channel + shift;
+      for (int64_t c = begin; c < end; ++c, from += planes_.channel, to += width_) {
+        if (near_end) copy_row<true>(pieces, from, to);
+        else copy_row<false>(pieces, from, to);
       }
     }
   }
 
  private:
+  static constexpr int64_t ZEROS = INT64_MIN;
   struct Piece {
-    int64_t column, length, source;  // source < 0: zeros
-    bool exact;                      // nothing beyond its end may be read
+    int64_t to, length, source;  // source: elements from a tap's place, or ZEROS
+  };
+  struct Line {
+    int64_t to, length, source, at[3];
   };
 
   const Planes<T>& planes_;
   const int64_t* grid_;
-  int64_t count_ = 0, width_ = 0;
+  int64_t width_ = 0, low_[3], high_[3];
   std::vector<Run> runs_;
-  std::vector<Piece> pieces_;
+  std::vector<Line> lines_;
+  std::vector<Piece> inside_, clipped_;  // for taps that stay inside of the planes, and for the others
+  Piece rest_;
 
-  void find_pieces(const Tap& tap, int64_t last_channel) {
-    pieces_.clear();
-    const int64_t* extent = planes_.extent;
-    for (const Run& run : runs_) {
-      const int64_t z = run.at[0] + tap.at[0], y = run.at[1] + tap.at[1], x = run.at[2] + tap.at[2];
-      if (z < 0 || z >= extent[0] || y < 0 || y >= extent[1]) {
-        add_piece(run.column, run.length, -1);
-        continue;
-      }
-      const int64_t begin = std::min(std::max<int64_t>(-x, 0), run.length);
-      const int64_t end = std::max(std::min(run.length, extent[2] - x), begin);
-      const int64_t source = run.image * planes_.image + tap.plane + (z * extent[1] + y) * extent[2] + x;
-      if (begin > 0) add_piece(run.column, begin, -1);
-      if (end > begin) add_piece(run.column + begin, end - begin, source + begin);
-      if (end < run.length) add_piece(run.column + end, run.length - end, -1);
+  bool is_inside(const Tap& tap) const {
+    for (int d = 0; d < 3; ++d) {
+      if (low_[d] + tap.at[d] < 0 || high_[d] + tap.at[d] > planes_.extent[d]) return false;
     }
-    if (count_ < width_) add_piece(count_, width_ - count_, -1);
-    for (Piece& piece : pieces_) {
-      const int64_t reach = divide_up(piece.length, LENGTH<T>) * LENGTH<T>;
-      piece.exact = piece.source >= 0 && last_channel + piece.source + reach > planes_.size;
-    }
+    return true;
   }
 
-  void add_piece(int64_t column, int64_t length, int64_t source) {
-    if (!pieces_.empty()) {
-      Piece& last = pieces_.back();
-      if (source < 0 ? last.source < 0 : last.source >= 0 && last.source + last.length == source) {
+  void clip(const Tap& tap) {
+    clipped_.clear();
+    for (const Line& line : lines_) {
+      const int64_t z = line.at[0] + tap.at[0], y = line.at[1] + tap.at[1], x = line.at[2] + tap.at[2];
+      const bool outside = z < 0 || z >= planes_.extent[0] || y < 0 || y >= planes_.extent[1];
+      const int64_t begin = outside ? line.length : std::min(std::max<int64_t>(-x, 0), line.length);
+      const int64_t end = std::max(begin, std::min(line.length, planes_.extent[2] - x));
+      if (begin > 0) add_piece(clipped_, line.to, begin, ZEROS);
+      if (end > begin) add_piece(clipped_, line.to + begin, end - begin, line.source + begin);
+      if (end < line.length) add_piece(clipped_, line.to + end, line.length - end, ZEROS);
+    }
+    if (rest_.length) add_piece(clipped_, rest_.to, rest_.length, ZEROS);
+  }
+
+  static void add_piece(std::vector<Piece>& pieces, int64_t to, int64_t length, int64_t source) {
+    if (!pieces.empty() && pieces.back().to + pieces.back().length == to) {
+      Piece& last = pieces.back();
+      if (source == ZEROS ? last.source == ZEROS : last.source != ZEROS && last.source + last.length == source) {
         last.length += length;
         return;
       }
     }
-    pieces_.push_back({column, length, source, false});
+    pieces.push_back({to, length, source});
   }
 
-  MXCY_INLINE void copy_row(const T* from, T* to) const {
-    for (const Piece& piece : pieces_) {
-      T* p = to + piece.column;
-      if (piece.source < 0) {
+  static int64_t furthest(const std::vector<Piece>& pieces) {
+    int64_t found = INT64_MIN / 2;
+    for (const Piece& piece : pieces) {
+      if (piece.source != ZEROS) found = std::max(found, piece.source + piece.length);
+    }
+    return found;
+  }
+
+  template <bool EXACT>
+  MXCY_INLINE void copy_row(const std::vector<Piece>& pieces, const T* from, T* to) const {
+    for (const Piece& piece : pieces) {
+      T* p = to + piece.to;
+      if (piece.source == ZEROS) {
         for (int64_t i = 0; i < piece.length; i += LENGTH<T>) store(p + i, Vector<T>{});
-      } else if (piece.exact) {
+      } else if (EXACT) {
         std::memcpy(p, from + piece.source, size_t(piece.length) * sizeof(T));
       } else {
         const T* source = from + piece.source;

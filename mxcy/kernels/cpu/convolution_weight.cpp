@@ -49,6 +49,11 @@ void pack_heads(const WeightProduct<T>& w, int64_t group, int64_t first, int64_t
                 T* packed) {
   const int64_t pixels = volume(w.p.out), filters = w.p.groups * w.p.filters;
   const int64_t used = std::min<int64_t>(WIDTH<T>, w.p.filters - first);
+  if (used == WIDTH<T> && count == SPAN && begin % pixels + count <= pixels) {
+    const T* from = w.y + (begin / pixels * filters + group * w.p.filters + first) * pixels + begin % pixels;
+    transpose<T>(from, pixels, packed, WIDTH<T>, WIDTH<T>, SPAN);
+    return;
+  }
   for (int64_t at = 0; at < count;) {
     const int64_t column = begin + at, image = column / pixels, pixel = column % pixels;
     const int64_t length = std::min(pixels - pixel, count - at);
@@ -77,7 +82,7 @@ void run_slice(const WeightProduct<T>& w, RowCopier<T>& copier, int64_t channel_
     for (int64_t panel = first_panel; panel < last_panel; ++panel) {
       pack_heads(w, group, panel * WIDTH<T>, begin, count, lines, heads + (panel - first_panel) * SPAN * WIDTH<T>);
     }
-    copier.set_columns(begin, count, SPAN);
+    copier.set_columns(begin, count, SPAN, SPAN);
     Finish<T> finish;
     finish.add = span > first_span || !first_images;
     for (int64_t c = 0; c < w.p.channels; c += w.block_channels) {

@@ -141,13 +141,15 @@ void run_block(const TapProduct<T>& product, const Cut<T>& cut, int64_t task, co
     const int64_t begin = k_block * cut.block_channels;
     const int64_t count = std::min(cut.block_channels, product.channels - begin), k = count * taps;
     const int64_t stride = cut.block_channels * taps * WIDTH<T> + LENGTH<T>;
-    for (int64_t p = 0; p < panels; ++p) {
-      const int64_t first = (first_panel + p) * WIDTH<T>, width = std::min<int64_t>(WIDTH<T>, columns - first);
-      copier.set_columns(first, width, WIDTH<T>);
-      copier.copy(product.taps, group * product.channels * product.input.channel, begin, begin + count,
-                  b + p * stride);
-      if (k_block == 0) targets[p].set_columns(first, width);
+    const int64_t first = first_panel * WIDTH<T>, width = std::min(panels * WIDTH<T>, columns - first);
+    if (k_block == 0) {
+      copier.set_columns(first, width, WIDTH<T>, stride);
+      for (int64_t p = 0; p < panels; ++p) {
+        const int64_t at = first + p * WIDTH<T>;
+        targets[size_t(p)].set_columns(at, std::min<int64_t>(WIDTH<T>, columns - at));
+      }
     }
+    copier.copy(product.taps, group * product.channels * product.input.channel, begin, begin + count, b);
     for (int64_t row_panel = first_rows; row_panel < last_rows; ++row_panel) {
       const int64_t row = row_panel * TILE_ROWS;
       const int rows = int(std::min<int64_t>(TILE_ROWS, product.rows - row));
@@ -159,7 +161,7 @@ void run_block(const TapProduct<T>& product, const Cut<T>& cut, int64_t task, co
       finish.bias = product.bias && k_block == 0 ? product.bias + channel : nullptr;
       finish.relu = product.relu && k_block + 1 == cut.k_blocks;
       for (int64_t p = 0; p < panels; ++p) {
-        targets[p].with_tile(channel, rows, finish.add,
+        targets[size_t(p)].with_tile(channel, rows, finish.add,
                              [&](T* c, int64_t ldc) { kernel(a, b + p * stride, {k}, c, ldc, finish); });
       }
     }

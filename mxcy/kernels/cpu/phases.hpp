@@ -4,6 +4,7 @@
 // elements at one remainder of the stride along each axis, with the padding written out.
 #pragma once
 #include "columns.hpp"
+#include "transpose.hpp"
 
 namespace mxcy {
 namespace MXCY_ISA {
@@ -35,6 +36,31 @@ struct Phases {
   }
 };
 
+// The elements at even places of two vectors that follow each other.
+template <class T>
+MXCY_INLINE Vector<T> even_places(Vector<T> a, Vector<T> b) {
+  typename Lanes<T>::Type places;
+  for (int i = 0; i < LENGTH<T>; ++i) places[i] = 2 * i;
+  return __builtin_shuffle(a, b, places);
+}
+
+// Every STEP-th element, LENGTH of them.
+template <class T, int STEP>
+MXCY_INLINE Vector<T> load_steps(const T* p) {
+  if constexpr (STEP == 1) return load(p);
+  else return even_places<T>(load_steps<T, STEP / 2>(p), load_steps<T, STEP / 2>(p + LENGTH<T> * STEP / 2));
+}
+
+// Copies while whole vectors of sources are there; returns how many elements.
+template <class T, int STEP>
+int64_t copy_vectors(const T* from, T* to, int64_t count, int64_t there) {
+  int64_t i = 0;
+  for (; i + LENGTH<T> <= count && (i + LENGTH<T>) * STEP <= there; i += LENGTH<T>) {
+    store(to + i, load_steps<T, STEP>(from + i * STEP));
+  }
+  return i;
+}
+
 // Elements first + i * step of a line of `length`, zeros where there are none.
 template <class T>
 void copy_steps(const T* from, int64_t length, int64_t first, int64_t step, T* to, int64_t count) {
@@ -42,7 +68,11 @@ void copy_steps(const T* from, int64_t length, int64_t first, int64_t step, T* t
   begin = std::min(begin, count);
   const int64_t end = std::max(begin, std::min(count, first < length ? divide_up(length - first, step) : 0));
   std::fill(to, to + begin, T(0));
-  for (int64_t i = begin; i < end; ++i) to[i] = from[first + i * step];
+  const T* source = from + first;
+  int64_t i = begin;
+  if (step == 2) i += copy_vectors<T, 2>(source + i * 2, to + i, end - i, length - first - i * 2);
+  if (step == 4) i += copy_vectors<T, 4>(source + i * 4, to + i, end - i, length - first - i * 4);
+  for (; i < end; ++i) to[i] = source[i * step];
   std::fill(to + end, to + count, T(0));
 }
 
