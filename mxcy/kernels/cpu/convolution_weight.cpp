@@ -100,20 +100,21 @@ void run_slice(const WeightProduct<T>& w, RowCopier<T>& copier, int64_t channel_
   }
 }
 
-// Adds the slices and puts the elements of one channel of x into the order of the weight.
+// Adds the slices and puts the filters [first, first + count), at most LENGTH, into the order of the weight.
 template <class T>
-void finish_channel(const WeightProduct<T>& w, int64_t group, int64_t channel, const T* sums, T* weight) {
-  const int64_t taps = int64_t(w.taps.size());
-  const int64_t block = channel / w.block_channels * w.block_channels;
-  const int64_t count = std::min(w.block_channels, w.p.channels - block);
-  for (int64_t t = 0; t < taps; ++t) {
-    const int64_t row = block * taps + t * count + channel - block;
-    T* to = weight + (group * w.p.filters * w.p.channels + channel) * taps + w.taps[size_t(t)].weight;
-    for (int64_t m = 0; m < w.p.filters; ++m) {
-      const T* from = sums + group * w.sum_size() + row * w.padded + m;
-      T total = *from;
-      for (int64_t s = 1; s < w.slices; ++s) total += from[s * w.p.groups * w.sum_size()];
-      to[m * w.p.channels * taps] = total;
+void finish_filters(const WeightProduct<T>& w, int64_t group, int64_t first, int64_t count, const T* sums, T* weight) {
+  const int64_t taps = int64_t(w.taps.size()), kernel = w.p.channels * taps;
+  T* to = weight + (group * w.p.filters + first) * kernel;
+  const T* from = sums + group * w.sum_size() + first;
+  for (int64_t block = 0; block < w.p.channels; block += w.block_channels) {
+    const int64_t channels = std::min(w.block_channels, w.p.channels - block);
+    for (int64_t t = 0; t < taps; ++t) {
+      T* place = to + block * taps + w.taps[size_t(t)].weight;
+      for (int64_t c = 0; c < channels; ++c, from += w.padded, place += taps) {
+        Vector<T> total = load(from);
+        for (int64_t s = 1; s < w.slices; ++s) total += load(from + s * w.p.groups * w.sum_size());
+        for (int64_t m = 0; m < count; ++m) place[m * kernel] = total[m];
+      }
     }
   }
 }
@@ -151,13 +152,15 @@ int weight_gradient(KernelContext& context) {
     });
   });
   if (code) return code;
-  return parallel(context, p.groups * p.channels, 1 + (1 << 14) / (volume(p.kernel) * p.filters),
-                  [&](int64_t begin, int64_t end) {
-                    for (int64_t i = begin; i < end; ++i) {
-                      finish_channel(w, i / p.channels, i % p.channels, static_cast<T*>(sums), weight);
-                    }
-                    return 0;
-                  });
+  const int64_t blocks = divide_up(p.filters, LENGTH<T>);
+  return parallel(context, p.groups * blocks, 1 + (1 << 14) / (w.rows * LENGTH<T>), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i % blocks * LENGTH<T>;
+      finish_filters(w, i / blocks, first, std::min<int64_t>(LENGTH<T>, p.filters - first), static_cast<T*>(sums),
+                     weight);
+    }
+    return 0;
+  });
 }
 
 }  // namespace

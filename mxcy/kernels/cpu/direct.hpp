@@ -7,6 +7,7 @@ namespace MXCY_ISA {
 
 constexpr int64_t PANEL_K = 512;              // rows of a panel of B: with a panel of A it fits the first cache
 constexpr int64_t BLOCK_BYTES = 256 << 10;    // of B that a task packs at a time
+constexpr int64_t FEWEST_PANELS = 4;          // of a block, so that A is not read too often
 constexpr int64_t FEWEST_TASKS = 16;          // of a product, so that every worker has some
 
 // Output channels as sums over input channels and taps.
@@ -97,11 +98,11 @@ struct Cut {
     k_blocks = divide_up(product.channels, block_channels);
     panels = divide_up(product.images * volume(product.grid), WIDTH<T>);
     const int64_t bytes = block_channels * taps * WIDTH<T> * int64_t(sizeof(T));
-    const int64_t fair = divide_up(panels * product.groups, FEWEST_TASKS);
-    block_panels = std::max<int64_t>(1, std::min({BLOCK_BYTES / bytes, fair, int64_t(32)}));
+    const int64_t fair = std::max(divide_up(panels * product.groups, FEWEST_TASKS), FEWEST_PANELS);
+    block_panels = std::max<int64_t>(1, std::min({BLOCK_BYTES / bytes, fair, panels, int64_t(32)}));
     blocks = divide_up(panels, block_panels);
     row_panels = divide_up(product.rows, TILE_ROWS);
-    row_parts = std::min(row_panels, divide_up(FEWEST_TASKS / 2, blocks * product.groups));
+    row_parts = std::min(row_panels, divide_up(FEWEST_TASKS, blocks * product.groups));
   }
 };
 

@@ -122,15 +122,16 @@ bool suits_winograd(const ConvolutionParams& p) {
   return plain && p.kernel[1] == p.kernel[2] && (p.kernel[1] == 3 || p.kernel[1] == 5);
 }
 
-// Estimated times in units of one multiplication and addition at full rate.  A transformed tile of one channel
-// costs about as much as 12 of them for each of its points, a transformed weight 20.
+// Estimated times in units of one multiplication and addition at full rate, from measurements: a transformed tile
+// of one channel takes 35 for each of its points, a transformed weight 50; of the direct form, an element of a row
+// that is copied takes 16, and a fifth is lost at the edges of blocks.
 bool prefers_winograd(const ConvolutionParams& p, Pass pass) {
   const Tiling t(p, pass == PASS_DATA);
   const double tiles = double(t.images) * double(t.tiles[0] * t.tiles[1]);
   const double rows = double(t.row_panels() * WIDTH<float>), channels = double(t.depth());
-  const double direct = double(p.images) * double(volume(p.out)) * double(p.kernel[1] * p.kernel[2]) *
-                        double(t.channels) * double(t.rows) / 0.9;
-  const double fast = POINTS * (tiles * rows * channels + 12 * tiles * (rows + channels) + 20 * rows * channels);
+  const double direct = double(p.images) * double(t.out[0] * t.out[1]) * double(t.kernel() * t.kernel()) *
+                        double(t.channels) * double(t.rows + 16) / 0.8;
+  const double fast = POINTS * (tiles * rows * channels + 35 * tiles * (rows + channels) + 50 * rows * channels);
   return fast < direct;
 }
 

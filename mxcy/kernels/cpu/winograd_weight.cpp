@@ -15,7 +15,9 @@ namespace {
 
 constexpr int L = LANES_OF_TILE, W = WIDTH<float>;
 constexpr int ROWS = L <= TILE_ROWS ? L : L / 2;  // channels of a product's tile
+constexpr int64_t PANEL_TILES = 192;        // of z that stay in the first cache
 constexpr int64_t MOST_SLICES = 8;
+constexpr int64_t LEAST_TILES = 128;        // of a slice
 constexpr int64_t SLICE_BYTES = 6 << 20;    // a larger u is not sliced
 constexpr int64_t BLOCK_BYTES = 3 << 20;    // of v and z of a task
 constexpr int64_t CHUNK_BYTES = 64 << 20;   // of v and z of a shared chunk
@@ -68,11 +70,12 @@ struct Job {
 
   void plan() {
     const int64_t line_bytes = POINTS * (t.depth() + t.row_panels() * W) * t.tiles[1] * int64_t(sizeof(float));
-    shared = u_size() * int64_t(sizeof(float)) > SLICE_BYTES;
+    slices = std::min({MOST_SLICES, t.lines(), t.lines() * t.tiles[1] / LEAST_TILES});
+    shared = u_size() * int64_t(sizeof(float)) > SLICE_BYTES || slices < MOST_SLICES / 2;
     block_lines = std::max<int64_t>(1, std::min(t.lines(), (shared ? CHUNK_BYTES : BLOCK_BYTES) / line_bytes));
     block_lines = divide_up(t.lines(), divide_up(t.lines(), block_lines));
-    slices = shared ? 1 : std::min(MOST_SLICES, t.lines());
-    if (!shared) block_lines = std::min(block_lines, divide_up(t.lines(), slices));
+    if (shared) slices = 1;
+    else block_lines = std::min(block_lines, divide_up(t.lines(), slices));
   }
 
   void input(int64_t group, int64_t first, int64_t last, int64_t from, int64_t to, int64_t origin, float* v,
@@ -94,11 +97,14 @@ struct Job {
     const float* a = v + point * padded_plane(t.channel_blocks() * capacity() * L);
     const float* b = z + point * padded_plane(t.row_panels() * capacity() * W) + panel * capacity() * W;
     float* c = u + (point * t.row_panels() + panel) * t.depth() * W;
-    Finish<float> finish;
-    finish.add = add;
-    for (int64_t channel = 0; channel < t.depth(); channel += ROWS) {
-      const float* rows = a + channel / L * capacity() * L + channel % L;
-      tile<float, ROWS, 1, L>(rows, b, {tiles}, c + channel * W, W, finish);
+    for (int64_t first = 0; first < tiles; first += PANEL_TILES) {
+      const Depth depth{std::min(PANEL_TILES, tiles - first)};
+      Finish<float> finish;
+      finish.add = add || first > 0;
+      for (int64_t channel = 0; channel < t.depth(); channel += ROWS) {
+        const float* rows = a + channel / L * capacity() * L + channel % L + first * L;
+        tile<float, ROWS, 1, L>(rows, b + first * W, depth, c + channel * W, W, finish);
+      }
     }
   }
 
