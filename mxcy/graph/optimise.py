@@ -46,8 +46,7 @@ def optimise(
     passes += [simplify, combine, fold_constants] if simplifies else []
     for apply in [*passes, *([fuse] if fuses else [])]:
         changed, moved = apply(current, shapes, dtypes, early.__contains__)
-        shapes = _moved(shapes, moved)
-        dtypes = _moved(dtypes, moved)
+        shapes, dtypes = _moved(shapes, dtypes, moved)
         early = {new.node for old, new in moved.items() if old.node in early}
         fixed = [moved[Entry(node, 0)].node for node in fixed]
         current = changed
@@ -72,9 +71,13 @@ def _in_turn(whole: Graph, count: int, fixed: Sequence[Node]) -> list[Node]:
     return in_order(heads, fixed) if len(fixed) > 1 else Graph(heads).nodes
 
 
-def _moved(values: Mapping[Entry, Any], moved: Mapping[Entry, Entry]) -> dict[Entry, Any]:
-    found: dict[Entry, Any] = {}
+def _moved(
+    shapes: Mapping[Entry, Any], dtypes: Mapping[Entry, Any], moved: Mapping[Entry, Entry]
+) -> tuple[dict[Entry, Any], dict[Entry, Any]]:
+    new_shapes: dict[Entry, Any] = {}
+    new_dtypes: dict[Entry, Any] = {}
     for old, new in moved.items():
-        if old in values:
-            found.setdefault(new, values[old])
-    return found
+        if new not in new_shapes:
+            new_shapes[new] = shapes.get(old)
+            new_dtypes[new] = dtypes.get(old)
+    return new_shapes, new_dtypes

@@ -297,7 +297,8 @@ class _Deal:
         self.count = count  # nodes
         self.sizes: list[int] = []
         self.packed: list[_Slot] = []
-        self.free: dict[int, list[tuple[int, int]]] = {}  # colour: (size, buffer), smallest first
+        self.free: dict[int, dict[int, list[int]]] = {}  # colour: size: buffers
+        self.lengths: dict[int, list[int]] = {}  # colour: sizes of which there are some, smallest first
 
     def deal(self, shares: bool) -> None:
         """Give every slot a buffer of its own, or, if it `shares` and does not stay, one with others."""
@@ -338,17 +339,26 @@ class _Deal:
 
     def _recycled(self, size: int, colour: int) -> int | None:
         """The free buffer that fits best: the smallest that is large enough, else the largest, to grow."""
-        free = self.free.get(colour)
-        if not free or not size:
+        lengths = self.lengths.get(colour)
+        if not lengths or not size:
             return None
-        position = min(bisect_left(free, (size, -1)), len(free) - 1)
-        if not size <= MATCH * free[position][0] <= MATCH * MATCH * size:
+        position = min(bisect_left(lengths, size), len(lengths) - 1)
+        length = lengths[position]
+        if not size <= MATCH * length <= MATCH * MATCH * size:
             return None
-        return free.pop(position)[1]
+        buffers = self.free[colour][length]
+        found = buffers.pop()
+        if not buffers:
+            del lengths[position]
+        return found
 
     def _release(self, slots: list[_Slot]) -> None:
         for slot in slots:
-            insort(self.free.setdefault(slot.ending, []), (self.sizes[slot.buffer], slot.buffer))
+            length = self.sizes[slot.buffer]
+            buffers = self.free.setdefault(slot.ending, {}).setdefault(length, [])
+            if not buffers:
+                insort(self.lengths.setdefault(slot.ending, []), length)
+            buffers.append(slot.buffer)
 
     def plan(self) -> Plan:
         """What came of it."""
