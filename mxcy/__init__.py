@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         initializer,
         io,
         kvstore,
+        log,
         lr_scheduler,
         metric,
         model,
@@ -43,7 +44,11 @@ if TYPE_CHECKING:
         optimizer,
         random,
         registry,
+        runtime,
         symbol,
+        test_utils,
+        util,
+        visualization,
     )
     from . import initializer as init
     from . import kvstore as kv
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
     from . import ndarray as nd
     from . import random as rnd
     from . import symbol as sym
+    from . import visualization as viz
     from .attribute import AttrScope
 
 __version__ = "0.1.0"
@@ -68,6 +74,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "io": ("io", None),
     "kv": ("kvstore", None),
     "kvstore": ("kvstore", None),
+    "log": ("log", None),
     "lr_scheduler": ("lr_scheduler", None),
     "metric": ("metric", None),
     "mod": ("module", None),
@@ -83,8 +90,13 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "random": ("random", None),
     "registry": ("registry", None),
     "rnd": ("random", None),
+    "runtime": ("runtime", None),
     "sym": ("symbol", None),
     "symbol": ("symbol", None),
+    "test_utils": ("test_utils", None),
+    "util": ("util", None),
+    "visualization": ("visualization", None),
+    "viz": ("visualization", None),
     "AttrScope": ("attribute", "AttrScope"),
 }
 

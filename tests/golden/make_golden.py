@@ -842,6 +842,20 @@ def control_flow_files():
     dump('control_flow.json', found)
 
 
+# ---------------------------------------------------------------- tables of networks
+
+def summary_files():
+    """What print_summary prints of the networks of summary_networks.py."""
+    import contextlib
+    import io
+    from summary_networks import summaries
+    stream = io.StringIO()
+    with contextlib.redirect_stdout(stream), mx.name.NameManager():
+        summaries(mx)
+    with open(path('summary.txt'), 'w') as f:
+        f.write(stream.getvalue())
+
+
 def main():
     np.random.seed(0)
     mx.random.seed(0)
@@ -853,10 +867,11 @@ def main():
     reshape_files()
     sym_files()
     control_flow_files()
+    summary_files()
     nd.waitall()
     total = 0
     for f in sorted(os.listdir(OUT)):
-        if f.endswith(('.json', '.npz', '.params')):
+        if f.endswith(('.json', '.npz', '.params', '.txt')):
             total += os.path.getsize(path(f))
             print('%8d %s' % (os.path.getsize(path(f)), f))
     print('%8d bytes in all; %d op cases over %d operators, %d arrays' % (
