@@ -13,7 +13,7 @@ from typing import Any
 
 from .ir import Entry, Graph, Node
 
-__all__ = ["draws", "in_order", "sequence"]
+__all__ = ["draws", "in_order", "sequence", "updates"]
 
 
 def draws(node: Node) -> bool:
@@ -26,19 +26,24 @@ def draws(node: Node) -> bool:
     return op.__module__.endswith("ops.random") or "is_train" in getattr(op, "_reserved", ())
 
 
+def updates(node: Node) -> bool:
+    """Whether a node writes inputs that are no states: the updates of optimizers."""
+    return node.op is not None and getattr(node.op, "writes_inputs", False)
+
+
 def sequence(graph: Graph) -> list[Node]:
     """Return the nodes that must stay in this order."""
     states = set(graph.states)
     found = []
-    quiet: dict[Any, bool] = {}  # operators whose nodes never draw
+    quiet: dict[Any, bool] = {}  # operators whose nodes never draw or update
     for node in graph.nodes:
         op = node.op
         if op is None:
             continue
         if op not in quiet:
-            quiet[op] = not hasattr(op, "draws") and not draws(node)
+            quiet[op] = not hasattr(op, "draws") and not draws(node) and not updates(node)
         uses = states and any(source.node in states for source in node.inputs)
-        if uses or (not quiet[op] and draws(node)):
+        if uses or (not quiet[op] and (draws(node) or updates(node))):
             found.append(node)
     return found
 

@@ -309,6 +309,11 @@ class Operator(Callee):
         ]
 
     @property
+    def writes_inputs(self) -> bool:
+        """Whether it writes inputs that are not declared as states."""
+        return False
+
+    @property
     def can_replay(self) -> bool:
         """Whether `replay` is there."""
         return False

@@ -83,6 +83,11 @@ class Update(Op):
         self.body = body or self.function
         self.ref = self._reference
 
+    @property
+    def writes_inputs(self):
+        """See `Operator.writes_inputs`."""
+        return bool(self.written)
+
     def _reference(self, *arrays: np.ndarray, **given: Any) -> np.ndarray:
         return self.evaluate(arrays, self.numbers(self.parse_attrs(given)))
 
@@ -197,6 +202,11 @@ class Updates(Operator):
         """See `Operator.output_names`."""
         count = attrs[self.count]
         return ("output",) if count == 1 else tuple([f"output{i}" for i in range(count)])
+
+    @property
+    def writes_inputs(self):
+        """See `Operator.writes_inputs`."""
+        return self.one.writes_inputs
 
     def split(self, values: Sequence, attrs: dict) -> list:
         """The inputs (or their shapes or dtypes) of each single update."""
