@@ -46,6 +46,8 @@ def optimise(
     passes += [simplify, combine, fold_constants] if simplifies else []
     for apply in [*passes, *([fuse] if fuses else [])]:
         changed, moved = apply(current, shapes, dtypes, early.__contains__)
+        if fixed and not set(changed.nodes).issuperset(moved[Entry(node, 0)].node for node in fixed):
+            continue  # it leaves out a draw of numbers whose result is not used, and later draws would differ
         shapes, dtypes = _moved(shapes, dtypes, moved)
         early = {new.node for old, new in moved.items() if old.node in early}
         fixed = [moved[Entry(node, 0)].node for node in fixed]
