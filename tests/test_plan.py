@@ -197,6 +197,18 @@ def test_random_numbers_do_not_depend_on_the_passes(monkeypatch):
     assert found[0] == found[1]
 
 
+def test_draws_whose_result_is_not_used_are_still_made(monkeypatch):
+    x = sym.Variable("x0")
+    net = sym.Dropout(x + sym.zeros_like(sym.Dropout(x)))
+    found = []
+    for option in (PLAIN, Options()):
+        executor = bound(net, option, monkeypatch, (20, 20))
+        mx.random.seed(5)
+        found.append(results(executor))
+
+    assert found[0] == found[1]
+
+
 # --- fuse ------------------------------------------------------------------------------------------------
 
 

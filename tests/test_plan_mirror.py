@@ -82,6 +82,30 @@ def test_masks_are_drawn_once(monkeypatch):
     assert {source.node.name for source in copies[0].inputs} == {"tanh2_mirror", "drop2"}
 
 
+@pytest.mark.parametrize("attributes", [{}, {"use_global_stats": True}, {"fix_gamma": False}])
+@pytest.mark.parametrize("limit", [{"MXNET_BACKWARD_DO_MIRROR": "1"}, {"MXCY_MEMORY_BUDGET": "1K"}])
+def test_moving_averages_are_written_once(attributes, limit, monkeypatch):
+    """BatchNorm computes its result again from what it has saved, to the last bit."""
+
+    def network():
+        net = sym.Variable("data")
+        for number in range(4):
+            net = sym.FullyConnected(net, num_hidden=32, name=f"fc{number}")
+            net = sym.BatchNorm(net, name=f"norm{number}", **attributes)
+            net = sym.Activation(net, act_type="relu", name=f"relu{number}")
+        return sym.SoftmaxOutput(net, name="softmax")
+
+    _, expected = trained(network())
+    for name, value in limit.items():
+        monkeypatch.setenv(name, value)
+    executor, found = trained(network())
+
+    assert found == expected
+    copies = [node for node in executor._program.whole.nodes if node.name.startswith("norm1_mirror")]
+    assert [node.op.name for node in copies] == ["_batch_norm_again"]
+    assert not {source.node.name for source in copies[0].inputs} & {"norm1_moving_mean", "norm1_moving_var"}
+
+
 def test_what_may_not_run_twice_is_left_alone():
     net = sym.random.uniform(shape=(2, 3)) * sym.Variable("x")
     graph = net._graph

@@ -252,7 +252,7 @@ class Layer(Op):
     dtypes, output dtypes), `backward(self, g, ...)` over operators (an argument `wanted` says for each input
     whether its gradient is used), `head_gradient(self)` (whether that reads g), `check(self)` of the
     hyper-parameters, `written(self)`, the number of outputs that MXNet's files count, where its hidden ones
-    are others, `aux`, the names of states: the last inputs, `over`, the input over which the first
+    are others, `aux`, the names of states: the last inputs, `overwrites`, the input over which the first
     output may be written, and `replay(self, ...)` over operators, which computes the first output once more
     from inputs and hidden outputs, where `forward` must not run twice.
     """
@@ -375,7 +375,7 @@ class Layer(Op):
 
     def in_place_inputs(self, attrs, output):
         """See `Operator.in_place_inputs`."""
-        over = getattr(self.layer_class, "over", None)
+        over = getattr(self.layer_class, "overwrites", None)
         return (self.inputs.index(over),) if over is not None and output == 0 else ()
 
     @property

@@ -43,7 +43,7 @@ class ChannelNorm:
     """What both versions of the layer share."""
 
     aux = ("moving_mean", "moving_var")
-    over = "data"
+    overwrites = "data"
     axis = 1
 
     def outputs(self):
@@ -95,10 +95,9 @@ class ChannelNorm:
             out,
         )
 
-    def replay(self, data, gamma, beta, mean, var):
-        scale = var if self.fix_gamma else var * gamma
-        wide = [along(values, data, self.axis) for values in (mean, scale, beta)]
-        return (data - wide[0]) * wide[1] + wide[2]
+    def replay(self, data, gamma, beta, mean, var, trained):
+        options = {"axis": self.axis, "eps": self.eps, "fix_gamma": self.fix_gamma}
+        return _batch_norm_again(data, gamma, beta, mean, var, trained, **options)
 
     def backward(self, g, g_mean, g_var, data, gamma, mean, var, trained):
         options = {"axis": self.axis, "fix_gamma": self.fix_gamma}
@@ -203,6 +202,41 @@ class BatchNorm_v1(ChannelNorm):
     fix_gamma: bool = True
     use_global_stats: bool = False
     output_mean_var: bool = False
+
+
+# --- the result once more ---------------------------------------------------------------------------------
+def again_reference(x, gamma, beta, mean, var, trained, axis=1, eps=1e-3, fix_gamma=True):
+    axes = tuple(a for a in range(x.ndim) if a != axis % x.ndim)
+    if trained[0]:
+        mean, var = x.mean(axes), 1 / np.sqrt(x.var(axes) + eps)
+    scale = var if fix_gamma else var * gamma
+    wide = [as_channels(v, x.shape, axis) for v in (mean, scale, beta)]
+    return (x - wide[0]) * wide[1] + wide[2]
+
+
+def again_gradient(g, data, gamma, mean, var, trained, axis, fix_gamma):
+    back = _batch_norm_grad(g, data, gamma, mean, var, trained, axis=axis, fix_gamma=fix_gamma)
+    return (*back, None, None, None)
+
+
+@op(
+    grad=again_gradient,
+    grad_check="mean and deviation are those of data, or do not depend on it: checked as that of BatchNorm",
+    kinds="f",
+    free=("gamma", "beta", "mean", "var", "trained"),
+    ref=again_reference,
+    cases=[
+        case(uniform(4, 3, 5), *PARAMETERS, given([1.0], "float32")),
+        case(uniform(4, 3), *PARAMETERS, given([0.0], "float32"), axis=-1, fix_gamma=False),
+        case(uniform(2, 3, 2, 2), *PARAMETERS, given([1.0], "float32"), eps=0.1, fix_gamma=False),
+    ],
+)
+def _batch_norm_again(
+    data, gamma, beta, mean, var, trained, *, axis: int = 1, eps: float = 1e-3, fix_gamma: bool = True, out
+):
+    """The output of BatchNorm again, bit by bit, from what it has saved; it changes no states."""
+    axis = normalize_axis("BatchNorm", axis, data.ndim)
+    return kernels.batch_norm_again(data, gamma, beta, mean, var, trained, axis, eps, fix_gamma, out)
 
 
 # --- the gradient -----------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ class RowNorm:
 
     output_mean_var = False
     axis = -1
-    over = "data"
+    overwrites = "data"
 
     def groups(self):
         return None

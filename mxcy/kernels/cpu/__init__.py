@@ -5,7 +5,7 @@ the face of its first operand or writes into `out`, and runs without the GIL. Al
 makes sense, any strides, and arrays without elements or dimensions; operands may overlap.
 """
 
-from .batch_norm import batch_norm, batch_norm_grad
+from .batch_norm import batch_norm, batch_norm_again, batch_norm_grad
 from .convolution import convolution, convolution_data_grad, convolution_weight_grad
 from .copying import (
     arange,
@@ -65,6 +65,7 @@ __all__ = [
     "argsort",
     "astype",
     "batch_norm",
+    "batch_norm_again",
     "batch_norm_grad",
     "channel_sum",
     "concat",

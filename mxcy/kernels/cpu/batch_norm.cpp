@@ -270,8 +270,8 @@ struct Forward {
       mean[c] = double(f.a0) + off;
       variance[c] = std::max(0.0, sums.uw / n - off * off);
       if (sums.uw != sums.uw) variance[c] = sums.uw;
+      deviation[c] = 1 / std::sqrt(variance[c] + p.eps);
     }
-    deviation[c] = 1 / std::sqrt(variance[c] + p.eps);
     f.a0 = T(mean[c]);
     f.ka = T((p.fix_gamma ? 1 : gamma[c]) * deviation[c]);
     f.kc = T(beta[c] - (mean[c] - double(f.a0)) * double(f.ka));  // a0 is the mean rounded
@@ -312,7 +312,8 @@ int forward(KernelContext& context) {
   const bool sums = p.by_batch && from[0].size > 0;
   Forward<T> plan{p,        from[0],      numbers(from[1]), numbers(from[2]),
                   old_mean, old_variance, old_mean,         sums};
-  for (int64_t c = 0; c < p.channels; ++c) plan.deviation[c] = 1 / std::sqrt(old_variance[c] + p.eps);
+  // Rounded as it will be saved, so that `again` finds the same numbers.
+  for (int64_t c = 0; c < p.channels; ++c) plan.deviation[c] = T(1 / std::sqrt(old_variance[c] + p.eps));
   int code = from[0].size ? run_channels<T, false>(context, p, from[0], from[0], to[0], plan) : 0;
   put(plan.mean, to[1]);
   put(plan.deviation, to[2]);
@@ -326,6 +327,16 @@ int forward(KernelContext& context) {
     put(old_variance, moving[1]);
   }
   return code;
+}
+
+template <class T>
+int again(KernelContext& context) {
+  const BatchNormParams& p = *static_cast<const BatchNormParams*>(context.params);
+  const Tensor* from = context.inputs;
+  const bool sums = numbers(from[5])[0] != 0 && from[0].size > 0;
+  Forward<T> plan{p,                from[0], numbers(from[1]), numbers(from[2]), numbers(from[3]),
+                  numbers(from[4]), numbers(from[4]), sums};
+  return from[0].size ? run_channels<T, false>(context, p, from[0], from[0], context.outputs[0], plan) : 0;
 }
 
 template <class T>
@@ -345,6 +356,10 @@ int backward(KernelContext& context) {
 
 int batch_norm_kernel(KernelContext& context) {
   return context.outputs[0].dtype == FLOAT64 ? forward<double>(context) : forward<float>(context);
+}
+
+int batch_norm_again_kernel(KernelContext& context) {
+  return context.outputs[0].dtype == FLOAT64 ? again<double>(context) : again<float>(context);
 }
 
 int batch_norm_grad_kernel(KernelContext& context) {

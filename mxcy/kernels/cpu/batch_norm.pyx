@@ -9,7 +9,7 @@ from ..._launch cimport LAUNCH_ELEMENTWISE, LAUNCH_UPDATES, contiguous, launch, 
 
 from .copying import copy
 
-__all__ = ["batch_norm", "batch_norm_grad"]
+__all__ = ["batch_norm", "batch_norm_again", "batch_norm_grad"]
 
 
 cdef extern from "mxcy/kernels/cpu/casts.hpp" namespace "mxcy" nogil:
@@ -23,6 +23,7 @@ cdef extern from "mxcy/kernels/cpu/batch_norm.hpp" namespace "mxcy" nogil:
         double eps, momentum
         bint fix_gamma, by_batch
     Kernel batch_norm_kernel_of_cpu()
+    Kernel batch_norm_again_kernel_of_cpu()
     Kernel batch_norm_grad_kernel_of_cpu()
 
 
@@ -77,6 +78,20 @@ def batch_norm(x, gamma, beta, moving_mean, moving_var, axis, eps, momentum, fix
     if by_batch:
         written(moving, states)
     return written(targets, plain)
+
+
+def batch_norm_again(x, gamma, beta, mean, deviation, trained, axis, eps, fix_gamma, out):
+    """Return the result of `batch_norm` once more, from what it has saved; nothing else is written."""
+    cdef Array data = operand("BatchNorm", "data", x)
+    cdef BatchNormParams params
+    set_shape(&params, data, axis)
+    params.eps, params.momentum, params.fix_gamma, params.by_batch = eps, 0, fix_gamma, False
+    target = result("BatchNorm", data, out, data.ndim_, data.dims, data.dtype_code)
+    plain = plain_of(target)
+    inputs = [contiguous(a) for a in (data, gamma, beta, mean, deviation, trained)]
+    launch(batch_norm_again_kernel_of_cpu(), "BatchNorm", [plain], inputs, &params, sizeof(params),
+           500 + 1.0 * data.size, LAUNCH_ELEMENTWISE)
+    return written([target], [plain])[0]
 
 
 def batch_norm_grad(g, x, gamma, mean, deviation, trained, axis, fix_gamma, out):
