@@ -50,7 +50,9 @@ def called(op, operands, attrs):
 
 def floating(row, values, rng):
     return [
-        rng.standard_normal(x.shape) if item.dtype is None and x.dtype.kind == "f" else None
+        rng.standard_normal(x.shape)
+        if item.dtype is None and not item.constant and x.dtype.kind == "f"
+        else None
         for item, x in zip(row.inputs, values, strict=True)
     ]
 

@@ -141,7 +141,7 @@ def slope(function, values, directions):
 def directions_for(op, row, values, rng):
     return [
         rng.standard_normal(x.shape)
-        if item.dtype is None and x.dtype.kind == "f" and name not in op.aux
+        if item.dtype is None and not item.constant and x.dtype.kind == "f" and name not in op.aux
         else None
         for name, item, x in zip(op.input_names(use(op, row)), row.inputs, values, strict=True)
     ]

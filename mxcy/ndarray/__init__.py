@@ -1,6 +1,7 @@
 """`mx.nd`: arrays with the behaviour of MXNet 1.9.1, and the operators on them."""
 
 from .._engine import waitall
+from ..ops import places
 from . import contrib, linalg, op, random
 from ._creation import (
     arange,
@@ -63,6 +64,7 @@ from .op import (
     add,
     add_n,
     all_finite,
+    amp_cast,
     arccos,
     arccosh,
     arcsin,
@@ -126,6 +128,7 @@ from .op import (
     exp,
     expand_dims,
     expm1,
+    fill_element_0index,
     fix,
     flatten,
     flip,
@@ -210,6 +213,15 @@ from .op import (
     preloaded_multi_sgd_update,
     prod,
     radians,
+    random_pdf_dirichlet,
+    random_pdf_exponential,
+    random_pdf_gamma,
+    random_pdf_generalized_negative_binomial,
+    random_pdf_negative_binomial,
+    random_pdf_normal,
+    random_pdf_poisson,
+    random_pdf_uniform,
+    ravel_multi_index,
     rcbrt,
     reciprocal,
     relu,
@@ -222,6 +234,14 @@ from .op import (
     rmspropalex_update,
     round,
     rsqrt,
+    sample_exponential,
+    sample_gamma,
+    sample_generalized_negative_binomial,
+    sample_multinomial,
+    sample_negative_binomial,
+    sample_normal,
+    sample_poisson,
+    sample_uniform,
     scatter_nd,
     sgd_mom_update,
     sgd_update,
@@ -261,15 +281,37 @@ from .op import (
     topk,
     transpose,
     trunc,
+    unravel_index,
     where,
     zeros_like,
 )
 from .op import divide as true_divide
-from .random import exponential as random_exponential
+from .random import gamma as random_gamma
+from .random import generalized_negative_binomial as random_generalized_negative_binomial
+from .random import negative_binomial as random_negative_binomial
 from .random import normal, uniform
 from .random import normal as random_normal
+from .random import poisson as random_poisson
 from .random import randint as random_randint
 from .random import uniform as random_uniform
+
+
+def random_exponential(lam: float = 1, shape=None, ctx=None, dtype=None, out=None) -> NDArray:
+    """Return numbers from the exponential distribution with rate `lam`."""
+    return random.exponential(1 / lam, shape, dtype, ctx, out)
+
+
+def histogram(a: NDArray, bins=10, range=None):
+    """Return how many elements lie between neighbouring edges, and the edges.
+
+    `bins` is an array of edges, or their number less one; `range` then holds the first and the last, by
+    default the least and the greatest element.
+    """
+    if isinstance(bins, NDArray):
+        return places.histogram(a, bins)
+    if range is None:
+        range = (float(op.min(a).asscalar()), float(op.max(a).asscalar()))
+    return places.histogram(a, bin_cnt=bins, range=range)
 
 
 def split_v2(ary: NDArray, indices_or_sections, axis: int = 0, squeeze_axis: bool = False):
@@ -280,6 +322,7 @@ def split_v2(ary: NDArray, indices_or_sections, axis: int = 0, squeeze_axis: boo
 __all__ = [
     "NDArray",
     "contrib",
+    "histogram",
     "linalg",
     "load",
     "load_frombuffer",
@@ -287,6 +330,10 @@ __all__ = [
     "op",
     "random",
     "random_exponential",
+    "random_gamma",
+    "random_generalized_negative_binomial",
+    "random_negative_binomial",
+    "random_poisson",
     "random_normal",
     "random_randint",
     "random_uniform",

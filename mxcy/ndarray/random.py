@@ -13,14 +13,24 @@ import numpy as np
 from .._array import Array
 from ..errors import ArgumentTypeError, message
 from ..kernels import cpu as kernels
+from ..ops.random_sampling import check, sample_multinomial
 from ._placement import as_shape, new
 from .ndarray import FACE, NDArray
 
 __all__ = [
     "exponential",
     "exponential_like",
+    "gamma",
+    "gamma_like",
+    "generalized_negative_binomial",
+    "generalized_negative_binomial_like",
+    "multinomial",
+    "negative_binomial",
+    "negative_binomial_like",
     "normal",
     "normal_like",
+    "poisson",
+    "poisson_like",
     "randint",
     "randn",
     "shuffle",
@@ -70,6 +80,43 @@ def exponential(
     return _draw(kernels.random_exponential, (scale,), shape, dtype, ctx, out)
 
 
+def gamma(
+    alpha: Any = 1, beta: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None, out: Any = None
+) -> NDArray:
+    """Return numbers from the gamma distribution with shape `alpha` and scale `beta`, numbers or arrays."""
+    return _sampled("gamma", {"alpha": alpha, "beta": beta}, shape, dtype, ctx, out)
+
+
+def poisson(lam: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None, out: Any = None) -> NDArray:
+    """Return numbers from the Poisson distribution with mean `lam`, a number or an array."""
+    return _sampled("poisson", {"lam": lam}, shape, dtype, ctx, out)
+
+
+def negative_binomial(
+    k: Any = 1, p: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None, out: Any = None
+) -> NDArray:
+    """Return counts of failures before `k` successes of probability `p`, numbers or arrays."""
+    return _sampled("negative_binomial", {"k": k, "p": p}, shape, dtype, ctx, out)
+
+
+def generalized_negative_binomial(
+    mu: Any = 1, alpha: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None, out: Any = None
+) -> NDArray:
+    """Return counts of mean `mu` and variance mu + alpha mu², numbers or arrays."""
+    return _sampled("generalized_negative_binomial", {"mu": mu, "alpha": alpha}, shape, dtype, ctx, out)
+
+
+def multinomial(
+    data: NDArray, shape: Any = None, get_prob: bool = False, out: Any = None, dtype: Any = "int32"
+) -> Any:
+    """Return classes drawn with the probabilities in the last axis of an array, `shape` for every row.
+
+    With `get_prob` returns also the logarithms of their probabilities, through which gradients flow.
+    """
+    extents = () if shape is None else as_shape("multinomial", shape)
+    return sample_multinomial(data, shape=extents, get_prob=get_prob, dtype=dtype, out=out)
+
+
 def randint(
     low: int, high: int, shape: Any = None, dtype: Any = None, ctx: Any = None, out: Any = None
 ) -> NDArray:
@@ -100,6 +147,43 @@ def normal_like(data: NDArray, loc: float = 0, scale: float = 1, out: Any = None
 def exponential_like(data: NDArray, lam: float = 1, out: Any = None) -> NDArray:
     """Return numbers from the exponential distribution with rate `lam`, in the shape and dtype of data."""
     return exponential(1 / lam, data.shape, data.dtype, data.context, out)
+
+
+def gamma_like(data: NDArray, alpha: float = 1, beta: float = 1, out: Any = None) -> NDArray:
+    """Return numbers from the gamma distribution, in the shape and dtype of an array."""
+    return gamma(alpha, beta, data.shape, data.dtype, data.context, out)
+
+
+def poisson_like(data: NDArray, lam: float = 1, out: Any = None) -> NDArray:
+    """Return numbers from the Poisson distribution, in the shape and dtype of an array."""
+    return poisson(lam, data.shape, data.dtype, data.context, out)
+
+
+def negative_binomial_like(data: NDArray, k: int = 1, p: float = 1, out: Any = None) -> NDArray:
+    """Return numbers from the negative binomial distribution, in the shape and dtype of an array."""
+    return negative_binomial(k, p, data.shape, data.dtype, data.context, out)
+
+
+def generalized_negative_binomial_like(
+    data: NDArray, mu: float = 1, alpha: float = 1, out: Any = None
+) -> NDArray:
+    """Return numbers from the generalised negative binomial distribution, in the shape and dtype of data."""
+    return generalized_negative_binomial(mu, alpha, data.shape, data.dtype, data.context, out)
+
+
+def _sampled(distribution: str, parameters: dict, shape: Any, dtype: Any, ctx: Any, out: Any) -> NDArray:
+    """Draw from a distribution of parameters that are numbers, or arrays of one shape."""
+    if _tensors(distribution, **parameters):
+        extents = () if shape is None else as_shape(distribution, shape)
+        like = next(iter(parameters.values()))
+        values = tuple(parameters.values())
+        return kernels.sample(distribution, values, extents, dtype or like.dtype, out=out)
+    values = check(distribution, parameters)
+
+    def kernel(*numbers: float, shape: Any, dtype: Any, ctx: Any, out: NDArray) -> NDArray:
+        return kernels.sample(distribution, numbers, out.shape, out.dtype, ctx=ctx, out=out)
+
+    return _draw(kernel, values, shape, dtype, ctx, out)
 
 
 def _tensors(op: str, **parameters: Any) -> bool:

@@ -4,7 +4,7 @@
 `lookup` finds operators by name, hidden ones and MXNet's aliases included.
 """
 
-from . import matrices, optimizer, optimizer_multi, triangles
+from . import densities, matrices, optimizer, optimizer_multi, places, random_sampling, triangles
 from ._attributes import Attributes
 from ._binary import BinaryFunction
 from ._elementwise import Elementwise, wrap_scalar
@@ -545,5 +545,5 @@ __all__ = [
 ]
 
 # Factors of matrices and updates of optimizers are listed where they are declared.
-LISTED = (matrices, triangles, optimizer, optimizer_multi)
+LISTED = (densities, matrices, optimizer, optimizer_multi, places, random_sampling, triangles)
 PUBLIC |= {name: vars(file)[name] for file in LISTED for name in file.__all__}

@@ -22,6 +22,7 @@ class Draw(NamedTuple):
     dtype: str | None = None  # None: the dtype under test
     values: Any = None  # exact values instead of random ones
     distinct: bool = False  # no two values closer than the steps of numerical gradients
+    constant: bool = False  # no gradient is declared for it
 
     def make(self, rng: np.random.Generator, dtype: np.dtype) -> np.ndarray:
         """Return a random array as described."""
@@ -75,9 +76,9 @@ def integers(*shape: int, low: int = 0, high: int = 5, dtype: str | None = "int3
     return Draw(shape, low, high - 1, (), dtype) if dtype else Draw(shape, low, high - 1, (), "float64")
 
 
-def given(values: Any, dtype: str | None = None) -> Draw:
+def given(values: Any, dtype: str | None = None, constant: bool = False) -> Draw:
     """An array of exactly these values."""
-    return Draw(np.shape(values), dtype=dtype, values=values)
+    return Draw(np.shape(values), dtype=dtype, values=values, constant=constant)
 
 
 def case(*inputs: Draw, **attributes: Any) -> Case:

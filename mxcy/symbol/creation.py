@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ops
+from ..errors import ArgumentError, message
+from ..ops import places
 from ..ops.creation import _arange, _eye, _full, _linspace, _ones, _zeros
 from . import compose
+from .function import SymbolFunction
 from .symbol import Symbol
 
-__all__ = ["arange", "eye", "full", "linspace", "made", "ones", "pow", "zeros"]
+__all__ = ["arange", "eye", "full", "histogram", "linspace", "made", "ones", "pow", "zeros"]
 
 
 def made(operator: ops.Operator, given: dict[str, Any], node: dict[str, Any]) -> Symbol:
@@ -17,6 +20,19 @@ def made(operator: ops.Operator, given: dict[str, Any], node: dict[str, Any]) ->
     known = {key: node.pop(key, None) for key in ("name", "attr")}
     inputs, attrs = operator.bind_arguments((), given | node)
     return Symbol(compose.add_node(operator, inputs, attrs, known["name"], known["attr"]))
+
+
+def histogram(a: Symbol, bins: Any = 10, range: Any = None, **node: Any) -> Any:
+    """Return how many elements lie between neighbouring edges, and the edges.
+
+    `bins` is a symbol of edges, or their number less one with the first and the last as `range`.
+    """
+    function = SymbolFunction(places.histogram, "_histogram")
+    if isinstance(bins, Symbol):
+        return function(a, bins, **node)
+    if range is None:
+        raise ArgumentError(message("histogram", "range", "the first and the last edge", None))
+    return function(a, bin_cnt=bins, range=range, **node)
 
 
 def zeros(shape: Any, dtype: Any = None, **node: Any) -> Symbol:

@@ -5,7 +5,7 @@ those of `ops` themselves.
 """
 
 from .. import ops
-from ..ops import matrices, triangles
+from ..ops import densities, matrices, places, random_sampling, triangles
 from ..ops import optimizer as one
 from ..ops import optimizer_multi as several
 from .function import SymbolFunction
@@ -267,6 +267,43 @@ uniform = SymbolFunction(ops.uniform, "uniform")
 where = SymbolFunction(ops.where, "where")
 zeros_like = SymbolFunction(ops.zeros_like, "zeros_like")
 
+amp_cast = SymbolFunction(places.amp_cast, "amp_cast")
+fill_element_0index = SymbolFunction(places.fill_element_0index, "fill_element_0index")
+random_gamma = SymbolFunction(random_sampling.random_gamma, "random_gamma")
+random_generalized_negative_binomial = SymbolFunction(
+    random_sampling.random_generalized_negative_binomial, "random_generalized_negative_binomial"
+)
+random_negative_binomial = SymbolFunction(
+    random_sampling.random_negative_binomial, "random_negative_binomial"
+)
+random_pdf_dirichlet = SymbolFunction(densities.random_pdf_dirichlet, "random_pdf_dirichlet")
+random_pdf_exponential = SymbolFunction(densities.random_pdf_exponential, "random_pdf_exponential")
+random_pdf_gamma = SymbolFunction(densities.random_pdf_gamma, "random_pdf_gamma")
+random_pdf_generalized_negative_binomial = SymbolFunction(
+    densities.random_pdf_generalized_negative_binomial, "random_pdf_generalized_negative_binomial"
+)
+random_pdf_negative_binomial = SymbolFunction(
+    densities.random_pdf_negative_binomial, "random_pdf_negative_binomial"
+)
+random_pdf_normal = SymbolFunction(densities.random_pdf_normal, "random_pdf_normal")
+random_pdf_poisson = SymbolFunction(densities.random_pdf_poisson, "random_pdf_poisson")
+random_pdf_uniform = SymbolFunction(densities.random_pdf_uniform, "random_pdf_uniform")
+random_poisson = SymbolFunction(random_sampling.random_poisson, "random_poisson")
+ravel_multi_index = SymbolFunction(places.ravel_multi_index, "ravel_multi_index")
+sample_exponential = SymbolFunction(random_sampling.sample_exponential, "sample_exponential")
+sample_gamma = SymbolFunction(random_sampling.sample_gamma, "sample_gamma")
+sample_generalized_negative_binomial = SymbolFunction(
+    random_sampling.sample_generalized_negative_binomial, "sample_generalized_negative_binomial"
+)
+sample_multinomial = SymbolFunction(random_sampling.sample_multinomial, "sample_multinomial")
+sample_negative_binomial = SymbolFunction(
+    random_sampling.sample_negative_binomial, "sample_negative_binomial"
+)
+sample_normal = SymbolFunction(random_sampling.sample_normal, "sample_normal")
+sample_poisson = SymbolFunction(random_sampling.sample_poisson, "sample_poisson")
+sample_uniform = SymbolFunction(random_sampling.sample_uniform, "sample_uniform")
+unravel_index = SymbolFunction(places.unravel_index, "unravel_index")
+
 __all__ = [
     "Activation",
     "BatchNorm",
@@ -303,8 +340,11 @@ __all__ = [
     "SwapAxis",
     "abs",
     "activation",
+    "adam_update",
     "add",
     "add_n",
+    "all_finite",
+    "amp_cast",
     "arange_like",
     "arccos",
     "arccosh",
@@ -370,10 +410,13 @@ __all__ = [
     "expand_dims",
     "expm1",
     "exponential",
+    "fill_element_0index",
     "fix",
     "flatten",
     "flip",
     "floor",
+    "ftml_update",
+    "ftrl_update",
     "gamma",
     "gammaln",
     "gather_nd",
@@ -385,6 +428,8 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "lamb_update_phase1",
+    "lamb_update_phase2",
     "lesser",
     "lesser_equal",
     "linalg_det",
@@ -423,41 +468,6 @@ __all__ = [
     "minimum",
     "modulo",
     "moments",
-    "multiply",
-    "nanprod",
-    "nansum",
-    "negative",
-    "norm",
-    "normal",
-    "not_equal",
-    "one_hot",
-    "ones_like",
-    "pad",
-    "pick",
-    "power",
-    "prod",
-    "radians",
-    "random_exponential",
-    "random_normal",
-    "random_randint",
-    "random_uniform",
-    "rcbrt",
-    "reciprocal",
-    "relu",
-    "repeat",
-    "reshape",
-    "reshape_like",
-    "reverse",
-    "rint",
-    "round",
-    "rsqrt",
-    "scatter_nd",
-    "adam_update",
-    "all_finite",
-    "ftml_update",
-    "ftrl_update",
-    "lamb_update_phase1",
-    "lamb_update_phase2",
     "mp_lamb_update_phase1",
     "mp_lamb_update_phase2",
     "mp_nag_mom_update",
@@ -470,21 +480,71 @@ __all__ = [
     "multi_sgd_mom_update",
     "multi_sgd_update",
     "multi_sum_sq",
+    "multiply",
     "nag_mom_update",
+    "nanprod",
+    "nansum",
+    "negative",
+    "norm",
+    "normal",
+    "not_equal",
+    "one_hot",
+    "ones_like",
+    "pad",
+    "pick",
+    "power",
     "preloaded_multi_mp_sgd_mom_update",
     "preloaded_multi_mp_sgd_update",
     "preloaded_multi_sgd_mom_update",
     "preloaded_multi_sgd_update",
+    "prod",
+    "radians",
+    "random_exponential",
+    "random_gamma",
+    "random_generalized_negative_binomial",
+    "random_negative_binomial",
+    "random_normal",
+    "random_pdf_dirichlet",
+    "random_pdf_exponential",
+    "random_pdf_gamma",
+    "random_pdf_generalized_negative_binomial",
+    "random_pdf_negative_binomial",
+    "random_pdf_normal",
+    "random_pdf_poisson",
+    "random_pdf_uniform",
+    "random_poisson",
+    "random_randint",
+    "random_uniform",
+    "ravel_multi_index",
+    "rcbrt",
+    "reciprocal",
+    "relu",
+    "repeat",
+    "reshape",
+    "reshape_like",
+    "reverse",
+    "rint",
     "rmsprop_update",
     "rmspropalex_update",
+    "round",
+    "rsqrt",
+    "sample_exponential",
+    "sample_gamma",
+    "sample_generalized_negative_binomial",
+    "sample_multinomial",
+    "sample_negative_binomial",
+    "sample_normal",
+    "sample_poisson",
+    "sample_uniform",
+    "scatter_nd",
     "sgd_mom_update",
     "sgd_update",
-    "signsgd_update",
-    "signum_update",
     "shape_array",
     "shuffle",
     "sigmoid",
     "sign",
+    "signsgd_update",
+    "signum_update",
     "sin",
     "sinh",
     "size_array",
@@ -516,6 +576,7 @@ __all__ = [
     "transpose",
     "trunc",
     "uniform",
+    "unravel_index",
     "where",
     "zeros_like",
 ]

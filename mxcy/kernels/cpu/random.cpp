@@ -13,6 +13,7 @@
 #include <cmath>
 #include "casts.hpp"
 #include "launch.hpp"
+#include "philox.hpp"
 
 namespace mxcy {
 namespace MXCY_ISA {
@@ -21,22 +22,6 @@ namespace {
 constexpr int GROUP = 16;          // blocks computed side by side
 constexpr int WORDS = 4 * GROUP;
 constexpr int64_t GROUPS_PER_PIECE = 256;
-
-template <int N>
-inline void philox(uint32_t (*x)[N], uint32_t key_low, uint32_t key_high) {
-  for (int round = 0; round < 10; ++round) {
-    for (int i = 0; i < N; ++i) {
-      uint64_t a = uint64_t(0xD2511F53) * x[0][i], b = uint64_t(0xCD9E8D57) * x[2][i];
-      uint32_t next = uint32_t(b >> 32) ^ x[1][i] ^ key_low, other = uint32_t(a >> 32) ^ x[3][i] ^ key_high;
-      x[0][i] = next;
-      x[1][i] = uint32_t(b);
-      x[2][i] = other;
-      x[3][i] = uint32_t(a);
-    }
-    key_low += 0x9E3779B9;
-    key_high += 0xBB67AE85;
-  }
-}
 
 void group_words(const RandomParams& p, uint64_t group, uint32_t (*words)[GROUP]) {
   for (int i = 0; i < GROUP; ++i) {
