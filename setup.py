@@ -30,6 +30,7 @@ SOURCES = {
     "mxcy.kernels.cpu.convolution": [
         "mxcy/kernels/cpu/convolution.cpp",
         "mxcy/kernels/cpu/convolution_weight.cpp",
+        "mxcy/kernels/cpu/grouped.cpp",
         "mxcy/kernels/cpu/winograd.cpp",
         "mxcy/kernels/cpu/winograd_lanes.cpp",
         "mxcy/kernels/cpu/winograd_weight.cpp",
@@ -71,6 +72,7 @@ MULTI_ISA = {
     "mxcy/kernels/cpu/row_norm.cpp": X86_ISAS,
     "mxcy/kernels/cpu/convolution.cpp": X86_ISAS,
     "mxcy/kernels/cpu/convolution_weight.cpp": X86_ISAS,
+    "mxcy/kernels/cpu/grouped.cpp": X86_ISAS,
     "mxcy/kernels/cpu/winograd.cpp": X86_ISAS,
     "mxcy/kernels/cpu/winograd_lanes.cpp": X86_ISAS,
     "mxcy/kernels/cpu/winograd_weight.cpp": X86_ISAS,

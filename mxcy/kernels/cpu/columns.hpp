@@ -1,5 +1,5 @@
-// A convolution as a product of matrices: the columns are the elements of one output channel, numbered over all
-// images, the rows are the elements that one output element is made of (a channel and a tap).  Rows are
+// A convolution as a product of matrices: the columns are the elements of one output channel, numbered over
+// all images, the rows are the elements that one output element is made of (a channel and a tap).  Rows are
 // copied panel by panel, never the whole matrix.  Included by files that are compiled once for each
 // instruction set.
 #pragma once
@@ -23,7 +23,7 @@ struct Planes {
 
 // An element of the kernel: where it reads, from the place of the column.
 struct Tap {
-  int64_t plane;   // elements from the channel's first volume to the one that is read
+  int64_t plane;  // elements from the channel's first volume to the one that is read
   int64_t at[3];
   int64_t weight;  // elements from the first element of a kernel
 };
@@ -34,8 +34,6 @@ struct Run {
   int64_t column, length;
 };
 
-
-
 // The runs that columns [first, first + count) of a grid consist of.
 inline void find_runs(const int64_t* grid, int64_t first, int64_t count, std::vector<Run>& runs) {
   runs.clear();
@@ -43,13 +41,14 @@ inline void find_runs(const int64_t* grid, int64_t first, int64_t count, std::ve
   for (int64_t at = first; at < end;) {
     const int64_t x = at % grid[2], row = at / grid[2];
     const int64_t length = std::min(grid[2] - x, end - at);
-    runs.push_back({row / (grid[0] * grid[1]), {row / grid[1] % grid[0], row % grid[1], x}, at - first, length});
+    runs.push_back(
+        {row / (grid[0] * grid[1]), {row / grid[1] % grid[0], row % grid[1], x}, at - first, length});
     at += length;
   }
 }
 
-// Copies rows for a block of columns, in panels of some width: row r of a panel at r * width.  Writes may reach
-// LENGTH - 1 elements past the end of a row, so rows of a panel are written in order.
+// Copies rows for a block of columns, in panels of some width: row r of a panel at r * width.  Writes may
+// reach LENGTH - 1 elements past the end of a row, so rows of a panel are written in order.
 template <class T>
 class RowCopier {
  public:
@@ -86,7 +85,8 @@ class RowCopier {
   void copy(const std::vector<Tap>& taps, int64_t base, int64_t begin, int64_t end, T* to) {
     const int64_t last_channel = base + (end - 1) * planes_.channel;
     for (const Tap& tap : taps) {
-      const int64_t shift = tap.plane + (tap.at[0] * planes_.extent[1] + tap.at[1]) * planes_.extent[2] + tap.at[2];
+      const int64_t shift =
+          tap.plane + (tap.at[0] * planes_.extent[1] + tap.at[1]) * planes_.extent[2] + tap.at[2];
       const bool inside = is_inside(tap);
       if (!inside) clip(tap);
       const std::vector<Piece>& pieces = inside ? inside_ : clipped_;
@@ -141,7 +141,8 @@ class RowCopier {
   static void add_piece(std::vector<Piece>& pieces, int64_t to, int64_t length, int64_t source) {
     if (!pieces.empty() && pieces.back().to + pieces.back().length == to) {
       Piece& last = pieces.back();
-      if (source == ZEROS ? last.source == ZEROS : last.source != ZEROS && last.source + last.length == source) {
+      if (source == ZEROS ? last.source == ZEROS
+                          : last.source != ZEROS && last.source + last.length == source) {
         last.length += length;
         return;
       }

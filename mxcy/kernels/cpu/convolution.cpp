@@ -5,6 +5,7 @@
 #include "convolution.hpp"
 
 #include "direct.hpp"
+#include "grouped.hpp"
 #include "phases.hpp"
 #include "winograd.hpp"
 
@@ -25,7 +26,6 @@ TapProduct<T> forward_product(const ConvolutionParams& p, const T* weight, const
   product.out = out;
   product.out_row = volume(p.out);
   product.out_image = p.groups * p.filters * product.out_row;
-  product.out_origin = 0;
   product.out_step[0] = p.out[1] * p.out[2], product.out_step[1] = p.out[2], product.out_step[2] = 1;
   product.bias = bias;
   product.relu = p.relu;
@@ -39,33 +39,16 @@ int forward(KernelContext& context) {
   const T* weight = reinterpret_cast<const T*>(context.inputs[1].data);
   const T* bias = context.n_inputs > 2 ? reinterpret_cast<const T*>(context.inputs[2].data) : nullptr;
   TapProduct<T> product = forward_product(p, weight, bias, reinterpret_cast<T*>(context.outputs[0].data));
-  return with_planes(context, p, x, [&](const Planes<T>& planes, const std::vector<Tap>& taps, int64_t first,
-                                        int64_t count) {
-    TapProduct<T> some = product;
-    some.input = planes;
-    some.taps = taps;
-    some.images = count;
-    some.out += first * product.out_image;
-    return run_product(context, some);
-  });
-}
-
-// The taps of the data gradient for inputs at `place` modulo the strides: output o reads input
-// o * stride + tap * dilate - pad, so input i takes from o = (i + pad - tap * dilate) / stride.
-std::vector<Tap> gradient_taps(const ConvolutionParams& p, const int64_t* place) {
-  std::vector<Tap> taps;
-  for (int64_t index = 0; index < volume(p.kernel); ++index) {
-    const int64_t at[3] = {index / p.kernel[2] / p.kernel[1], index / p.kernel[2] % p.kernel[1], index % p.kernel[2]};
-    Tap tap{0, {}, index};
-    bool meets = true;
-    for (int d = 0; d < 3; ++d) {
-      const int64_t reach = place[d] + p.pad[d] - at[d] * p.dilate[d];
-      meets = meets && reach % p.stride[d] == 0;
-      tap.at[d] = reach / p.stride[d];
-    }
-    if (meets) taps.push_back(tap);
-  }
-  return taps;
+  return with_planes(
+      context, p, x,
+      [&](const Planes<T>& planes, const std::vector<Tap>& taps, int64_t first, int64_t count) {
+        TapProduct<T> some = product;
+        some.input = planes;
+        some.taps = taps;
+        some.images = count;
+        some.out += first * product.out_image;
+        return run_product(context, some);
+      });
 }
 
 template <class T>
@@ -88,16 +71,11 @@ int data_gradient(KernelContext& context) {
   product.out_image = p.groups * p.channels * product.out_row;
   product.bias = context.n_inputs > 2 ? reinterpret_cast<const T*>(context.inputs[2].data) : nullptr;
   product.relu = p.relu;
-  const int64_t plane[3] = {p.in[1] * p.in[2], p.in[2], 1};
+  T* first = product.out;
   for (int64_t phase = 0; phase < volume(p.stride); ++phase) {
-    const int64_t place[3] = {phase / p.stride[2] / p.stride[1], phase / p.stride[2] % p.stride[1], phase % p.stride[2]};
-    product.out_origin = 0;
-    for (int d = 0; d < 3; ++d) {
-      product.grid[d] = place[d] < p.in[d] ? divide_up(p.in[d] - place[d], p.stride[d]) : 0;
-      product.out_step[d] = p.stride[d] * plane[d];
-      product.out_origin += place[d] * plane[d];
-    }
-    product.taps = gradient_taps(p, place);
+    product.out = first;
+    place_phase(p, phase, product.grid, product.out_step, product.out);
+    product.taps = gradient_taps(p, phase);
     if (int code = run_product(context, product)) return code;
   }
   return 0;
@@ -107,17 +85,17 @@ int data_gradient(KernelContext& context) {
 
 int convolution_kernel(KernelContext& context) {
   if (context.outputs[0].size == 0) return 0;
-  if (uses_winograd(context, PASS_FORWARD)) {
-    return winograd_forward(context, *static_cast<const ConvolutionParams*>(context.params), false);
-  }
+  const ConvolutionParams& p = *static_cast<const ConvolutionParams*>(context.params);
+  if (has_small_groups(p)) return grouped_forward(context, p);
+  if (uses_winograd(context, PASS_FORWARD)) return winograd_forward(context, p, false);
   return context.outputs[0].dtype == FLOAT64 ? forward<double>(context) : forward<float>(context);
 }
 
 int convolution_data_gradient_kernel(KernelContext& context) {
   if (context.outputs[0].size == 0) return 0;
-  if (uses_winograd(context, PASS_DATA)) {
-    return winograd_forward(context, *static_cast<const ConvolutionParams*>(context.params), true);
-  }
+  const ConvolutionParams& p = *static_cast<const ConvolutionParams*>(context.params);
+  if (has_small_groups(p)) return grouped_data_gradient(context, p);
+  if (uses_winograd(context, PASS_DATA)) return winograd_forward(context, p, true);
   return context.outputs[0].dtype == FLOAT64 ? data_gradient<double>(context) : data_gradient<float>(context);
 }
 

@@ -25,7 +25,9 @@ MXCY_DECLARE(int convolution_data_gradient_kernel(KernelContext& context))
 MXCY_DECLARE(int convolution_weight_gradient_kernel(KernelContext& context))
 
 inline Kernel convolution_kernel_of_cpu() { return MXCY_PICK(convolution_kernel); }
-inline Kernel convolution_data_gradient_kernel_of_cpu() { return MXCY_PICK(convolution_data_gradient_kernel); }
+inline Kernel convolution_data_gradient_kernel_of_cpu() {
+  return MXCY_PICK(convolution_data_gradient_kernel);
+}
 inline Kernel convolution_weight_gradient_kernel_of_cpu() {
   return MXCY_PICK(convolution_weight_gradient_kernel);
 }

@@ -156,7 +156,8 @@ def convolution_data_grad(g, weight, shape, bias, stride, dilate, pad, groups, c
                &params, cost, dtype, channels_last, out)
 
 
-def convolution_weight_grad(g, x, shape, stride, dilate, pad, groups, channels_last=False, out=None, way=None):
+def convolution_weight_grad(g, x, shape, stride, dilate, pad, groups, channels_last=False, out=None,
+                            way=None):
     """Return the gradient of `convolution` with respect to weight, which has this shape."""
     cdef ConvolutionParams params
     cdef uint8_t dtype = computing(g)

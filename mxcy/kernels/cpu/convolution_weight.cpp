@@ -1,13 +1,14 @@
 // The weight gradient of convolutions; compiled once for each instruction set.
 //
-// weight[m][c, tap] = sum over columns of y[m][column] * x[c, tap][column].  Columns are taken SPAN at a time:
-// y is transposed into panels of filters, x copied as rows, and the product added to a sum for each slice of
-// the columns.  Slices depend on shapes only, and are added in order.
+// weight[m][c, tap] = sum over columns of y[m][column] * x[c, tap][column].  Columns are taken SPAN at a
+// time: y is transposed into panels of filters, x copied as rows, and the product added to a sum for each
+// slice of the columns.  Slices depend on shapes only, and are added in order.
 #ifndef MXCY_ISA
 #define MXCY_ISA base
 #endif
 #include "convolution.hpp"
 
+#include "grouped.hpp"
 #include "phases.hpp"
 #include "transpose.hpp"
 #include "winograd.hpp"
@@ -16,9 +17,9 @@ namespace mxcy {
 namespace MXCY_ISA {
 namespace {
 
-constexpr int64_t SPAN = 240;                  // columns at a time; rows of this length fall on all cache sets
-constexpr int64_t ROW_BYTES = 256 << 10;       // of x that a task copies at a time
-constexpr int64_t SUM_BYTES = 64 << 20;        // of sums in all slices, roughly
+constexpr int64_t SPAN = 240;             // columns at a time; rows of this length fall on all cache sets
+constexpr int64_t ROW_BYTES = 256 << 10;  // of x that a task copies at a time
+constexpr int64_t SUM_BYTES = 64 << 20;   // of sums in all slices, roughly
 constexpr int64_t MOST_SLICES = 8;
 
 template <class T>
@@ -33,7 +34,8 @@ struct WeightProduct {
     rows = p.channels * volume(p.kernel);
     panels = divide_up(p.filters, WIDTH<T>);
     padded = panels * WIDTH<T>;
-    block_channels = std::max<int64_t>(1, std::min(p.channels, ROW_BYTES / (SPAN * int64_t(sizeof(T)) * volume(p.kernel))));
+    block_channels = std::max<int64_t>(
+        1, std::min(p.channels, ROW_BYTES / (SPAN * int64_t(sizeof(T)) * volume(p.kernel))));
     const int64_t spans = divide_up(images * volume(p.out), SPAN);
     const int64_t bytes = p.groups * rows * padded * int64_t(sizeof(T));
     slices = std::max<int64_t>(1, std::min({spans, MOST_SLICES, SUM_BYTES / bytes}));
@@ -45,8 +47,8 @@ struct WeightProduct {
 
 // y of filters [first, first + WIDTH) and columns [begin, begin + count), as [column][filter].
 template <class T>
-void pack_heads(const WeightProduct<T>& w, int64_t group, int64_t first, int64_t begin, int64_t count, T* lines,
-                T* packed) {
+void pack_heads(const WeightProduct<T>& w, int64_t group, int64_t first, int64_t begin, int64_t count,
+                T* lines, T* packed) {
   const int64_t pixels = volume(w.p.out), filters = w.p.groups * w.p.filters;
   const int64_t used = std::min<int64_t>(WIDTH<T>, w.p.filters - first);
   if (used == WIDTH<T> && count == SPAN && begin % pixels + count <= pixels) {
@@ -69,8 +71,8 @@ void pack_heads(const WeightProduct<T>& w, int64_t group, int64_t first, int64_t
 
 // One slice of one group, for the filter panels of one part.
 template <class T>
-void run_slice(const WeightProduct<T>& w, RowCopier<T>& copier, int64_t channel_stride, int64_t task, int64_t images,
-               T* sums, T* lines, T* heads, T* x_rows, bool first_images) {
+void run_slice(const WeightProduct<T>& w, RowCopier<T>& copier, int64_t channel_stride, int64_t task,
+               int64_t images, T* sums, T* lines, T* heads, T* x_rows, bool first_images) {
   const int64_t part = task % w.parts, slice = task / w.parts % w.slices, group = task / w.parts / w.slices;
   const int64_t columns = images * volume(w.p.out), spans = divide_up(columns, SPAN);
   const int64_t first_panel = part * w.panels / w.parts, last_panel = (part + 1) * w.panels / w.parts;
@@ -80,7 +82,8 @@ void run_slice(const WeightProduct<T>& w, RowCopier<T>& copier, int64_t channel_
   for (int64_t span = first_span; span < last_span; ++span) {
     const int64_t begin = span * SPAN, count = std::min(SPAN, columns - begin);
     for (int64_t panel = first_panel; panel < last_panel; ++panel) {
-      pack_heads(w, group, panel * WIDTH<T>, begin, count, lines, heads + (panel - first_panel) * SPAN * WIDTH<T>);
+      pack_heads(w, group, panel * WIDTH<T>, begin, count, lines,
+                 heads + (panel - first_panel) * SPAN * WIDTH<T>);
     }
     copier.set_columns(begin, count, SPAN, SPAN);
     Finish<T> finish;
@@ -93,7 +96,8 @@ void run_slice(const WeightProduct<T>& w, RowCopier<T>& copier, int64_t channel_
         T* at = sum + c * taps * w.padded + panel * WIDTH<T>;
         for (int64_t row = 0; row < rows; row += TILE_ROWS) {
           const int some = int(std::min<int64_t>(TILE_ROWS, rows - row));
-          plain_tile<T, TILE_ROWS, SPAN>(some)(x_rows + row * SPAN, b, {count}, at + row * w.padded, w.padded, finish);
+          plain_tile<T, TILE_ROWS, SPAN>(some)(x_rows + row * SPAN, b, {count}, at + row * w.padded, w.padded,
+                                               finish);
         }
       }
     }
@@ -102,7 +106,8 @@ void run_slice(const WeightProduct<T>& w, RowCopier<T>& copier, int64_t channel_
 
 // Adds the slices and puts the filters [first, first + count), at most LENGTH, into the order of the weight.
 template <class T>
-void finish_filters(const WeightProduct<T>& w, int64_t group, int64_t first, int64_t count, const T* sums, T* weight) {
+void finish_filters(const WeightProduct<T>& w, int64_t group, int64_t first, int64_t count, const T* sums,
+                    T* weight) {
   const int64_t taps = int64_t(w.taps.size()), kernel = w.p.channels * taps;
   T* to = weight + (group * w.p.filters + first) * kernel;
   const T* from = sums + group * w.sum_size() + first;
@@ -131,36 +136,38 @@ int weight_gradient(KernelContext& context) {
   }
   WeightProduct<T> w(p, y, p.images);
   Scratch<T> sums(context, w.slices * p.groups * w.sum_size());
-  int code = with_planes(context, p, x, [&](const Planes<T>& planes, const std::vector<Tap>& taps, int64_t first,
-                                            int64_t count) {
-    w.taps = taps;
-    w.y = y + first * p.groups * p.filters * volume(p.out);
-    const int64_t head_size = divide_up(w.panels, w.parts) * SPAN * WIDTH<T>, line_size = WIDTH<T> * SPAN;
-    const int64_t row_size = w.block_channels * volume(p.kernel) * SPAN + LENGTH<T>;
-    const int64_t size = line_size + head_size + row_size;
-    return parallel(context, w.slices * p.groups * w.parts, 1, [&](int64_t begin, int64_t end) {
-      T* memory = static_cast<T*>(context.runtime->scratch_alloc(size_t(size) * sizeof(T)));
-      if (!memory) return context.failure->fail(FAIL_MEMORY, "convolution: out of memory");
-      std::fill_n(memory, line_size, T(0));
-      RowCopier<T> copier(planes, p.out);
-      for (int64_t task = begin; task < end; ++task) {
-        run_slice(w, copier, planes.channel, task, count, static_cast<T*>(sums), memory, memory + line_size,
-                  memory + line_size + head_size, first == 0);
-      }
-      context.runtime->scratch_free(memory, size_t(size) * sizeof(T));
-      return 0;
-    });
-  });
+  int code = with_planes(
+      context, p, x,
+      [&](const Planes<T>& planes, const std::vector<Tap>& taps, int64_t first, int64_t count) {
+        w.taps = taps;
+        w.y = y + first * p.groups * p.filters * volume(p.out);
+        const int64_t head_size = divide_up(w.panels, w.parts) * SPAN * WIDTH<T>, line_size = WIDTH<T> * SPAN;
+        const int64_t row_size = w.block_channels * volume(p.kernel) * SPAN + LENGTH<T>;
+        const int64_t size = line_size + head_size + row_size;
+        return parallel(context, w.slices * p.groups * w.parts, 1, [&](int64_t begin, int64_t end) {
+          T* memory = static_cast<T*>(context.runtime->scratch_alloc(size_t(size) * sizeof(T)));
+          if (!memory) return context.failure->fail(FAIL_MEMORY, "convolution: out of memory");
+          std::fill_n(memory, line_size, T(0));
+          RowCopier<T> copier(planes, p.out);
+          for (int64_t task = begin; task < end; ++task) {
+            run_slice(w, copier, planes.channel, task, count, static_cast<T*>(sums), memory,
+                      memory + line_size, memory + line_size + head_size, first == 0);
+          }
+          context.runtime->scratch_free(memory, size_t(size) * sizeof(T));
+          return 0;
+        });
+      });
   if (code) return code;
   const int64_t blocks = divide_up(p.filters, LENGTH<T>);
-  return parallel(context, p.groups * blocks, 1 + (1 << 14) / (w.rows * LENGTH<T>), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i % blocks * LENGTH<T>;
-      finish_filters(w, i / blocks, first, std::min<int64_t>(LENGTH<T>, p.filters - first), static_cast<T*>(sums),
-                     weight);
-    }
-    return 0;
-  });
+  return parallel(context, p.groups * blocks, 1 + (1 << 14) / (w.rows * LENGTH<T>),
+                  [&](int64_t begin, int64_t end) {
+                    for (int64_t i = begin; i < end; ++i) {
+                      const int64_t first = i % blocks * LENGTH<T>;
+                      finish_filters(w, i / blocks, first, std::min<int64_t>(LENGTH<T>, p.filters - first),
+                                     static_cast<T*>(sums), weight);
+                    }
+                    return 0;
+                  });
 }
 
 }  // namespace
@@ -168,8 +175,10 @@ int weight_gradient(KernelContext& context) {
 int convolution_weight_gradient_kernel(KernelContext& context) {
   if (context.outputs[0].size == 0) return 0;
   const ConvolutionParams& p = *static_cast<const ConvolutionParams*>(context.params);
+  if (has_small_groups(p)) return grouped_weight_gradient(context, p);
   if (p.images && uses_winograd(context, PASS_WEIGHT)) return winograd_weight_gradient(context, p);
-  return context.outputs[0].dtype == FLOAT64 ? weight_gradient<double>(context) : weight_gradient<float>(context);
+  return context.outputs[0].dtype == FLOAT64 ? weight_gradient<double>(context)
+                                             : weight_gradient<float>(context);
 }
 
 }  // namespace MXCY_ISA

@@ -5,10 +5,10 @@
 namespace mxcy {
 namespace MXCY_ISA {
 
-constexpr int64_t PANEL_K = 512;              // rows of a panel of B: with a panel of A it fits the first cache
-constexpr int64_t BLOCK_BYTES = 256 << 10;    // of B that a task packs at a time
-constexpr int64_t FEWEST_PANELS = 4;          // of a block, so that A is not read too often
-constexpr int64_t FEWEST_TASKS = 16;          // of a product, so that every worker has some
+constexpr int64_t PANEL_K = 512;            // rows of a panel of B: with a panel of A it fits the first cache
+constexpr int64_t BLOCK_BYTES = 256 << 10;  // of B that a task packs at a time
+constexpr int64_t FEWEST_PANELS = 4;        // of a block, so that A is not read too often
+constexpr int64_t FEWEST_TASKS = 16;        // of a product, so that every worker has some
 
 // Output channels as sums over input channels and taps.
 template <class T>
@@ -20,8 +20,8 @@ struct TapProduct {
   const T* weight;
   int64_t weight_group, weight_row, weight_channel;
   T* out;
-  int64_t out_image, out_row;              // elements; a group has `rows` rows
-  int64_t out_origin, out_step[3];
+  int64_t out_image, out_row;  // elements; a group has `rows` rows
+  int64_t out_step[3];
   const T* bias;
   bool relu;
 };
@@ -41,14 +41,15 @@ class Target {
     const int64_t pixels = volume(product_.grid);
     direct_ = dense_ && count == WIDTH<T> && first % pixels + count <= pixels;
     if (direct_) {
-      offset_ = first / pixels * product_.out_image + product_.out_origin + first % pixels;
+      offset_ = first / pixels * product_.out_image + first % pixels;
       return;
     }
     const int64_t flat[3] = {1, 1, pixels};
     find_runs(dense_ ? flat : product_.grid, first, count, runs_);
   }
 
-  // Runs body(c, stride) on memory for `rows` rows from `row` on, loaded before (if asked for) and stored after.
+  // Runs body(c, stride) on memory for `rows` rows from `row` on, loaded before (if asked for) and stored
+  // after.
   template <class Body>
   MXCY_INLINE void with_tile(int64_t row, int rows, bool loads, const Body& body) const {
     T* at = product_.out + row * product_.out_row;
@@ -62,7 +63,8 @@ class Target {
     body(local, WIDTH<T>);
     each_run(at, rows, [&](T* out, int64_t step, int64_t n, int64_t place) {
       if (step == 1) std::memcpy(out, local + place, size_t(n) * sizeof(T));
-      else for (int64_t i = 0; i < n; ++i) out[i * step] = local[place + i];
+      else
+        for (int64_t i = 0; i < n; ++i) out[i * step] = local[place + i];
     });
   }
 
@@ -76,8 +78,8 @@ class Target {
   MXCY_INLINE void each_run(T* at, int rows, const Body& body) const {
     const int64_t* step = product_.out_step;
     for (const Run& run : runs_) {
-      T* out = at + run.image * product_.out_image + product_.out_origin + run.at[0] * step[0] +
-               run.at[1] * step[1] + run.at[2] * step[2];
+      T* out = at + run.image * product_.out_image + run.at[0] * step[0] + run.at[1] * step[1] +
+               run.at[2] * step[2];
       for (int i = 0; i < rows; ++i) {
         body(out + i * product_.out_row, step[2], run.length, i * WIDTH<T> + run.column);
       }
@@ -162,8 +164,9 @@ void run_block(const TapProduct<T>& product, const Cut<T>& cut, int64_t task, co
       finish.bias = product.bias && k_block == 0 ? product.bias + channel : nullptr;
       finish.relu = product.relu && k_block + 1 == cut.k_blocks;
       for (int64_t p = 0; p < panels; ++p) {
-        targets[size_t(p)].with_tile(channel, rows, finish.add,
-                             [&](T* c, int64_t ldc) { kernel(a, b + p * stride, {k}, c, ldc, finish); });
+        targets[size_t(p)].with_tile(channel, rows, finish.add, [&](T* c, int64_t ldc) {
+          kernel(a, b + p * stride, {k}, c, ldc, finish);
+        });
       }
     }
   }
@@ -175,7 +178,7 @@ void run_empty(const TapProduct<T>& product) {
   for (int64_t image = 0; image < product.images; ++image) {
     for (int64_t row = 0; row < product.groups * product.rows; ++row) {
       const T bias = product.bias ? product.bias[row] : T(0), value = product.relu && bias < 0 ? T(0) : bias;
-      T* at = product.out + image * product.out_image + row * product.out_row + product.out_origin;
+      T* at = product.out + image * product.out_image + row * product.out_row;
       for (int64_t z = 0; z < product.grid[0]; ++z) {
         for (int64_t y = 0; y < product.grid[1]; ++y) {
           T* line = at + z * product.out_step[0] + y * product.out_step[1];

@@ -1,9 +1,9 @@
 // The inner kernel of matrix products, for convolutions and whatever else is made of packed panels.
 //
 // A tile of C has up to ROWS rows and WIDTH columns and stays in registers while k runs.  B is packed in
-// panels of WIDTH columns, [k][WIDTH].  A is read element by element, at strides known to the compiler: packed
-// in panels of rows, [k][rows], or as plain rows of a fixed length.  Included by files that are compiled once
-// for each instruction set.
+// panels of WIDTH columns, [k][WIDTH].  A is read element by element, at strides known to the compiler:
+// packed in panels of rows, [k][rows], or as plain rows of a fixed length.  Included by files that are
+// compiled once for each instruction set.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -24,13 +24,23 @@ constexpr int VECTOR_BYTES = 16, TILE_ROWS = 12;  // it has 32 registers
 constexpr int VECTOR_BYTES = 16, TILE_ROWS = 6;
 #endif
 
-template <class T> struct Wide;
-template <> struct Wide<float> { typedef float Type __attribute__((vector_size(VECTOR_BYTES))); };
-template <> struct Wide<double> { typedef double Type __attribute__((vector_size(VECTOR_BYTES))); };
-template <class T> using Vector = typename Wide<T>::Type;
+template <class T>
+struct Wide;
+template <>
+struct Wide<float> {
+  typedef float Type __attribute__((vector_size(VECTOR_BYTES)));
+};
+template <>
+struct Wide<double> {
+  typedef double Type __attribute__((vector_size(VECTOR_BYTES)));
+};
+template <class T>
+using Vector = typename Wide<T>::Type;
 
-template <class T> constexpr int LENGTH = VECTOR_BYTES / sizeof(T);  // elements of a vector
-template <class T> constexpr int WIDTH = 2 * LENGTH<T>;              // columns of a tile
+template <class T>
+constexpr int LENGTH = VECTOR_BYTES / sizeof(T);  // elements of a vector
+template <class T>
+constexpr int WIDTH = 2 * LENGTH<T>;  // columns of a tile
 
 template <class T>
 MXCY_INLINE Vector<T> load(const T* p) {
@@ -40,7 +50,9 @@ MXCY_INLINE Vector<T> load(const T* p) {
 }
 
 template <class T>
-MXCY_INLINE void store(T* p, Vector<T> v) { std::memcpy(p, &v, sizeof v); }
+MXCY_INLINE void store(T* p, Vector<T> v) {
+  std::memcpy(p, &v, sizeof v);
+}
 
 // What happens to a tile besides the product.
 template <class T>

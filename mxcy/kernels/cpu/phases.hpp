@@ -55,7 +55,7 @@ MXCY_INLINE Vector<T> load_steps(const T* p) {
 template <class T, int STEP>
 int64_t copy_vectors(const T* from, T* to, int64_t count, int64_t there) {
   int64_t i = 0;
-  for (; i + LENGTH<T> <= count && (i + LENGTH<T>) * STEP <= there; i += LENGTH<T>) {
+  for (; i + LENGTH<T> <= count && (i + LENGTH<T>)*STEP <= there; i += LENGTH<T>) {
     store(to + i, load_steps<T, STEP>(from + i * STEP));
   }
   return i;
@@ -92,6 +92,40 @@ void copy_phase(const ConvolutionParams& p, const Phases& phases, int64_t phase,
       copy_steps(from + (in_z * p.in[1] + in_y) * p.in[2], p.in[2], at[2] - p.pad[2], p.stride[2], to,
                  phases.extent[2]);
     }
+  }
+}
+
+// The taps of the data gradient for inputs at one remainder of the strides.  Output o reads input
+// o * stride + tap * dilate - pad, so input i takes from o = (i + pad - tap * dilate) / stride.
+inline std::vector<Tap> gradient_taps(const ConvolutionParams& p, int64_t phase) {
+  const int64_t place[3] = {phase / p.stride[2] / p.stride[1], phase / p.stride[2] % p.stride[1],
+                            phase % p.stride[2]};
+  std::vector<Tap> taps;
+  for (int64_t index = 0; index < volume(p.kernel); ++index) {
+    const int64_t at[3] = {index / p.kernel[2] / p.kernel[1], index / p.kernel[2] % p.kernel[1],
+                           index % p.kernel[2]};
+    Tap tap{0, {}, index};
+    bool meets = true;
+    for (int d = 0; d < 3; ++d) {
+      const int64_t reach = place[d] + p.pad[d] - at[d] * p.dilate[d];
+      meets = meets && reach % p.stride[d] == 0;
+      tap.at[d] = reach / p.stride[d];
+    }
+    if (meets) taps.push_back(tap);
+  }
+  return taps;
+}
+
+// The inputs at one remainder of the strides: how many, their steps, and in `out` the first of them.
+template <class T>
+void place_phase(const ConvolutionParams& p, int64_t phase, int64_t* grid, int64_t* step, T*& out) {
+  const int64_t place[3] = {phase / p.stride[2] / p.stride[1], phase / p.stride[2] % p.stride[1],
+                            phase % p.stride[2]};
+  const int64_t plane[3] = {p.in[1] * p.in[2], p.in[2], 1};
+  for (int d = 0; d < 3; ++d) {
+    grid[d] = place[d] < p.in[d] ? divide_up(p.in[d] - place[d], p.stride[d]) : 0;
+    step[d] = p.stride[d] * plane[d];
+    out += place[d] * plane[d];
   }
 }
 

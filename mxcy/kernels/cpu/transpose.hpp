@@ -5,9 +5,16 @@
 namespace mxcy {
 namespace MXCY_ISA {
 
-template <class T> struct Lanes;
-template <> struct Lanes<float> { typedef int32_t Type __attribute__((vector_size(VECTOR_BYTES))); };
-template <> struct Lanes<double> { typedef int64_t Type __attribute__((vector_size(VECTOR_BYTES))); };
+template <class T>
+struct Lanes;
+template <>
+struct Lanes<float> {
+  typedef int32_t Type __attribute__((vector_size(VECTOR_BYTES)));
+};
+template <>
+struct Lanes<double> {
+  typedef int64_t Type __attribute__((vector_size(VECTOR_BYTES)));
+};
 
 // Swaps blocks of S elements between a pair of rows: a gets (a0, b0), b gets (a1, b1), where 0 and 1 are the
 // even and odd blocks.
@@ -36,7 +43,9 @@ MXCY_INLINE void swap_all(Vector<T>* rows) {
 
 // Transposes a square of LENGTH rows in place.
 template <class T>
-MXCY_INLINE void transpose_square(Vector<T>* rows) { swap_all<T, 1>(rows); }
+MXCY_INLINE void transpose_square(Vector<T>* rows) {
+  swap_all<T, 1>(rows);
+}
 
 // to[j][i] = from[i][j] for i < rows, j < columns, both multiples of LENGTH.
 template <class T>

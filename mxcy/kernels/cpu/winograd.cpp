@@ -1,8 +1,8 @@
 // Winograd's form of convolutions and of their data gradients; compiled once for each instruction set.
 //
 // Lines of tiles are transformed into v [point][channel block][tile][lane], weights into u [point][row
-// panel][channel][row]; for every point a product gives m [point][row panel][tile][row], which is transformed back.
-// Where u is small, tasks are blocks of lines and keep v and m in their cache.  Where it is large, all
+// panel][channel][row]; for every point a product gives m [point][row panel][tile][row], which is transformed
+// back. Where u is small, tasks are blocks of lines and keep v and m in their cache.  Where it is large, all
 // workers share one chunk of lines, so that u is read once for many tiles.
 #ifndef MXCY_ISA
 #define MXCY_ISA base
@@ -14,9 +14,9 @@ namespace MXCY_ISA {
 namespace {
 
 constexpr int L = LANES_OF_TILE, W = WIDTH<float>;
-constexpr int64_t SHARED_BYTES = 6 << 20;   // u larger than this is read by all workers at once
-constexpr int64_t BLOCK_BYTES = 3 << 20;    // of v and m of a task
-constexpr int64_t CHUNK_BYTES = 32 << 20;   // of v and m of a shared chunk
+constexpr int64_t SHARED_BYTES = 6 << 20;  // u larger than this is read by all workers at once
+constexpr int64_t BLOCK_BYTES = 3 << 20;   // of v and m of a task
+constexpr int64_t CHUNK_BYTES = 32 << 20;  // of v and m of a shared chunk
 
 // Where the elements of the weight are: row and channel in elements, taps in order or reversed.
 struct Weights {
@@ -51,8 +51,9 @@ void transform_weight(const Weights& w, int64_t row, int64_t rows, int64_t chann
 
 // Tiles of the output from m: lines [first, last), row panels [from, to).
 template <int OUTPUTS>
-void transform_output(const Tiling& t, const float* m, int64_t capacity, int64_t first, int64_t last, int64_t from,
-                      int64_t to, float* out, int64_t image_step, const float* bias, bool relu, float* scratch) {
+void transform_output(const Tiling& t, const float* m, int64_t capacity, int64_t first, int64_t last,
+                      int64_t from, int64_t to, float* out, int64_t image_step, const float* bias, bool relu,
+                      float* scratch) {
   const int64_t columns = t.tiles[1] * OUTPUTS, plane = t.out[0] * t.out[1];
   const int64_t point = padded_plane(t.row_panels() * capacity * W);
   for (int64_t block = from * 2; block < to * 2; ++block) {
@@ -119,7 +120,8 @@ struct Job {
   }
 
   void plan() {
-    const int64_t line_bytes = POINTS * (t.depth() + t.row_panels() * W) * t.tiles[1] * int64_t(sizeof(float));
+    const int64_t line_bytes =
+        POINTS * (t.depth() + t.row_panels() * W) * t.tiles[1] * int64_t(sizeof(float));
     shared = u_size() * int64_t(sizeof(float)) > SHARED_BYTES;
     const int64_t most = std::max<int64_t>(1, (shared ? CHUNK_BYTES : BLOCK_BYTES) / line_bytes);
     block_lines = std::min(most, t.lines());
@@ -159,13 +161,14 @@ struct Job {
     const float* shift = bias ? bias + group * t.rows : nullptr;
     const float* mine = m + (first - origin) * t.tiles[1] * W;
     const auto transform = t.outputs == 4 ? transform_output<4> : transform_output<2>;
-    transform(t, mine, capacity(), first, last, from, to, group_out(group), out_image(), shift, p.relu, scratch);
+    transform(t, mine, capacity(), first, last, from, to, group_out(group), out_image(), shift, p.relu,
+              scratch);
   }
 
   void input(int64_t group, int64_t first, int64_t last, int64_t from, int64_t to, float* v, float* scratch,
              int64_t origin) const {
-    transform_input(t, group_x(group), first, last, from, to, capacity(), v + (first - origin) * t.tiles[1] * L,
-                    scratch);
+    transform_input(t, group_x(group), first, last, from, to, capacity(),
+                    v + (first - origin) * t.tiles[1] * L, scratch);
   }
 
   int run_blocks(int64_t group, const float* u) const {
@@ -178,7 +181,8 @@ struct Job {
         const int64_t first = block * block_lines, last = std::min(t.lines(), first + block_lines);
         input(group, first, last, 0, t.channel_blocks(), v, scratch, first);
         for (int64_t i = 0; i < POINTS * t.row_panels(); ++i) {
-          multiply(t, i / t.row_panels(), i % t.row_panels(), v, u, m, capacity(), (last - first) * t.tiles[1]);
+          multiply(t, i / t.row_panels(), i % t.row_panels(), v, u, m, capacity(),
+                   (last - first) * t.tiles[1]);
         }
         output(group, m, first, last, 0, t.row_panels(), scratch, first);
       }
@@ -211,7 +215,8 @@ struct Job {
       if (code) return code;
       parallel(context, POINTS * t.row_panels(), 1, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
-          multiply(t, i / t.row_panels(), i % t.row_panels(), v, u, m, capacity(), (last - first) * t.tiles[1]);
+          multiply(t, i / t.row_panels(), i % t.row_panels(), v, u, m, capacity(),
+                   (last - first) * t.tiles[1]);
         }
         return 0;
       });
@@ -247,9 +252,16 @@ int winograd_forward(KernelContext& context, const ConvolutionParams& p, bool ba
   const Tiling t(p, back);
   const int64_t taps = t.kernel() * t.kernel(), image = p.groups * t.channels * t.in[0] * t.in[1];
   const int64_t by_filter = p.channels * taps;
-  Job job{context, p, t, back, {x, x + p.images * image, image},
+  Job job{context,
+          p,
+          t,
+          back,
+          {x, x + p.images * image, image},
           {weight, weight + context.inputs[1].size, back ? taps : by_filter, back ? by_filter : taps, back},
-          reinterpret_cast<float*>(context.outputs[0].data), bias, 1, false};
+          reinterpret_cast<float*>(context.outputs[0].data),
+          bias,
+          1,
+          false};
   return job.run();
 }
 

@@ -1,10 +1,10 @@
 // Winograd's convolution F(m x m, r x r) with m + r = 7: 3x3 kernels in tiles of 4x4 outputs, 5x5 in 2x2.
 //
-// A line of 6 inputs and a kernel of r elements are polynomials; their product modulo one is found from its values
-// at the points 0, +-0.6, +-1.4 and infinity, 6 multiplications instead of m * r.  These points keep the largest
-// error under 5e-6 of the largest value; the textbook's 0, +-1, +-2 have four times that.
-// (A. Lavin, S. Gray: Fast Algorithms for Convolutional Neural Networks, 2015; B. Barabasz et al.: Error
-// Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks, 2018.)
+// A line of 6 inputs and a kernel of r elements are polynomials; their product modulo one is found from its
+// values at the points 0, +-0.6, +-1.4 and infinity, 6 multiplications instead of m * r.  These points keep
+// the largest error under 5e-6 of the largest value; the textbook's 0, +-1, +-2 have four times that. (A.
+// Lavin, S. Gray: Fast Algorithms for Convolutional Neural Networks, 2015; B. Barabasz et al.: Error Analysis
+// and Improving the Accuracy of Winograd Convolution for Deep Neural Networks, 2018.)
 //
 // Transforms work on LENGTH channels at a time, one in each lane.
 #pragma once
@@ -15,8 +15,8 @@
 namespace mxcy {
 namespace MXCY_ISA {
 
-constexpr int LINE = 6;               // inputs of a tile along an axis
-constexpr int POINTS = LINE * LINE;   // products of a tile
+constexpr int LINE = 6;              // inputs of a tile along an axis
+constexpr int POINTS = LINE * LINE;  // products of a tile
 
 namespace points {
 constexpr double p = 0.6, q = 1.4, P = p * p, Q = q * q;
@@ -96,19 +96,19 @@ MXCY_INLINE void along_both(const Reals* from, Reals* to, const Line& line) {
 // Channels first to lanes: rows [row, row + rows) and columns [column, column + columns) of up to LENGTH
 // channels, as [row][column][lane]; zeros outside of the plane, and for missing channels.  `end`: nothing is
 // read from here on.  `to` has room for LENGTH - 1 more columns.
-void read_lanes(const float* plane, const float* end, int64_t height, int64_t width, int channels, int64_t row,
-                int64_t rows, int64_t column, int64_t columns, float* to);
+void read_lanes(const float* plane, const float* end, int64_t height, int64_t width, int channels,
+                int64_t row, int64_t rows, int64_t column, int64_t columns, float* to);
 
 // Lanes to channels first: rows and columns from (row, column) on that lie in the plane.
-void write_lanes(const float* from, int64_t rows, int64_t columns, float* plane, int64_t height, int64_t width,
-                 int channels, int64_t row, int64_t column);
+void write_lanes(const float* from, int64_t rows, int64_t columns, float* plane, int64_t height,
+                 int64_t width, int channels, int64_t row, int64_t column);
 
 // What is convolved with what, one group of one convolution with stride 1.
 struct Tiling {
-  int outputs;                            // of a tile along an axis: 4 or 2
-  int64_t images, channels, rows;         // channels that are summed over, output channels
+  int outputs;                     // of a tile along an axis: 4 or 2
+  int64_t images, channels, rows;  // channels that are summed over, output channels
   int64_t in[2], out[2], pad[2];
-  int64_t tiles[2];                       // in a column, in a row of an image
+  int64_t tiles[2];  // in a column, in a row of an image
 
   Tiling(const ConvolutionParams& p, bool back);
   int kernel() const { return LINE + 1 - outputs; }
@@ -126,15 +126,15 @@ enum Pass { PASS_FORWARD, PASS_DATA, PASS_WEIGHT };
 // Whether a kernel takes Winograd's form: where there is one, if that is estimated to be faster or asked for.
 bool uses_winograd(const KernelContext& context, Pass pass);
 
-// Tiles of the input, transformed: lines [first, last) of one group into v [point][channel block][tile][lane],
-// for channel blocks [from, to).  image: elements from one image to the next.
+// Tiles of the input, transformed: lines [first, last) of one group into v [point][channel
+// block][tile][lane], for channel blocks [from, to).  image: elements from one image to the next.
 struct TileInput {
   const float* data;
   const float* end;
   int64_t image;
 };
-void transform_input(const Tiling& t, const TileInput& x, int64_t first, int64_t last, int64_t from, int64_t to,
-                     int64_t capacity, float* v, float* scratch);
+void transform_input(const Tiling& t, const TileInput& x, int64_t first, int64_t last, int64_t from,
+                     int64_t to, int64_t capacity, float* v, float* scratch);
 int64_t input_scratch(const Tiling& t);
 
 int winograd_forward(KernelContext& context, const ConvolutionParams& p, bool back);

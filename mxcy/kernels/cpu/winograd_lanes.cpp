@@ -20,8 +20,8 @@ MXCY_INLINE Reals load_before(const float* p, int64_t valid, const float* end) {
 
 }  // namespace
 
-void read_lanes(const float* plane, const float* end, int64_t height, int64_t width, int channels, int64_t row,
-                int64_t rows, int64_t column, int64_t columns, float* to) {
+void read_lanes(const float* plane, const float* end, int64_t height, int64_t width, int channels,
+                int64_t row, int64_t rows, int64_t column, int64_t columns, float* to) {
   const int64_t left = std::min(std::max<int64_t>(-column, 0), columns);
   const int64_t right = std::max(left, std::min(columns, width - column));
   for (int64_t y = row; y < row + rows; ++y, to += columns * L) {
@@ -54,8 +54,8 @@ void read_lanes(const float* plane, const float* end, int64_t height, int64_t wi
   }
 }
 
-void write_lanes(const float* from, int64_t rows, int64_t columns, float* plane, int64_t height, int64_t width,
-                 int channels, int64_t row, int64_t column) {
+void write_lanes(const float* from, int64_t rows, int64_t columns, float* plane, int64_t height,
+                 int64_t width, int channels, int64_t row, int64_t column) {
   const int64_t used = std::min(columns, width - column), last = std::min(rows, height - row);
   for (int64_t y = 0; y < last; ++y) {
     const float* line = from + y * columns * L;
@@ -89,8 +89,8 @@ Tiling::Tiling(const ConvolutionParams& p, bool back) {
 
 int64_t input_scratch(const Tiling& t) { return LINE * (t.tiles[1] * t.outputs + LINE + L) * L; }
 
-void transform_input(const Tiling& t, const TileInput& x, int64_t first, int64_t last, int64_t from, int64_t to,
-                     int64_t capacity, float* v, float* scratch) {
+void transform_input(const Tiling& t, const TileInput& x, int64_t first, int64_t last, int64_t from,
+                     int64_t to, int64_t capacity, float* v, float* scratch) {
   const int64_t columns = (t.tiles[1] - 1) * t.outputs + LINE, plane = t.in[0] * t.in[1];
   const int64_t point = padded_plane(t.channel_blocks() * capacity * L);
   for (int64_t block = from; block < to; ++block) {
@@ -117,21 +117,22 @@ void transform_input(const Tiling& t, const TileInput& x, int64_t first, int64_t
 namespace {
 
 bool suits_winograd(const ConvolutionParams& p) {
-  const bool plain = p.in[0] == 1 && p.kernel[0] == 1 && p.pad[0] == 0 && p.stride[1] == 1 && p.stride[2] == 1 &&
-                     p.dilate[1] == 1 && p.dilate[2] == 1;
+  const bool plain = p.in[0] == 1 && p.kernel[0] == 1 && p.pad[0] == 0 && p.stride[1] == 1 &&
+                     p.stride[2] == 1 && p.dilate[1] == 1 && p.dilate[2] == 1;
   return plain && p.kernel[1] == p.kernel[2] && (p.kernel[1] == 3 || p.kernel[1] == 5);
 }
 
-// Estimated times in units of one multiplication and addition at full rate, from measurements: a transformed tile
-// of one channel takes 35 for each of its points, a transformed weight 50; of the direct form, an element of a row
-// that is copied takes 16, and a fifth is lost at the edges of blocks.
+// Estimated times in units of one multiplication and addition at full rate, from measurements: a transformed
+// tile of one channel takes 35 for each of its points, a transformed weight 50; of the direct form, an
+// element of a row that is copied takes 16, and a fifth is lost at the edges of blocks.
 bool prefers_winograd(const ConvolutionParams& p, Pass pass) {
   const Tiling t(p, pass == PASS_DATA);
   const double tiles = double(t.images) * double(t.tiles[0] * t.tiles[1]);
   const double rows = double(t.row_panels() * WIDTH<float>), channels = double(t.depth());
   const double direct = double(p.images) * double(t.out[0] * t.out[1]) * double(t.kernel() * t.kernel()) *
                         double(t.channels) * double(t.rows + 16) / 0.8;
-  const double fast = POINTS * (tiles * rows * channels + 35 * tiles * (rows + channels) + 50 * rows * channels);
+  const double fast =
+      POINTS * (tiles * rows * channels + 35 * tiles * (rows + channels) + 50 * rows * channels);
   return fast < direct;
 }
 

@@ -1,9 +1,10 @@
 // Winograd's form of the weight gradient; compiled once for each instruction set.
 //
 // It is the transpose of the forward pass: tiles of the input give v, tiles of the output's gradient z
-// [point][row panel][tile][row]; for every point the sum over tiles of v z, as u [point][row panel][channel][row],
-// which is transformed into the gradient of the weight.  Small u are summed in slices of the tiles, one for a task,
-// and the slices added in order; a large u is there once, and all workers share chunks of tiles.
+// [point][row panel][tile][row]; for every point the sum over tiles of v z, as u [point][row
+// panel][channel][row], which is transformed into the gradient of the weight.  Small u are summed in slices
+// of the tiles, one for a task, and the slices added in order; a large u is there once, and all workers share
+// chunks of tiles.
 #ifndef MXCY_ISA
 #define MXCY_ISA base
 #endif
@@ -15,25 +16,25 @@ namespace {
 
 constexpr int L = LANES_OF_TILE, W = WIDTH<float>;
 constexpr int ROWS = L <= TILE_ROWS ? L : L / 2;  // channels of a product's tile
-constexpr int64_t PANEL_TILES = 192;        // of z that stay in the first cache
+constexpr int64_t PANEL_TILES = 192;              // of z that stay in the first cache
 constexpr int64_t MOST_SLICES = 8;
-constexpr int64_t LEAST_TILES = 128;        // of a slice
-constexpr int64_t SLICE_BYTES = 6 << 20;    // a larger u is not sliced
-constexpr int64_t BLOCK_BYTES = 3 << 20;    // of v and z of a task
-constexpr int64_t CHUNK_BYTES = 64 << 20;   // of v and z of a shared chunk
+constexpr int64_t LEAST_TILES = 128;       // of a slice
+constexpr int64_t SLICE_BYTES = 6 << 20;   // a larger u is not sliced
+constexpr int64_t BLOCK_BYTES = 3 << 20;   // of v and z of a task
+constexpr int64_t CHUNK_BYTES = 64 << 20;  // of v and z of a shared chunk
 
 // Lines [first, last) of the output's gradient, row panels [from, to), into z.
 template <int OUTPUTS>
-void transform_heads(const Tiling& t, const TileInput& y, int64_t first, int64_t last, int64_t from, int64_t to,
-                     int64_t capacity, float* z, float* scratch) {
+void transform_heads(const Tiling& t, const TileInput& y, int64_t first, int64_t last, int64_t from,
+                     int64_t to, int64_t capacity, float* z, float* scratch) {
   const int64_t columns = t.tiles[1] * OUTPUTS, plane = t.out[0] * t.out[1];
   const int64_t point = padded_plane(t.row_panels() * capacity * W);
   for (int64_t block = from * 2; block < to * 2; ++block) {
     const int channels = int(std::max<int64_t>(0, std::min<int64_t>(L, t.rows - block * L)));
     for (int64_t line = first; line < last; ++line) {
       const int64_t image = line / t.tiles[0], row = line % t.tiles[0] * OUTPUTS;
-      read_lanes(y.data + image * y.image + block * L * plane, y.end, t.out[0], t.out[1], channels, row, OUTPUTS,
-                 0, columns, scratch);
+      read_lanes(y.data + image * y.image + block * L * plane, y.end, t.out[0], t.out[1], channels, row,
+                 OUTPUTS, 0, columns, scratch);
       float* at = z + (block / 2 * capacity + (line - first) * t.tiles[1]) * W + block % 2 * L;
       for (int64_t tile = 0; tile < t.tiles[1]; ++tile, at += W) {
         Reals d[OUTPUTS * OUTPUTS], done[POINTS];
@@ -42,9 +43,8 @@ void transform_heads(const Tiling& t, const TileInput& y, int64_t first, int64_t
             d[k * OUTPUTS + x] = load(scratch + (k * columns + tile * OUTPUTS + x) * L);
           }
         }
-        along_both<OUTPUTS, LINE>(d, done, [](const Reals* a, int step, Reals* b) {
-          spread<OUTPUTS, false>(a, step, b);
-        });
+        along_both<OUTPUTS, LINE>(
+            d, done, [](const Reals* a, int step, Reals* b) { spread<OUTPUTS, false>(a, step, b); });
         for (int i = 0; i < POINTS; ++i) store(at + i * point, done[i]);
       }
     }
@@ -69,10 +69,12 @@ struct Job {
   }
 
   void plan() {
-    const int64_t line_bytes = POINTS * (t.depth() + t.row_panels() * W) * t.tiles[1] * int64_t(sizeof(float));
+    const int64_t line_bytes =
+        POINTS * (t.depth() + t.row_panels() * W) * t.tiles[1] * int64_t(sizeof(float));
     slices = std::min({MOST_SLICES, t.lines(), t.lines() * t.tiles[1] / LEAST_TILES});
     shared = u_size() * int64_t(sizeof(float)) > SLICE_BYTES || slices < MOST_SLICES / 2;
-    block_lines = std::max<int64_t>(1, std::min(t.lines(), (shared ? CHUNK_BYTES : BLOCK_BYTES) / line_bytes));
+    block_lines =
+        std::max<int64_t>(1, std::min(t.lines(), (shared ? CHUNK_BYTES : BLOCK_BYTES) / line_bytes));
     block_lines = divide_up(t.lines(), divide_up(t.lines(), block_lines));
     if (shared) slices = 1;
     else block_lines = std::min(block_lines, divide_up(t.lines(), slices));
@@ -81,7 +83,8 @@ struct Job {
   void input(int64_t group, int64_t first, int64_t last, int64_t from, int64_t to, int64_t origin, float* v,
              float* scratch) const {
     const TileInput mine{x.data + group * t.channels * t.in[0] * t.in[1], x.end, x.image};
-    transform_input(t, mine, first, last, from, to, capacity(), v + (first - origin) * t.tiles[1] * L, scratch);
+    transform_input(t, mine, first, last, from, to, capacity(), v + (first - origin) * t.tiles[1] * L,
+                    scratch);
   }
 
   void heads(int64_t group, int64_t first, int64_t last, int64_t from, int64_t to, int64_t origin, float* z,
@@ -135,7 +138,8 @@ struct Job {
     const Scratch<float> memory(context, v_size() + z_size());
     float *v = memory, *z = v + v_size();
     for (int64_t first = 0; first < t.lines(); first += block_lines) {
-      const int64_t lines = std::min(block_lines, t.lines() - first), parts = t.channel_blocks() + t.row_panels();
+      const int64_t lines = std::min(block_lines, t.lines() - first),
+                    parts = t.channel_blocks() + t.row_panels();
       int code = parallel(context, lines * parts, 1, [&](int64_t begin, int64_t end) {
         const size_t size = size_t(scratch_size()) * sizeof(float);
         float* scratch = static_cast<float*>(context.runtime->scratch_alloc(size));
@@ -170,12 +174,14 @@ struct Job {
       sums[i] = load(at + i * plane);
       for (int64_t s = 1; s < slices; ++s) sums[i] += load(at + i * plane + s * u_size());
     }
-    along_both<LINE, R>(sums, kernel, [](const Reals* a, int step, Reals* b) { collect<R, true>(a, step, b); });
+    along_both<LINE, R>(sums, kernel,
+                        [](const Reals* a, int step, Reals* b) { collect<R, true>(a, step, b); });
     float* to = weight + ((group * t.rows + block * L) * t.channels + channel) * R * R;
     for (int part = 0; part < R * R; part += L) {
       transpose_square<float>(kernel + part);
       const size_t bytes = size_t(std::min(L, R * R - part)) * sizeof(float);
-      for (int k = 0; k < rows; ++k) std::memcpy(to + k * t.channels * R * R + part, &kernel[part + k], bytes);
+      for (int k = 0; k < rows; ++k)
+        std::memcpy(to + k * t.channels * R * R + part, &kernel[part + k], bytes);
     }
   }
 
@@ -205,8 +211,15 @@ int winograd_weight_gradient(KernelContext& context, const ConvolutionParams& p)
   const Tiling t(p, false);
   const int64_t x_image = p.groups * t.channels * t.in[0] * t.in[1];
   const int64_t y_image = p.groups * t.rows * t.out[0] * t.out[1];
-  Job job{context, p, t, {x, x + p.images * x_image, x_image}, {y, y + p.images * y_image, y_image},
-          reinterpret_cast<float*>(context.outputs[0].data), 1, 1, false};
+  Job job{context,
+          p,
+          t,
+          {x, x + p.images * x_image, x_image},
+          {y, y + p.images * y_image, y_image},
+          reinterpret_cast<float*>(context.outputs[0].data),
+          1,
+          1,
+          false};
   return job.run();
 }
 
