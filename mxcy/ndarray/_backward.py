@@ -26,6 +26,7 @@ def backward(heads: Sequence, head_grads: Sequence | None, retain_graph: bool, t
     try:
         for leaf, parts in leaves.items():
             _fill(leaf, _total(parts))
+            leaf.fresh = True
     finally:
         set_mode(*was)
 
@@ -156,6 +157,8 @@ def _visit(node: Node, parts: Parts, kept: frozenset, needed: set | None, record
         p is not None and (needed is None or p[0] in needed or p[:2] in kept) for p in node.inputs or ()
     ]
     found = node.op.gradient(flowing, inputs, outputs, node.attrs, wanted)
+    if kept and getattr(node.op, "lends", False):  # gradients in buffers that will be used again
+        found = [None if g is None else g.copy() for g in found]
     for place, want, g in zip(node.inputs or (), wanted, found, strict=True):
         if want and g is not None and place is not None:
             waiting = parts.setdefault(place[:2], [])

@@ -106,11 +106,12 @@ def set_mode(mode: int, train: bool) -> tuple[int, bool]:
 class Leaf:
     """The place of an array that a gradient was attached to: a buffer for it, and how it is filled."""
 
-    __slots__ = ("grad", "req")
+    __slots__ = ("fresh", "grad", "req")
 
     def __init__(self, grad: Any, req: str):
         self.grad = grad
         self.req = req
+        self.fresh = False  # whether a gradient was computed since somebody last looked
 
 
 class Node:

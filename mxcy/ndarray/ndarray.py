@@ -130,6 +130,18 @@ class NDArray(OperatorMethods):
         place = self._tape
         return place[0].grad if place is not None and place[2] is None else None
 
+    @property
+    def _fresh_grad(self) -> bool:
+        """Whether `backward` computed the gradient since this was set to False, as `Trainer` does."""
+        place = self._tape
+        return place is not None and place[2] is None and place[0].fresh
+
+    @_fresh_grad.setter
+    def _fresh_grad(self, state: bool) -> None:
+        place = self._tape
+        if place is not None and place[2] is None:
+            place[0].fresh = bool(state)
+
     def attach_grad(self, grad_req: str = "write", stype: str | None = None) -> None:
         """Attach a buffer of zeros that `backward` writes the gradient to ("add": adds it; "null": neither).
 

@@ -1,0 +1,193 @@
+"""`CachedGraph`: a traced network that runs on executors, and that autograd differentiates as one operator.
+
+An executor has one set of buffers, so a call that is recorded needs one of its own until its gradient was
+taken. Executors are kept for the next call with arrays of the same shapes; parameters are bound as they are,
+inputs and outputs are copied. A gradient that is to be differentiated again is computed from the recorded
+operators of the graph instead.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from .. import autograd
+from ..executor import Executor, bind
+from ..ndarray import NDArray, _tape
+from ..ndarray._tape import OFF, RECORDING, STATE, Node, set_mode
+from ..ndarray.ndarray import FACE
+from ..symbol import Symbol
+
+__all__ = ["CachedGraph"]
+
+KEPT = 64  # executors that wait for a call; the first ones go when there are more
+
+
+class Bound(NamedTuple):
+    """An executor, and the arrays into which the inputs of a call are copied."""
+
+    executor: Executor
+    targets: list[NDArray]
+
+
+class CachedGraph:
+    """A symbol as a function of arrays.
+
+    Parameters
+    ----------
+    symbol : the graph.
+    inputs : names of its arguments and auxiliary states, in the order in which arrays are given.
+    copied : names of those that are given anew with each call; the others are bound as they are.
+    """
+
+    def __init__(self, symbol: Symbol, inputs: Sequence[str], copied: Sequence[str]):
+        self.symbol = symbol
+        self.inputs = list(inputs)
+        states = set(symbol.list_auxiliary_states())
+        self._is_state = [name in states for name in self.inputs]
+        self._copied = [i for i, name in enumerate(self.inputs) if name in set(copied)]
+        self._bound = [i for i, name in enumerate(self.inputs) if name not in set(copied)]
+        self._free: dict[tuple, list[Bound]] = {}
+        self._lock = threading.Lock()  # guards _free
+        self.callback: tuple[Callable, bool] | None = None
+
+    def __call__(self, arrays: Sequence[NDArray]) -> list[NDArray]:
+        """Compute the outputs; recorded if autograd records."""
+        training = STATE.train
+        places = [None] * len(arrays)
+        if STATE.mode == RECORDING:
+            places = [None if state else _tape.place_of(x)
+                      for x, state in zip(arrays, self._is_state, strict=True)]  # fmt: skip
+        recorded = any(place is not None for place in places)
+        wanted = tuple([place is not None for place in places])
+        key = self._key(arrays, wanted)
+        was = set_mode(OFF, training)
+        try:
+            bound = self._take(key, arrays, wanted)
+            for i, target in zip(self._copied, bound.targets, strict=True):
+                arrays[i].copyto(target)
+            if self.callback is not None:
+                bound.executor.set_monitor_callback(*self.callback)
+            results = [out.copy() for out in bound.executor.forward(is_train=training)]
+        finally:
+            set_mode(*was)
+        if not recorded:
+            self._give(key, bound)
+            return results
+        use = Use(self, key, bound, arrays, places)
+        node = UseNode(use, None, places, len(results))
+        node.shells = [(True, i, _tape.shell(y)) for i, y in enumerate(results)]
+        for i, y in enumerate(results):
+            y._tape = (node, i, y._version)
+        return results
+
+    # -- executors --------------------------------------------------------------------------------------
+
+    def _key(self, arrays: Sequence[NDArray], wanted: tuple) -> tuple:
+        shapes = tuple([(arrays[i].shape, arrays[i].dtype) for i in self._copied])
+        return arrays[0].context, wanted, shapes, tuple([id(arrays[i]) for i in self._bound])
+
+    def _take(self, key: tuple, arrays: Sequence[NDArray], wanted: tuple) -> Bound:
+        with self._lock:
+            waiting = self._free.get(key)
+            if waiting:
+                return waiting.pop()
+        args: dict[str, NDArray] = {}
+        states: dict[str, NDArray] = {}
+        for i, name in enumerate(self.inputs):
+            own = arrays[i].copy() if i in self._copied else arrays[i]
+            (states if self._is_state[i] else args)[name] = own
+        grads = {n: _like(args[n]) for n, want in zip(self.inputs, wanted, strict=True) if want}
+        requests = {name: "write" if name in grads else "null" for name in args}
+        executor = bind(self.symbol, key[0], args, grads, requests, states)
+        named = args | states
+        return Bound(executor, [named[self.inputs[i]] for i in self._copied])
+
+    def _give(self, key: tuple, bound: Bound) -> None:
+        with self._lock:
+            self._free.setdefault(key, []).append(bound)
+            if sum(map(len, self._free.values())) > KEPT:
+                self._free.pop(next(iter(self._free)))
+
+    def interpret(self, arrays: Sequence[Any]) -> list:
+        """The outputs by one operator after the other, so that each is recorded."""
+        values: dict[tuple, Any] = {}
+        graph = self.symbol._graph
+        named = dict(zip(self.inputs, arrays, strict=True))
+        for node in graph.nodes:
+            if node.op is None:
+                values[node, 0] = named[node.name]
+                continue
+            operands = tuple([values[source.node, source.index] for source in node.inputs])
+            if operands:
+                found = _tape.apply(node.op, operands, node.attrs, None)
+            else:
+                found = node.op.compute((), node.attrs, is_train=STATE.train, face=FACE)
+            for i, value in enumerate(found if isinstance(found, list) else [found]):
+                values[node, i] = value
+        return [values[head.node, head.index] for head in graph.heads]
+
+
+def _like(x: NDArray) -> NDArray:
+    return x.zeros_like()
+
+
+class UseNode(Node):
+    """A recorded call of a graph; gives its executor back when nothing needs it any more."""
+
+    __slots__ = ()
+
+    def free(self) -> None:
+        """See `Node.free`."""
+        super().free()
+        self.op.release()
+
+
+class Use:
+    """Stands on the tape for a call of a graph."""
+
+    lends = True  # gradients are those of the executor, which the next call overwrites
+
+    def __init__(self, graph: CachedGraph, key: tuple, bound: Bound, arrays: Sequence[NDArray],
+                 places: Sequence):  # fmt: skip
+        self.name = "CachedOp"
+        self._graph = graph
+        self._key = key
+        self._held: Bound | None = bound
+        self._arrays = arrays
+        self._places = places
+
+    def gradient(self, g_outputs, inputs, outputs, attrs, wanted):
+        """See `Operator.gradient`."""
+        if STATE.mode == RECORDING:
+            return self._recorded_gradient(g_outputs, wanted)
+        executor = self._held.executor
+        was = set_mode(OFF, STATE.train)
+        try:
+            executor.backward(list(g_outputs), is_train=STATE.train)
+        finally:
+            set_mode(*was)
+        found = executor.grad_dict
+        return [found.get(name) if want else None
+                for name, want in zip(self._graph.inputs, wanted, strict=True)]  # fmt: skip
+
+    def _recorded_gradient(self, g_outputs, wanted):
+        """Gradients that can be differentiated again."""
+        variables = [_tape.alias(x) for x in self._arrays]
+        for x, place in zip(variables, self._places, strict=True):
+            if place is not None:
+                x._tape = place
+        heads = self._graph.interpret(variables)
+        asked = [x for x, want in zip(variables, wanted, strict=True) if want]
+        found = iter(autograd.grad(heads, asked, list(g_outputs), create_graph=True, train_mode=STATE.train))
+        return [next(found) if want else None for want in wanted]
+
+    def release(self) -> None:
+        """Give the executor back."""
+        bound, self._held = self._held, None
+        if bound is not None:
+            self._graph._give(self._key, bound)
+
+    def __del__(self) -> None:
+        self.release()

@@ -1,0 +1,3 @@
+"""`mx.gluon.contrib`: what MXNet keeps apart."""
+
+__all__: list[str] = []

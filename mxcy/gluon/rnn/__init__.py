@@ -1,0 +1,3 @@
+"""`mx.gluon.rnn`: recurrent cells and layers."""
+
+__all__: list[str] = []

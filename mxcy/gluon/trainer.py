@@ -1,0 +1,231 @@
+"""`Trainer`: an optimizer for the parameters of blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import kvstore as stores
+from .. import optimizer as optimizers
+from .._files import replacing
+from ..errors import ArgumentError, AssertedArgumentError, message, problem, wrap
+from ..module.stores import store_for
+from .parameter import Parameter, ParameterDict
+
+__all__ = ["Trainer"]
+
+
+class Trainer:
+    """Applies an optimizer to parameters.
+
+        trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
+        ...
+        loss.backward()
+        trainer.step(batch_size)
+
+    Parameters
+    ----------
+    params : `ParameterDict`, dict or list of parameters.
+    optimizer, optimizer_params : name and arguments, or an optimizer.
+    kvstore : a name, a store or None: it adds up the gradients of several devices.
+    compression_params : see `KVStore.set_gradient_compression`.
+    update_on_kvstore : whether the store runs the optimizer; by default where it can.
+    """
+
+    def __init__(self, params: Any, optimizer: Any, optimizer_params: dict | None = None,
+                 kvstore: Any = "device", compression_params: dict | None = None,
+                 update_on_kvstore: bool | None = None):  # fmt: skip
+        if isinstance(params, (dict, ParameterDict)):
+            params = [params[key] for key in sorted(params.keys())]
+        if not isinstance(params, (list, tuple)) or not all(isinstance(p, Parameter) for p in params):
+            got = type(params).__name__
+            if isinstance(params, (list, tuple)):
+                got = "a list with " + next(type(p).__name__ for p in params if not isinstance(p, Parameter))
+            raise ArgumentError(message("Trainer", "params", "a list or dict of Parameters", got))
+        self._params: list[Parameter] = list(params)
+        self._compression_params = compression_params
+        self._contexts = self._devices()
+        self._optimizer = self._made(optimizer, optimizer_params or {})
+        self._updaters = [optimizers.get_updater(self._optimizer) for _ in self._contexts]
+        self._scale = self._optimizer.rescale_grad
+        self._wanted = kvstore, update_on_kvstore
+        self._forget_store()
+        for parameter in self._params:
+            parameter._set_trainer(self)
+
+    def _devices(self) -> list:
+        found = None
+        for parameter in self._params:
+            devices = parameter.list_ctx()
+            if found is not None and devices != found:
+                expected = f"all parameters on {found}"
+                got = f"{parameter.name} on {devices}"
+                raise AssertedArgumentError(message("Trainer", "params", expected, got))
+            found = devices
+        return list(found or ())
+
+    def _made(self, optimizer: Any, params: dict) -> optimizers.Optimizer:
+        by_index = dict(enumerate(self._params))
+        if isinstance(optimizer, optimizers.Optimizer):
+            if params:
+                text = "must be None if optimizer is an Optimizer"
+                raise AssertedArgumentError(problem("Trainer", "optimizer_params", text))
+            optimizer.param_dict = by_index
+            return optimizer
+        return optimizers.create(optimizer, param_dict=by_index, **params)
+
+    # -- the store --------------------------------------------------------------------------------------
+
+    def _forget_store(self) -> None:
+        self._kvstore: stores.KVStoreBase | None = None
+        self._update_on_kvstore = False
+        self._kv_initialized = False
+        self._waiting: list[tuple[int, Parameter]] = []  # parameters that the store does not have yet
+
+    def _values_changed(self, parameter: Parameter) -> None:
+        """Values were set by hand: the store must have them before it updates again."""
+        if self._kv_initialized and self._update_on_kvstore:
+            self._forget_store()
+
+    def _init_kvstore(self) -> None:
+        wanted, on_store = self._wanted
+        params = {p.name: p.data(self._contexts[0]) for p in self._params}
+        store, able = store_for(wanted, len(self._contexts), params)
+        self._kvstore = store
+        self._update_on_kvstore = able if on_store is None or store is None else bool(on_store)
+        if store is not None:
+            if self._compression_params:
+                store.set_gradient_compression(self._compression_params)
+            if self._update_on_kvstore:
+                store.set_optimizer(self._optimizer)
+            self._waiting = list(enumerate(self._params))
+        self._kv_initialized = True
+
+    def _ready(self) -> None:
+        if not self._kv_initialized:
+            self._init_kvstore()
+        waiting, self._waiting = self._waiting, []
+        for i, parameter in waiting:
+            if parameter._deferred_init:
+                self._waiting.append((i, parameter))
+            else:
+                copies = parameter.list_data()
+                self._kvstore.broadcast(i, copies[0], copies)  # type: ignore[union-attr]
+
+    # -- learning rate ----------------------------------------------------------------------------------
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate now."""
+        return self._optimizer.learning_rate
+
+    @property
+    def optimizer(self) -> optimizers.Optimizer:
+        """The optimizer."""
+        return self._optimizer
+
+    def set_learning_rate(self, lr: float) -> None:
+        """Set the learning rate; raises UserWarning if a scheduler decides it."""
+        self._optimizer.set_learning_rate(lr)
+
+    # -- steps ------------------------------------------------------------------------------------------
+
+    def step(self, batch_size: float, ignore_stale_grad: bool = False) -> None:
+        """Add up the gradients of all devices and update the parameters.
+
+        Parameters
+        ----------
+        batch_size : gradients are divided by it.
+        ignore_stale_grad : whether parameters without a new gradient are left as they are; otherwise they
+            are an error (a UserWarning, as in MXNet).
+        """
+        self._optimizer.rescale_grad = self._scale / batch_size
+        self._ready()
+        self._allreduce_grads()
+        self._update(ignore_stale_grad)
+
+    def allreduce_grads(self) -> None:
+        """Add up the gradients of all devices; `update` then follows, perhaps after they were clipped."""
+        self._ready()
+        self._refuse_on_store("allreduce_grads")
+        self._allreduce_grads()
+
+    def update(self, batch_size: float, ignore_stale_grad: bool = False) -> None:
+        """Update the parameters, after `allreduce_grads`."""
+        self._ready()
+        self._refuse_on_store("update")
+        self._optimizer.rescale_grad = self._scale / batch_size
+        self._update(ignore_stale_grad)
+
+    def _refuse_on_store(self, call: str) -> None:
+        if self._kvstore is not None and self._update_on_kvstore:
+            text = "is not supported when parameters are updated on the store"
+            hint = "create the Trainer with update_on_kvstore=False"
+            raise AssertedArgumentError(problem(call, None, text, hint))
+
+    def _allreduce_grads(self) -> None:
+        if self._kvstore is None:
+            return
+        for i, parameter in enumerate(self._params):
+            if parameter.grad_req != "null":
+                out = parameter.list_data() if self._update_on_kvstore else None
+                self._kvstore.pushpull(i, parameter.list_grad(), out=out, priority=-i)
+
+    def _update(self, ignore_stale_grad: bool) -> None:
+        updates: list[list] = [[] for _ in self._updaters]
+        on_store = self._kvstore is not None and self._update_on_kvstore
+        for i, parameter in enumerate(self._params):
+            if parameter.grad_req == "null":
+                continue
+            arrays = parameter.list_data()
+            if not ignore_stale_grad:
+                self._refuse_stale(parameter, arrays)
+            if on_store:
+                continue
+            for update, array, gradient in zip(updates, arrays, parameter.list_grad(), strict=True):
+                if array._fresh_grad or not ignore_stale_grad:
+                    update.append((i, gradient, array))
+                    array._fresh_grad = False
+        for updater, update in zip(self._updaters, updates, strict=True):
+            if update:
+                updater(*map(list, zip(*update, strict=True)))
+
+    def _refuse_stale(self, parameter: Parameter, arrays: list) -> None:
+        for array in arrays:
+            if not array._fresh_grad:
+                raise UserWarning(
+                    f"Gradient of Parameter `{parameter.name}` on context {array.context} has not been "
+                    "updated by backward since last `step`. This could mean a bug in your model that made it "
+                    "only use a subset of the Parameters (Blocks) for this iteration. If you are "
+                    "intentionally only using a subset, call step with ignore_stale_grad=True to suppress "
+                    "this warning and skip updating of Parameters with stale gradient"
+                )
+
+    # -- files ------------------------------------------------------------------------------------------
+
+    def save_states(self, fname: str) -> None:
+        """Write the optimizer and its states to a file."""
+        self._ready()
+        if self._kvstore is not None and self._update_on_kvstore:
+            self._kvstore.save_optimizer_states(fname, dump_optimizer=True)
+            return
+        content = self._updaters[0].get_states(dump_optimizer=True)
+        with replacing(fname) as stream:
+            stream.write(content)
+
+    def load_states(self, fname: str) -> None:
+        """Take over the optimizer and its states from a file of `save_states`, here or of MXNet."""
+        self._ready()
+        if self._kvstore is not None and self._update_on_kvstore:
+            self._kvstore.load_optimizer_states(fname)
+            self._optimizer = self._kvstore._updater.optimizer  # type: ignore[attr-defined]
+        else:
+            try:
+                with open(fname, "rb") as stream:
+                    content = stream.read()
+            except OSError as error:
+                raise wrap(error) from None
+            for updater in self._updaters:
+                updater.set_states(content)
+                updater.optimizer = self._updaters[0].optimizer
+            self._optimizer = self._updaters[0].optimizer
+        self._optimizer.param_dict = dict(enumerate(self._params))

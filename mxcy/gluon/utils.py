@@ -1,0 +1,91 @@
+"""Helpers for training: parts of batches for several devices, clipping, checks of files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .. import ndarray as nd
+from ..context import Context
+from ..errors import ArgumentError, AssertedArgumentError, MXNetError, message, problem
+from ..ndarray import NDArray
+
+__all__ = ["check_sha1", "clip_global_norm", "download", "replace_file", "split_and_load", "split_data"]
+
+
+def split_data(data: NDArray, num_slice: int, batch_axis: int = 0, even_split: bool = True) -> list[NDArray]:
+    """Return `num_slice` parts of an array along an axis.
+
+    Raises ArgumentError if they would not be equally large, unless `even_split=False`.
+    """
+    size = data.shape[batch_axis]
+    if even_split and size % num_slice != 0:
+        text = f"data with shape {data.shape} cannot be evenly split into {num_slice} slices along axis "
+        hint = f"use a batch size that is a multiple of {num_slice}, or set even_split=False"
+        raise ArgumentError(problem("split_data", "data", text + str(batch_axis), hint))
+    step, more = divmod(size, num_slice)
+    ends = np.cumsum([step + 1] * more + [step] * (num_slice - more)).tolist()
+    parts = list(zip([0, *ends[:-1]], ends, strict=True))
+    if batch_axis == 0:
+        return [data[begin:end] for begin, end in parts]
+    return [nd.slice_axis(data, axis=batch_axis, begin=begin, end=end) for begin, end in parts]
+
+
+def split_and_load(data: Any, ctx_list: list[Context], batch_axis: int = 0,
+                   even_split: bool = True) -> list[NDArray]:  # fmt: skip
+    """Return parts of an array, one on each device. See `split_data`."""
+    array = data if isinstance(data, NDArray) else nd.array(data, ctx=ctx_list[0])
+    if len(ctx_list) == 1:
+        return [array.as_in_context(ctx_list[0])]
+    parts = split_data(array, len(ctx_list), batch_axis, even_split)
+    return [part.as_in_context(ctx) for part, ctx in zip(parts, ctx_list, strict=True)]
+
+
+def clip_global_norm(arrays: list[NDArray], max_norm: float, check_isfinite: bool = True) -> Any:
+    """Scale arrays in place so that their norm, of all together, is at most `max_norm`; return the norm.
+
+    With `check_isfinite` the norm is a number, and a warning says if it is not finite; without, an NDArray,
+    and nothing waits for it.
+    """
+    if not arrays:
+        raise AssertedArgumentError(message("clip_global_norm", "arrays", "at least one array", "none"))
+    context = arrays[0].context
+    squares = [nd.sum(nd.square(x)).astype(np.float32).as_in_context(context) for x in arrays]
+    norm = nd.sqrt(nd.add_n(*squares))
+    if check_isfinite and not np.isfinite(norm.asscalar()):
+        text = "nan or inf is detected. Clipping results will be undefined."
+        warnings.warn(text, UserWarning, stacklevel=2)
+    scale = nd.minimum(max_norm / (norm + 1e-8), 1.0)
+    for x in arrays:
+        x *= scale.as_in_context(x.context).astype(x.dtype)
+    return norm.asscalar() if check_isfinite else norm
+
+
+def check_sha1(filename: str, sha1_hash: str) -> bool:
+    """Return whether a file has this SHA-1 hash, in hexadecimal digits."""
+    with open(filename, "rb") as stream:
+        return hashlib.file_digest(stream, "sha1").hexdigest() == sha1_hash
+
+
+def replace_file(src: str, dst: str) -> None:
+    """Rename a file, in place of one that is there."""
+    os.replace(src, dst)
+
+
+def download(url: str, path: str | None = None, overwrite: bool = False, sha1_hash: str | None = None,
+             retries: int = 5, verify_ssl: bool = True) -> str:  # fmt: skip
+    """Return the path of a file that is there already; nothing is downloaded.
+
+    Raises MXNetError if the file is not there, or does not have the hash.
+    """
+    name = url.split("/")[-1]
+    target = os.path.expanduser(path) if path is not None else name
+    target = os.path.join(target, name) if os.path.isdir(target) else target
+    if os.path.exists(target) and not overwrite and (not sha1_hash or check_sha1(target, sha1_hash)):
+        return target
+    text = f"{target!r} is not there, and nothing is downloaded"
+    raise MXNetError(problem("download", "url", text, f"fetch {url} to {target!r} yourself"))

@@ -1,0 +1,516 @@
+"""Gluon: parameters, names, files, hooks, graphs, trainers and their errors."""
+
+import numpy as np
+import pytest
+
+import mxcy as mx
+from mxcy import autograd, gluon, nd
+from mxcy.gluon import nn
+
+
+def dense_net(prefix=None, units=3, **options):
+    net = nn.HybridSequential(prefix=prefix)
+    with net.name_scope():
+        net.add(nn.Dense(4, activation="relu", **options), nn.Dense(units))
+    return net
+
+
+def ready(net, x):
+    net.initialize(mx.init.Xavier())
+    net(x)
+    return net
+
+
+X = nd.array(np.random.default_rng(0).normal(size=(5, 6)), dtype="float32")
+
+# -- parameters -----------------------------------------------------------------------------------------
+
+
+def test_parameters_are_on_every_device():
+    parameter = gluon.Parameter("weight", shape=(2, 3))
+    parameter.initialize(ctx=[mx.cpu(0), mx.cpu(1)], init="ones")
+
+    assert [x.context for x in parameter.list_data()] == parameter.list_ctx() == [mx.cpu(0), mx.cpu(1)]
+    assert parameter.data(mx.cpu(1)).asnumpy().tolist() == [[1] * 3] * 2
+    assert parameter.grad(mx.cpu(1)).shape == (2, 3)
+    with pytest.raises(RuntimeError, match="only on"):
+        parameter.data(mx.cpu(2))
+    parameter.reset_ctx(mx.cpu(2))
+
+    assert parameter.list_ctx() == [mx.cpu(2)]
+    parameter.grad_req = "null"
+    with pytest.raises(RuntimeError, match="grad_req='null'"):
+        parameter.grad()
+
+
+def test_parameters_know_what_they_miss():
+    parameter = gluon.Parameter("w", shape=(2, 0), allow_deferred_init=True)
+    with pytest.raises(RuntimeError, match="not been initialized"):
+        parameter.data()
+    parameter.initialize()
+    with pytest.raises(gluon.DeferredInitializationError, match="deferred"):
+        parameter.data()
+    parameter.shape = (2, 5)
+    parameter._finish_deferred_init()
+
+    assert parameter.data().shape == (2, 5)
+    with pytest.raises(AssertionError, match="expected"):
+        parameter.shape = (3, 5)
+    with pytest.raises(ValueError, match="invalid shape"):
+        gluon.Parameter("w", shape=(0,)).initialize()
+    with pytest.warns(UserWarning, match="already initialized"):
+        parameter.initialize()
+    parameter.cast("float16")
+
+    assert parameter.data().dtype == np.float16
+    assert repr(parameter) == "Parameter w (shape=(2, 5), dtype=float16)"
+
+
+def test_constants_stay():
+    class Scaled(gluon.HybridBlock):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.scale = self.params.get_constant("scale", [1.0, 2.0])
+
+        def hybrid_forward(self, F, x, scale):
+            return F.broadcast_mul(x, scale)
+
+    for hybridize in (False, True):
+        net = Scaled()
+        net.initialize()
+        net.hybridize(hybridize)
+        trainer = gluon.Trainer(net.collect_params(), "sgd")
+        x = nd.ones((1, 2))
+        x.attach_grad()
+        with autograd.record():
+            y = net(x)
+        y.backward()
+        trainer.step(1)
+
+        assert y.asnumpy().tolist() == [[1, 2]]
+        assert x.grad.asnumpy().tolist() == [[1, 2]]
+    with pytest.warns(UserWarning, match="ignored"):
+        net.scale.grad_req = "write"
+
+
+def test_dicts_of_parameters_share_and_merge():
+    params = gluon.ParameterDict("net_")
+    weight = params.get("weight", shape=(2, 0), allow_deferred_init=True)
+
+    assert params.get("weight", shape=(0, 3)) is weight
+    assert weight.shape == (2, 3)
+    with pytest.raises(AssertionError, match="desired shape"):
+        params.get("weight", shape=(3, 3))
+    with pytest.raises(KeyError):
+        params.get_constant("none")
+    assert list(params) == ["net_weight"]
+    params.setattr("lr_mult", 3)
+
+    assert weight.lr_mult == 3
+    other = gluon.ParameterDict("net_", shared=params)
+    assert other.get("weight") is weight
+    with pytest.raises(AssertionError, match="same name"):
+        params.update({"net_weight": gluon.Parameter("net_weight")})
+    assert repr(params) == "net_ (\n  Parameter net_weight (shape=(2, 3), dtype=<class 'numpy.float32'>)\n)"
+
+
+# -- names ----------------------------------------------------------------------------------------------
+
+
+def test_names_follow_scopes():
+    with mx.name.NameManager():
+        net, other = dense_net(), nn.Dense(2, params=None)
+        shared = nn.Dense(4, params=net[0].params, prefix="again_")
+
+    assert net[1].name == "hybridsequential0_dense1"
+    assert other.prefix == "dense0_"
+    assert shared.weight is net[0].weight
+    assert list(net.collect_params(".*bias")) == [
+        "hybridsequential0_dense0_bias",
+        "hybridsequential0_dense1_bias",
+    ]
+
+
+def test_blocks_refuse_what_would_be_lost():
+    net = dense_net()
+    with pytest.raises(TypeError, match="changing its type"):
+        net[0].act = 3
+    with pytest.raises(ValueError, match="HybridSequential"):
+        net.add(nn.Sequential())
+
+    class Hidden(gluon.Block):
+        def __init__(self):
+            super().__init__()
+            self.layers = [nn.Dense(2)]
+
+    with pytest.warns(UserWarning, match="unregistered container"):
+        Hidden().collect_params()
+
+
+# -- files ----------------------------------------------------------------------------------------------
+
+
+def test_parameters_are_saved_by_attribute_and_by_name(tmp_path):
+    net, path = ready(dense_net(), X), str(tmp_path / "x.params")
+    net.save_parameters(path)
+
+    assert list(nd.load(path)) == ["0.weight", "0.bias", "1.weight", "1.bias"]
+    other = dense_net()
+    other.load_parameters(path)
+    np.testing.assert_array_equal(other(X).asnumpy(), net(X).asnumpy())
+
+    net.collect_params().save(path, strip_prefix=net.prefix)
+    third = dense_net()
+    third.load_parameters(path)
+    np.testing.assert_array_equal(third(X).asnumpy(), net(X).asnumpy())
+    with pytest.raises(AssertionError, match="missing in file"):
+        net.save_parameters(path)
+        nn.HybridSequential.load_parameters(deeper(), path)
+    with pytest.raises(ValueError, match="not present"):
+        shallow = nn.HybridSequential()
+        shallow.add(nn.Dense(4))
+        shallow.load_parameters(path)
+    with pytest.raises(AssertionError, match="shape"):
+        dense_net(units=7).load_parameters(path)
+    shallow.load_parameters(path, ignore_extra=True)
+
+
+def deeper():
+    net = dense_net()
+    net.add(nn.Dense(1))
+    return net
+
+
+def test_saved_dtypes_are_cast_if_wanted(tmp_path):
+    net, path = ready(dense_net(), X), str(tmp_path / "x.params")
+    net.cast("float16")
+    net.save_parameters(path)
+    other = dense_net()
+    with pytest.raises(AssertionError, match="cast_dtype"):
+        other.load_parameters(path)
+    other.load_parameters(path, cast_dtype=True)
+
+    assert other[0].weight.data().dtype == np.float32
+    third = dense_net()
+    third.load_parameters(path, cast_dtype=True, dtype_source="saved")
+
+    assert third[0].weight.data().dtype == np.float16
+
+
+def test_exports_are_symbols_and_checkpoints(tmp_path):
+    net, path = dense_net(prefix="net_"), str(tmp_path / "x")
+    with pytest.raises(RuntimeError, match="hybridize"):
+        net.export(path)
+    net.hybridize()
+    ready(net, X)
+    expected = net(X).asnumpy()
+    net.export(path, epoch=3)
+    block = gluon.SymbolBlock.imports(f"{path}-symbol.json", ["data"], f"{path}-0003.params")
+
+    np.testing.assert_array_equal(block(X).asnumpy(), expected)
+    module = mx.mod.Module.load(path, 3, label_names=None)
+    module.bind([("data", X.shape)], for_training=False)
+    module.forward(mx.io.DataBatch([X]))
+    np.testing.assert_allclose(module.get_outputs()[0].asnumpy(), expected, rtol=1e-6)
+
+    symbol = block(mx.sym.var("other"))
+    assert symbol.list_arguments()[0] == "other"
+    inner = mx.sym.load(f"{path}-symbol.json").get_internals()["net_dense0_relu_fwd_output"]
+    features = gluon.SymbolBlock(inner, mx.sym.var("data"))
+    features.load_parameters(f"{path}-0003.params", ignore_extra=True)
+
+    assert features(X).shape == (5, 4)
+    net.save(path)
+    dense_net(prefix="net_").load(path)
+
+
+# -- graphs ---------------------------------------------------------------------------------------------
+
+
+def gradients(net, x):
+    x.attach_grad()
+    with autograd.record():
+        y = net(x)
+        loss = (y * y).sum()
+    loss.backward()
+    return [x.grad.asnumpy(), *[p.grad().asnumpy() for p in net.collect_params().values()]]
+
+
+def test_graphs_compute_and_differentiate_what_blocks_do():
+    net, x = ready(dense_net(), X), X.copy()
+    eager = gradients(net, x)
+    net.hybridize(static_alloc=True, static_shape=True)
+    for _ in range(2):
+        for a, b in zip(eager, gradients(net, x), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_several_calls_may_wait_for_their_gradients():
+    net = ready(dense_net(), X)
+    net.hybridize()
+    inputs = [X * k for k in (1, 2, 3)]
+    with autograd.record():
+        outputs = [net(x) for x in inputs]
+        loss = nd.add_n(*[y.sum() for y in outputs])
+    loss.backward()
+    found = [p.grad().asnumpy() for p in net.collect_params().values()]
+    net.hybridize(False)
+    with autograd.record():
+        loss = nd.add_n(*[net(x).sum() for x in inputs])
+    loss.backward()
+    for p, g in zip(net.collect_params().values(), found, strict=True):
+        np.testing.assert_allclose(p.grad().asnumpy(), g, rtol=1e-5, atol=1e-5)
+    net.hybridize()
+    with autograd.record():
+        first, second = net(inputs[0]), net(inputs[1])
+
+    assert not np.allclose(first.asnumpy(), second.asnumpy())
+
+
+def test_gradients_of_graphs_can_be_differentiated_and_kept():
+    class Cube(gluon.HybridBlock):
+        def hybrid_forward(self, F, x):
+            return x * x * x
+
+    net = Cube()
+    net.hybridize()
+    x = nd.array([2.0])
+    x.attach_grad()
+    with autograd.record():
+        (g,) = autograd.grad(net(x), [x], create_graph=True)
+        (h,) = autograd.grad(g, [x], create_graph=True)
+    h.backward()
+
+    assert (g.asscalar(), h.asscalar(), x.grad.asscalar()) == (12, 12, 6)
+    with autograd.record():
+        y = net(x)
+    kept = autograd.grad(y, [x], retain_graph=True)[0]
+    y.backward()
+    net(x * 5)
+
+    assert kept.asscalar() == x.grad.asscalar() == 12
+
+
+def test_graphs_take_nested_inputs_and_states():
+    class Pair(gluon.HybridBlock):
+        def hybrid_forward(self, F, x, pair, extra=None):
+            a, (b,) = pair
+            y = x + a * 2 + b * 3
+            return (y if extra is None else y + extra), [x, (a,)]
+
+    net = Pair()
+    net.hybridize()
+    one, two, three = nd.ones(1), nd.ones(1) * 2, nd.ones(1) * 3
+    y, (x, (a,)) = net(one, [two, [three]], None)
+
+    assert (y.asscalar(), x.asscalar(), a.asscalar()) == (14, 1, 2)
+    assert net(one, [two, [three]])[0].asscalar() == 14
+    with pytest.raises(ValueError, match="structure"):
+        net(one, [two, three])
+
+
+def test_training_mode_reaches_graphs():
+    net = nn.HybridSequential()
+    net.add(nn.BatchNorm(), nn.Dropout(0.5))
+    net.initialize()
+    net.hybridize()
+    x = nd.array(np.random.default_rng(0).normal(3, 2, (50, 4)), dtype="float32")
+    still = net(x).asnumpy()
+    with autograd.record():
+        noisy = net(x).asnumpy()
+
+    assert (still != 0).all()
+    assert 0.3 < (noisy == 0).mean() < 0.7
+    np.testing.assert_allclose(net[0].running_mean.data().asnumpy(), 0.1 * x.asnumpy().mean(0), rtol=1e-4)
+
+
+def test_graphs_show_their_operators():
+    net = ready(dense_net(prefix="n_"), X)
+    net.hybridize()
+    seen = []
+    net.register_op_hook(lambda name, op, x: seen.append((name, op, x.shape)))
+    net(X)
+
+    assert ("n_dense0_fwd_output", "FullyConnected", (5, 4)) in seen
+
+
+def test_unused_inputs_and_parameters_are_named():
+    class Odd(gluon.HybridBlock):
+        def __init__(self):
+            super().__init__(prefix="odd_")
+            self.w = self.params.get("w", shape=(1,))
+
+        def hybrid_forward(self, F, x, y, w):
+            return x + 1
+
+    net = Odd()
+    net.initialize()
+    net.hybridize()
+    with pytest.warns(UserWarning) as caught:
+        net(nd.ones(1), nd.ones(1))
+
+    assert {str(w.message).split(" is not")[0] for w in caught} == {
+        "The 1-th input to HybridBlock", "Parameter odd_w",
+    }  # fmt: skip
+
+
+def test_hooks_and_summary(capsys):
+    net = ready(dense_net(), X)
+    calls = []
+    before = net.register_forward_pre_hook(lambda block, x: calls.append("before"))
+    with net.register_forward_hook(lambda block, x, y: calls.append(y.shape)):
+        net(X)
+    before.detach()
+    net(X)
+
+    assert calls == ["before", (5, 3)]
+    net.summary(X)
+    shown = capsys.readouterr().out
+    assert "Dense-3" in shown
+    assert "Total params: 43" in shown
+    assert net.apply(lambda block: calls.append(type(block).__name__)) is net
+    assert calls[2:] == ["Activation", "Dense", "Dense", "HybridSequential"]
+
+
+def test_inputs_must_be_alike():
+    net = ready(dense_net(), X)
+    with pytest.raises(ValueError, match="one kind"):
+        gluon.HybridBlock.forward(net, X, mx.sym.var("x"))
+    with pytest.raises(ValueError, match="at least one NDArray"):
+        net(3)
+    with pytest.raises(NotImplementedError):
+        gluon.HybridBlock()(X)
+
+
+# -- trainers -------------------------------------------------------------------------------------------
+
+
+def step(net, trainer, x=X):
+    with autograd.record():
+        loss = net(x).square().sum()
+    loss.backward()
+    trainer.step(len(x))
+
+
+@pytest.mark.parametrize("update_on_kvstore", [None, False, True])
+@pytest.mark.parametrize("devices", [1, 2])
+def test_states_are_saved_and_loaded(tmp_path, devices, update_on_kvstore):
+    def made():
+        mx.random.seed(1)
+        net = dense_net(prefix="net_", in_units=6)
+        net[1]._in_units = 4
+        net.initialize(mx.init.Xavier(), ctx=[mx.cpu(i) for i in range(devices)])
+        for i in range(devices):
+            net(X.as_in_context(mx.cpu(i)))
+        store = mx.kv.create("device") if update_on_kvstore else "device"
+        options = {"learning_rate": 0.1, "momentum": 0.9}
+        return net, gluon.Trainer(net.collect_params(), "sgd", options, store,
+                                  update_on_kvstore=update_on_kvstore)  # fmt: skip
+
+    def train(net, trainer):
+        with autograd.record():
+            losses = [net(X.as_in_context(mx.cpu(i))).square().sum() for i in range(devices)]
+        autograd.backward(losses)
+        trainer.step(5)
+
+    net, trainer = made()
+    for _ in range(3):
+        train(net, trainer)
+    trainer.save_states(str(tmp_path / "s"))
+    net.save_parameters(str(tmp_path / "p"))
+    other, again = made()
+    other.load_parameters(str(tmp_path / "p"))
+    again.load_states(str(tmp_path / "s"))
+    train(net, trainer)
+    train(other, again)
+    for a, b in zip(net.collect_params().values(), other.collect_params().values(), strict=True):
+        np.testing.assert_array_equal(a.data(mx.cpu(0)).asnumpy(), b.data(mx.cpu(0)).asnumpy())
+
+
+def test_trainers_see_stale_gradients():
+    net, idle = ready(dense_net(), X), ready(nn.Dense(2), X)
+    params = net.collect_params()
+    params.update(idle.collect_params())
+    trainer = gluon.Trainer(params, "sgd")
+    with pytest.raises(UserWarning, match="not been updated"):
+        step(net, trainer)
+    before = idle.weight.data().asnumpy()
+    with autograd.record():
+        loss = net(X).sum()
+    loss.backward()
+    trainer.step(1, ignore_stale_grad=True)
+
+    assert (idle.weight.data().asnumpy() == before).all()
+
+
+def test_trainers_clip_between_reduction_and_update():
+    net = ready(dense_net(), X)
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 1.0}, update_on_kvstore=False)
+    with autograd.record():
+        loss = net(X).square().sum()
+    loss.backward()
+    trainer.allreduce_grads()
+    grads = [p.grad() for p in net.collect_params().values()]
+    norm = gluon.utils.clip_global_norm(grads, 0.5)
+    after = np.sqrt(sum((g.asnumpy() ** 2).sum() for g in grads))
+
+    assert norm > 0.5
+    assert after == pytest.approx(0.5, rel=1e-5)
+    trainer.update(1)
+    trainer.set_learning_rate(0.3)
+    assert trainer.learning_rate == trainer.optimizer.learning_rate == 0.3
+
+
+@pytest.mark.parametrize(
+    ("error", "make"),
+    [
+        (ValueError, lambda: gluon.Trainer(3, "sgd")),
+        (ValueError, lambda: gluon.Trainer([3], "sgd")),
+        (RuntimeError, lambda: gluon.Trainer(nn.Dense(2).collect_params(), "sgd")),
+        (AssertionError, lambda: gluon.Trainer({}, mx.optimizer.SGD(), {"momentum": 1})),
+        (ValueError, lambda: gluon.Trainer({}, "nosuch")),
+        (AssertionError, lambda: gluon.Parameter("w", grad_req="some")),
+        (AssertionError, lambda: gluon.Parameter("w", stype="dense")),
+        (AssertionError, lambda: nn.LeakyReLU(-1)),
+        (AssertionError, lambda: nn.Conv2D(3, (1, 2, 3))),
+        (AssertionError, lambda: nn.Conv1D(3, 1, layout="NWC")),
+        (AssertionError, lambda: nn.MaxPool2D(layout="CHWN")),
+        (AssertionError, lambda: nn.Lambda("nosuch")),
+        (ValueError, lambda: nn.HybridLambda(3)),
+        (AssertionError, lambda: gluon.loss.CTCLoss(layout="CTN")),
+        (ValueError, lambda: gluon.loss.LogisticLoss(label_format="x")),
+    ],
+)
+def test_wrong_arguments_are_errors(error, make):
+    with pytest.raises(error):
+        make()
+
+
+# -- utilities ------------------------------------------------------------------------------------------
+
+
+def test_batches_are_split():
+    parts = gluon.utils.split_data(nd.arange(10), 4, even_split=False)
+
+    assert [len(p) for p in parts] == [3, 3, 2, 2]
+    assert [p.shape for p in gluon.utils.split_data(nd.ones((2, 6)), 3, batch_axis=1)] == [(2, 2)] * 3
+    with pytest.raises(ValueError, match="evenly"):
+        gluon.utils.split_data(nd.ones(5), 2)
+    loaded = gluon.utils.split_and_load(np.ones((4, 2)), [mx.cpu(0), mx.cpu(1)])
+
+    assert [x.context for x in loaded] == [mx.cpu(0), mx.cpu(1)]
+
+
+def test_files_are_checked_and_never_downloaded(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"abc")
+
+    assert gluon.utils.check_sha1(str(path), "a9993e364706816aba3e25717850c26c9cd0d89d")
+    assert gluon.utils.download("http://nowhere/x", str(tmp_path)) == str(path)
+    with pytest.raises(mx.MXNetError, match="nothing is downloaded"):
+        gluon.utils.download("http://nowhere/y", str(tmp_path))
+    gluon.utils.replace_file(str(path), str(tmp_path / "z"))
+
+    assert (tmp_path / "z").exists()
+    with pytest.warns(UserWarning, match="nan or inf"), np.errstate(all="ignore"):
+        gluon.utils.clip_global_norm([nd.array([np.inf])], 1)
