@@ -1,3 +1,19 @@
-"""`mx.gluon.rnn`: recurrent cells and layers."""
+"""`mx.gluon.data`: data sets, samplers and loaders of batches."""
 
-__all__: list[str] = []
+from . import vision
+from .dataloader import DataLoader
+from .dataset import ArrayDataset, Dataset, SimpleDataset
+from .sampler import BatchSampler, FilterSampler, RandomSampler, Sampler, SequentialSampler
+
+__all__ = [
+    "ArrayDataset",
+    "BatchSampler",
+    "DataLoader",
+    "Dataset",
+    "FilterSampler",
+    "RandomSampler",
+    "Sampler",
+    "SequentialSampler",
+    "SimpleDataset",
+    "vision",
+]
