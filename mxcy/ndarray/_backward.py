@@ -144,15 +144,18 @@ def _depending(nodes: Iterable[Node], targets: Sequence) -> set:
 
 def _visit(node: Node, parts: Parts, kept: frozenset, needed: set | None, recorded: bool) -> None:
     """Add the gradients of a node's operands to their parts."""
-    flowing: list = []
-    for index in range(node.visible):
+    flowing: list = [None] * (node.hidden[-1] + 1 if node.hidden else node.visible)
+    for index in (*range(node.visible), *node.hidden):
         output = (node, index)
-        flowing.append(_total(parts.get(output) if output in kept else parts.pop(output, None)))
+        flowing[index] = _total(parts.get(output) if output in kept else parts.pop(output, None))
     if all(g is None for g in flowing):
         return
     inputs, outputs = node.values(recorded)
     if node.visible > 1:
-        flowing = [ops.zeros_like(y) if g is None else g for g, y in zip(flowing, outputs, strict=False)]
+        flowing = [
+            ops.zeros_like(y) if g is None and i < node.visible else g
+            for i, (g, y) in enumerate(zip(flowing, outputs, strict=False))
+        ]
     wanted = [
         p is not None and (needed is None or p[0] in needed or p[:2] in kept) for p in node.inputs or ()
     ]

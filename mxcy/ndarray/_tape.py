@@ -117,7 +117,7 @@ class Leaf:
 class Node:
     """One use of an operator. `inputs` is None when it has been freed."""
 
-    __slots__ = ("attrs", "inputs", "line", "number", "op", "saved", "session", "shells", "visible")
+    __slots__ = ("attrs", "hidden", "inputs", "line", "number", "op", "saved", "session", "shells", "visible")
 
     def __init__(self, op: Any, attrs: Any, inputs: Sequence[Place | None], visible: int = 1):
         self.number = next(_numbers)
@@ -125,6 +125,7 @@ class Node:
         self.attrs = attrs
         self.inputs: Sequence[Place | None] | None = inputs
         self.visible = visible
+        self.hidden: tuple[int, ...] = ()  # hidden outputs that recorded gradients have read
         self.saved: list[tuple] = []  # (is output, position, alias, place, version)
         self.shells: list[tuple] = []  # (is output, position, array of the shape alone)
         self.line: tuple[CodeType, int] | None = None
@@ -141,11 +142,14 @@ class Node:
         outputs: list = [None] * (self.visible if self.attrs is None else self.op.num_outputs(self.attrs))
         for is_output, position, shell in self.shells:
             (outputs if is_output else inputs)[position] = shell
+        if recorded and len(outputs) > self.visible:
+            self.hidden = self.op.hidden_heads(self.attrs)
         for is_output, position, kept, place, version in self.saved:
             if kept._version != version:
                 raise StateError(self._overwritten(is_output, position, kept))
             value = kept
-            if recorded and (place is not None or (is_output and position < self.visible)):
+            traced = position < self.visible or position in self.hidden if is_output else place is not None
+            if recorded and traced:
                 value = alias(kept)
                 value._tape = (self, position, version) if is_output else place
             (outputs if is_output else inputs)[position] = value

@@ -329,6 +329,12 @@ class Operator(Callee):
         """Whether the gradient reads the gradient of any output (a loss's does not)."""
         return any(n == "g" or n.startswith("g_") for rule in self.rules if rule for n in rule.names)
 
+    def hidden_heads(self, attrs: dict) -> tuple[int, ...]:
+        """Positions of the hidden outputs whose gradients the rules read."""
+        heads = {name for rule in self.rules if rule for name in rule.names}
+        names = self.output_names(attrs)
+        return tuple(i for i in range(self.num_visible(attrs), len(names)) if f"g_{names[i]}" in heads)
+
     def _rules_of(self, grad: Any) -> tuple:
         if grad is None:
             return ()

@@ -1,4 +1,4 @@
-"""Writes ops_linalg.{json,npz}: results and gradients of mx.nd.linalg of the real MXNet 1.9.1.
+"""Writes linalg.{json,npz}: results and gradients of mx.nd.linalg of the real MXNet 1.9.1.
 
 Run under MXNet 1.9.1 from this folder: python make_linalg.py
 """
@@ -44,8 +44,8 @@ def main():
         g.add('linalg.potrf', [A], note='not square')
         g.add('linalg.trsm', [T, W], note='rows')
         g.add('linalg.gelqf', [R], note='tall')
-    np.savez_compressed(path('ops_linalg.npz'), **g.arrays)
-    with open(path('ops_linalg.json'), 'w') as stream:
+    np.savez_compressed(path('linalg.npz'), **g.arrays)
+    with open(path('linalg.json'), 'w') as stream:
         json.dump(g.cases, stream, indent=0, sort_keys=True)
 
 
