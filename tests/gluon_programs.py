@@ -185,3 +185,44 @@ def train(mx, program, steps=20, hybridize=False, devices=1, optimizer="sgd", **
         losses.append(float(sum(part.sum().asscalar() for part in parts)))
     shapes = {name: list(parameter.shape) for name, parameter in found.items()}
     return shapes, losses, {name: float(p.data(contexts[0]).sum().asscalar()) for name, p in found.items()}
+
+
+def recurrent(kind):
+    """A cell unrolled over a sequence, and a dense layer."""
+
+    def program(mx):
+        gluon, nn, rnn = mx.gluon, mx.gluon.nn, mx.gluon.rnn
+        make = {
+            "rnn": lambda: rnn.RNNCell(5, activation="relu"),
+            "lstm": lambda: rnn.LSTMCell(5),
+            "gru": lambda: rnn.GRUCell(5),
+            "residual": lambda: rnn.ResidualCell(rnn.GRUCell(3)),
+            "both": lambda: rnn.BidirectionalCell(rnn.LSTMCell(4), rnn.GRUCell(3)),
+        }
+
+        class Net(gluon.HybridBlock):
+            def __init__(self):
+                super().__init__(prefix="net_")
+                with self.name_scope():
+                    if kind == "stack":
+                        self.cell = rnn.HybridSequentialRNNCell()
+                        self.cell.add(rnn.LSTMCell(5))
+                        self.cell.add(rnn.DropoutCell(0.0))
+                        self.cell.add(rnn.RNNCell(4))
+                    else:
+                        self.cell = make[kind]()
+                    self.out = nn.Dense(2)
+
+            def hybrid_forward(self, F, x):
+                outputs, _ = self.cell.unroll(4, x, layout="NTC", merge_outputs=True)
+                return self.out(outputs)
+
+        rs = np.random.RandomState(6)
+        return Net(), gluon.loss.SoftmaxCELoss(), rs.randn(6, 4, 3).astype("f"), \
+            rs.randint(0, 2, 6).astype("f")  # fmt: skip
+
+    program.__name__ = f"recurrent_{kind}"
+    return program
+
+
+PROGRAMS += [recurrent(kind) for kind in ("rnn", "lstm", "gru", "residual", "both", "stack")]
