@@ -227,6 +227,9 @@ class Geometry:
         case(uniform(2, 4, 5, 3), global_pool=True, pool_type="avg", layout="NHWC"),
         case(uniform(2, 2, 7), kernel=(2,), stride=(3,), pool_type="avg", pooling_convention="same"),
         case(uniform(0, 2, 4, 4), kernel=(2, 2)),
+        case(uniform(6, 3, 4, 5, distinct=True), kernel=(3, 2), stride=(1, 2), pad=(1, 1)),
+        case(uniform(6, 3, 4, 5), kernel=(3, 2), stride=(1, 2), pad=(1, 1), pool_type="avg"),
+        case(uniform(3, 7, 4, low=0.5), kernel=(3,), pool_type="lp", p_value=2),
         raises(
             ShapeError,
             uniform(1, 1, 7, 7),
@@ -304,6 +307,7 @@ class Pooling(Geometry):
         case(uniform(2, 2, 3, 3), uniform(2, 2, 5, 6), kernel=(3, 2), stride=(1, 2), pool_type="avg"),
         case(uniform(1, 3, 3, 2), uniform(1, 5, 6, 2), kernel=(3, 2), stride=(1, 2), layout="NHWC", **SUM),
         case(uniform(1, 2, 4), uniform(1, 2, 7), kernel=(3,), stride=(2,), pad=(1,), pool_type="avg"),
+        case(uniform(2, 9, 4, 3), uniform(2, 9, 4, 5), kernel=(3, 3), stride=(1, 2), pad=(1, 1), **SUM),
         case(uniform(1, 2, 1, 1), uniform(1, 2, 3, 4), global_pool=True, pool_type="avg"),
     ],
 )
@@ -341,6 +345,7 @@ class _pooling_sum(Geometry):
 
 MAX_ROWS = [
     ((2, 2, 2, 4), (2, 2, 5, 6), {"kernel": (2, 3), "stride": (2, 1)}),
+    ((2, 9, 4, 3), (2, 9, 4, 5), {"kernel": (3, 3), "stride": (1, 2), "pad": (1, 1)}),
     ((1, 2, 4, 4), (1, 2, 7, 7), {"kernel": (3, 3), "stride": (2, 2), "pad": (1, 1)}),
     ((2, 3, 3, 3), (2, 5, 6, 3), {"kernel": (3, 2), "stride": (2, 2), "pad": (1, 0), "layout": "NHWC"}),
 ]

@@ -4,58 +4,23 @@
 // that the windows cover are combined element by element into one padded row, then neighbours in that row.
 // Both steps run over contiguous elements: with a step between windows the row is first parted into its
 // phases (elements 0, s, 2s, ...; 1, s + 1, ...).  With channels last, rows are `inner` times as long and
-// the second step runs over channels.
+// the second step runs over channels.  Small planes go another way (pooling_lanes.hpp).
 #ifndef MXCY_ISA
 #define MXCY_ISA base
 #endif
 #include "pooling.hpp"
 
 #include <algorithm>
-#include <type_traits>
 #include <vector>
 #include "lines.hpp"
+#include "pooling_lanes.hpp"
+#include "pooling_windows.hpp"
 #include "runs.hpp"
 #include "vectors.hpp"
 
 namespace mxcy {
 namespace MXCY_ISA {
 namespace {
-
-template <class T> using Position = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
-template <class T> constexpr T LOWEST = std::numeric_limits<T>::lowest();
-
-template <class T>
-struct Maximum {
-  static constexpr T start = LOWEST<T>;
-  template <class V> static MXCY_INLINE V join(V best, V v) { return v > best ? v : best; }
-};
-template <class T>
-struct Total {
-  static constexpr T start = 0;
-  template <class V> static MXCY_INLINE V join(V sum, V v) { return sum + v; }
-};
-
-// x^p for the p of POOL_POWER; 0 stands for x as it is.
-template <int power, class V>
-MXCY_INLINE V raised(V v) {
-  if constexpr (power == 2) return v * v;
-  else if constexpr (power == 3) return v * v * v;
-  else return v;
-}
-
-// An interval of windows' places along one axis, as far as it lies in the input.
-struct Interval {
-  int64_t begin, end, counted;  // counted: its length for averages
-};
-
-Interval interval(const PoolParams& p, int axis, int64_t index) {
-  const int64_t first = index * p.stride[axis] - p.pad[axis];
-  const int64_t last = std::min(first + p.kernel[axis], p.in[axis] + p.pad[axis]);
-  Interval found{std::max<int64_t>(first, 0), std::min(last, p.in[axis]), last - first};
-  if (found.end < found.begin) found.end = found.begin;
-  if (!p.count_pad) found.counted = found.end - found.begin;
-  return found;
-}
 
 // The geometry that all kernels share, and the rows of one window of the leading two axes.
 struct Windows {
@@ -149,11 +114,12 @@ class Pooling {
       : context_(context), p_(*static_cast<const PoolParams*>(context.params)), w_(p_),
         x_(context.inputs[0]), out_(context.outputs[0]), sizes_(sizes_along_last<T>(p_)) {
     lines_ = p_.inner == 1 && p_.out[2] == 1;
-    whole_ = (lines_ || (p_.inner > 1 && power == 1)) && p_.kernel[0] == 1 && p_.kernel[1] == 1 &&
+    whole_ = p_.inner > 1 && power == 1 && p_.kernel[0] == 1 && p_.kernel[1] == 1 &&
              p_.pad[0] + p_.pad[1] + p_.pad[2] == 0 && w_.padded <= p_.in[2];
   }
 
   int run() {
+    if (is_whole(p_)) return planes();
     const int64_t windows = p_.out[0] * p_.out[1];
     const int64_t cost = w_.row * p_.kernel[0] * p_.kernel[1] + w_.out_row * p_.kernel[2];
     auto body = [&](int64_t begin, int64_t end) {
@@ -175,6 +141,21 @@ class Pooling {
   }
 
  private:
+  // One window over everything.
+  int planes() {
+    auto body = [&](int64_t begin, int64_t end) {
+      Scratch<T> line(context_, x_.dtype == CODE<T> ? 0 : w_.plane);
+      for (int64_t i = begin; i < end; ++i) {
+        T room, *out = place_of<T>(out_, i, &room);
+        *out = join_all(read_elements<T>(x_, i * w_.plane, w_.plane, line), w_.plane, true);
+        finish(out, T(1));
+        write_elements<T>(out_, i, 1, &room);
+      }
+      return 0;
+    };
+    return parallel(context_, p_.outer, std::max<int64_t>(1, GRAIN / w_.plane), body);
+  }
+
   // One row of results before they are divided; returns by how much, but for the last axis.
   T combine(int64_t plane, int64_t window, T* row, T* phases, T* line, T* out) {
     const T* from = row;
@@ -197,7 +178,7 @@ class Pooling {
       if (!any) std::fill(to, to + n, Join::start);
     }
     if (lines_) {
-      out[0] = join_all(from, p_.kernel[2], from != row);
+      out[0] = join_all(from, p_.kernel[2], false);
       return T(size);
     }
     if (w_.step > 1) {
@@ -254,11 +235,30 @@ class Pooling {
 
 // --- the gradient of sums and averages ----------------------------------------------------------------------
 template <class T>
+int spread_whole(KernelContext& context, T size) {
+  const PoolParams& p = *static_cast<const PoolParams*>(context.params);
+  const Tensor &g_x = context.outputs[0], &g_out = context.inputs[0];
+  auto body = [&](int64_t begin, int64_t end) {
+    Scratch<T> line(context, g_x.dtype == CODE<T> ? 0 : p.in[2]);
+    for (int64_t i = begin; i < end; ++i) {
+      T room, *to = place_of<T>(g_x, i * p.in[2], line);
+      const T g = *read_elements<T>(g_out, i, 1, &room);
+      std::fill(to, to + p.in[2], p.mode == POOL_AVG ? g / size : g);
+      write_elements<T>(g_x, i * p.in[2], p.in[2], line);
+    }
+    return 0;
+  };
+  return parallel(context, p.outer, std::max<int64_t>(1, GRAIN / p.in[2]), body);
+}
+
+template <class T>
 int spread(KernelContext& context) {
   const PoolParams& p = *static_cast<const PoolParams*>(context.params);
+  if (Lanes<T>::suit(p)) return Lanes<T>(context).spread();
   const Windows w(p);
   const Tensor &g_x = context.outputs[0], &g_out = context.inputs[0];
   const std::vector<T> sizes = sizes_along_last<T>(p);
+  if (is_whole(p)) return spread_whole<T>(context, sizes[0]);
   auto one_row = [&](int64_t plane, int64_t window, T* line, T* row, T* total) {
     const T* g = read_elements<T>(g_out, plane * w.out_plane + window * w.out_row, w.out_row, line);
     const T size = T(w.rows(window, [](int64_t, int64_t) {}));
@@ -386,6 +386,7 @@ class Largest {
 template <class T>
 int max_gradient(KernelContext& context) {
   const PoolParams& p = *static_cast<const PoolParams*>(context.params);
+  if (Lanes<T>::suit(p)) return Lanes<T>(context).max_gradient();
   const Windows w(p);
   const Tensor &g_x = context.outputs[0], &g_out = context.inputs[0], &x = context.inputs[1];
   auto body = [&](int64_t begin, int64_t end) {
@@ -409,6 +410,7 @@ int max_gradient(KernelContext& context) {
 template <class T>
 int max_pick(KernelContext& context) {
   const PoolParams& p = *static_cast<const PoolParams*>(context.params);
+  if (Lanes<T>::suit(p)) return Lanes<T>(context).max_pick();
   const Windows w(p);
   const Tensor &out = context.outputs[0], &values = context.inputs[0], &x = context.inputs[1];
   auto body = [&](int64_t begin, int64_t end) {
@@ -433,6 +435,7 @@ int max_pick(KernelContext& context) {
 template <class T>
 int pool(KernelContext& context) {
   const PoolParams& p = *static_cast<const PoolParams*>(context.params);
+  if (Lanes<T>::suit(p)) return Lanes<T>(context).pool();
   if (p.mode == POOL_MAX) return Pooling<T, Maximum<T>, 1>(context).run();
   if (p.mode == POOL_POWER && p.power == 2) return Pooling<T, Total<T>, 2>(context).run();
   if (p.mode == POOL_POWER && p.power == 3) return Pooling<T, Total<T>, 3>(context).run();
