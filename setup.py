@@ -42,6 +42,7 @@ SOURCES = {
     "mxcy.kernels.cpu.row_norm": ["mxcy/kernels/cpu/row_norm.cpp"],
     "mxcy.kernels.cpu.matrices": ["mxcy/kernels/cpu/matrices.cpp"],
     "mxcy.kernels.cpu.random": ["mxcy/kernels/cpu/random.cpp"],
+    "mxcy.kernels.cpu.sequence": ["mxcy/kernels/cpu/sequence.cpp"],
     "mxcy.kernels.cpu.sampling": ["mxcy/kernels/cpu/sampling.cpp"],
     "mxcy.kernels.cpu.softmax": ["mxcy/kernels/cpu/softmax.cpp", "mxcy/kernels/cpu/softmax_output.cpp"],
     "mxcy.kernels.cpu.sorting": ["mxcy/kernels/cpu/sorting.cpp"],

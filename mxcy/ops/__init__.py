@@ -233,6 +233,7 @@ from .rounding import (
     trunc,
 )
 from .row_norm import GroupNorm, InstanceNorm, L2Normalization, LayerNorm, moments
+from .sequence import SequenceLast, SequenceMask, SequenceReverse
 from .shape import (
     Cast,
     Flatten,
@@ -350,6 +351,9 @@ PUBLIC = {
     "Pooling": Pooling,
     "Pooling_v1": Pooling_v1,
     "Reshape": Reshape,
+    "SequenceLast": SequenceLast,
+    "SequenceMask": SequenceMask,
+    "SequenceReverse": SequenceReverse,
     "SliceChannel": SliceChannel,
     "Softmax": Softmax,
     "SoftmaxActivation": SoftmaxActivation,

@@ -38,6 +38,9 @@ Pad = SymbolFunction(ops.Pad, "Pad")
 Pooling = SymbolFunction(ops.Pooling, "Pooling")
 Pooling_v1 = SymbolFunction(ops.Pooling_v1, "Pooling_v1")
 Reshape = SymbolFunction(ops.Reshape, "Reshape")
+SequenceLast = SymbolFunction(ops.SequenceLast, "SequenceLast")
+SequenceMask = SymbolFunction(ops.SequenceMask, "SequenceMask")
+SequenceReverse = SymbolFunction(ops.SequenceReverse, "SequenceReverse")
 SliceChannel = SymbolFunction(ops.SliceChannel, "SliceChannel")
 Softmax = SymbolFunction(ops.Softmax, "Softmax")
 SoftmaxActivation = SymbolFunction(ops.SoftmaxActivation, "SoftmaxActivation")
@@ -333,6 +336,9 @@ __all__ = [
     "Pooling",
     "Pooling_v1",
     "Reshape",
+    "SequenceLast",
+    "SequenceMask",
+    "SequenceReverse",
     "SliceChannel",
     "Softmax",
     "SoftmaxActivation",

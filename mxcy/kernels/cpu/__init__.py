@@ -50,6 +50,7 @@ from .random import (
     shuffle,
 )
 from .row_norm import channel_sum, lrn, lrn_grad, row_norm, row_norm_grad
+from .sequence import sequence
 from .sampling import multinomial, sample
 from .softmax import (
     log_softmax,
@@ -115,6 +116,7 @@ __all__ = [
     "sample",
     "scatter_add",
     "scatter_nd",
+    "sequence",
     "shuffle",
     "slogdet",
     "softmax",
