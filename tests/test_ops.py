@@ -55,6 +55,19 @@ def test_operators_whose_gradient_is_not_the_derivative_say_why(capsys):
     assert {"SoftmaxOutput", "BlockGrad", "Dropout"} <= {op.name for op in OPERATORS if op.grad_check}
 
 
+def test_operators_of_first_order_are_listed_and_refuse_a_second(capsys):
+    listed = [op for op in OPERATORS if op.first_order]
+    with capsys.disabled():
+        print()
+        for op in listed:
+            print(f"  {op.name}: {op.first_order}")
+    for op in listed:
+        if not op.differentiable:
+            row = next(row for row in op.cases if row.error is None)
+            with pytest.raises(MXNetError, match=op.first_order):
+                op.gradient([None], [None] * len(row.inputs), [None] * 8, use(op, row))
+
+
 def test_name_is_declared_once():
     with pytest.raises(ArgumentError, match="declared already"):
 
@@ -182,7 +195,11 @@ def first_order(op, attrs, values, heads, probes):
     return total, variables, weights
 
 
-@pytest.mark.parametrize("op, row", rows(smooth), ids=name_of)
+def twice_smooth(op, row):
+    return smooth(op, row) and not op.first_order
+
+
+@pytest.mark.parametrize("op, row", rows(twice_smooth), ids=name_of)
 def test_gradient_of_gradient(op, row):
     rng = np.random.default_rng(2)
     values, attrs = in_dtype(op, row, np.float64)
@@ -309,6 +326,8 @@ def bound(op, row, inputs, is_train=False):
     arrays = dict(zip(names, [array(x) for x in inputs], strict=True))
     states = {name: arrays.pop(name) for name in symbol.list_auxiliary_states()}
     grads = {n: mx.nd.zeros_like(x) for n, x in arrays.items() if x.dtype in FLOATS}
+    if op.first_order and not op.differentiable:
+        grads = None
     executor = symbol.bind(mx.cpu(), arrays, grads, aux_states=states)
     return executor.forward(is_train), executor, grads
 

@@ -26,6 +26,7 @@ from ._updates import reset_arrays
 from .ndarray import NDArray
 from .op import (
     LRN,
+    RNN,
     Activation,
     BatchNorm,
     BatchNorm_v1,

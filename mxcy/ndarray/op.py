@@ -5,6 +5,7 @@ Each is the operator itself, which symbols share. Arguments are arrays first, th
 
 from ..ops import (
     LRN,
+    RNN,
     Activation,
     BatchNorm,
     BatchNorm_v1,
@@ -310,6 +311,7 @@ __all__ = [
     "Pad",
     "Pooling",
     "Pooling_v1",
+    "RNN",
     "Reshape",
     "SequenceLast",
     "SequenceMask",

@@ -211,6 +211,7 @@ from .reduction import (
 from .reduction import (
     sum as sum_axis,
 )
+from .rnn import RNN
 from .rounding import (
     _contrib_isfinite as isfinite,
 )
@@ -350,6 +351,7 @@ PUBLIC = {
     "Pad": Pad,
     "Pooling": Pooling,
     "Pooling_v1": Pooling_v1,
+    "RNN": RNN,
     "Reshape": Reshape,
     "SequenceLast": SequenceLast,
     "SequenceMask": SequenceMask,

@@ -391,7 +391,7 @@ class Layer(Op):
     def gradient(self, g_outputs, inputs, outputs, attrs, wanted=None):
         """See `Operator.gradient`."""
         if self._backward is None:
-            return [None] * len(inputs)
+            return super().gradient(g_outputs, inputs, outputs, attrs, wanted)
         values = self._values(g_outputs, inputs, outputs, attrs) | {"self": self.layer(attrs)}
         values["wanted"] = [True] * len(inputs) if wanted is None else wanted
         for name in self.inputs:

@@ -16,6 +16,7 @@ from ..errors import (
     ArgumentError,
     ArgumentTypeError,
     DTypeError,
+    MXNetError,
     ShapeError,
     message,
     problem,
@@ -88,6 +89,7 @@ class Operator(Callee):
         cases: Sequence = (),
         dtypes: str = "float",
         grad_check: str | None = None,
+        first_order: str | None = None,
         variadic: bool = False,
         shape_only: Sequence[str] = (),
         identity: bool = False,
@@ -105,6 +107,7 @@ class Operator(Callee):
         self.cases = tuple(Case((c,), {}) if isinstance(c, Draw) else c for c in cases)
         self.dtypes = dtypes
         self.grad_check = grad_check
+        self.first_order = first_order  # why gradients of its gradient are refused
         self.shape_only = tuple(shape_only)
         self.identity = identity  # the result is the first input when the shapes agree
         self.view = view  # the result has the elements of the first input, in order
@@ -204,10 +207,13 @@ class Operator(Callee):
         names = self.input_names(attrs)
         if len(names) == len(inputs):
             return tuple(inputs)
-        if any(value is not None for value in inputs[len(names) :]):
-            extra = self.inputs[len(names)]
-            raise ArgumentTypeError(problem(self.name, extra, f"takes only {', '.join(names)} with {attrs}"))
-        return tuple(inputs[: len(names)])
+        if all(value is None for value in inputs[len(names) :]):
+            return tuple(inputs[: len(names)])
+        extra = [n for n, x in zip(self.inputs, inputs, strict=True) if x is not None and n not in names]
+        if extra:
+            text = f"takes only {', '.join(names)} with {attrs}"
+            raise ArgumentTypeError(problem(self.name, extra[0], text))
+        return tuple([inputs[self.inputs.index(name)] for name in names])
 
     def _bind_variadic(self, operands: Sequence, keywords: dict) -> tuple[tuple, Attributes]:
         if self.inputs[0] in keywords:
@@ -297,6 +303,8 @@ class Operator(Callee):
         """
         count = len(inputs)
         if not self.differentiable:
+            if self.first_order is not None:
+                raise MXNetError(problem(self.name, None, self.first_order))
             return [None] * count
         values = self._values(g_outputs, inputs, outputs, attrs)
         if self.variadic or len(self.rules) != len(self.inputs):
@@ -361,7 +369,8 @@ class Operator(Callee):
             values[self.inputs[0]] = list(inputs)
             values["g_outputs"] = list(g_outputs)
         else:
-            values.update(zip(self.inputs, inputs, strict=False))
+            names = self.inputs if len(inputs) == len(self.inputs) else self.input_names(attrs)
+            values.update(zip(names, inputs, strict=True))
         if "outputs" not in values:
             values["outputs"] = list(outputs)
             values["g_outputs"] = [values["g_" + n] for n in self.output_names(attrs)]

@@ -4,6 +4,7 @@ from . import contrib, linalg, random
 from .creation import arange, eye, full, histogram, linspace, ones, pow, zeros
 from .op import (
     LRN,
+    RNN,
     Activation,
     BatchNorm,
     BatchNorm_v1,

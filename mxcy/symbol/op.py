@@ -37,6 +37,7 @@ MakeLoss = SymbolFunction(ops.MakeLoss, "MakeLoss")
 Pad = SymbolFunction(ops.Pad, "Pad")
 Pooling = SymbolFunction(ops.Pooling, "Pooling")
 Pooling_v1 = SymbolFunction(ops.Pooling_v1, "Pooling_v1")
+RNN = SymbolFunction(ops.RNN, "RNN")
 Reshape = SymbolFunction(ops.Reshape, "Reshape")
 SequenceLast = SymbolFunction(ops.SequenceLast, "SequenceLast")
 SequenceMask = SymbolFunction(ops.SequenceMask, "SequenceMask")
@@ -335,6 +336,7 @@ __all__ = [
     "Pad",
     "Pooling",
     "Pooling_v1",
+    "RNN",
     "Reshape",
     "SequenceLast",
     "SequenceMask",

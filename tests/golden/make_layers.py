@@ -108,11 +108,36 @@ def row_norms(g, rs):
         g.add('moments', [x[..., 0]], attrs)
 
 
+def sequences(g, rs):
+    x = rs.randn(4, 3, 2).astype(F)
+    lengths = np.array([1, 4, 2], F)
+    for op in ('SequenceMask', 'SequenceReverse', 'SequenceLast'):
+        g.add(op, [x], grad=op == 'SequenceMask')
+        # the real one's gradients of the last two crash now and then
+        g.add(op, [x, lengths], {'use_sequence_length': True}, wrt=(0,), grad=op == 'SequenceMask')
+    g.add('SequenceMask', [x, lengths[:2] + 1], {'use_sequence_length': True, 'axis': 1, 'value': 7.}, wrt=(0,))
+    g.add('SequenceLast', [x.astype('float64')], {'axis': 1}, grad=False)
+    for mode, gates in (('rnn_relu', 1), ('rnn_tanh', 1), ('lstm', 4), ('gru', 3)):
+        for layers, directions in ((1, 1), (2, 1), (2, 2)):
+            for outputs in (False, True):
+                rows, size = gates * 3, 3
+                count = directions * sum(rows * ((2 if k == 0 else directions * size) + size + 2)
+                                         for k in range(layers))
+                state = [rs.randn(layers * directions, 3, size).astype(F) for _ in range(2 if gates == 4 else 1)]
+                g.add('RNN', [x, (rs.randn(count) * .5).astype(F)] + state, {
+                    'mode': mode, 'state_size': size, 'num_layers': layers, 'bidirectional': directions == 2,
+                    'state_outputs': outputs})
+    x = x.astype('float64')
+    g.add('RNN', [x, rs.randn(84) * .5, rs.randn(1, 3, 3), rs.randn(1, 3, 3)],
+          {'mode': 'lstm', 'state_size': 3, 'num_layers': 1, 'state_outputs': True})
+
+
 def main():
     g = Layers()
     pooling(g, g.rs)
     batch_norm(g, g.rs)
     row_norms(g, g.rs)
+    sequences(g, g.rs)
     dump('layers.json', g.cases)
     np.savez_compressed(path('layers.npz'), **g.arrays)
     print('%d cases, %d errors' % (len(g.cases), sum('error' in c for c in g.cases)))

@@ -49,6 +49,7 @@ from .random import (
     random_uniform,
     shuffle,
 )
+from .rnn_cells import rnn_cell, rnn_cell_grad
 from .row_norm import channel_sum, lrn, lrn_grad, row_norm, row_norm_grad
 from .sequence import sequence
 from .sampling import multinomial, sample
@@ -111,6 +112,8 @@ __all__ = [
     "random_randint",
     "random_uniform",
     "repeat",
+    "rnn_cell",
+    "rnn_cell_grad",
     "row_norm",
     "row_norm_grad",
     "sample",
