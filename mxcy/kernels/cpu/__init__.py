@@ -51,8 +51,8 @@ from .random import (
 )
 from .rnn_cells import rnn_cell, rnn_cell_grad
 from .row_norm import channel_sum, lrn, lrn_grad, row_norm, row_norm_grad
-from .sequence import sequence
 from .sampling import multinomial, sample
+from .sequence import sequence
 from .softmax import (
     log_softmax,
     log_softmax_grad,
