@@ -16,7 +16,7 @@ from libc.string cimport memcpy
 
 from ._array cimport MAX_NDIM, Array
 from ._engine cimport CVar, var_release
-from ._export cimport begin_export, copied_array, end_export, import_memory
+from ._export cimport begin_export, copied_array, end_export, import_memory, tell
 
 from .dtypes import DTYPES
 from .errors import (
@@ -145,6 +145,8 @@ cdef Lease* make_lease(Array x) except NULL:
             text = f"strides {x.strides} are no multiples of {item}"
             raise BufferError(problem("__dlpack__", None, text, "copy the array first"))
     begin_export(x.var, not x.read_only)
+    if not x.read_only:
+        tell(x, 1)
     lease = <Lease*>PyMem_RawMalloc(sizeof(Lease))
     if lease is NULL:
         end_export(x.var, not x.read_only)

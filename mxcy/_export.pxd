@@ -13,3 +13,5 @@ cdef Array import_memory(char* data, object owner, int face, int ndim, const int
                          const int64_t* strides, int dtype_code, bint read_only)
 # A copy in C order, in the same class.
 cdef Array copied_array(Array x)
+# Tells who watches that a writable export has begun; `own` references to the buffer are its and the array's.
+cdef int tell(Array x, int own) except -1

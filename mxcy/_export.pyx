@@ -81,6 +81,28 @@ cdef int begin_export(CVar* var, bint writable) except -1:
     return 0
 
 
+# What is told of every array of which a writable export begins, or None: what is written through an export
+# raises no version, and autograd wants to know.
+cdef object watcher = None
+
+
+def set_watcher(function):
+    """Set what is called with every array of which a writable export begins; None for nothing."""
+    global watcher
+    watcher = function
+
+
+cdef int tell(Array x, int own) except -1:
+    """Tell the watcher that a writable export of an array has begun.
+
+    `own` is how many references to the buffer the array and its export hold: without others nobody has
+    kept the buffer, as when a new array is filled.
+    """
+    if watcher is not None and x.var.refs.load() > own:
+        watcher(x)
+    return 0
+
+
 cdef void end_export(CVar* var, bint writable) noexcept:
     if writable:
         var.exports_write.fetch_sub(1)
@@ -140,6 +162,8 @@ def view_numpy(Array x, bint writable):
     x.var.refs.fetch_add(1)
     export.var = x.var
     export.writable = writable
+    if writable:
+        tell(x, 2)
     return wrap(x, export, writable)
 
 
@@ -368,6 +392,12 @@ cdef int get_buffer(PyObject* p, Py_buffer* view, int flags) except -1:
     cdef bint wants_all = (flags & PyBUF_FULL_RO) == PyBUF_FULL_RO
     cdef bint writable = flags & PyBUF_WRITABLE or wants_all and not x.read_only
     begin_export(x.var, writable)
+    if writable:
+        try:
+            tell(x, 1)
+        except BaseException:
+            end_export(x.var, writable)
+            raise
     view.buf = element(x)
     view.len = x.nbytes
     view.itemsize = ITEMSIZE[x.dtype_code]

@@ -253,8 +253,11 @@ class _Custom:
         self.name = type(function).__name__
         self._function = function
         by_identity = {id(x): place for x, place in zip(operands, places, strict=True)}
+        self._line = _tape.calling_instruction()
         self._saved = [
-            (alias(x), by_identity.get(id(x)), x._version) if isinstance(x, Array) else (x, None, None)
+            (x, None, None)
+            if not isinstance(x, Array)
+            else (_tape.kept_alias(x), by_identity.get(id(x)), x._version)
             for x in function._saved
         ]
 
@@ -262,8 +265,9 @@ class _Custom:
         """See `Operator.gradient`."""
         saved = []
         for x, place, version in self._saved:
-            if version is not None and x._version != version:
-                text = "an array that was saved for backward was overwritten"
+            if version is not None and (x._version != version or _tape.changed_outside(x)):
+                by = _tape.writer_of(x)
+                text = f"an array that was saved for backward,{_tape.at(self._line)} was overwritten{by}"
                 raise StateError(problem(self.name, None, text, "write to a copy, or after backward()"))
             if place is not None and STATE.mode == RECORDING:
                 x = alias(x)

@@ -674,9 +674,10 @@ def test_operations_in_place_on_fresh_results():
 
 
 # --- writes that would spoil a gradient -----------------------------------------------------------
-def line_of(text):
+def line_of(text, function=None):
     source = Path(__file__).read_text().splitlines()
-    return next(n for n, line in enumerate(source, 1) if text in line and "line_of" not in line)
+    first = 0 if function is None else function.__code__.co_firstlineno
+    return next(n for n, line in enumerate(source, 1) if n > first and text in line and "line_of" not in line)
 
 
 def test_overwritten_value_is_found_and_both_lines_named():
@@ -721,6 +722,49 @@ def test_every_way_to_overwrite_a_constant_is_found(name, when):
         WRITES[name](c)
     with pytest.raises(StateError, match=rf'overwritten by ".*{os.path.basename(__file__)}", line \d+'):
         y.backward()
+
+
+EXPORTS = {
+    "view_numpy": lambda c: c.view_numpy(writable=True),
+    "asarray": np.asarray,
+    "buffer": lambda c: np.frombuffer(memoryview(c).cast("B").cast("f"), "float32"),
+    "dlpack": np.from_dlpack,
+    "part": lambda c: c[1:].view_numpy(writable=True),
+}
+
+
+@pytest.mark.parametrize("when", ["before", "recording", "after"])
+@pytest.mark.parametrize("name", EXPORTS)
+def test_writes_through_an_export_are_found(name, when):
+    x, c = variable(2.0, 3.0, dtype="float32"), nd.array([4.0, 5.0])
+    shared = EXPORTS[name](c) if when == "before" else None  # exports here
+    with autograd.record():
+        y = x * c
+        if when == "recording":
+            shared = EXPORTS[name](c)
+    if when == "after":
+        shared = EXPORTS[name](c)
+    if not shared.flags.writeable:
+        pytest.skip("this export is read-only")
+    y.backward(retain_graph=True)  # to look at it does no harm
+    equal(x.grad, 4, 5)
+    shared[-1] = 7
+    with pytest.raises(StateError, match="was overwritten through an export made in") as caught:
+        y.backward()
+    assert f'"{__file__}", line ' in str(caught.value)
+
+
+def test_an_export_that_comes_and_goes_does_no_harm():
+    x = variable(2.0, 3.0, dtype="float32")
+    with autograd.record():
+        h = x * 3
+        np.asarray(h).sum()
+        y = h * h
+        h.view_numpy(writable=True)[:] = h.asnumpy()
+        y = y + (h + 1)
+    y.backward()
+    equal(x.grad, 39, 57)
+    assert not _tape._prints or _tape.Session.count
 
 
 def test_value_of_which_the_shape_is_needed_may_be_overwritten():
@@ -866,8 +910,11 @@ def test_function_finds_overwritten_values():
         y = Sigmoid()(x)
         z = y * 1
     y[:] = 0
-    with pytest.raises(StateError, match="Sigmoid: an array that was saved"):
+    with pytest.raises(StateError, match="Sigmoid: an array that was saved") as caught:
         z.backward()
+    for line in ("y = Sigmoid()(x)", "y[:] = 0"):
+        number = line_of(line, test_function_finds_overwritten_values)
+        assert f'"{__file__}", line {number}' in str(caught.value)
 
 
 # --- get_symbol -----------------------------------------------------------------------------------

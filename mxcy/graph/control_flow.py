@@ -71,6 +71,10 @@ class ControlFlow(Operator):
         hint = "call foreach, while_loop or cond of contrib"
         raise ArgumentTypeError(problem(self.name, None, "takes graphs, which a call cannot give it", hint))
 
+    def hidden_heads(self, attrs):
+        """See `Operator.hidden_heads`."""
+        return tuple(range(attrs["num_outputs"], self.num_outputs(attrs)))
+
     def input_names(self, attrs):
         """See `Operator.input_names`."""
         return tuple([f"arg{i}" for i in range(attrs["num_args"] - self.count)])

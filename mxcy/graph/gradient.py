@@ -52,6 +52,9 @@ def _visit(node: Node, between: set[Node], parts: dict[Entry, list[Entry]], name
     """Add the gradients of a node's inputs to their parts."""
     outputs = [Entry(node, index) for index in range(node.num_outputs)]
     flowing = [_sum(parts.pop(output, ()), names) for output in outputs]
+    if node.num_outputs > node.num_visible:  # of hidden outputs only those that the rule reads
+        read = (*range(node.num_visible), *node.op.hidden_heads(node.attrs))
+        flowing = [g if index in read else None for index, g in enumerate(flowing)]
     if not any(flowing):
         return
 

@@ -15,11 +15,12 @@ from __future__ import annotations
 import itertools
 import sys
 import threading
+import zlib
 from collections.abc import Iterable, Sequence
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
-from .._array import Array, as_face, empty
+from .._array import Array, as_face, empty, overlay, set_export_watcher
 from .._failures import calling_place
 from .._invoke import set_autograd
 from ..errors import ArgumentTypeError, StateError, message, problem
@@ -71,13 +72,24 @@ class Session:
             Session.count -= 1
             if not Session.count:
                 _writes.clear()
+                _prints.clear()
             _tell_core()
+
+
+class Fingerprint(NamedTuple):
+    """What a buffer held at a version, and where the export was made through which it may change."""
+
+    buffer: Any  # kept, so that no other buffer gets its number
+    version: int
+    checksum: int
+    place: tuple
 
 
 STATE = State()
 _lock = threading.RLock()  # guards Session.count, _recorders and _writes; a destructor may run inside it
 _recorders = 0  # threads that record
 _writes: dict[int, Any] = {}  # buffer -> the line that last wrote it, while there are sessions
+_prints: dict[int, Fingerprint] = {}  # buffer -> what it held while others could write it
 _numbers = itertools.count()
 _plans = Cache()
 _shells = Cache()
@@ -86,6 +98,7 @@ WRITES_KEPT = 10_000
 
 def _tell_core() -> None:
     set_autograd(_recorders > 0, Session.count > 0)
+    set_export_watcher(note_export if Session.count else None)
 
 
 def set_mode(mode: int, train: bool) -> tuple[int, bool]:
@@ -145,7 +158,7 @@ class Node:
         if recorded and len(outputs) > self.visible:
             self.hidden = self.op.hidden_heads(self.attrs)
         for is_output, position, kept, place, version in self.saved:
-            if kept._version != version:
+            if kept._version != version or changed_outside(kept):
                 raise StateError(self._overwritten(is_output, position, kept))
             value = kept
             traced = position < self.visible or position in self.hidden if is_output else place is not None
@@ -157,13 +170,20 @@ class Node:
 
     def _overwritten(self, is_output: bool, position: int, kept: Any) -> str:
         what = "result, made in" if is_output else f"operand {position}, used in"
-        written = _writes.get(kept._storage_id)
-        by = f' by "{written[0]}", line {written[1]}' if written else ""
-        text = f"its {what}{_at(self.line)} was overwritten{by} and is needed for the gradient"
+        text = f"its {what}{at(self.line)} was overwritten{writer_of(kept)} and is needed for the gradient"
         return problem(self.op.name, None, text, "write to a copy, or after backward()")
 
 
-def _at(line: tuple[CodeType, int] | None) -> str:
+def writer_of(x: Any) -> str:
+    """Text for the line that wrote an array last, as far as it is known."""
+    found = _prints.get(x._storage_id)
+    if found is not None:
+        return f' through an export made in "{found.place[0]}", line {found.place[1]}'
+    written = _writes.get(x._storage_id)
+    return f' by "{written[0]}", line {written[1]}' if written else ""
+
+
+def at(line: tuple[CodeType, int] | None) -> str:
     """Text for the line of an instruction."""
     if line is None:
         return ""
@@ -174,9 +194,9 @@ def _at(line: tuple[CodeType, int] | None) -> str:
     return ""
 
 
-def _calling_instruction() -> tuple[CodeType, int] | None:
+def calling_instruction() -> tuple[CodeType, int] | None:
     """The instruction outside this package that is being executed."""
-    frame = sys._getframe(3)
+    frame = sys._getframe(2)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
     return frame.f_code, frame.f_lasti
@@ -240,7 +260,7 @@ def _save_inputs(node: Node, plan: tuple, inputs: Sequence, out: Any) -> None:
     """Save what the rule reads of the operands, before `out` is written."""
     whole, shapes, results, _ = plan
     if whole or results:
-        node.line = _calling_instruction()
+        node.line = calling_instruction()
     for i in whole:
         if inputs[i] is not None:
             node.saved.append(_kept(i, inputs[i], node.inputs[i], out))  # type: ignore[index]
@@ -255,7 +275,7 @@ def _save_outputs(node: Node, plan: tuple | None, results: Sequence) -> None:
         for i in plan[2]:
             if results[i] is None:  # a mask that prediction has no use for
                 continue
-            node.saved.append((True, i, alias(results[i]), None, results[i]._version))
+            node.saved.append((True, i, kept_alias(results[i]), None, results[i]._version))
         for i in plan[3]:
             node.shells.append((True, i, shell(results[i])))
     if node.visible > 1:
@@ -322,7 +342,36 @@ def _kept(position: int, x: Any, place: Place | None, out: Any) -> tuple:
         if x._storage_id in buffers:
             copy = kernels.copy(x)
             return False, position, copy, place, copy._version
-    return False, position, alias(x), place, x._version
+    return False, position, kept_alias(x), place, x._version
+
+
+def kept_alias(x: Any) -> Any:
+    """Return a view of an array to keep for a gradient; note what it holds if others may write it."""
+    if x._exported:
+        note_export(x)
+    return alias(x)
+
+
+def note_export(x: Any) -> None:
+    """Note what the buffer of an array holds, as others may write it without a new version from now on."""
+    found = _prints.get(x._storage_id)
+    # All of the buffer: what is kept may be another part of it than this array.
+    whole = overlay(alias(x), (x._storage_nbytes,), "uint8", 0, False)
+    checksum = zlib.crc32(whole.view_numpy())
+    if found is not None and found.version == x._version:
+        if found.checksum == checksum:
+            return
+        x._note_write()  # who has kept what was there before will find it
+    with _lock:
+        _prints[x._storage_id] = Fingerprint(whole, x._version, checksum, calling_place())
+
+
+def changed_outside(x: Any) -> bool:
+    """Whether the buffer of an array was written through an export since it was kept."""
+    found = _prints.get(x._storage_id) if _prints else None
+    if found is None or found.version != x._version:
+        return False
+    return zlib.crc32(found.buffer.view_numpy()) != found.checksum
 
 
 def alias(x: Any) -> Any:
