@@ -296,16 +296,6 @@ cdef class Array:
         return <uintptr_t>self.var
 
     @property
-    def _storage_nbytes(self):
-        """How many bytes the buffer has, of which the array may be a part."""
-        return self.var.nbytes
-
-    @property
-    def _exported(self):
-        """Whether others (NumPy, DLPack, a buffer) may write the buffer at any time."""
-        return self.var.exports_write.load() > 0
-
-    @property
     def _c_contiguous(self):
         """Whether the elements lie in one run in C order."""
         return bool(self.c_contiguous)
@@ -341,10 +331,6 @@ cdef class Array:
     def _version(self):
         """How many operations that write the buffer were pushed so far."""
         return self.var.version
-
-    def _note_write(self):
-        """Count a write that no operation did: one through an export that was found afterwards."""
-        self.var.version += 1
 
     def _view(self, key):
         """Return the view that a basic key selects, without telling autograd; None for other keys."""
@@ -587,11 +573,6 @@ def as_face(Array x, int face):
 # --- the rest of the interface, from the modules that fill in `lent` ------------------------------
 
 from . import _dlpack, _export, _gpu, _index, _invoke  # noqa: E402
-
-
-def set_export_watcher(function):
-    """Set what is called with every array of which a writable export begins; None for nothing."""
-    _export.set_watcher(function)
 
 
 def from_numpy(a, face=0, copy=True):

@@ -92,6 +92,21 @@ def set_watcher(function):
     watcher = function
 
 
+def is_exported(Array x):
+    """Whether others (NumPy, DLPack, a buffer) may write the buffer of an array at any time."""
+    return x.var.exports_write.load() > 0
+
+
+def storage_nbytes(Array x):
+    """How many bytes the buffer of an array has, of which the array may be a part."""
+    return x.var.nbytes
+
+
+def count_write(Array x):
+    """Count a write that no operation did: one through an export, found afterwards."""
+    x.var.version += 1
+
+
 cdef int tell(Array x, int own) except -1:
     """Tell the watcher that a writable export of an array has begun.
 

@@ -20,7 +20,8 @@ from collections.abc import Iterable, Sequence
 from types import CodeType
 from typing import Any, NamedTuple
 
-from .._array import Array, as_face, empty, overlay, set_export_watcher
+from .._array import Array, as_face, empty, overlay
+from .._export import count_write, is_exported, set_watcher, storage_nbytes
 from .._failures import calling_place
 from .._invoke import set_autograd
 from ..errors import ArgumentTypeError, StateError, message, problem
@@ -98,7 +99,7 @@ WRITES_KEPT = 10_000
 
 def _tell_core() -> None:
     set_autograd(_recorders > 0, Session.count > 0)
-    set_export_watcher(note_export if Session.count else None)
+    set_watcher(note_export if Session.count else None)
 
 
 def set_mode(mode: int, train: bool) -> tuple[int, bool]:
@@ -347,7 +348,7 @@ def _kept(position: int, x: Any, place: Place | None, out: Any) -> tuple:
 
 def kept_alias(x: Any) -> Any:
     """Return a view of an array to keep for a gradient; note what it holds if others may write it."""
-    if x._exported:
+    if is_exported(x):
         note_export(x)
     return alias(x)
 
@@ -356,12 +357,12 @@ def note_export(x: Any) -> None:
     """Note what the buffer of an array holds, as others may write it without a new version from now on."""
     found = _prints.get(x._storage_id)
     # All of the buffer: what is kept may be another part of it than this array.
-    whole = overlay(alias(x), (x._storage_nbytes,), "uint8", 0, False)
+    whole = overlay(alias(x), (storage_nbytes(x),), "uint8", 0, False)
     checksum = zlib.crc32(whole.view_numpy())
     if found is not None and found.version == x._version:
         if found.checksum == checksum:
             return
-        x._note_write()  # who has kept what was there before will find it
+        count_write(x)  # who has kept what was there before will find it
     with _lock:
         _prints[x._storage_id] = Fingerprint(whole, x._version, checksum, calling_place())
 
