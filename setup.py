@@ -26,7 +26,11 @@ SOURCES = {
     "mxcy._cast": ["mxcy/native/cast.cpp"],
     "mxcy._gpu": ["mxcy/native/cuda_driver.cpp", "mxcy/native/device.cpp"],
     "mxcy._reduce": ["mxcy/native/folds.cpp"],
-    "mxcy._loops": ["mxcy/native/loops.cpp", "mxcy/native/products.cpp"],
+    "mxcy._loops": [
+        "mxcy/native/loops.cpp",
+        "mxcy/native/products.cpp",
+        "mxcy/native/float_products.cpp",
+    ],
     "mxcy.kernels.cpu.convolution": [
         "mxcy/kernels/cpu/convolution.cpp",
         "mxcy/kernels/cpu/convolution_weight.cpp",
@@ -69,6 +73,7 @@ MULTI_ISA = {
     "mxcy/native/folds.cpp": X86_ISAS,
     "mxcy/native/loops.cpp": X86_ISAS,
     "mxcy/native/products.cpp": X86_ISAS,
+    "mxcy/native/float_products.cpp": X86_ISAS,
     "mxcy/kernels/cpu/batch_norm.cpp": X86_ISAS,
     "mxcy/kernels/cpu/pooling.cpp": X86_ISAS,
     "mxcy/kernels/cpu/rnn_cells.cpp": X86_ISAS,

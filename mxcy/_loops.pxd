@@ -1,5 +1,5 @@
 # Which inner loop computes a function for given operand types.
-from libc.stdint cimport intptr_t
+from libc.stdint cimport int64_t, intptr_t
 
 cdef extern from "program.hpp" namespace "mxcy" nogil:
     ctypedef void (*Loop)(char** args, const intptr_t* dimensions, const intptr_t* strides, void* data)
@@ -21,3 +21,5 @@ cdef class ResolvedLoop:
 
 
 cdef ResolvedLoop find_cast(int source, int target)
+# The loop of `resolve_product`, or a better one for these sizes.
+cdef ResolvedLoop product_for(ResolvedLoop blas, int64_t m, int64_t n, int64_t p)

@@ -1,4 +1,5 @@
-"""Matrix products: the inner loop of `numpy.matmul` on blocks of the result (native/matmul.hpp).
+"""Matrix products on blocks of the result (native/matmul.hpp): by the inner loop of `numpy.matmul`, or by our
+own where they are small or fit the caches (native/products.hpp).
 
 Half types are multiplied as float32 and rounded once. Integers use a loop of our own. Operands that BLAS
 cannot read where they are (a step between the elements of both axes) are copied first.
@@ -13,7 +14,7 @@ from libc.string cimport memcpy
 
 from ._array cimport Array, new_like, new_view
 from ._engine cimport Op, runtime
-from ._loops cimport Loop, ResolvedLoop
+from ._loops cimport Loop, ResolvedLoop, product_for
 from ._pointwise cimport (
     BlockOp, Numbers, Space, aligned, check_out, copy_into, copy_of, is_aligned, may_overlap,
     push_over, static_name,
@@ -166,6 +167,8 @@ cdef int _push(ResolvedLoop loop, Array a, Array b, Array out, str name) except 
     cdef Array x
     op.runtime = runtime()
     op.name = static_name(name)
+    op.m, op.n, op.p = a.dims[a.ndim_ - 2], a.dims[a.ndim_ - 1], b.dims[b.ndim_ - 1]
+    loop = product_for(loop, op.m, op.n, op.p)
     op.loop, op.loop_data = loop.loop, loop.data
     for x in (a, b, out):
         op.add(x.var, x.offset, x.dtype_code)
@@ -177,20 +180,19 @@ cdef int _push(ResolvedLoop loop, Array a, Array b, Array out, str name) except 
                 strides.push_back(x.dims[x.ndim_ + i - missing])
     op.batch = Space(batch, 3, out.dims, strides.data())
     op.batch.normalise(2)
-    op.m, op.n, op.p = a.dims[a.ndim_ - 2], a.dims[a.ndim_ - 1], b.dims[b.ndim_ - 1]
     op.a_m, op.a_n = a.dims[2 * a.ndim_ - 2], a.dims[2 * a.ndim_ - 1]
     op.b_n, op.b_p = b.dims[2 * b.ndim_ - 2], b.dims[2 * b.ndim_ - 1]
     op.out_m, op.out_p = out.dims[2 * out.ndim_ - 2], out.dims[2 * out.ndim_ - 1]
-    op.product_ns = _product_ns(loop, op.m, op.n, op.p)
+    op.product_ns = _product_ns(loop, op.m, op.n, op.p, op.batch.size)
     op.cost_ns = 300 + op.product_ns * op.batch.size
     return push_over(<Op*>op, [a, b], [out])
 
 
-cdef float _product_ns(ResolvedLoop loop, int64_t m, int64_t n, int64_t p) noexcept:
+cdef float _product_ns(ResolvedLoop loop, int64_t m, int64_t n, int64_t p, int64_t count) noexcept:
     """One multiply-add costs about 15 ps in float32; thin products wait for memory instead."""
     cdef float arithmetic = loop.cost_ns * <float>m * <float>n * <float>p
-    cdef float elements = <float>m * n + <float>n * p + <float>m * p
-    return max(arithmetic, 0.1 * ITEMSIZE[<int>loop.stored[0]] * elements)
+    cdef float nbytes = ITEMSIZE[<int>loop.stored[0]] * (<float>m * n + <float>n * p + <float>m * p)
+    return max(arithmetic, (0.02 if nbytes * count < 1_000_000 else 0.1) * nbytes)
 
 
 cdef int _add(Array result, Array other) except -1:

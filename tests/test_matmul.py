@@ -1,6 +1,9 @@
 """Matrix products against NumPy, over dtypes, layouts, batches and splits."""
 
 import ctypes
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -155,3 +158,37 @@ def test_integer_products_wrap_like_numpys():
         limits = np.iinfo(DTYPES[code])
         a, b = (rng.integers(limits.min, limits.max, (30, 30), DTYPES[code]) for _ in range(2))
         same(matmul(*arrays(a, b)), a @ b)
+
+
+@pytest.mark.parametrize("code", [F32, F64], ids=lambda c: DTYPES[c].name)
+@pytest.mark.parametrize(
+    "m, n, p",
+    [(8, 8, 8), (5, 64, 17), (13, 40, 7), (113, 257, 95), (230, 300, 161), (64, 17, 1100), (450, 90, 33)],
+)
+def test_blocks_and_their_edges(m, n, p, code):
+    """Sizes that leave rests in rows, columns and depth; any layout of operands and result."""
+    rng = np.random.default_rng(m)
+    a, b = rng.normal(size=(m, n)).astype(DTYPES[code]), rng.normal(size=(n, p)).astype(DTYPES[code])
+    expected = a.astype("f8") @ b.astype("f8")
+    tolerance = {"rtol": 0, "atol": 1e-4 if code == F32 else 1e-12}
+    found = []
+    for x, y in ((a, b), (a.T.copy().T, b), (a, b.T.copy().T), (a.T.copy().T, b.T.copy().T)):
+        left, right = (_array.from_numpy(z, copy=False) for z in (x, y))
+        found.append(np.asarray(matmul(left, right)))
+        np.testing.assert_allclose(found[-1], expected, **tolerance)
+        turned = _array.from_numpy(np.zeros((p, m), DTYPES[code]))._transpose_view((1, 0))
+        np.testing.assert_allclose(np.asarray(matmul(left, right, out=turned)), expected, **tolerance)
+
+
+def test_products_do_not_depend_on_the_number_of_workers():
+    code = "import sys, numpy as np; from mxcy import _array; from mxcy._matmul import matmul; " \
+        "a = np.random.default_rng(0).normal(size=(700, 700)).astype('f4'); x = _array.from_numpy(a); " \
+        "sys.stdout.write(str(hash(np.asarray(matmul(x, x)).tobytes())))"  # fmt: skip
+    env = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code], env=env | {"MXCY_NUM_THREADS": n}, capture_output=True, check=True
+        ).stdout
+        for n in "124"
+    }
+    assert len(found) == 1
