@@ -24,6 +24,7 @@ SOURCES = {
         f"mxcy/native/{name}.cpp" for name in ("engine", "failures", "fusion", "links", "pool", "workers")
     ],
     "mxcy._cast": ["mxcy/native/cast.cpp"],
+    "mxcy.kernels.cuda.blas": ["mxcy/native/cublas.cpp"],
     "mxcy._gpu": ["mxcy/native/cuda_driver.cpp", "mxcy/native/device.cpp"],
     "mxcy._reduce": ["mxcy/native/folds.cpp"],
     "mxcy._loops": [

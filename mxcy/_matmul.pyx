@@ -13,6 +13,7 @@ from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memcpy
 
 from ._array cimport Array, new_like, new_view
+from ._device cimport load_kernels, on_gpu
 from ._engine cimport Op, runtime
 from ._loops cimport Loop, ResolvedLoop, product_for
 from ._pointwise cimport (
@@ -91,9 +92,11 @@ def matmul(a, b, transpose_a=False, transpose_b=False, out=None, add_to=None, na
         first = _swapped(first)
     if transpose_b:
         second = _swapped(second)
-    first = _operand(first, loop.stored[0])
-    second = _operand(second, loop.stored[1])
-    result = _multiply(loop, first, second, out, name)
+    cdef bint gpu = on_gpu([first, second], [])
+    codes = loop.declared if gpu else loop.stored  # cuBLAS takes half types as they are
+    first = _operand(first, codes[0])
+    second = _operand(second, codes[1])
+    result = _multiply(loop, codes[2], first, second, out, name, gpu)
     if add_to is not None:
         _add(result, add_to)
     return result
@@ -124,7 +127,7 @@ cdef bint is_readable_by_blas(Array x) noexcept:
         (rows <= 1 or row == item) and (columns <= 1 or column >= rows * item and column % item == 0))
 
 
-cdef Array _multiply(ResolvedLoop loop, Array a, Array b, out, str name):
+cdef Array _multiply(ResolvedLoop loop, int code, Array a, Array b, out, str name, bint gpu):
     cdef int64_t shape[MAX_NDIM]
     cdef int64_t m = a.dims[a.ndim_ - 2], n = a.dims[a.ndim_ - 1], p = b.dims[b.ndim_ - 1]
     if b.dims[b.ndim_ - 2] != n:
@@ -138,10 +141,13 @@ cdef Array _multiply(ResolvedLoop loop, Array a, Array b, out, str name):
         result = out
         check_out(name, result, loop.declared[2], ndim, shape)
     cdef Array target = result
-    if (result.dtype_code != loop.stored[2] or not is_aligned(result) or not is_readable_by_blas(result)
+    if (result.dtype_code != code or not is_aligned(result) or not is_readable_by_blas(result)
             or may_overlap(a, result) or may_overlap(b, result)):
-        target = new_like(result, result.ndim_, result.dims, loop.stored[2])
-    _push(loop, a, b, target, name)
+        target = new_like(result, result.ndim_, result.dims, code)
+    if gpu:
+        load_kernels().matmul(name, a, b, target)
+    else:
+        _push(loop, a, b, target, name)
     if target is not result:
         copy_into(target, result)
     return result

@@ -82,7 +82,7 @@ cdef class Program:
     cdef const char* c_name
     cdef int flags                  # of its operations
     cdef vector[int] kinds          # in_types, -1 for scalars of the call
-    cdef tuple source               # arguments of compile_program, to compile again for other types
+    cdef readonly tuple source      # arguments of compile_program, to compile again for other types
     cdef tuple scalars              # (input, declared, stored) of each run-time scalar
     cdef public object device_body  # what kernels/cuda/pointwise keeps about it
     cdef tuple comparison_only      # of each input: an integer that only comparisons read

@@ -13,6 +13,7 @@ from libcpp.vector cimport vector
 
 from ._array cimport Array, new_like
 from ._cast cimport cast_loop
+from ._device cimport load_kernels, on_gpu
 from ._engine cimport OP_NEEDS_GIL, Op, Runtime, runtime
 from ._loops cimport FailureTest, Loop, ResolvedLoop
 from ._pointwise cimport (
@@ -295,6 +296,12 @@ cdef Array _reduce(_Plan plan, list inputs, axis, bint keepdims, out, initial, s
     cdef int out_ndim = result_shape(ndim, shape, is_reduced, keepdims, to)
     cdef Array result = result_of(name, <Array>arrays[0], out, plan.result, out_ndim, to)
     cdef Array target = target_of(result, arrays)
+    if on_gpu(arrays, [target]):
+        reduce_on_gpu(plan, name, initial, found, target, [shape[d] for d in range(ndim)],
+                      [is_reduced[d] for d in range(ndim)], keepdims, inputs, post_scalars)
+        if target is not result:
+            copy_into(target, result)
+        return result
     cdef ReduceOp* op = _new_reduce(plan, initial, count, post_scalars)
     op.name = static_name(name)
     op.scalars = scalars
@@ -304,6 +311,16 @@ cdef Array _reduce(_Plan plan, list inputs, axis, bint keepdims, out, initial, s
     if target is not result:
         copy_into(target, result)
     return result
+
+
+cdef int reduce_on_gpu(_Plan plan, str name, initial, list found, Array target, list shape, list is_reduced,
+                       bint keepdims, list inputs, post_scalars) except -1:
+    scalars = [] if plan.map is None else [inputs[i] for i, _, _ in plan.map.scalars]
+    last = [] if plan.finisher is None else [post_scalars[i - 1] for i, _, _ in plan.finisher.scalars]
+    load_kernels().reduce(
+        name, plan.loop, plan.map, plan.finisher, plan.identity, initial, found, target, tuple(shape),
+        tuple(is_reduced), keepdims, scalars, last)
+    return 0
 
 
 cdef ReduceOp* _new_reduce(_Plan plan, initial, int64_t count, post_scalars) except NULL:
@@ -380,6 +397,11 @@ def arg_reduce(kind, x, axis=None, keepdims=False, dtype=None, out=None):
     cdef Array result = result_of(kind, a, out, code, out_ndim, to)
     cdef Array target = target_of(result, [a])
     cdef ResolvedLoop extreme
+    if on_gpu([a], [target]):
+        load_kernels().arg_reduce(kind, a, target, tuple([is_reduced[d] for d in range(a.ndim_)]), keepdims)
+        if target is not result:
+            copy_into(target, result)
+        return result
     cdef ArgReduceOp* op = new_arg_reduce(a.dtype_code, kind == "argmax")
     op.runtime = runtime()
     op.name = static_name(kind)
@@ -439,6 +461,9 @@ cdef int _accumulate(_Plan plan, Array a, Array out, int along, str name) except
     cdef Numbers shape, strides
     cdef int d
     cdef Array x
+    if on_gpu([a], [out]):
+        load_kernels().accumulate(name, plan.loop, a, out, along)
+        return 0
     cdef AccumulateOp* op = new_accumulate()
     for d in range(a.ndim_):
         if d != along:

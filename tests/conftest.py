@@ -20,6 +20,15 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason="only with MXCY_TEST_FULL=1"))
 
 
+@pytest.fixture(autouse=os.environ.get("MXCY_TEST_CONTEXT") == "gpu")
+def on_gpu():
+    """With MXCY_TEST_CONTEXT=gpu: every test runs with gpu(0) as its default context."""
+    from mxcy.context import gpu
+
+    with gpu(0):
+        yield
+
+
 @pytest.fixture(scope="session")
 def promised():
     """promised(short, full): how many rounds to run of what is promised for the full count."""

@@ -9,10 +9,13 @@ import numpy as np
 
 from mxcy import _array, ops
 from mxcy.graph.control_flow import ControlFlow
+from mxcy.context import current_context
+from mxcy.kernels import cpu as kernels
 from mxcy.ndarray import NDArray
 from mxcy.ops import Attributes, BinaryFunction
 
 FACE = _array.face_of(NDArray)
+ON_CPU = os.environ.get("MXCY_TEST_CONTEXT", "cpu") == "cpu"
 ONE_ROW = os.environ.get("MXCY_ROWS") == "one"
 # Control flow takes graphs instead of rows of arrays; its tests are in test_control_flow.py.
 OPERATORS = sorted(
@@ -67,8 +70,16 @@ def draw(op, row, dtype):
 
 
 def array(values):
-    """An NDArray of exactly these values and dtype."""
-    return _array.from_numpy(np.ascontiguousarray(values).reshape(np.shape(values)), FACE)
+    """An NDArray of exactly these values and dtype, on the device that the tests run on."""
+    made = _array.from_numpy(np.ascontiguousarray(values).reshape(np.shape(values)), FACE)
+    return made if ON_CPU else placed(made)
+
+
+def placed(x):
+    """A copy in the thread's current context."""
+    context = current_context()
+    code = context.device_typeid << 8 | context.device_id
+    return kernels.copy(x, out=_array.overlay(_array.empty(x.shape, x.dtype, FACE, code), x.shape, x.dtype))
 
 
 def strided(values, step):

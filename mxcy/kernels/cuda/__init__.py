@@ -7,5 +7,7 @@ kernel here raises an error that names it; nothing falls back to the CPU.
 """
 
 from .dispatch import launch
+from .products import matmul
+from .reduction import accumulate, arg_reduce, reduce
 
-__all__ = ["launch"]
+__all__ = ["accumulate", "arg_reduce", "launch", "matmul", "reduce"]

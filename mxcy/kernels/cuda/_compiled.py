@@ -185,6 +185,7 @@ def _f_to_u64(x):
 def names() -> dict[str, Any]:
     """Return the names."""
     made: dict[str, Any] = dict(TYPES, cuda=cuda, device_function=device_function)
+    made.update({f"dt_{name}": kind for name, kind in TYPES.items()})  # as types of shared arrays
     for name in MATH:
         made[f"{name}_f32"] = getattr(libdevice, f"{name}f")
         made[f"{name}_f64"] = getattr(libdevice, name)

@@ -21,13 +21,18 @@ from ..._gpu import SIMULATED, DeviceKernel, load_kernel
 __all__ = ["compile_ptx", "get_kernel"]
 
 _MAJOR, _MINOR = 75, 76  # attributes of a device: its compute capability
+SEPARATOR = "# kernel\n"  # between the functions that a kernel calls and the kernel
 _ENTRY = re.compile(r"\.visible \.entry (\S+?)\(")
 _lock = threading.Lock()  # guards `_loaded` and the compiler, which keeps state
 _loaded: dict[tuple, DeviceKernel] = {}
 
 
-def get_kernel(name: str, source: str, signature: str, device: int) -> DeviceKernel:
-    """Return the kernel that a source defines, ready to be launched on a GPU."""
+def get_kernel(name: str, source: str, signature: str, device: int, functions: str = "") -> DeviceKernel:
+    """Return the kernel that a source defines, ready to be launched on a GPU.
+
+    `functions` is source of functions that it calls.
+    """
+    source = functions + SEPARATOR + source
     key = (source, signature, device)
     found = _loaded.get(key)
     if found is None:
@@ -65,10 +70,13 @@ def _simulated(name: str, source: str, signature: str) -> DeviceKernel:
 
 
 def _scope(source: str) -> dict:
-    from ._library import namespace
+    from ._library import define, namespace
 
     scope = dict(namespace())
-    exec(compile(source, "<kernel>", "exec"), scope)
+    functions, _, kernel = source.partition(SEPARATOR)
+    if functions:
+        define(scope, functions)
+    exec(compile(kernel, "<kernel>", "exec"), scope)
     return scope
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..._gpu import SIMULATED
 
-__all__ = ["namespace", "signature_types", "version"]
+__all__ = ["define", "namespace", "signature_types", "version"]
 
 # Functions of libdevice, by its names; those for float32 end in f.
 _NAMES = """exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan asin acos atan sinh cosh tanh asinh
@@ -179,13 +179,12 @@ def namespace() -> dict[str, Any]:
         from ._compiled import names
     made = names()
     made["infinity"] = float("inf")
-    wrap = made["device_function"]
     for types, text, token in ((FLOATS, FLOAT_FUNCTIONS, "F"), (INTEGERS, INTEGER_FUNCTIONS, "I")):
         for name in types:
             made[f"WHOLE_{name}"] = 2.0**23 if name == "f32" else 2.0**52
             made[f"NEGATIVE_{name}"] = name.startswith("i")
             made[f"MINUS_{name}"] = -1 if name.startswith("i") else 0
-            _define(made, _for_type(text, token, name), wrap)
+            define(made, _for_type(text, token, name))
     return made
 
 
@@ -195,11 +194,12 @@ def _for_type(text: str, token: str, name: str) -> str:
     return re.sub(rf"(?<![A-Za-z]){token}(?![A-Za-z])", name, text)
 
 
-def _define(into: dict[str, Any], text: str, wrap: Any) -> None:
+def define(into: dict[str, Any], text: str) -> None:
+    """Add the functions of a source to the names that kernels may use."""
     found: dict[str, Any] = {}
     exec(compile(text, "<kernel library>", "exec"), into, found)
     for name, function in found.items():
-        into[name] = wrap(function)
+        into[name] = into["device_function"](function)
 
 
 def signature_types(signature: str) -> tuple:

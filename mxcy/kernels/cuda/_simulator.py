@@ -103,6 +103,7 @@ def _f_to_u64(x: Any) -> Any:
 def names() -> dict[str, Any]:
     """Return the names."""
     made: dict[str, Any] = {name: _cast(kind) for name, kind in _TYPES.items()}
+    made.update({f"dt_{name}": kind for name, kind in _TYPES.items()})
     made.update(cuda=cuda, device_function=lambda function: function)
     for kind in ("f32", "f64"):
         for name in MATH:

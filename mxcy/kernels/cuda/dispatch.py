@@ -6,13 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import ArgumentError, problem
-from . import copying
+from . import copying, indexing, random, softmax, sorting
 
 __all__ = ["launch"]
 
 # name -> function(outputs, inputs, parameters): `parameters` are the bytes of the structure that the CPU's
 # kernel takes.
-KERNELS: dict[str, Callable[[list, list, bytes], Any]] = {**copying.KERNELS}
+KERNELS: dict[str, Callable[[list, list, bytes], Any]] = {
+    **copying.KERNELS,
+    **indexing.KERNELS,
+    **random.KERNELS,
+    **softmax.KERNELS,
+    **sorting.KERNELS,
+}
 
 
 def launch(name: str, outputs: list, inputs: list, parameters: bytes, updates: bool) -> None:
