@@ -500,8 +500,7 @@ def register_face(cls, *, bint zero_dim):
     """
     global n_faces
     if not issubclass(cls, Array) or cls.__dictoffset__ or cls.__basicsize__ != Array.__basicsize__:
-        expected = "a subclass of Array with __slots__ = ()"
-        raise ArgumentTypeError(message("register_face", "cls", expected, cls))
+        raise ArgumentTypeError(message("register_face", "cls", "a subclass of Array with __slots__ = ()", cls))
     if n_faces == MAX_FACES:
         raise ArgumentError(message("register_face", "cls", f"at most {MAX_FACES} faces", n_faces + 1))
     cdef Face* f = &faces[n_faces]
@@ -539,6 +538,7 @@ def empty(shape, dtype, int face=0, int context=CPU):
     """Return a new array with undefined contents, in C order."""
     cdef int64_t dims[MAX_NDIM]
     cdef int ndim = read_shape(shape, dims)
+    if context >> 8 == 2: _gpu.require(context & 0xFF)  # a GPU
     return allocate_array(_face(face), context, ndim, dims, code_of(dtype))
 
 

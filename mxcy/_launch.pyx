@@ -14,7 +14,8 @@ import numpy as np
 
 from . import _array
 from ._array cimport Array, new_like, read_shape, require_writable
-from ._device cimport load_kernels, on_gpu, refuse_gpu
+from ._device cimport load_kernels, on_gpu
+from ._gpu cimport one_device
 from ._engine cimport CVar, Kernel, Op, OP_OVERWRITES, Runtime, push, runtime
 
 from .dtypes import DTYPES, code_of
@@ -234,10 +235,11 @@ def push_numpy(function, inputs, outputs, name):
     Waits for the inputs. With `outputs` (a list of arrays) calls `function(*inputs, *outputs)`, which
     fills the outputs, and returns them. With None, the function returns an array or a tuple of arrays,
     which come back as a list with the face of the first input. Errors of the function come out as both
-    an `MXNetError` and what NumPy raised.
+    an `MXNetError` and what NumPy raised. Arrays of a GPU are copied to main memory and back: of all
+    operators, only those that come through here are computed by the host.
     """
     if on_gpu(list(inputs), list(outputs or ())):
-        refuse_gpu(name)
+        return push_numpy_beside(function, inputs, outputs, name)
     views = [x.view_numpy(False) for x in inputs]
     targets = [out.view_numpy(True) for out in outputs] if outputs is not None else []
     try:
@@ -249,3 +251,19 @@ def push_numpy(function, inputs, outputs, name):
         return outputs
     found = found if isinstance(found, (tuple, list)) else (found,)
     return [_array.from_numpy(a, (<Array>inputs[0]).face) for a in found]
+
+
+cdef list push_numpy_beside(function, inputs, outputs, name):
+    """Run a function on copies of arrays that are on a GPU, and put the results there."""
+    cdef Array x, result
+    one_device(name, list(inputs), list(outputs or ()))
+    here = [_array.from_numpy(x.view_numpy(False), x.face) for x in inputs]
+    if outputs is not None:
+        made = [_array.empty(out.shape, DTYPES[(<Array>out).dtype_code]) for out in outputs]
+        push_numpy(function, here, made, name)
+    else:
+        made = push_numpy(function, here, None, name)
+        outputs = [new_like(<Array>inputs[0], x.ndim_, x.dims, x.dtype_code) for x in made]
+    for result, x in zip(outputs, made, strict=True):
+        launch(copy_kernel, "copy", [result], [x], NULL, 0, 0)
+    return outputs

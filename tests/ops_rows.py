@@ -8,8 +8,8 @@ import ml_dtypes
 import numpy as np
 
 from mxcy import _array, ops
-from mxcy.graph.control_flow import ControlFlow
 from mxcy.context import current_context
+from mxcy.graph.control_flow import ControlFlow
 from mxcy.kernels import cpu as kernels
 from mxcy.ndarray import NDArray
 from mxcy.ops import Attributes, BinaryFunction

@@ -328,7 +328,7 @@ def bound(op, row, inputs, is_train=False):
     grads = {n: mx.nd.zeros_like(x) for n, x in arrays.items() if x.dtype in FLOATS}
     if op.first_order and not op.differentiable:
         grads = None
-    executor = symbol.bind(mx.cpu(), arrays, grads, aux_states=states)
+    executor = symbol.bind(mx.current_context(), arrays, grads, aux_states=states)
     return executor.forward(is_train), executor, grads
 
 

@@ -225,7 +225,8 @@ def numbers(labels: Any, preds: Any) -> Iterable[tuple[NDArray, NDArray]]:
     labels, preds = check_label_shapes(labels, preds, True)
     for label, pred in zip(labels, preds, strict=True):
         pred = pred if isinstance(pred, NDArray) else nd.array(pred)
-        yield label if isinstance(label, NDArray) else nd.array(label), pred
+        label = label if isinstance(label, NDArray) else nd.array(label)
+        yield label.as_in_context(pred.context), pred  # outputs of a GPU are compared there
 
 
 @register

@@ -151,7 +151,7 @@ void hook_release(int16_t context, char* data, size_t nbytes) { release(of(conte
 
 int no_memory(Failure& failure, Device& d, const char* name, size_t nbytes) {
   size_t free = 0, total = 0;
-  memory_info(d.number, &free, &total, failure);
+  if (d.is_open) memory_info(d.number, &free, &total, failure);
   std::lock_guard<std::mutex> lock(d.pool_mutex);
   return failure.fail(FAIL_MEMORY, "%s: gpu(%d) has no memory for %zu bytes (%zu of %zu free, arrays hold %zu)",
                       name, d.number, nbytes, free, total, d.held_bytes);

@@ -7,7 +7,6 @@ from operator import index
 from typing import Any
 
 from .._array import empty
-from .._gpu import require
 from ..context import Context, current_context
 from ..errors import ArgumentError, ArgumentTypeError, message
 
@@ -32,8 +31,6 @@ def context_code(context: Any) -> int:
         context = current_context()
     elif not isinstance(context, Context):
         raise ArgumentTypeError(message("array", "ctx", "a Context", repr(context), "pass mx.cpu()"))
-    if context.device_typeid == GPU:
-        require(context.device_id)
     if context.device_id > 0xFF:
         raise ArgumentError(message("array", "ctx", "a device number below 256", context))
     return context.device_typeid << 8 | context.device_id

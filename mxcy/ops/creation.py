@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from .._array import Array, empty, face_of
-from .._gpu import require
 from .._launch import empty_like
 from ..context import Context, current_context
 from ..errors import ArgumentError, message
@@ -25,8 +24,6 @@ def target(shape, dtype, face, ctx, out):
     if out is not None:
         return out
     context = current_context() if ctx is None else ctx if isinstance(ctx, Context) else parse_context(ctx)
-    if context.device_type == "gpu":
-        require(context.device_id)
     return empty(
         shape, FLOAT32 if dtype is None else dtype, face or 0, context.device_typeid << 8 | context.device_id
     )

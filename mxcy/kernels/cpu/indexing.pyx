@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, intptr_t, uint8_t
 
 import numpy as np
 
-from ..._array cimport Array, new_array, new_view, read_shape, require_writable
+from ..._array cimport Array, new_array, new_like, new_view, read_shape, require_writable
 from ..._cast cimport CastLoop, cast_loop
 from ..._engine cimport Kernel, KernelContext
 from ..._launch cimport (
@@ -20,7 +20,7 @@ from ... import _array
 from ..._launch import push_numpy
 from ...dtypes import DTYPES, code_of
 from ...errors import ArgumentError, ArrayIndexError, DTypeError, ShapeError, message, problem
-from .copying import fill
+from .copying import copy, fill
 
 __all__ = [
     "gather_nd", "index_get", "index_get_grad", "index_put", "nonzero", "one_hot", "pick", "pick_grad",
@@ -61,6 +61,7 @@ cdef class Places:
 
     cdef str op
     cdef list indices       # arrays that broadcast together
+    cdef list made          # of each index array: whether it was made here, of something else
     cdef list axes          # of x, in the order of `indices`
     cdef tuple points       # common shape of the index arrays
     cdef int n_outer        # axes of x before the indexed ones, if these are neighbours; else 0
@@ -69,6 +70,7 @@ cdef class Places:
     def __init__(self, str op, list indices, list axes, str mode):
         self.op, self.axes = op, axes
         self.indices = [index_array(op, index) for index in indices]
+        self.made = [not isinstance(index, Array) for index in indices]
         if mode not in MODES:
             raise ArgumentError(message(op, "mode", "clip, wrap or raise", repr(mode)))
         cdef int64_t dims[MAX_NDIM]
@@ -102,16 +104,27 @@ cdef class Places:
             raise ArrayIndexError(problem(self.op, "indices", text))
         return new_view(x, x.offset, x.ndim_, dims, dims + x.ndim_)
 
+    cdef list indices_beside(self, Array x):
+        """Return the index arrays; those made here on the device of x."""
+        return [beside(x, i) if made else i for i, made in zip(self.indices, self.made, strict=True)]
+
     cdef int gather(self, Array x, Array out) except -1:
-        return launch(gather_kernel, "take", [out], [self.arranged(x), *self.indices], &self.params,
+        return launch(gather_kernel, "take", [out], [self.arranged(x), *self.indices_beside(x)], &self.params,
                       sizeof(IndexParams), 100 + 1.0 * out.size)
 
     cdef int scatter(self, Array x, Array values, bint accumulate) except -1:
         cdef Kernel kernel = scatter_add_kernel if accumulate else scatter_kernel
         require_writable(x, self.op)
         return launch(kernel, "scatter_add" if accumulate else "scatter", [self.arranged(x)],
-                      [spread(self.op, values, self.shape(x.shape)), *self.indices], &self.params,
+                      [spread(self.op, values, self.shape(x.shape)), *self.indices_beside(x)], &self.params,
                       sizeof(IndexParams), 150 + 3.0 * values.size, LAUNCH_UPDATES)
+
+
+cdef Array beside(Array x, Array made):
+    """Return an array on the device of x: `made` or a copy."""
+    if x.var.context == made.var.context or not x.var.on_gpu():
+        return made
+    return copy(made, new_like(x, made.ndim_, made.dims, made.dtype_code))
 
 
 cdef Array index_array(str op, object index):
@@ -265,7 +278,7 @@ def index_put(x, indices, value, accumulate=False):
     if isinstance(value, Array):
         values = converted(<Array>value, target.dtype_code)
     else:
-        values = _array.from_numpy(np.asarray(value).astype(DTYPES[target.dtype_code]))
+        values = beside(target, _array.from_numpy(np.asarray(value).astype(DTYPES[target.dtype_code])))
     indexed("index_put", target, indices).scatter(target, values, accumulate)
     return target
 

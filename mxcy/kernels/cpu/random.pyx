@@ -7,7 +7,7 @@ import functools
 
 import numpy as np
 
-from ..._array cimport Array, new_array, read_shape
+from ..._array cimport Array, new_array, new_like, read_shape
 from ..._cast cimport CastLoop, cast_loop
 from ..._engine cimport Kernel, KernelContext
 from ..._launch cimport checked_out, contiguous, launch, operand
@@ -159,5 +159,5 @@ def shuffle(x, ctx=None, out=None):
     cdef Array source = operand("shuffle", "x", x)
     if source.ndim_ == 0:
         return copy(source, out)
-    keys = random_randint(-2**63, 2**63, (source.dims[0],), np.int64, ctx=ctx)
+    keys = random_randint(-2**63, 2**63, ctx=ctx, out=new_like(source, 1, source.dims, code_of("int64")))
     return take(source, argsort(keys, dtype=np.int64), axis=0, out=out)

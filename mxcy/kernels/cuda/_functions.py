@@ -60,7 +60,7 @@ _BODIES: dict[str, dict[str, str]] = {
     "modulo": {"iu": "remainder_{T}({0}, {1})"},
     "fmod": {"iu": "fmod_{T}({0}, {1})"},
     "truncate_divide": {"iu": "truncate_divide_{T}({0}, {1})"},
-    "power": {"b": "{0} or not {1}", "iu": "power_{T}({0}, {1})"},
+    "power": {"b": "{0} or not {1}", "iu": "power_{T}({0}, {1})", "c": "power_c128({0}, {1})"},
     "truncate_power": {"iu": "power_{T}({0}, {1})"},
     "maximum": {"b": "{0} or {1}", "iu": "{0} if {0} >= {1} else {1}", "f": "maximum_{T}({0}, {1})"},
     "minimum": {"b": "{0} and {1}", "iu": "{0} if {0} <= {1} else {1}", "f": "minimum_{T}({0}, {1})"},

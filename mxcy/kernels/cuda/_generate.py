@@ -129,7 +129,7 @@ def generate_pointwise(layout: Layout, width: int, ndim: int, wide: bool, modes:
         lines += [f"        {line}" for line in _offsets(modes, 1, 1)]
         lines += [f"        {line}" for line in _element_lines(layout, inputs, codes, modes, 1)]
     lines.append("    while i < n:")
-    if ndim == 1:
+    if isinstance(layout, Custom):
         lines += [f"        index_{lane} = i * i64({width}) + i64({lane})" for lane in range(width)]
     lines += [f"        {line}" for line in body]
     lines.append("        i += step")

@@ -158,6 +158,20 @@ def power_I(base, exponent):
     return made
 """
 
+COMPLEX_FUNCTIONS = """
+def power_c128(a, b):
+    radius = hypot_f64(f64(a.real), f64(a.imag))
+    if b.real == 0 and b.imag == 0:
+        return c128(complex(1.0, 0.0))
+    if radius == 0:
+        return c128(complex(0.0, 0.0))
+    turn = atan2_f64(f64(a.imag), f64(a.real))
+    log_radius = log_f64(radius)
+    size = exp_f64(b.real * log_radius - b.imag * turn)
+    angle = b.imag * log_radius + b.real * turn
+    return c128(complex(size * cos_f64(angle), size * sin_f64(angle)))
+"""
+
 
 @functools.cache
 def version() -> str:
@@ -185,6 +199,7 @@ def namespace() -> dict[str, Any]:
             made[f"NEGATIVE_{name}"] = name.startswith("i")
             made[f"MINUS_{name}"] = -1 if name.startswith("i") else 0
             define(made, _for_type(text, token, name))
+    define(made, COMPLEX_FUNCTIONS)
     return made
 
 

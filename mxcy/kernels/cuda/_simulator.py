@@ -7,6 +7,7 @@ bounds of the buffer that its address points into.
 from __future__ import annotations
 
 import ctypes
+import threading
 from typing import Any
 
 import ml_dtypes
@@ -31,6 +32,9 @@ _TYPES = {
     "u32": np.uint32, "i64": np.int64, "u64": np.uint64, "f32": np.float32, "f64": np.float64,
     "c64": np.complex64, "c128": np.complex128,
 }  # fmt: skip
+
+
+_one_kernel = threading.Lock()  # the simulator replaces names of modules while a kernel runs
 
 
 class Pointer:
@@ -148,4 +152,5 @@ def simulated(scope: dict[str, Any]) -> Any:
 def run(function: Any, grid: tuple, block: tuple, arguments: list) -> None:
     """Run a kernel: all threads of all blocks."""
     given = [Pointer(*a) if isinstance(a, tuple) else a for a in arguments]
-    function[grid, block](*given)
+    with _one_kernel:
+        function[grid, block](*given)

@@ -43,15 +43,15 @@ def index_lines(name: str, read: str, extent: str, mode: int) -> list[str]:
     ]
 
 
-_GATHER = '''
+_GATHER = """
 def kernel(size, number, trap, {parameters}, {pointers}):
     e = i64(cuda.blockIdx.x) * cuda.blockDim.x + cuda.threadIdx.x
     while e < size:
 {body}
         e += i64(cuda.gridDim.x) * cuda.blockDim.x
-'''
+"""
 
-_ORDERED = '''
+_ORDERED = """
 def kernel(size, points, number, trap, {parameters}, {pointers}):
     e = i64(cuda.blockIdx.x) * cuda.blockDim.x + cuda.threadIdx.x
     while e < size:
@@ -61,7 +61,7 @@ def kernel(size, points, number, trap, {parameters}, {pointers}):
 {body}
             i += i64(1)
         e += i64(cuda.gridDim.x) * cuda.blockDim.x
-'''
+"""
 
 
 def _indented(lines: list[str], depth: int) -> str:
@@ -92,7 +92,9 @@ def _sides(x: Array, v: Array, indices: list, n_outer: int, n_indexed: int):
     around = [*range(n_outer), *range(x.ndim - n_inner, x.ndim)]
     around_v = [*range(n_outer), *range(v.ndim - n_inner, v.ndim)]
     outside = normalise(
-        [x.shape[d] for d in around], [[x_steps[d] for d in around], [v_steps[d] for d in around_v]], keep_order=True
+        [x.shape[d] for d in around],
+        [[x_steps[d] for d in around], [v_steps[d] for d in around_v]],
+        keep_order=True,
     )
     steps = [list(v_steps[n_outer : n_outer + n_points])]
     for index in indices:
@@ -102,7 +104,10 @@ def _sides(x: Array, v: Array, indices: list, n_outer: int, n_indexed: int):
         missing = n_points - len(own)
         steps.append(
             [0] * missing
-            + [0 if n == 1 and full != 1 else s for n, s, full in zip(own, strides, shape[missing:], strict=True)]
+            + [
+                0 if n == 1 and full != 1 else s
+                for n, s, full in zip(own, strides, shape[missing:], strict=True)
+            ]
         )
     points = normalise(shape, steps, keep_order=True)
     along = [(x.shape[n_outer + k], x_steps[n_outer + k]) for k in range(n_indexed)]
@@ -133,9 +138,11 @@ def _kernel(name, code, codes, mode, a_key, b_key, a_parameters, b_parameters, k
     else:
         body = [*along, *_move(code, "x", "xp", "v", "va + vp", kind == "add")]
         source = _ORDERED.format(
-            parameters=", ".join(parameters), pointers=", ".join(pointers), body=_indented(body, 12),
+            parameters=", ".join(parameters),
+            pointers=", ".join(pointers),
+            body=_indented(body, 12),
             first=_indented(outside.lines("e", ["xa", "va"]), 8),
-        )  # fmt: skip
+        )
         signature = "qqiPi"
     signature += "q" * len(parameters) + ("P" + LETTERS[code]) * 2 + "".join("P" + LETTERS[c] for c in codes)
     return get_kernel(name, source, signature, device)
@@ -166,8 +173,18 @@ def _index(name: str, x: Array, v: Array, indices: list, parameters: bytes, kind
     device = x._context_code & 0xFF
     code = x._dtype_code if kind == "add" or DTYPES[x._dtype_code].kind == "c" else BITS[x.itemsize]
     codes = tuple([index._dtype_code for index in indices])
-    kernel = _kernel(name, code, codes, mode, outside.key, points.key, tuple(outside.parameters),
-                     tuple(points.parameters), kind, device)  # fmt: skip
+    kernel = _kernel(
+        name,
+        code,
+        codes,
+        mode,
+        outside.key,
+        points.key,
+        tuple(outside.parameters),
+        tuple(points.parameters),
+        kind,
+        device,
+    )
     place = _Address(device, name)
     numbers = [*outside.arguments, *points.arguments]
     for extent, step in along:
@@ -200,13 +217,13 @@ def _scatter_add(outputs: list, inputs: list, parameters: bytes) -> None:
 
 # --- one element of every line ------------------------------------------------------------------------------
 
-_PICK = '''
+_PICK = """
 def kernel(size, extent, step, number, trap, {parameters}, x, v, index):
     e = i64(cuda.blockIdx.x) * cuda.blockDim.x + cuda.threadIdx.x
     while e < size:
 {body}
         e += i64(cuda.gridDim.x) * cuda.blockDim.x
-'''
+"""
 
 
 @functools.lru_cache(maxsize=512)
@@ -217,7 +234,9 @@ def _pick_kernel(name, code, index_code, mode, ndim, wide, put, device):
     body += index_lines("j", convert(index_code, INT64, load(index_code, "index[io]")), "extent", mode)
     body.append("xo += j * step")
     body += _move(code, "x", "xo", "v", "vo", False) if put else _move(code, "v", "vo", "x", "xo", False)
-    source = _PICK.format(parameters=", ".join(walk.parameters), body=_indented(body, 8)).replace(", , x", ", x")
+    source = _PICK.format(parameters=", ".join(walk.parameters), body=_indented(body, 8)).replace(
+        ", , x", ", x"
+    )
     signature = "qqqiPi" + "q" * len(walk.parameters) + ("P" + LETTERS[code]) * 2 + "P" + LETTERS[index_code]
     return get_kernel(name, source, signature, device)
 
@@ -233,7 +252,17 @@ def _picked(name: str, x: Array, v: Array, index: Array, parameters: bytes, put:
     code = x._dtype_code if DTYPES[x._dtype_code].kind == "c" else BITS[x.itemsize]
     kernel = _pick_kernel(name, code, index._dtype_code, mode, walk.ndim, walk.wide, put, device)
     place = _Address(device, name)
-    arguments = [walk.size, x.shape[axis], x_steps[axis], place.number, place.address, *walk.arguments, x, v, index]
+    arguments = [
+        walk.size,
+        x.shape[axis],
+        x_steps[axis],
+        place.number,
+        place.address,
+        *walk.arguments,
+        x,
+        v,
+        index,
+    ]
     launches = [(kernel, min(-(-walk.size // THREADS), MAX_GRID), THREADS, arguments)]
     if put:
         launch(name, [x], [v, index], launches, updates=True)
@@ -251,7 +280,7 @@ def _place(outputs: list, inputs: list, parameters: bytes) -> None:
 
 # --- one hot ------------------------------------------------------------------------------------------------
 
-_ONE_HOT = '''
+_ONE_HOT = """
 def kernel(size, depth, on, off, {parameters}, index, out):
     e = i64(cuda.blockIdx.x) * cuda.blockDim.x + cuda.threadIdx.x
     while e < size:
@@ -259,7 +288,7 @@ def kernel(size, depth, on, off, {parameters}, index, out):
 {place}
         out[e] = on if {read} == e - k * depth else off
         e += i64(cuda.gridDim.x) * cuda.blockDim.x
-'''
+"""
 
 
 @functools.lru_cache(maxsize=512)
@@ -267,9 +296,10 @@ def _one_hot_kernel(code, index_code, ndim, wide, device):
     walk = Walk("k", [1] * ndim, [[1] * ndim])
     walk.wide = wide
     source = _ONE_HOT.format(
-        parameters=", ".join(walk.parameters), place=_indented(walk.lines("k", ["io"]), 8),
+        parameters=", ".join(walk.parameters),
+        place=_indented(walk.lines("k", ["io"]), 8),
         read=convert(index_code, INT64, load(index_code, "index[io]")),
-    ).replace(", , index", ", index")  # fmt: skip
+    ).replace(", , index", ", index")
     letter = LETTERS[code]
     signature = f"qq{letter}{letter}" + "q" * len(walk.parameters) + "P" + LETTERS[index_code] + "P" + letter
     return get_kernel("one_hot", source, signature, device)
@@ -286,11 +316,15 @@ def _one_hot(outputs: list, inputs: list, parameters: bytes) -> None:
     if size == 16:
         raise _complex(target)
     on, off = (int.from_bytes(parameters[at : at + size], "little") for at in (0, 16))
-    extents, steps = normalise(index.shape, [list(elements(index.strides, index._dtype_code))], keep_order=True)
+    extents, steps = normalise(
+        index.shape, [list(elements(index.strides, index._dtype_code))], keep_order=True
+    )
     walk = Walk("k", extents, steps)
     kernel = _one_hot_kernel(code, index._dtype_code, walk.ndim, walk.wide, target._context_code & 0xFF)
     arguments = [target.size, target.shape[-1], on, off, *walk.arguments, index, plain]
-    launch("one_hot", [plain], [index], [(kernel, min(-(-target.size // THREADS), MAX_GRID), THREADS, arguments)])
+    launch(
+        "one_hot", [plain], [index], [(kernel, min(-(-target.size // THREADS), MAX_GRID), THREADS, arguments)]
+    )
     if plain is not target:
         from .copying import copy_into
 
@@ -298,9 +332,9 @@ def _one_hot(outputs: list, inputs: list, parameters: bytes) -> None:
 
 
 def _complex(x: Array):
-    from .reduction import _no_kernel
+    from .reduction import no_kernel
 
-    return _no_kernel("one_hot", x._dtype_code)
+    return no_kernel("one_hot", x._dtype_code)
 
 
 KERNELS = {

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from ..._array import Array
 from ..._gpu import LETTERS, SIMULATED, launch
-from ...dtypes import DTYPES
 from ._compiler import get_kernel
-from ._functions import TYPES, convert, load, store
+from ._functions import TYPES, convert
 from ._spaces import normalise
 from .blas import gemm, open_blas
+from .reduction import read_element, write_element
 
 __all__ = ["matmul"]
 
@@ -84,9 +84,22 @@ def _multiply(name: str, code: int, a: Array, b: Array, out: Array, batch: tuple
     for place in product(*map(range, extents)):
         offsets = [sum(i * s for i, s in zip(place, own, strict=True)) * a.itemsize for own in merged]
         numbers = [
-            layouts[0][0], layouts[1][0], p, m, n, layouts[0][1], inside[1], layouts[1][1], inside[0], ld_out,
-            inside[2], inner, DATA[code], compute, code,
-        ]  # fmt: skip
+            layouts[0][0],
+            layouts[1][0],
+            p,
+            m,
+            n,
+            layouts[0][1],
+            inside[1],
+            layouts[1][1],
+            inside[0],
+            ld_out,
+            inside[2],
+            inner,
+            DATA[code],
+            compute,
+            code,
+        ]
         gemm(name, [b, a, out], [offsets[1], offsets[0], offsets[2]], numbers)
 
 
@@ -102,7 +115,7 @@ def _layout(x: Array) -> tuple[int, int]:
 
 # --- our own ------------------------------------------------------------------------------------------------
 
-_SOURCE = '''
+_SOURCE = """
 def kernel(M, N, P, am, an, ab, bn, bp, bb, om, op, ob, a, b, out):
     left = cuda.shared.array(({side}, {side}), {shared})
     right = cuda.shared.array(({side}, {side}), {shared})
@@ -130,19 +143,24 @@ def kernel(M, N, P, am, an, ab, bn, bp, bb, om, op, ob, a, b, out):
         cuda.syncthreads()
         start += i64({side})
     if i < M and j < P:
-        out[batch * ob + i * om + j * op] = {result}
-'''
+        {write}
+"""
 
 
 @functools.cache
 def _own_kernel(name: str, code: int, device: int):
     wide = 11 if code in (9, 10) else 2 if code == 0 else code  # what is summed; of bool, u8 as "or"
     source = _SOURCE.format(
-        side=SIDE, shared=f"dt_{TYPES[wide]}", zero=f"{TYPES[wide]}(0)", type=TYPES[wide],
-        read_a=convert(code, wide, load(code, "a[batch * ab + i * am + (start + x) * an]")),
-        read_b=convert(code, wide, load(code, "b[batch * bb + (start + y) * bn + j * bp]")),
-        result=store(code, convert(wide, code, "total")),
-    )  # fmt: skip
+        side=SIDE,
+        shared=f"dt_{TYPES[wide]}",
+        zero=f"{TYPES[wide]}(0)",
+        type=TYPES[wide],
+        read_a=convert(code, wide, read_element(code, "a", "batch * ab + i * am + (start + x) * an")),
+        read_b=convert(code, wide, read_element(code, "b", "batch * bb + (start + y) * bn + j * bp")),
+        write="; ".join(
+            write_element(code, "out", "batch * ob + i * om + j * op", convert(wide, code, "total"))
+        ),
+    )
     if code == 0:
         source = source.replace("u8(total + ", "u8(total | ").replace("[y, k] * right", "[y, k] & right")
     letter = LETTERS[code]
@@ -150,10 +168,6 @@ def _own_kernel(name: str, code: int, device: int):
 
 
 def _own(name: str, code: int, a: Array, b: Array, out: Array, batch: tuple, steps: list) -> None:
-    if DTYPES[code].kind == "c":
-        from .reduction import _no_kernel
-
-        raise _no_kernel(name, code)
     kernel = _own_kernel("matmul", code, out._context_code & 0xFF)
     extents, merged = normalise(batch, steps, leading=2)
     inner = extents.pop() if extents else 1

@@ -20,7 +20,7 @@ __all__ = ["KERNELS"]
 UNIFORM, NORMAL, EXPONENTIAL, BERNOULLI, INTEGERS = range(5)
 INT64, FLOAT32, FLOAT64 = 7, 11, 12
 
-_PHILOX = '''
+_PHILOX = """
         x0 = u32(block)
         x1 = u32(block >> u64(32))
         x2 = u32(stream)
@@ -36,9 +36,9 @@ _PHILOX = '''
             x3 = u32(a)
             low = u32(u64(low) + u64(0x9E3779B9))
             high = u32(u64(high) + u64(0xBB67AE85))
-'''
+"""
 
-_SOURCE = '''
+_SOURCE = """
 def kernel(size, seed, stream, p_a, p_b, below, limit, first, out):
     e = i64(cuda.blockIdx.x) * cuda.blockDim.x + cuda.threadIdx.x
     while e < size:
@@ -50,7 +50,7 @@ def kernel(size, seed, stream, p_a, p_b, below, limit, first, out):
 {body}
         out[e] = {store}
         e += i64(cuda.gridDim.x) * cuda.blockDim.x
-'''
+"""
 
 # Words as the CPU joins them: `w` the element's own, `pair` the one that a normal number takes with it.
 _WORD_32 = ["w = x0 if row == 0 else (x1 if row == 1 else (x2 if row == 2 else x3))"]
@@ -75,11 +75,11 @@ def functions() -> str:
             for k in range(terms - 1, -1, -1)
         )
         waves = "\n".join(
-            f"    s = {kind}(1) - mul_{kind}(mul_{kind}(s, z), {kind}(1) / {kind}({2 * k * (2 * k + 1)}))\n"
-            f"    c = {kind}(1) - mul_{kind}(mul_{kind}(c, z), {kind}(1) / {kind}({(2 * k + 1) * (2 * k + 2)}))"
+            f"    {x} = {kind}(1) - mul_{kind}(mul_{kind}({x}, z), {kind}(1) / {kind}({divisor}))"
             for k in range(sines, 0, -1)
+            for x, divisor in (("s", 2 * k * (2 * k + 1)), ("c", (2 * k + 1) * (2 * k + 2)))
         )
-        made.append(f'''
+        made.append(f"""
 def logarithm_{kind}(x):
     shifted = {word}({kind}_to_bits_{kind}(x) - {word}({half}))
     exponent = {kind}({signed}({signed}(shifted) >> {signed}({mantissa})))
@@ -111,10 +111,14 @@ def wave_{kind}(w, sine):
     if sine:
         return -one if (quadrant & {word}(2)) != {word}(0) else one
     return -two if ({word}(quadrant + {word}(1)) & {word}(2)) != {word}(0) else two
-''')
+""")
     text = "".join(made)
-    return text.replace("_to_bits_f32", "_to_bits").replace("_to_bits_f64", "_to_bits").replace(
-        "bits_to_f32_f32", "bits_to_f32").replace("bits_to_f64_f64", "bits_to_f64")  # fmt: skip
+    return (
+        text.replace("_to_bits_f32", "_to_bits")
+        .replace("_to_bits_f64", "_to_bits")
+        .replace("bits_to_f32_f32", "bits_to_f32")
+        .replace("bits_to_f64_f64", "bits_to_f64")
+    )
 
 
 def _body(distribution: int, wide: bool) -> tuple[list[str], str]:
@@ -123,22 +127,34 @@ def _body(distribution: int, wide: bool) -> tuple[list[str], str]:
     word = "u64" if wide else "u32"
     if distribution == UNIFORM:
         unit = f"{kind}(i64(w >> {word}({drop}))) * {kind}({fraction!r})"
-        return [f"unit = {unit}", f"y = add_{kind}({kind}(p_a), mul_{kind}({kind}(p_b - p_a), unit))",
-                f"y = y if y < {kind}(below) else {kind}(below)"], "y"  # fmt: skip
+        return [
+            f"unit = {unit}",
+            f"y = add_{kind}({kind}(p_a), mul_{kind}({kind}(p_b - p_a), unit))",
+            f"y = y if y < {kind}(below) else {kind}(below)",
+        ], "y"
     if distribution == NORMAL:
         if wide:
             words = ["radius_word, angle_word = w01, w23", "is_sine = row == 1"]
         else:
-            words = ["radius_word = x0 if row < 2 else x2", "angle_word = x1 if row < 2 else x3",
-                     "is_sine = row == 1 or row == 3"]  # fmt: skip
-        return [*words, f"radius = sqrt_{kind}({kind}(-2) * logarithm_{kind}(unit_{kind}(radius_word)))",
-                f"y = mul_{kind}(radius, wave_{kind}(angle_word, is_sine))",
-                f"y = add_{kind}({kind}(p_a), mul_{kind}({kind}(p_b), y))"], "y"  # fmt: skip
+            words = [
+                "radius_word = x0 if row < 2 else x2",
+                "angle_word = x1 if row < 2 else x3",
+                "is_sine = row == 1 or row == 3",
+            ]
+        return [
+            *words,
+            f"radius = sqrt_{kind}({kind}(-2) * logarithm_{kind}(unit_{kind}(radius_word)))",
+            f"y = mul_{kind}(radius, wave_{kind}(angle_word, is_sine))",
+            f"y = add_{kind}({kind}(p_a), mul_{kind}({kind}(p_b), y))",
+        ], "y"
     if distribution == EXPONENTIAL:
         return [f"y = -{kind}(p_a) * logarithm_{kind}(unit_{kind}(w))"], "y"
     if distribution == BERNOULLI:
         return ["y = f32(p_a) if u64(w) < limit else f32(0)"], "y"
-    return ["offset = mulhi_u64(w, limit) if limit != u64(0) else w", "y = i64(u64(first) + u64(offset))"], "y"
+    return [
+        "offset = mulhi_u64(w, limit) if limit != u64(0) else w",
+        "y = i64(u64(first) + u64(offset))",
+    ], "y"
 
 
 @functools.lru_cache(maxsize=128)
@@ -149,9 +165,11 @@ def _kernel(distribution: int, code: int, device: int):
     lines, value = _body(distribution, wide)
     lines = (_WORD_64 if wide else _WORD_32) + lines
     source = _SOURCE.format(
-        per_group=32 if wide else 64, philox=_PHILOX, body="\n".join(" " * 8 + line for line in lines),
+        per_group=32 if wide else 64,
+        philox=_PHILOX,
+        body="\n".join(" " * 8 + line for line in lines),
         store=store(code, convert(kind, code, value)),
-    )  # fmt: skip
+    )
     return get_kernel("random", source, "qQQdddQqP" + LETTERS[code], device, functions())
 
 

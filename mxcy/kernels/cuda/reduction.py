@@ -22,7 +22,7 @@ from ._functions import TYPES, convert, expression, load, name_of, store
 from ._generate import COMPLEX, literal, step_lines
 from ._spaces import Walk, normalise
 
-__all__ = ["accumulate", "arg_reduce", "reduce"]
+__all__ = ["accumulate", "arg_reduce", "elements", "no_kernel", "read_element", "reduce", "write_element"]
 
 THREADS = 32 if SIMULATED else 256
 UNROLL = 4
@@ -59,7 +59,9 @@ def segments(kept: int, reduced: int, kx: int, rx: int, device: int) -> int:
 
 def along_reduced(kept_steps: list[int], reduced_steps: list[int], kept_extents: list, reduced_extents: list):
     """Whether the reduced elements of the first operand are closer together than the results are."""
-    near = min((abs(s) for s, n in zip(reduced_steps, reduced_extents, strict=True) if s and n > 1), default=0)
+    near = min(
+        (abs(s) for s, n in zip(reduced_steps, reduced_extents, strict=True) if s and n > 1), default=0
+    )
     far = min((abs(s) for s, n in zip(kept_steps, kept_extents, strict=True) if s and n > 1), default=0)
     return far == 0 or (near != 0 and near <= far)
 
@@ -93,13 +95,15 @@ def _shared_type(code: int) -> str:
     return "dt_u8" if code == 0 else f"dt_{TYPES[code]}"
 
 
-def _read(code: int, pointer: str, offset: str) -> str:
+def read_element(code: int, pointer: str, offset: str) -> str:
+    """Return the source of the value of an element."""
     if code in COMPLEX:
         return f"{TYPES[code]}(complex({pointer}[2 * ({offset})], {pointer}[2 * ({offset}) + 1]))"
     return load(code, f"{pointer}[{offset}]")
 
 
-def _write(code: int, pointer: str, offset: str, value: str) -> list[str]:
+def write_element(code: int, pointer: str, offset: str, value: str) -> list[str]:
+    """Return the lines that write an element."""
     if code in COMPLEX:
         return [f"{pointer}[2 * ({offset})] = {value}.real", f"{pointer}[2 * ({offset}) + 1] = {value}.imag"]
     return [f"{pointer}[{offset}] = {store(code, value)}"]
@@ -108,8 +112,22 @@ def _write(code: int, pointer: str, offset: str, value: str) -> list[str]:
 class _Source:
     """One kernel: reads with `map_layout` (None: as it is), folds with `function`, ends with `end_layout`."""
 
-    def __init__(self, function, code, identity, codes, map_layout, end_layout, out_code, initial, kept, reduced,
-                 kx, rx, near):  # fmt: skip
+    def __init__(
+        self,
+        function,
+        code,
+        identity,
+        codes,
+        map_layout,
+        end_layout,
+        out_code,
+        initial,
+        kept,
+        reduced,
+        kx,
+        rx,
+        near,
+    ):
         self.function, self.code, self.identity, self.codes = function, code, identity, codes
         self.map, self.end, self.out_code, self.initial = map_layout, end_layout, out_code, initial
         self.kept, self.reduced, self.kx, self.rx, self.near = kept, reduced, kx, rx, near
@@ -146,7 +164,7 @@ class _Source:
         count = len(self.codes)
         lines = self.reduced.lines(position, [f"r{j}{lane}" for j in range(count)], lane)
         for j, (k, code) in enumerate(self.codes):  # operand j is input k of the program
-            lines.append(f"x{k}{lane} = {_read(code, f'p{j}', f'b{j} + r{j}{lane}')}")
+            lines.append(f"x{k}{lane} = {read_element(code, f'p{j}', f'b{j} + r{j}{lane}')}")
         value = f"x{self.codes[0][0]}{lane}"
         if self.map is not None:
             lines += step_lines(self.map, lane)
@@ -158,8 +176,11 @@ class _Source:
         head = self._scalars(self.map, "c")
         head += self._scalars(self.end, "d")
         rx, kx = self.rx, self.kx
-        place = ["reduce_lane = t % RX", "kept_lane = t // RX"] if self.near else [
-            "kept_lane = t % KX", "reduce_lane = t // KX"]  # fmt: skip
+        place = (
+            ["reduce_lane = t % RX", "kept_lane = t // RX"]
+            if self.near
+            else ["kept_lane = t % KX", "reduce_lane = t // KX"]
+        )
         place = [line.replace("RX", str(rx)).replace("KX", str(kx)) for line in place]
         partner = 1 if self.near else kx
         boolean = self.code == 0
@@ -199,7 +220,7 @@ class _Source:
     def finish(self, value: str) -> list[str]:
         """Lines that write a result: to its place in the target, or (no `end`) as it is to the scratch."""
         if self.end is None:
-            return _write(self.code, "out", "k * S + cuda.blockIdx.y", value)
+            return write_element(self.code, "out", "k * S + cuda.blockIdx.y", value)
         lines = [f"x0_e = {value}"]
         if self.initial is not None:
             lines.append(f"x0_e = {self.fold(self.initial, 'x0_e')}")
@@ -210,7 +231,7 @@ class _Source:
         elif self.out_code != self.code:
             made = convert(self.code, self.out_code, made)
         lines += self.kept.lines("k", ["unused"] * len(self.codes) + ["place"])
-        return lines + _write(self.out_code, "out", "place", made)
+        return lines + write_element(self.out_code, "out", "place", made)
 
 
 def _end_lines(layout: Layout) -> list[str]:
@@ -235,8 +256,22 @@ def _layout(program: Any) -> Layout:
 
 
 @functools.lru_cache(maxsize=4096)
-def _plan(name, function, code, identity, program, end, out_code, initial, codes, shape, steps, is_reduced,
-          out_steps, device):  # fmt: skip
+def _plan(
+    name,
+    function,
+    code,
+    identity,
+    program,
+    end,
+    out_code,
+    initial,
+    codes,
+    shape,
+    steps,
+    is_reduced,
+    out_steps,
+    device,
+):
     """Return (kernels with grids and blocks, their integers, scratch bytes, whether there are two)."""
     kept_axes = [d for d in range(len(shape)) if not is_reduced[d]]
     reduced_axes = [d for d in range(len(shape)) if is_reduced[d]]
@@ -256,8 +291,9 @@ def _plan(name, function, code, identity, program, end, out_code, initial, codes
     end_layout = _Plain() if end is None else _layout(end)
     grid = min(-(-kept.size // kx), MAX_GRID)
     if pieces == 1:
-        source = _Source(function, code, none, codes, map_layout, end_layout, out_code, start, kept, reduced,
-                         kx, rx, near)  # fmt: skip
+        source = _Source(
+            function, code, none, codes, map_layout, end_layout, out_code, start, kept, reduced, kx, rx, near
+        )
         kernel = get_kernel(name, *source.build(), device)
         numbers = [kept.size, reduced.size, 1, *kept.arguments, *reduced.arguments]
         return [(kernel, (grid, 1), THREADS, numbers)], 0
@@ -272,8 +308,9 @@ def _plan(name, function, code, identity, program, end, out_code, initial, codes
     kept2 = Walk("k", kept_extents, [inner if kept_extents else [], whole])
     reduced2 = Walk("r", [pieces], [[1]])
     kx2, rx2 = lanes(kept.size, pieces, True)
-    second = _Source(function, code, none, ((0, code),), None, end_layout, out_code, start, kept2, reduced2, kx2,
-                     rx2, True)  # fmt: skip
+    second = _Source(
+        function, code, none, ((0, code),), None, end_layout, out_code, start, kept2, reduced2, kx2, rx2, True
+    )
     kernel = get_kernel(name, *second.build(), device)
     numbers = [kept.size, pieces, 1, *kept2.arguments, *reduced2.arguments]
     made.append((kernel, (min(-(-kept.size // kx2), MAX_GRID), 1), THREADS, numbers))
@@ -297,8 +334,21 @@ def broadcast_steps(x: Array, shape: tuple) -> tuple:
     )
 
 
-def reduce(name, loop, program, end, identity, initial, inputs, target, shape, is_reduced, keepdims, scalars,
-           end_scalars):  # fmt: skip
+def reduce(
+    name,
+    loop,
+    program,
+    end,
+    identity,
+    initial,
+    inputs,
+    target,
+    shape,
+    is_reduced,
+    keepdims,
+    scalars,
+    end_scalars,
+):
     """Fold the elements of arrays (mapped by a program) along the axes marked in `is_reduced`."""
     if target.size == 0:
         return
@@ -310,8 +360,22 @@ def reduce(name, loop, program, end, identity, initial, inputs, target, shape, i
         out = tuple([s for s, gone in zip(out, is_reduced, strict=True) if not gone])
     elif len(out) != len(shape) - sum(is_reduced):
         out = ()
-    made, scratch = _plan(name, loop.function, loop.stored[0], identity, program, end, target._dtype_code, initial,
-                          codes, shape, steps, is_reduced, out, arrays[0]._context_code & 0xFF)  # fmt: skip
+    made, scratch = _plan(
+        name,
+        loop.function,
+        loop.stored[0],
+        identity,
+        program,
+        end,
+        target._dtype_code,
+        initial,
+        codes,
+        shape,
+        steps,
+        is_reduced,
+        out,
+        arrays[0]._context_code & 0xFF,
+    )
     scalars, end_scalars = _numbers(scalars), _numbers(end_scalars)
     launches = []
     for i, (kernel, grid, block, numbers) in enumerate(made):
@@ -333,7 +397,7 @@ def _numbers(scalars: list) -> list:
 
 # --- positions of extremes ----------------------------------------------------------------------------------
 
-_ARG = '''
+_ARG = """
 def kernel(K, R, {parameters}, p0, out):
     best = cuda.shared.array({threads}, {shared})
     where = cuda.shared.array({threads}, dt_i64)
@@ -375,7 +439,7 @@ def kernel(K, R, {parameters}, p0, out):
             out[place] = {result}
         cuda.syncthreads()
         kb += cuda.gridDim.x
-'''
+"""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -402,15 +466,21 @@ def _arg_plan(kind, code, out_code, shape, steps, is_reduced, out_steps, device)
     indent = " " * 16
     source = _ARG.format(
         parameters=", ".join(kept.parameters + reduced.parameters),
-        threads=THREADS, rx=rx, kx=kx, shared=_shared_type(wide),
+        threads=THREADS,
+        rx=rx,
+        kx=kx,
+        shared=_shared_type(wide),
         zero="False" if code == 0 else f"{TYPES[wide]}(0)",
         kept="\n".join(" " * 12 + line for line in kept.lines("k", ["base", "place"])),
         reduced="\n".join(indent + line for line in reduced.lines("r", ["inside"])),
         read=convert(code, wide, load(code, "p0[base + inside]")),
-        better=better, level=level, store=store(wide, "a"),
-        held=load(wide, "best[t]"), other=load(wide, "best[t + half]"),
+        better=better,
+        level=level,
+        store=store(wide, "a"),
+        held=load(wide, "best[t]"),
+        other=load(wide, "best[t + half]"),
         result=store(out_code, convert(7, out_code, "where[t]")),
-    )  # fmt: skip
+    )
     signature = "qq" + "q" * (len(kept.parameters) + len(reduced.parameters))
     signature += "P" + LETTERS[code] + "P" + LETTERS[out_code]
     source = source.replace("K, R, , p0", "K, R, p0")
@@ -430,13 +500,22 @@ def arg_reduce(kind, x, target, is_reduced, keepdims):
         out = ()
     code = x._dtype_code
     if DTYPES[code].kind == "c":
-        raise _no_kernel(kind, code)
-    kernel, grid, numbers = _arg_plan(kind, code, target._dtype_code, x.shape, elements(x.strides, code),
-                                      is_reduced, out, x._context_code & 0xFF)  # fmt: skip
+        raise no_kernel(kind, code)
+    kernel, grid, numbers = _arg_plan(
+        kind,
+        code,
+        target._dtype_code,
+        x.shape,
+        elements(x.strides, code),
+        is_reduced,
+        out,
+        x._context_code & 0xFF,
+    )
     launch(kind, [target], [x], [(kernel, grid, THREADS, [*numbers, x, target])])
 
 
-def _no_kernel(name: str, code: int):
+def no_kernel(name: str, code: int) -> Exception:
+    """Return the error for a dtype that a kernel does not take."""
     from ...errors import DTypeError, problem
 
     text = f"there is no GPU kernel for {DTYPES[code].name}"
@@ -445,7 +524,7 @@ def _no_kernel(name: str, code: int):
 
 # --- running results ----------------------------------------------------------------------------------------
 
-_SCAN = '''
+_SCAN = """
 def kernel(K, N, x_step, out_step, {parameters}, p0, out):
     k = i64(cuda.blockIdx.x) * cuda.blockDim.x + cuda.threadIdx.x
     if k < K:
@@ -457,22 +536,24 @@ def kernel(K, N, x_step, out_step, {parameters}, p0, out):
             a = {fold}
             {write_next}
             i += i64(1)
-'''
+"""
 
 
 @functools.lru_cache(maxsize=1024)
 def _scan_plan(name, function, code, shape, x_steps, out_steps, along, device):
     axes = [d for d in range(len(shape)) if d != along]
-    extents, steps = normalise([shape[d] for d in axes], [[x_steps[d] for d in axes], [out_steps[d] for d in axes]])
+    extents, steps = normalise(
+        [shape[d] for d in axes], [[x_steps[d] for d in axes], [out_steps[d] for d in axes]]
+    )
     walk = Walk("k", extents, steps)
     place, x = "place + i * out_step", "base + i * x_step"
     source = _SCAN.format(
         parameters=", ".join(walk.parameters),
         kept="\n".join(" " * 8 + line for line in walk.lines("k", ["base", "place"])),
-        first=_read(code, "p0", "base"),
-        write="; ".join(_write(code, "out", "place", "a")),
-        fold=expression(function, (code, code), code, ["a", _read(code, "p0", x)]),
-        write_next="; ".join(_write(code, "out", place, "a")),
+        first=read_element(code, "p0", "base"),
+        write="; ".join(write_element(code, "out", "place", "a")),
+        fold=expression(function, (code, code), code, ["a", read_element(code, "p0", x)]),
+        write_next="; ".join(write_element(code, "out", place, "a")),
     ).replace("out_step, , p0", "out_step, p0")
     signature = "qqqq" + "q" * len(walk.parameters) + "P" + LETTERS[code] + "P" + LETTERS[code]
     kernel = get_kernel(name, source, signature, device)

@@ -25,7 +25,7 @@ __all__ = ["KERNELS"]
 
 INT64, FLOAT32, FLOAT64 = 7, 11, 12
 
-_HEAD = '''
+_HEAD = """
 def kernel(K, N, scale, {steps}, {parameters}, {pointers}):
     shared = cuda.shared.array({threads}, dt_{T})
     t = i64(cuda.threadIdx.x)
@@ -41,9 +41,9 @@ def kernel(K, N, scale, {steps}, {parameters}, {pointers}):
             length = N
             count = N
             {read_length}
-'''
+"""
 
-_TREE = '''
+_TREE = """
         shared[t] = a
         cuda.syncthreads()
         half = {rx} // 2
@@ -54,9 +54,9 @@ _TREE = '''
             half //= 2
         {into} = shared[line * {rx}]
         cuda.syncthreads()
-'''
+"""
 
-_FORWARD = '''
+_FORWARD = """
         a = {T}(-infinity)
         i = lane
         while i < count:
@@ -78,9 +78,9 @@ _FORWARD = '''
             out[o + i * out_step] = {store}
             i += i64({rx})
         kb += cuda.gridDim.x
-'''
+"""
 
-_BACKWARD = '''
+_BACKWARD = """
         a = {T}(0)
         i = lane
         while i < count:
@@ -95,7 +95,7 @@ _BACKWARD = '''
             out[o + i * out_step] = {store}
             i += i64({rx})
         kb += cuda.gridDim.x
-'''
+"""
 
 
 def _lanes(n: int) -> int:
@@ -122,7 +122,8 @@ def _plan(name, gradient, logarithm, codes, has_length, shape, axis, steps, devi
     names = ["b0", "b1"][:n_inputs] + (["bl"] if has_length else []) + ["o"]
     pointers = ["p0", "p1"][:n_inputs] + (["lengths"] if has_length else []) + ["out"]
     read = [
-        convert(code, wide, load(code, f"p{j}[b{j} + i * step{j}]")) for j, code in enumerate(codes[:n_inputs])
+        convert(code, wide, load(code, f"p{j}[b{j} + i * step{j}]"))
+        for j, code in enumerate(codes[:n_inputs])
     ]
     length = "pass"
     if has_length:
@@ -133,23 +134,39 @@ def _plan(name, gradient, logarithm, codes, has_length, shape, axis, steps, devi
 
     step_names = [f"step{j}" for j in range(n_inputs)] + ["out_step"]
     head = _HEAD.format(
-        steps=", ".join(step_names), parameters=", ".join(walk.parameters), pointers=", ".join(pointers),
-        threads=THREADS, T=kind, rx=rx, kx=kx, read_length=length,
+        steps=", ".join(step_names),
+        parameters=", ".join(walk.parameters),
+        pointers=", ".join(pointers),
+        threads=THREADS,
+        T=kind,
+        rx=rx,
+        kx=kx,
+        read_length=length,
         place="\n".join(" " * 12 + line for line in walk.lines("k", names)),
-    )  # fmt: skip
+    )
     total = tree("shared[t] + shared[t + half]", "total")
     written = {"T": kind, "rx": rx, "tree_total": total}
     if gradient:
-        term, d = (read[1], f"({read[1]} - exp_{kind}({read[0]}) * total)") if logarithm else (
-            f"{read[0]} * {read[1]}", f"({read[1]} - total) * {read[0]}")  # fmt: skip
+        term, d = (
+            (read[1], f"({read[1]} - exp_{kind}({read[0]}) * total)")
+            if logarithm
+            else (f"{read[0]} * {read[1]}", f"({read[1]} - total) * {read[0]}")
+        )
         body = _BACKWARD.format(term=term, d=d, store=store(out, convert(wide, out, "d")), **written)
     else:
-        y = f"{read[0]} * scale - top - total" if logarithm else f"exp_{kind}({read[0]} * scale - top) / total"
+        y = (
+            f"{read[0]} * scale - top - total"
+            if logarithm
+            else f"exp_{kind}({read[0]} * scale - top) / total"
+        )
         body = _FORWARD.format(
-            x=read[0], y=y, tree_top=tree(f"maximum_{kind}(shared[t], shared[t + half])", "top"),
+            x=read[0],
+            y=y,
+            tree_top=tree(f"maximum_{kind}(shared[t], shared[t + half])", "top"),
             last=f"total = log_{kind}(total)" if logarithm else "pass",
-            store=store(out, convert(wide, out, "y")), **written,
-        )  # fmt: skip
+            store=store(out, convert(wide, out, "y")),
+            **written,
+        )
     source = (head + body).replace(", , ", ", ")
     signature = "qq" + LETTERS[wide] + "q" * (len(step_names) + len(walk.parameters))
     signature += "".join("P" + LETTERS[code] for code in codes)
@@ -167,8 +184,17 @@ def _run(name: str, gradient: bool):
         arrays = [*inputs, target]
         codes = tuple([x._dtype_code for x in arrays])
         steps = tuple([elements(x.strides, x._dtype_code) for x in arrays])
-        kernel, grid, lines, numbers = _plan(name, gradient, logarithm, codes, has_length, target.shape, axis, steps,
-                                             target._context_code & 0xFF)  # fmt: skip
+        kernel, grid, lines, numbers = _plan(
+            name,
+            gradient,
+            logarithm,
+            codes,
+            has_length,
+            target.shape,
+            axis,
+            steps,
+            target._context_code & 0xFF,
+        )
         along = [s[axis] for k, s in enumerate(steps) if not (has_length and k == len(steps) - 2)]
         scale = -inverse if negate else inverse
         arguments = [lines, target.shape[axis], scale, *along, *numbers, *arrays]
@@ -181,7 +207,9 @@ def _run(name: str, gradient: bool):
 
 
 @functools.cache
-def _loss_body(code: int, label: int, by_class: bool, has_head: bool, use_ignore: bool, by_valid: bool) -> Body:
+def _loss_body(
+    code: int, label: int, by_class: bool, has_head: bool, use_ignore: bool, by_valid: bool
+) -> Body:
     wide = FLOAT64 if code == FLOAT64 else FLOAT32
     kind = TYPES[wide]
 
@@ -203,7 +231,9 @@ def _loss_body(code: int, label: int, by_class: bool, has_head: bool, use_ignore
         return [*made, f"y0{lane} = {convert(wide, code, 'd')}"]
 
     types = [code, label] + ([code] if has_head else []) + ([FLOAT64] if by_valid else [])
-    return Body("SoftmaxOutput_backward", Custom(types, [code], [wide, wide, wide, INT64, INT64, INT64], lines))
+    return Body(
+        "SoftmaxOutput_backward", Custom(types, [code], [wide, wide, wide, INT64, INT64, INT64], lines)
+    )
 
 
 @functools.cache
@@ -249,8 +279,16 @@ def _softmax_output_gradient(outputs: list, inputs: list, parameters: bytes) -> 
         valid = empty((1,), DTYPES[FLOAT64], 0, target._context_code)
         import numpy as np
 
-        reduce(np.add, [label, ignored], None, False, FLOAT64, pre=_counts_program(label._dtype_code),
-               post=_at_least_one(), out=valid._reshape_view(()))  # fmt: skip
+        reduce(
+            np.add,
+            [label, ignored],
+            None,
+            False,
+            FLOAT64,
+            pre=_counts_program(label._dtype_code),
+            post=_at_least_one(),
+            out=valid._reshape_view(()),
+        )
         operands.append(valid)
     body = _loss_body(code, label._dtype_code, not is_probability, has_head, use_ignore, by_valid)
     others = alpha / (classes - 1) if alpha else 0.0

@@ -13,13 +13,13 @@ from ...dtypes import DTYPES
 from ._compiler import get_kernel
 from ._functions import convert, load, store
 from ._spaces import Walk, normalise
-from .reduction import MAX_GRID, THREADS, _no_kernel, elements
+from .reduction import MAX_GRID, THREADS, elements, no_kernel
 
 __all__ = ["KERNELS"]
 
 INT64, FLOAT32 = 7, 11
 
-_SOURCE = '''
+_SOURCE = """
 def kernel(size, N, keep, x_step, {steps}, {parameters}, x, {pointers}):
     e = i64(cuda.blockIdx.x) * cuda.blockDim.x + cuda.threadIdx.x
     while e < size:
@@ -36,7 +36,7 @@ def kernel(size, N, keep, x_step, {steps}, {parameters}, x, {pointers}):
             j += i64(1)
 {write}
         e += i64(cuda.gridDim.x) * cuda.blockDim.x
-'''
+"""
 
 
 @functools.lru_cache(maxsize=512)
@@ -60,14 +60,20 @@ def _plan(code, out_codes, roles, ascending, shape, axis, steps, device):
             mask = store(out, convert(0, out, "(rank < keep)"))
             write.append(f"        y{m}[o{m} + i * step{m}] = {mask}")
             continue
-        value = f"x[xo + i * x_step]" if role == "values" else store(out, convert(INT64, out, "i"))
+        value = "x[xo + i * x_step]" if role == "values" else store(out, convert(INT64, out, "i"))
         write += ["        if rank < keep:", f"            y{m}[o{m} + rank * step{m}] = {value}"]
     names = ["xo", *[f"o{m}" for m in range(len(roles))]]
     source = _SOURCE.format(
-        steps=", ".join(f"step{m}" for m in range(len(roles))), parameters=", ".join(walk.parameters),
-        pointers=", ".join(f"y{m}" for m in range(len(roles))), own=read("i"), other=read("j"), before=before,
-        level=level, write="\n".join(write), place="\n".join(" " * 8 + line for line in walk.lines("k", names)),
-    ).replace(", , x", ", x")  # fmt: skip
+        steps=", ".join(f"step{m}" for m in range(len(roles))),
+        parameters=", ".join(walk.parameters),
+        pointers=", ".join(f"y{m}" for m in range(len(roles))),
+        own=read("i"),
+        other=read("j"),
+        before=before,
+        level=level,
+        write="\n".join(write),
+        place="\n".join(" " * 8 + line for line in walk.lines("k", names)),
+    ).replace(", , x", ", x")
     signature = "qqqq" + "q" * (len(roles) + len(walk.parameters)) + "P" + LETTERS[code]
     signature += "".join("P" + LETTERS[out] for out in out_codes)
     return get_kernel("sort", source, signature, device), walk.size, walk.arguments
@@ -80,13 +86,14 @@ def _sort(outputs: list, inputs: list, parameters: bytes) -> None:
     if x.size == 0:
         return
     if DTYPES[x._dtype_code].kind == "c":
-        raise _no_kernel("sort", x._dtype_code)
+        raise no_kernel("sort", x._dtype_code)
     roles = tuple([r for r, there in (("values", values), ("indices", indices), ("mask", mask)) if there])
     arrays = [x, *outputs]
     codes = tuple([y._dtype_code for y in outputs])
     steps = tuple([elements(a.strides, a._dtype_code) for a in arrays])
-    kernel, lines, numbers = _plan(x._dtype_code, codes, roles, ascending, x.shape, axis, steps,
-                                   x._context_code & 0xFF)  # fmt: skip
+    kernel, lines, numbers = _plan(
+        x._dtype_code, codes, roles, ascending, x.shape, axis, steps, x._context_code & 0xFF
+    )
     along = [s[axis] for s in steps]
     arguments = [lines * x.shape[axis], x.shape[axis], keep, *along, *numbers, *arrays]
     grid = min(-(-x.size // THREADS), MAX_GRID)
