@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-simulator test-full test-checked bench lint build clean
+.PHONY: help demo test test-simulator test-ptx test-gpu test-full test-checked bench bench-gpu lint build clean
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -18,6 +18,8 @@ help:
 	@echo 'make demo       train on real digits (examples/train_mnist.py)'
 	@echo 'make test       the short suite'
 	@echo 'make test-simulator  the kernels for GPUs in the simulator of Numba'
+	@echo 'make test-ptx   the same, and all of them compiled for sm_80 and sm_90, without a GPU'
+	@echo 'make test-gpu   the operators on mx.gpu(0); make bench-gpu  their speed'
 	@echo 'make test-full  the whole suite with all promised counts; summary in docs/test-full.txt'
 	@echo 'make test-checked  the engine with assertions, and under ThreadSanitizer'
 	@echo 'make bench      every benchmark'
@@ -33,10 +35,21 @@ test: build
 	if [ -n "$(SERIAL)" ]; then
 		MXCY_ENGINE=serial MXCY_ROWS=one $(PY) -m pytest -q $(SERIAL)
 	fi
-	$(MAKE) test-simulator
+	$(MAKE) test-ptx
 
 test-simulator: build
-	@NUMBA_ENABLE_CUDASIM=1 HYPOTHESIS_PROFILE=ci $(PY) -m pytest -q tests/test_cuda*.py
+	@NUMBA_ENABLE_CUDASIM=1 MXCY_CUDA_SOURCES=build/cuda-sources.json HYPOTHESIS_PROFILE=ci \
+		$(PY) -m pytest -q tests/test_cuda.py tests/test_cuda_training.py
+
+test-ptx: test-simulator
+	@MXCY_TEST_PTX=1 $(PY) -m pytest -q tests/test_cuda_ptx.py
+
+test-gpu: build
+	@$(PY) -m pytest -q tests/test_cuda.py tests/test_cuda_training.py
+	MXCY_TEST_CONTEXT=gpu $(PY) -m pytest -q tests/test_ops.py
+
+bench-gpu: build
+	@$(PY) benchmarks/gpu.py --keep
 
 test-full: build
 	@if [ -f benchmarks/peers/setup.sh ]; then bash benchmarks/peers/setup.sh; fi
@@ -59,7 +72,7 @@ test-checked: build
 	PYTHON=$$PWD/$(PY) sh tests/run_checked.sh thread
 
 bench: build
-	@for script in $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)); do
+	@for script in $(filter-out benchmarks/_% benchmarks/gpu.py,$(wildcard benchmarks/*.py)); do
 		echo "== $$script"
 		$(PY) $$script
 	done

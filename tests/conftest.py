@@ -1,6 +1,9 @@
 """Hypothesis profiles, and the tests that only the full suite runs."""
 
+import json
 import os
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -11,6 +14,15 @@ settings.register_profile("ci", max_examples=20, derandomize=True, deadline=None
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile("full", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_sessionfinish():
+    """Leave the kernels that ran in the simulator to test_cuda_ptx.py."""
+    path = os.environ.get("MXCY_CUDA_SOURCES")
+    compiler = sys.modules.get("mxcy.kernels.cuda._compiler")
+    if path and compiler is not None and os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
+        sources = sorted({(source, signature) for source, signature, _ in compiler._loaded})
+        Path(path).write_text(json.dumps(sources))
 
 
 def pytest_collection_modifyitems(items):

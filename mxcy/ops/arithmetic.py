@@ -70,7 +70,7 @@ def modulo_of(a, b):
 
 
 def _integer(value):
-    return getattr(value, "is_integer", False)
+    return getattr(value, "is_integer", False) is True  # of Python 3.12 on, int has a method of this name
 
 
 def power_reference(a, b):
