@@ -528,14 +528,14 @@ def _set_sync(bint on):
     sync_depth += 1 if on else -1
 
 
-def _pool(limit=None, bint trim=False):
-    """Bytes of large buffers: handed out, kept for reuse, and the most to keep."""
+def _pool(limit=None, bint trim=False, bint peak=False):
+    """Bytes of large buffers: handed out, kept, the most to keep; most handed out since the last `peak`."""
     if limit is not None:
         pool_set_limit(limit)
-    if trim:
-        pool_trim()
-    cdef Usage usage = pool_usage()
-    return {"held": usage.held, "cached": usage.cached, "limit": usage.limit}
+    if trim: pool_trim()
+    cdef Usage usage = pool_usage(peak)
+    most = {"peak": usage.peak} if peak else {}
+    return {"held": usage.held, "cached": usage.cached, "limit": usage.limit, **most}
 
 
 def _stop(int milliseconds):

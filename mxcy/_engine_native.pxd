@@ -140,7 +140,8 @@ cdef extern from "pool.hpp" namespace "mxcy::pool" nogil:
         size_t held
         size_t cached
         size_t limit
-    Usage pool_usage "mxcy::pool::usage" ()
+        size_t peak
+    Usage pool_usage "mxcy::pool::usage" (bint new_peak)
 
 
 cdef inline object place_of(Site& site):

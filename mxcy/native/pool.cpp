@@ -122,7 +122,7 @@ struct Cached {
 std::mutex buffer_mutex;  // guards everything below
 Cached* stacks[N_BUFFERS];
 Cached *oldest, *newest;
-size_t held_bytes, cached_bytes, limit_bytes;
+size_t held_bytes, cached_bytes, limit_bytes, peak_bytes;
 
 size_t default_limit() {
   if (const char* text = std::getenv("MXCY_POOL_LIMIT")) return std::strtoull(text, nullptr, 10);
@@ -187,6 +187,7 @@ void* allocate_class(int c) {
   {
     std::lock_guard<std::mutex> lock(buffer_mutex);
     held_bytes += class_bytes(c);
+    peak_bytes = std::max(peak_bytes, held_bytes);
     if (Cached* b = stacks[c]) {
       unlink_cached(b);
       return b;
@@ -316,10 +317,12 @@ void trim() {
   free_chain(out);
 }
 
-Usage usage() {
+Usage usage(bool new_peak) {
   std::lock_guard<std::mutex> lock(buffer_mutex);
   if (!limit_bytes) limit_bytes = default_limit();
-  return {held_bytes, cached_bytes, limit_bytes};
+  const Usage found{held_bytes, cached_bytes, limit_bytes, peak_bytes};
+  if (new_peak) peak_bytes = held_bytes;
+  return found;
 }
 
 void set_limit(size_t nbytes) {
