@@ -43,6 +43,8 @@ class Builder:
         ]
         symbol = op(*operands, **row.attributes)
         outputs = list(symbol) if len(symbol.list_outputs()) > 1 else [symbol]
+        if op.first_order is not None:  # its gradient would raise
+            outputs = [sym.BlockGrad(output) for output in outputs]
         known = {name: value.shape for name, value in self.arrays.items()}
         types = {name: value.dtype for name, value in self.arrays.items()}
         _, shapes, _ = symbol.infer_shape_partial(**{n: known[n] for n in symbol.list_inputs()})

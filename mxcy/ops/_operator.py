@@ -362,9 +362,9 @@ class Operator(Callee):
             if g is None and output is not None and position < self.num_visible(attrs):
                 g = find("zeros_like")(output) if self.num_visible(attrs) > 1 else None
             values["g_" + name] = g
-        if outputs:
-            values["y"] = outputs[0]
-        values["g"] = g_outputs[0] if g_outputs else None
+            if not position:
+                values["y"], values["g"] = output, g
+        values.setdefault("g")
         if self.variadic:
             values[self.inputs[0]] = list(inputs)
             values["g_outputs"] = list(g_outputs)
