@@ -13,12 +13,13 @@ from ..context import Context
 from ..errors import ArgumentTypeError, BindError, MXNetError, closest, message
 from ..graph.infer import complete, infer_dtypes, infer_shapes
 from ..graph.ir import Entry, Graph, Node
+from ..graph.place import GROUP
 from ..ndarray import NDArray
 from ..symbol.inference import given_shape
 
 __all__ = [
-    "Arrays", "Problems", "check", "check_placement", "check_surplus", "dtypes_of", "gather", "requests",
-    "shapes_of",
+    "Arrays", "Problems", "check", "check_contexts", "check_placement", "check_surplus", "dtypes_of",
+    "gather", "requests", "shapes_of",
 ]  # fmt: skip
 
 REQUESTS = ("write", "add", "null")
@@ -129,12 +130,30 @@ def requests(problems: Problems, nodes: Sequence[Node], given: Any) -> list[str]
 
 
 def check_placement(problems: Problems, ctx: Context, group2ctx: Mapping[str, Context] | None) -> None:
-    """Find groups that belong on another kind of device: an executor runs on one."""
+    """Find groups without a place, and those that belong on another kind of device."""
     for group, place in (group2ctx or {}).items():
         if not isinstance(place, Context):
             problems.add(f"group2ctx '{group}' expected a Context, got {type(place).__name__}")
         elif place.device_type != ctx.device_type:
             problems.add(f"group2ctx '{group}' expected a context of type {ctx.device_type}, got {place}")
+    if group2ctx:
+        used = dict.fromkeys(node.labels[GROUP] for node in problems.graph.nodes if GROUP in node.labels)
+        lacking = [group for group in used if group not in group2ctx]
+        if lacking:
+            problems.add(f"group2ctx expected a context for {', '.join(map(repr, lacking))}")
+
+
+def check_contexts(problems: Problems, ctx: Context, args: Arrays, grads: Arrays, states: Arrays) -> None:
+    """Find arrays on another device than the executor's."""
+    graph = problems.graph
+    named = [(f"'{node.name}'", array) for node, array in zip(graph.arguments, args, strict=True)]
+    named += [(f"'{node.name}'", array) for node, array in zip(graph.states, states, strict=True)]
+    named += [
+        (f"gradient of '{node.name}'", array) for node, array in zip(graph.arguments, grads, strict=True)
+    ]
+    for name, array in named:
+        if array is not None and array.context != ctx:
+            problems.add(f"{name} expected to be on {ctx}, got {array.context} (or give group2ctx)")
 
 
 def check(problems: Problems, args: Arrays, grads: Arrays, states: Arrays) -> None:

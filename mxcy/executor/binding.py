@@ -12,11 +12,13 @@ import numpy as np
 from ..context import Context
 from ..errors import ArgumentTypeError, message
 from ..graph.ir import Node
+from ..graph.place import place
 from ..ndarray import NDArray, zeros
 from .arguments import (
     Arrays,
     Problems,
     check,
+    check_contexts,
     check_placement,
     check_surplus,
     dtypes_of,
@@ -64,11 +66,11 @@ def bind(
     grads = [grad if req != "null" else None for grad, req in zip(grads, reqs, strict=True)]
     check_placement(problems, ctx, group2ctx)
     _check_shared(problems, shared_exec)
+    if not group2ctx:
+        check_contexts(problems, ctx, arguments, grads, states)
     check(problems, arguments, grads, states)
     problems.check(stacklevel=4)
-    return Executor(
-        symbol, ctx, arguments, grads, reqs, states, group2ctx, shared_exec, problems.inferred
-    )
+    return Executor(symbol, ctx, arguments, grads, reqs, states, group2ctx, shared_exec, problems.inferred)
 
 
 @without_collection()
@@ -102,16 +104,19 @@ def simple_bind(
     problems.check(stacklevel=4)
     dtypes = dtypes_of(problems, type_dict or {})
     given = _Given(shared_arg_names, shared_exec, shared_buffer)
+    contexts = place(graph, ctx, group2ctx)[1] if group2ctx else {}
+
+    def new(node: Node) -> NDArray:
+        return zeros(found[node], ctx=contexts.get(node, ctx), dtype=dtypes[node])
 
     def make(node: Node) -> NDArray:
         shared = given.take(node.name, found[node], dtypes[node])
-        return zeros(found[node], ctx=ctx, dtype=dtypes[node]) if shared is None else shared
+        return new(node) if shared is None else shared
 
     args: Arrays = [given.put(node.name, make(node)) for node in graph.arguments]
-    states: Arrays = [zeros(found[node], ctx=ctx, dtype=dtypes[node]) for node in graph.states]
+    states: Arrays = [new(node) for node in graph.states]
     grads: Arrays = [
-        zeros(found[node], ctx=ctx, dtype=dtypes[node]) if req != "null" else None
-        for node, req in zip(graph.arguments, reqs, strict=True)
+        new(node) if req != "null" else None for node, req in zip(graph.arguments, reqs, strict=True)
     ]
     return Executor(symbol, ctx, args, grads, reqs, states, group2ctx, shared_exec, problems.inferred)
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..context import Context
 from ..errors import ArgumentError, ArgumentTypeError, BindError, EngineError, ShapeError, message
 from ..graph.ir import Node
+from ..graph.place import place
 from ..ndarray import NDArray, array, zeros
 from ..symbol.text import listing, unknown_name
 from . import options
@@ -56,7 +57,11 @@ class Executor:
             for node, grad, req in zip(graph.arguments, grads, grad_req, strict=True)
             if grad is not None
         ]
-        self._made_of = (graph, arrays, wanted, ctx)
+        contexts = None
+        if group2ctx:
+            graph, found = place(graph, ctx, group2ctx)
+            contexts, inferred = [found[head.node] for head in graph.heads], None
+        self._made_of = (graph, arrays, wanted, ctx, contexts)
         self._options = options.current()
         shares = shared_exec is not None and shared_exec._ctx == ctx
         self._pool = shared_exec._pool if shares else Pool(ctx)

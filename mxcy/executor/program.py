@@ -87,14 +87,17 @@ class Program:
     consumes : whether backward writes over results of forward that it has read.
     repeatable : whether forward gives the same results again.
 
-    `known` holds shapes and dtypes of all entries of the graph, if inference has found them already.
+    `contexts` are those of the outputs, if they are not all that of the program. `known` holds shapes and
+    dtypes of all entries of the graph, if inference has found them already.
     """
 
     def __init__(self, graph: Graph, arrays: Mapping[Node, NDArray],
                  gradients: Sequence[tuple[Node, NDArray, str]], ctx: Any,
+                 contexts: Sequence[Any] | None = None,
                  options: Options = PLAIN, outputs: Sequence[NDArray] | None = None,
                  pool: Pool | None = None, known: tuple[dict, dict] | None = None):  # fmt: skip
         self.ctx = ctx
+        self._contexts = contexts or [ctx] * len(graph.heads)
         self.nbytes = 0
         heads = [variable(f"_head_grad_{i}") for i in range(len(graph.heads))]
         wanted = [node for node, _, _ in gradients]
@@ -159,7 +162,12 @@ class Program:
         self.nbytes += sum(nbytes for number, nbytes in enumerate(sizes) if number not in own)
         self.generation = pool.generation
         byte = np.dtype(np.uint8)
-        return [self._new((size,), byte) if i in own else next(passing) for i, size in enumerate(sizes)]
+        roots = [self.plan.places.get(self._source(head)) for head in self.heads]
+        places = {root.buffer: ctx for root, ctx in zip(roots, self._contexts, strict=True) if root}
+        return [
+            self._new((size,), byte, places.get(number)) if number in own else next(passing)
+            for number, size in enumerate(sizes)
+        ]
 
     def _check_known(self, node: Node) -> None:
         for index in range(node.num_outputs):
@@ -191,8 +199,8 @@ class Program:
             found = found._reshape_view(self.shapes[entry])
         return found
 
-    def _new(self, shape: Sequence, dtype: np.dtype) -> NDArray:
-        made = empty(shape, ctx=self.ctx, dtype=dtype)
+    def _new(self, shape: Sequence, dtype: np.dtype, ctx: Any = None) -> NDArray:
+        made = empty(shape, ctx=ctx or self.ctx, dtype=dtype)
         self.nbytes += made.nbytes
         return made
 
@@ -256,7 +264,9 @@ class Program:
         given = None if outputs is None else outputs[position]
         if _computed(self._source(head)) and (given is None or given is array):
             return array
-        out = self._new(array.shape, np.dtype(array.dtype)) if given is None else given
+        out = given
+        if out is None:
+            out = self._new(array.shape, np.dtype(array.dtype), self._contexts[position])
         steps.append(self._copy(head, out, head.node.name))
         return out
 

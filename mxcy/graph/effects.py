@@ -23,7 +23,7 @@ def draws(node: Node) -> bool:
         return False
     if hasattr(op, "draws"):
         return op.draws(node.attrs)
-    return op.__module__.endswith("ops.random") or "is_train" in getattr(op, "_reserved", ())
+    return "ops.random" in op.__module__ or "is_train" in getattr(op, "_reserved", ())
 
 
 def updates(node: Node) -> bool:

@@ -500,6 +500,12 @@ def _copy(data, *, out):
     return kernels.copy(data, out=out)
 
 
+@op(grad=lambda g: _CrossDeviceCopy(g), ref=lambda x: x, cases=[uniform(2, 3), uniform(0, 2)])
+def _CrossDeviceCopy(data, *, out):
+    """A copy of an array on another device: what graphs that are placed on several have at the borders."""
+    return kernels.copy(data, out=out)
+
+
 @op(
     grad=ZERO,
     shape=lambda data: (len(data),),

@@ -50,7 +50,7 @@ class Binding:
         grad_req : "write", "add" or "null", for all arguments, in order, or by name.
         aux_states : arrays of the auxiliary states, in order or by name.
         group2ctx : contexts of the nodes that have the attribute `ctx_group`, by group; all of the type of
-            `ctx`, as an executor runs on one device.
+            `ctx`. Values are copied where they pass from one context to another.
         shared_exec : an executor with which the new one shares the memory of results; one of them runs
             after the other.
 
