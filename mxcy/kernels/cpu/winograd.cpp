@@ -14,6 +14,7 @@ namespace MXCY_ISA {
 namespace {
 
 constexpr int L = LANES_OF_TILE, W = WIDTH<float>;
+constexpr int64_t SUM_BLOCKS = 128 / L;     // channel blocks that are summed at once: long sums lose accuracy
 constexpr int64_t SHARED_BYTES = 6 << 20;  // u larger than this is read by all workers at once
 constexpr int64_t BLOCK_BYTES = 3 << 20;   // of v and m of a task
 constexpr int64_t CHUNK_BYTES = 32 << 20;  // of v and m of a shared chunk
@@ -90,11 +91,15 @@ void multiply(const Tiling& t, int64_t point, int64_t panel, const float* v, con
   const float* a = v + point * padded_plane(t.channel_blocks() * capacity * L);
   const float* b = u + (point * t.row_panels() + panel) * t.depth() * W;
   float* c = m + point * padded_plane(t.row_panels() * capacity * W) + panel * capacity * W;
-  const Depth depth{L, t.channel_blocks(), (capacity - 1) * L};
-  const Finish<float> nothing;
-  for (int64_t tile = 0; tile < tiles; tile += TILE_ROWS) {
-    const int rows = int(std::min<int64_t>(TILE_ROWS, tiles - tile));
-    plain_tile<float, TILE_ROWS, L>(rows)(a + tile * L, b, depth, c + tile * W, W, nothing);
+  for (int64_t first = 0; first < t.channel_blocks(); first += SUM_BLOCKS) {
+    const Depth depth{L, std::min(SUM_BLOCKS, t.channel_blocks() - first), (capacity - 1) * L};
+    Finish<float> finish;
+    finish.add = first > 0;
+    for (int64_t tile = 0; tile < tiles; tile += TILE_ROWS) {
+      const int rows = int(std::min<int64_t>(TILE_ROWS, tiles - tile));
+      plain_tile<float, TILE_ROWS, L>(rows)(a + (first * capacity + tile) * L, b + first * L * W, depth,
+                                            c + tile * W, W, finish);
+    }
   }
 }
 
