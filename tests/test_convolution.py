@@ -1,7 +1,9 @@
 """Convolution kernels: every way of computing equals the plain sum, whatever the shape and the layout."""
 
+import ctypes
 import hashlib
 import json
+import mmap
 import os
 import subprocess
 import sys
@@ -164,3 +166,48 @@ def test_result_goes_where_it_is_asked_for(last):
     assert cpu.convolution(x, w, b, *problem.rest, last, out=out) is out
     np.testing.assert_array_equal(values(out), values(plain))
     assert not np.any(values(wide)[..., 1::2])
+
+
+# --- accuracy and memory ---------------------------------------------------------------------------------
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_error_of_winograd_is_below_what_the_documentation_says(kernel):
+    sizes = (kernel, kernel), (1, 1), (1, 1), (kernel // 2, kernel // 2)
+    single, double = (Problem((1, 300, 26, 27), 70, *sizes, dtype=dtype) for dtype in ("float32", "float64"))
+    for name in ("x", "w", "g", "bias", "back_bias"):
+        setattr(double, name, getattr(single, name).astype(np.float64))
+    exact = double.computed("direct")
+
+    for way, bound in (("direct", 1e-6), ("winograd", 5e-6)):
+        for found, value in zip(single.computed(way), exact, strict=True):
+            assert np.abs(found - value).max() < bound * np.abs(value).max()
+
+
+PAGE = mmap.PAGESIZE
+
+
+def at_the_end_of_memory(array):
+    """The same array in front of a page that must not be touched."""
+    size = -(-max(array.nbytes, 1) // PAGE) * PAGE
+    region = mmap.mmap(-1, size + PAGE)
+    fence = ctypes.addressof(ctypes.c_char.from_buffer(region)) + size
+    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(fence), PAGE, 0) == 0
+    copy = np.frombuffer(region, array.dtype, array.size, size - array.nbytes).reshape(array.shape)
+    copy[...] = array
+    return _array.from_numpy(copy, copy=False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="uses mprotect")
+@pytest.mark.parametrize("name", LARGE)
+def test_nothing_beyond_the_operands_is_touched(name):
+    problem = Problem(*LARGE[name])
+    x, w, g = (at_the_end_of_memory(a) for a in (problem.x, problem.w, problem.g))
+    for way in WAYS:
+        plain = problem.computed(way)
+        outs = [at_the_end_of_memory(np.full_like(a, np.nan)) for a in plain]
+        bias = at_the_end_of_memory(problem.bias), at_the_end_of_memory(problem.back_bias)
+        cpu.convolution(x, w, bias[0], *problem.rest, way=way, out=outs[0])
+        cpu.convolution_data_grad(g, w, x.shape, bias[1], *problem.rest, way=way, out=outs[1])
+        cpu.convolution_weight_grad(g, x, w.shape, *problem.rest, way=way, out=outs[2])
+
+        for out, a in zip(outs, plain, strict=True):
+            np.testing.assert_array_equal(values(out), a)

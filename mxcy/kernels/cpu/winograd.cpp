@@ -14,7 +14,7 @@ namespace MXCY_ISA {
 namespace {
 
 constexpr int L = LANES_OF_TILE, W = WIDTH<float>;
-constexpr int64_t SUM_BLOCKS = 128 / L;     // channel blocks that are summed at once: long sums lose accuracy
+constexpr int64_t SUM_BLOCKS = 128 / L;    // channel blocks that are summed at once: long sums lose accuracy
 constexpr int64_t SHARED_BYTES = 6 << 20;  // u larger than this is read by all workers at once
 constexpr int64_t BLOCK_BYTES = 3 << 20;   // of v and m of a task
 constexpr int64_t CHUNK_BYTES = 32 << 20;  // of v and m of a shared chunk

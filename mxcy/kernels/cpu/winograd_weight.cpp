@@ -16,7 +16,7 @@ namespace {
 
 constexpr int L = LANES_OF_TILE, W = WIDTH<float>;
 constexpr int ROWS = L <= TILE_ROWS ? L : L / 2;  // channels of a product's tile
-constexpr int64_t PANEL_TILES = 192;              // of z that stay in the first cache
+constexpr int64_t PANEL_TILES = 96;  // summed at once: they stay in the first cache, and rounding stays small
 constexpr int64_t MOST_SLICES = 8;
 constexpr int64_t LEAST_TILES = 128;       // of a slice
 constexpr int64_t SLICE_BYTES = 6 << 20;   // a larger u is not sliced
