@@ -258,6 +258,10 @@ def norm_grad_gradient(g, g_g_gamma, g_g_beta, data, x, gamma, mean, var, traine
     g_x = γ s (data - t (mean(data) + u mean(data u))), g_γ = sum(data u), g_β = sum(data).
     """
 
+    zeros = find("zeros_like")
+    g = zeros(x) if g is None else g
+    g_g_gamma = zeros(gamma) if g_g_gamma is None else g_g_gamma
+    g_g_beta = zeros(gamma) if g_g_beta is None else g_g_beta
     count = elements_per_channel(x, axis)
 
     def average(value):
