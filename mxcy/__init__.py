@@ -89,6 +89,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "ndarray": ("ndarray", None),
     "opt": ("optimizer", None),
     "optimizer": ("optimizer", None),
+    "operator": ("operator", None),
     "random": ("random", None),
     "registry": ("registry", None),
     "rnd": ("random", None),

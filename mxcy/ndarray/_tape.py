@@ -140,7 +140,7 @@ class Node:
         self.inputs: Sequence[Place | None] | None = inputs
         self.visible = visible
         self.hidden: tuple[int, ...] = ()  # hidden outputs that recorded gradients have read
-        self.saved: list[tuple] = []  # (is output, position, alias, place, version)
+        self.saved: list[tuple] = []  # (is output, position, alias, place, version or None for any)
         self.shells: list[tuple] = []  # (is output, position, array of the shape alone)
         self.line: tuple[CodeType, int] | None = None
         self.session = STATE.session
@@ -159,7 +159,7 @@ class Node:
         if recorded and len(outputs) > self.visible:
             self.hidden = self.op.hidden_heads(self.attrs)
         for is_output, position, kept, place, version in self.saved:
-            if kept._version != version or changed_outside(kept):
+            if version is not None and (kept._version != version or changed_outside(kept)):
                 raise StateError(self._overwritten(is_output, position, kept))
             value = kept
             traced = position < self.visible or position in self.hidden if is_output else place is not None
@@ -262,8 +262,11 @@ def _save_inputs(node: Node, plan: tuple, inputs: Sequence, out: Any) -> None:
     whole, shapes, results, _ = plan
     if whole or results:
         node.line = calling_instruction()
+    states = len(inputs) - len(node.op.aux_names(node.attrs))
     for i in whole:
-        if inputs[i] is not None:
+        if i >= states:  # the operator itself writes them
+            node.saved.append((False, i, alias(inputs[i]), None, None))
+        elif inputs[i] is not None:
             node.saved.append(_kept(i, inputs[i], node.inputs[i], out))  # type: ignore[index]
     for i in shapes:
         if inputs[i] is not None:

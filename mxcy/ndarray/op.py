@@ -204,6 +204,7 @@ from ..ops import (
     where,
     zeros_like,
 )
+from ..ops.custom import Custom
 from ..ops.densities import (
     random_pdf_dirichlet,
     random_pdf_exponential,
@@ -291,6 +292,7 @@ __all__ = [
     "Cast",
     "Concat",
     "Convolution",
+    "Custom",
     "Convolution_v1",
     "Deconvolution",
     "Dropout",

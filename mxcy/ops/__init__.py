@@ -76,6 +76,7 @@ from .creation import (
     ones_like,
     zeros_like,
 )
+from .custom import Custom
 from .exponential import (
     cbrt,
     digamma,
@@ -324,6 +325,7 @@ elemwise_mul = broadcast_mul.elemwise
 elemwise_div = broadcast_div.elemwise
 
 PUBLIC = {
+    "Custom": Custom,
     "Activation": Activation,
     "BatchNorm": BatchNorm,
     "BatchNorm_v1": BatchNorm_v1,

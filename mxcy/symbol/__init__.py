@@ -13,6 +13,7 @@ from .op import (
     Concat,
     Convolution,
     Convolution_v1,
+    Custom,
     Deconvolution,
     Dropout,
     ElementWiseSum,

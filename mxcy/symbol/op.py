@@ -273,6 +273,7 @@ zeros_like = SymbolFunction(ops.zeros_like, "zeros_like")
 
 amp_cast = SymbolFunction(places.amp_cast, "amp_cast")
 fill_element_0index = SymbolFunction(places.fill_element_0index, "fill_element_0index")
+Custom = SymbolFunction(ops.Custom, "Custom")
 random_gamma = SymbolFunction(random_sampling.random_gamma, "random_gamma")
 random_generalized_negative_binomial = SymbolFunction(
     random_sampling.random_generalized_negative_binomial, "random_generalized_negative_binomial"
@@ -316,6 +317,7 @@ __all__ = [
     "Cast",
     "Concat",
     "Convolution",
+    "Custom",
     "Convolution_v1",
     "Deconvolution",
     "Dropout",

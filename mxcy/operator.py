@@ -1,0 +1,127 @@
+"""Operators written in Python: `CustomOp`, what it computes, and `CustomOpProp`, what is known of it.
+
+    class Sigmoid(mx.operator.CustomOp):
+        def forward(self, is_train, req, in_data, out_data, aux):
+            self.assign(out_data[0], req[0], 1 / (1 + mx.nd.exp(-in_data[0])))
+
+        def backward(self, req, out_grad, in_data, out_data, in_grad, aux):
+            y = out_data[0]
+            self.assign(in_grad[0], req[0], out_grad[0] * y * (1 - y))
+
+    @mx.operator.register("sigmoid")
+    class SigmoidProp(mx.operator.CustomOpProp):
+        def create_operator(self, ctx, shapes, dtypes):
+            return Sigmoid()
+
+    y = mx.nd.Custom(x, op_type="sigmoid")
+
+The code runs in the thread that calls the operator, or that runs the graph it is in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .autograd import pause
+from .errors import ArgumentError, ArgumentTypeError, message
+from .ops import custom
+
+__all__ = ["CustomOp", "CustomOpProp", "get_all_registered_operators", "register"]
+
+REQUESTS = ("null", "write", "inplace", "add")
+
+
+class CustomOp:
+    """What an operator computes. Subclasses give `forward`, and `backward` if it has a gradient.
+
+    Arguments of both are lists of NDArrays, in the order of the property's lists of names; `req` says for
+    each result how to `assign` it.
+    """
+
+    def forward(
+        self, is_train: bool, req: Sequence, in_data: Sequence, out_data: Sequence, aux: Sequence
+    ) -> None:
+        """Fill `out_data` from `in_data`; `aux` are states, which may be written."""
+        raise NotImplementedError(f"{type(self).__name__}.forward")
+
+    def backward(
+        self, req: Sequence, out_grad: Sequence, in_data: Sequence, out_data: Sequence, in_grad: Sequence,
+        aux: Sequence,
+    ) -> None:  # fmt: skip
+        """Fill `in_grad`, the gradients of the inputs, from `out_grad`, those of the results."""
+        raise NotImplementedError(f"{type(self).__name__}.backward")
+
+    def assign(self, dst: Any, req: str, src: Any) -> None:
+        """Write `src` into an array, or add it, or do nothing, as requested."""
+        if req not in REQUESTS:
+            raise ArgumentError(message("assign", "req", f"one of {', '.join(REQUESTS)}", repr(req)))
+        if req == "add":
+            dst[:] += src
+        elif req != "null":
+            dst[:] = src
+
+
+class CustomOpProp:
+    """What is known of an operator before it runs. Subclasses give at least `create_operator`.
+
+    The keywords of a use arrive as text at the constructor. `need_top_grad` says whether the gradient reads
+    those of the results; a loss's does not.
+    """
+
+    def __init__(self, need_top_grad: bool = True):
+        self.need_top_grad_ = need_top_grad
+
+    def infer_shape(self, in_shape: list) -> tuple:
+        """Return (shapes of the inputs, of the results, of the states). Here: all that of the first input.
+
+        An unknown shape is given as [].
+        """
+        first = in_shape[0]
+        return [first] * len(in_shape), [first] * len(self.list_outputs()), []
+
+    def infer_type(self, in_type: list) -> tuple:
+        """Return (dtypes of the inputs, of the results, of the states). Here: all that of the first input."""
+        first = in_type[0]
+        results = [first] * len(self.list_outputs())
+        return [first] * len(in_type), results, [first] * len(self.list_auxiliary_states())
+
+    def list_outputs(self) -> list[str]:
+        """Return the names of the results."""
+        return ["output"]
+
+    def list_arguments(self) -> list[str]:
+        """Return the names of the inputs."""
+        return ["data"]
+
+    def list_auxiliary_states(self) -> list[str]:
+        """Return the names of the states."""
+        return []
+
+    def declare_backward_dependency(self, out_grad: Sequence, in_data: Sequence, out_data: Sequence) -> list:
+        """Return which of these numbers the gradient reads; all are kept."""
+        read = [*in_data, *out_data]
+        return [*out_grad, *read] if self.need_top_grad_ else read
+
+    def create_operator(self, ctx: Any, in_shapes: list, in_dtypes: list) -> CustomOp:
+        """Return the operator for inputs of these shapes and dtypes on a context."""
+        raise NotImplementedError(f"{type(self).__name__}.create_operator")
+
+
+def register(reg_name: str) -> Callable[[type], type]:
+    """Return a decorator that registers a `CustomOpProp` under the name that `Custom` takes as `op_type`."""
+
+    def enter(prop_cls: type) -> type:
+        if not (isinstance(prop_cls, type) and issubclass(prop_cls, CustomOpProp)):
+            raise ArgumentTypeError(
+                message("register", "prop_cls", "a subclass of CustomOpProp", repr(prop_cls))
+            )
+        custom.register(reg_name, prop_cls, lambda is_train: pause(train_mode=is_train))
+        return prop_cls
+
+    return enter
+
+
+def get_all_registered_operators() -> list[str]:
+    """Return the names of the registered operators."""
+    return list(custom.PROPERTIES)
