@@ -18,6 +18,8 @@ FLOAT = np.dtype(np.float32)
 
 def usable(op, row):
     """Whether a row can be a part of a graph on float32."""
+    if op.first_order is not None and not op.differentiable:  # a gradient that refuses to be differentiated
+        return False
     return bool(row.inputs) and all(item.shape for item in row.inputs) and "f" in op.kinds
 
 
