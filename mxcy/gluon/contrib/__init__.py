@@ -1,3 +1,5 @@
 """`mx.gluon.contrib`: what MXNet keeps apart."""
 
-__all__: list[str] = []
+from . import nn
+
+__all__ = ["nn"]

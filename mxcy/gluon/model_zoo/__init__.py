@@ -1,3 +1,6 @@
-"""`mx.gluon.rnn`: recurrent cells and layers."""
+"""`mx.gluon.model_zoo`: well-known networks."""
 
-__all__: list[str] = []
+from . import vision
+from .vision import get_model
+
+__all__ = ["get_model", "vision"]

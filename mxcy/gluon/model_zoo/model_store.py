@@ -1,0 +1,33 @@
+"""Files of trained parameters on this machine; nothing is downloaded."""
+
+from __future__ import annotations
+
+import glob
+import os
+from typing import Any
+
+from ...errors import MXNetError, problem
+
+__all__ = ["get_model_file", "with_parameters"]
+
+
+def get_model_file(name: str, root: str | None = None) -> str:
+    """Return the path of `name.params`, or `name-<hash>.params` as MXNet calls it, in a folder.
+
+    The folder is `~/.mxnet/models` by default. Raises MXNetError if there is no such file.
+    """
+    folder = os.path.expanduser(root or os.path.join("~", ".mxnet", "models"))
+    found = sorted(glob.glob(os.path.join(glob.escape(folder), f"{glob.escape(name)}.params")))
+    found += sorted(glob.glob(os.path.join(glob.escape(folder), f"{glob.escape(name)}-*.params")))
+    if not found:
+        text = f"there is no file {name}.params in {folder!r}, and nothing is downloaded"
+        raise MXNetError(problem("model_zoo", "pretrained", text, "put the file there, or set root"))
+    return found[0]
+
+
+def with_parameters(net: Any, name: str, pretrained: bool = False, ctx: Any = None,
+                    root: str | None = None) -> Any:  # fmt: skip
+    """Return a network, with trained parameters if wanted."""
+    if pretrained:
+        net.load_parameters(get_model_file(name, root), ctx=ctx)
+    return net
