@@ -1,7 +1,7 @@
 # cython: cdivision=True
 """The fast path: operators on plain arrays without a Python-level step, small ones in the calling thread.
 
-Operands of one dtype and shape (or an array and a Python number) whose variables have no pending
+Operands of one dtype and shape (or an array and a number) whose variables have no pending
 writer are handed to the inner loop at once. The GIL is what makes that safe: pushes need it, so nothing
 can become pending between the check and the loop. The output is fresh, or has no pending reader either.
 Where that is not so, or the operands are large, the loop is pushed to the engine as a program of one step.
@@ -22,7 +22,10 @@ from ._array cimport (
 )
 from ._engine cimport CVar, report_fp_flags, var_ensure_data, var_new, var_release
 
+cimport numpy as cnp
+
 from ._array import SLOTS
+from .dtypes import DTYPES
 from .errors import ArgumentError, ArgumentTypeError, message, problem
 
 cdef extern from *:
@@ -45,6 +48,15 @@ cdef extern from "dtype.hpp" namespace "mxcy" nogil:
 
 cdef extern from "fp_status.hpp" namespace "mxcy" nogil:
     int take_fp_flags()
+
+cdef extern from "numpy/arrayobject.h":
+    void PyArray_ScalarAsCtype(object scalar, void* to)
+
+cnp.import_array()
+
+cdef Type* element_types[DTYPE_COUNT]  # of NumPy's scalars; NULL for a dtype that is not NumPy's own
+for _code, _dtype in enumerate(DTYPES):
+    element_types[<int>_code] = <Type*><void*>_dtype.type if _dtype.isbuiltin == 1 else NULL
 
 cdef bint enabled = True
 cdef bint tracking = False  # a thread records: operators on arrays with grad_info are for the tape
@@ -100,6 +112,9 @@ cdef inline bint store_scalar(PyObject* scalar, int code, char* out) except? Fal
     cdef double value
     cdef long long integer
     cdef int overflow = 0
+    if is_element(scalar, code):
+        PyArray_ScalarAsCtype(<object>scalar, out)
+        return True
     if type_of(scalar) is &PyFloat_Type:
         value = PyFloat_AS_DOUBLE(scalar)
         if code == FLOAT64:
@@ -111,6 +126,11 @@ cdef inline bint store_scalar(PyObject* scalar, int code, char* out) except? Fal
         return False
     integer = PyLong_AsLongLongAndOverflow(scalar, &overflow)
     return overflow == 0 and store_int(integer, code, out)
+
+
+cdef inline bint is_element(PyObject* p, int code) noexcept:
+    """Whether this is a NumPy scalar of the dtype."""
+    return type_of(p) is element_types[code]
 
 
 cdef inline bint is_number(PyObject* p) noexcept:
@@ -197,8 +217,15 @@ cdef PyObject* run_fast(PyObject* left, PyObject* right, int slot, bint inplace)
         form = NUMBER_LEFT
     elif is_number(right):
         form = NUMBER_RIGHT
+    elif isinstance(<object>left, Array):
+        if not is_element(right, (<Array>left).dtype_code):
+            return NULL
+        form = NUMBER_RIGHT
     else:
-        return NULL
+        if not is_element(left, (<Array>right).dtype_code):
+            return NULL
+        x = right
+        form = NUMBER_LEFT
     code = (<Array>x).dtype_code
     if form == TWO_ARRAYS:
         if (<Array>y).dtype_code != code:
@@ -206,7 +233,7 @@ cdef PyObject* run_fast(PyObject* left, PyObject* right, int slot, bint inplace)
     elif slot == POWER:
         # NumPy has its own code for some exponents. The one worth the trouble here is 2, for which it
         # multiplies (complex numbers in another way than `multiply` does).
-        if x is right or code == BOOL or code > FLOAT64 or not is_two(right):
+        if x is right or code == BOOL or code > FLOAT64 or not is_number(right) or not is_two(right):
             return NULL
         slot, name, form, y = MULTIPLY, "square", TWO_ARRAYS, x
     elif not store_scalar(right if form == NUMBER_RIGHT else left, code, scalar):

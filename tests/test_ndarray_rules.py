@@ -131,3 +131,21 @@ def test_expressions(case):
         refuses(lambda: eval(case["expr"], names), case)
     else:
         check(eval(case["expr"], names), case["out"])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32", "uint8", "int8", "int64"])
+def test_numpy_scalars_are_numbers(dtype):
+    element = np.dtype(dtype).type(3)
+    number = element.item()
+    for size in (3, 40_000):  # in the calling thread, and through the engine
+        x = mx.nd.array(np.arange(1, size + 1) % 90 + 1, dtype=dtype)
+        for name in ("add", "sub", "mul", "truediv", "mod", "lt", "ge", "eq", "pow"):
+            function = getattr(operator, name)
+            with np.errstate(all="ignore"):
+                pairs = [
+                    (function(x, element), function(x, number)),
+                    (function(element, x), function(number, x)),
+                ]
+            for found, expected in pairs:
+                assert found.dtype == expected.dtype
+                np.testing.assert_array_equal(found.asnumpy(), expected.asnumpy())
