@@ -13,6 +13,7 @@ holds, draws random numbers or runs Python cannot, and `add` says so (native/seg
 from libc.stdint cimport int64_t
 from libcpp.vector cimport vector
 
+from ._array cimport Array
 from ._engine cimport CVar, OP_HERE, OP_NEEDS_GIL, Op, Runtime, Var, push, runtime, set_recorder, var_handle
 
 import threading
@@ -29,6 +30,7 @@ cdef extern from "segment.hpp" namespace "mxcy" nogil:
         CSegment()
         void release()
         void add(Op* op, CVar** reads, int n_reads, CVar** writes, int n_writes, const char* note)
+        void forget(CVar* var)
         void finish()
         const vector[CVar*]& inputs()
         const vector[CVar*]& outputs()
@@ -191,9 +193,17 @@ cdef class Recording:
             self.held[<size_t>var] = handle
         return 0
 
-    def finish(self):
-        """Return what was recorded as a segment; the recording is used up."""
-        cdef Segment made = Segment.__new__(Segment)
+    def finish(self, forgotten=()):
+        """Return what was recorded as a segment; the recording is used up.
+
+        Arrays that are `forgotten` count as overwritten, with the errors of earlier runs that they hold.
+        """
+        cdef Segment made
+        cdef Array x
+        for x in forgotten:
+            self.c.forget(x.var)
+            self.held[<size_t>x.var] = var_handle(x.var)
+        made = Segment.__new__(Segment)
         self.c.finish()
         made.reads, made.writes = self.c.inputs(), self.c.outputs()
         made.held = list(self.held.values())

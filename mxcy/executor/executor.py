@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..context import Context
+from ..context import Context, current_context
 from ..errors import ArgumentError, ArgumentTypeError, BindError, EngineError, ShapeError, message
 from ..graph.ir import Node
 from ..graph.place import place
+from ..kernels import philox
 from ..ndarray import NDArray, array, zeros
 from ..symbol.text import listing, unknown_name
 from . import options
@@ -69,6 +70,7 @@ class Executor:
         known = None if inferred is None else (inferred["shape"], inferred["dtype"])
         self._program = self._planned = Program(*self._made_of, self._options, pool=self._pool, known=known)
         self._plain: Program | None = None  # with every node and its result, for monitors
+        self._drawn: tuple = ()  # where the last forward began to draw random numbers
         self._spent = False  # backward has written over what forward left for it
         self.outputs = self._program.outputs
 
@@ -105,6 +107,8 @@ class Executor:
         if kwargs:
             self._assign(kwargs)
         self._program = self._unwatched() if self._monitor is None else self._watched()
+        if not self._program.repeatable:
+            self._drawn = current_context(), philox.get_state()
         self._run(self._program.forward, bool(is_train))
         self._forward_mode = bool(is_train)
         self._pool.user = self._number
@@ -133,14 +137,24 @@ class Executor:
                 for inputs, position in places:
                     inputs[position] = None
 
+    def forward_backward(self, out_grads: Any = None, **kwargs: Any) -> list[NDArray]:
+        """Run `forward` for training, then `backward`; return the outputs."""
+        outputs = self.forward(is_train=True, **kwargs)
+        self.backward(out_grads)
+        return outputs
+
     def _repeat(self) -> None:
         """Run forward again where backward, or another executor, has used the buffers of its results."""
-        if not self._program.repeatable:
-            other = "backward; MXCY_MEMORY_PLAN=none keeps them" if self._spent else "another executor"
-            hint = f"its results have given their memory to {other}"
-            text = message("backward", None, "a call of forward since the last backward", "none", hint)
-            raise EngineError(text)
-        self._run(self._program.forward, bool(self._forward_mode))
+        if self._program.repeatable:
+            self._run(self._program.forward, bool(self._forward_mode))
+        else:  # with the same random numbers, and without a second effect on states
+            ctx, drawn = self._drawn
+            now, states = philox.get_state(ctx), [state.copy() for state in self.aux_arrays]
+            philox.set_state(drawn, ctx)
+            self._run(self._program.forward, bool(self._forward_mode))
+            philox.set_state(now, ctx)
+            for state, value in zip(self.aux_arrays, states, strict=True):
+                state[:] = value
         self._pool.user = self._number
 
     def _unwatched(self) -> Program:
@@ -165,10 +179,10 @@ class Executor:
     def _watch(self, step: Step, is_train: bool, monitor: Callable) -> None:
         """Run a step and show what it computed, and with monitor_all what it read."""
         if self._monitor_all:
-            for name, value in zip(step.input_names(), step.inputs, strict=True):
+            for name, value in step.read():
                 monitor(name, value)
         step.run(is_train)
-        for name, value in zip(step.output_names(), step.outs, strict=False):
+        for name, value in step.written():
             monitor(name, value)
 
     def _assign(self, values: Mapping[str, Any]) -> None:
@@ -285,6 +299,10 @@ class Executor:
         """
         self._monitor = callback
         self._monitor_all = monitor_all
+
+    def get_optimized_symbol(self) -> Any:
+        """Return the symbol that is bound. What passes make of it has no form as a symbol."""
+        return self._symbol
 
     def debug_str(self) -> str:
         """Return a listing of the graph with its gradient, and the memory of the buffers made for it."""

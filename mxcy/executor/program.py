@@ -9,7 +9,7 @@ the steps before it that read it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from .. import ops
 from .._array import Array, overlay
 from .._engine import num_workers
 from ..errors import BindError, MXNetError, message
+from ..graph._entry import line_of_site
 from ..graph.constants import Constant
 from ..graph.effects import sequence
 from ..graph.infer import complete
@@ -27,6 +28,7 @@ from ..graph.plan_memory import Plan, plan_memory, source_of
 from ..graph.training import with_gradient
 from ..ndarray import NDArray, empty
 from ..ndarray import array as new_array
+from ..ops._elementwise import Elementwise
 from .options import PLAIN, Options
 from .pool import Pool
 from .schedule import Schedule
@@ -39,24 +41,31 @@ class Step:
 
     __slots__ = ("attrs", "inputs", "name", "op", "outs", "site", "sources")
 
-    def __init__(self, op: Any, attrs: Any, inputs: list, outs: list, name: str, sources: Sequence):
+    def __init__(
+        self, op: Any, attrs: Any, inputs: list, outs: list, name: str, sources: Sequence, site: Any = None
+    ):
         self.op = op
         self.attrs = attrs
         self.inputs = inputs
         self.outs = outs
         self.name = name
         self.sources = sources
+        self.site = site  # the line that made the node, or the one whose gradient it computes
 
-    def input_names(self) -> list[str]:
-        """Names of what it reads."""
-        return [source.name if isinstance(source, Entry) else self.name for source in self.sources]
+    def read(self) -> Iterator[tuple[str, Any]]:
+        """What it reads, under MXNet's names: variables by their own, and all as inputs of the node."""
+        names = [*self.op.input_names(self.attrs), *self.op.aux_names(self.attrs)]
+        plain = self.op.name == "Activation" or (isinstance(self.op, Elementwise) and len(names) == 1)
+        for position, (source, value) in enumerate(zip(self.sources, self.inputs, strict=True)):
+            if isinstance(source, Entry) and source.node.op is None:
+                yield source.name, value
+            named = position < len(names) and not plain
+            yield f"{self.name}_{names[position] if named else f'input{position}'}", value
 
-    def output_names(self) -> list[str]:
-        """Names of the visible outputs."""
-        return [
-            f"{self.name}_{output}"
-            for output in self.op.output_names(self.attrs)[: self.op.num_visible(self.attrs)]
-        ]
+    def written(self) -> Iterator[tuple[str, Any]]:
+        """What it writes, under MXNet's names; hidden outputs too."""
+        for name, value in zip(self.op.output_names(self.attrs), self.outs, strict=False):
+            yield f"{self.name}_{name}", value
 
     def run(self, is_train: bool) -> None:
         """Push the operation. Errors that are known now name the node."""
@@ -68,7 +77,11 @@ class Step:
 
     def note(self) -> str:
         """What errors say of where they come from."""
-        return f"in node '{self.name}' of the graph"
+        text = f"in node '{self.name}' of the graph"
+        if self.site is None:
+            return text
+        file, line, function = line_of_site(self.site)
+        return f'{text}, made by "{file}", line {line}, in {function}'
 
 
 class Program:
@@ -99,6 +112,7 @@ class Program:
         self.ctx = ctx
         self._contexts = contexts or [ctx] * len(graph.heads)
         self.nbytes = 0
+        self._sites = {node.name: node.site for node in graph.nodes if node.site is not None}
         heads = [variable(f"_head_grad_{i}") for i in range(len(graph.heads))]
         wanted = [node for node, _, _ in gradients]
         shapes = {node: array.shape for node, array in arrays.items()}
@@ -120,7 +134,7 @@ class Program:
         self._shared = self._take(Pool(ctx) if pool is None else pool)
         steps = [step for node in forward for step in self._steps(node)]
         self.outputs = [self._output(i, head, outputs, steps) for i, head in enumerate(self.heads)]
-        self.forward = Schedule(steps)
+        self.forward = Schedule(steps, fresh=self._shared)
         steps = [step for node in backward for step in self._steps(node)]
         for target, (node, array, req) in zip(targets, gradients, strict=True):
             steps += self._final_steps(target, array, req, node.name)
@@ -240,7 +254,8 @@ class Program:
         for position, source in enumerate(sources):
             if inputs[position] is None:
                 self._head_places[self._source(source)].append((inputs, position))
-        return Step(op, attrs, inputs, outs, name, sources)
+        site = self._sites.get(name) or self._sites.get(name.partition("_backward")[0])
+        return Step(op, attrs, inputs, outs, name, sources, site)
 
     def _final_steps(self, target: Entry, array: NDArray, req: str, name: str) -> list[Step]:
         """The copy to a gradient array that no step writes, or the addition for req "add"."""

@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .._segment import Recording, Segment
+from ..ndarray import NDArray
 
 if TYPE_CHECKING:
     from .program import Step
@@ -31,10 +32,14 @@ class Schedule:
     """Steps that run in order, with the effect of pushing one after the other.
 
     `outside` holds the storage ids of arrays that others than the executor may wait for.
+    What `fresh` ones held before does not matter, nor whether it was an error.
     """
 
-    def __init__(self, steps: Sequence[Step], outside: frozenset[int] = frozenset()):
+    def __init__(
+        self, steps: Sequence[Step], outside: frozenset[int] = frozenset(), fresh: Sequence[NDArray] = ()
+    ):
         self.steps = steps
+        self._fresh = fresh
         self._outside = outside
         # Gradients given to `backward` are put in place of None before each run, the first one included.
         self._given = [any(x is None for x in step.inputs) for step in steps]
@@ -58,7 +63,7 @@ class Schedule:
         def close() -> Recording:
             if not len(recording):
                 return recording
-            segments.append(recording.finish())
+            segments.append(recording.finish(() if parts else self._fresh))
             parts.append(segments[-1].run)
             return Recording()
 
@@ -70,6 +75,8 @@ class Schedule:
             elif recording.cost_ns > LONG_NS and any(out._storage_id in self._outside for out in step.outs):
                 recording = close()
         close()
+        if self._fresh and not (segments and parts[0] == segments[0].run):
+            parts.insert(0, Recording().finish(self._fresh).run)
         short = sum(segment.cost_ns for segment in segments) < SHORT_NS
         for segment in segments:
             segment.here = short

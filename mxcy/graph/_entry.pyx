@@ -1,10 +1,39 @@
-"""`Entry`: one output of a node. Every pass makes and looks up several for each node of a graph, which is
-why this is compiled.
+"""`Entry`: one output of a node; and the line of a program that makes a node. Every pass makes and looks up
+several entries for each node of a graph, which is why this is compiled.
 """
 
 cimport cython
+from cpython.ref cimport PyObject
 
-__all__ = ["Entry"]
+import os
+
+__all__ = ["Entry", "line_of_site", "this_site"]
+
+cdef extern from "site.hpp" namespace "mxcy":
+    PyObject* outer_frame(const char* package, size_t length, int* lasti)
+    int line_of(PyObject* code, int lasti)
+
+cdef extern from "Python.h":
+    void Py_DecRef(PyObject* o)
+
+cdef bytes PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))).encode() + os.sep.encode()
+
+
+def this_site():
+    """The line outside this package that runs now, for `line_of_site`; None if there is none."""
+    cdef int lasti = 0
+    cdef PyObject* code = outer_frame(PACKAGE, len(PACKAGE), &lasti)
+    if code == NULL:
+        return None
+    found = <object>code, lasti
+    Py_DecRef(code)
+    return found
+
+
+def line_of_site(site):
+    """(file, line, function) of a site."""
+    code, lasti = site
+    return code.co_filename, line_of(<PyObject*>code, lasti), code.co_qualname
 
 
 # Graphs have no cycles, so that the collector has nothing to find here.

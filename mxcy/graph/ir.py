@@ -22,10 +22,10 @@ class Node:
 
     `attrs` holds the operator's attributes as typed values; `inputs` ends with the states that the
     operator writes (`op.aux_names`). `labels` are the user's annotations, strings such as
-    `__lr_mult__`; they alone may change after the node is made.
+    `__lr_mult__`; they and `site` alone may change after the node is made.
     """
 
-    __slots__ = ("__weakref__", "_num_outputs", "attrs", "inputs", "labels", "name", "op")
+    __slots__ = ("__weakref__", "_num_outputs", "attrs", "inputs", "labels", "name", "op", "site")
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class Node:
         self.attrs = {} if attrs is None else attrs
         self.inputs = tuple(inputs)
         self.labels = labels if labels is not None else {}
+        self.site: Any = None  # the line that made it, if a program did (`this_site`)
         self._num_outputs = 0 if op is not None else 1  # 0: not asked yet
 
     def __repr__(self) -> str:

@@ -61,6 +61,13 @@ class Segment {
     pieces_.push_back(Piece{std::unique_ptr<Op>(op), note, wave});
   }
 
+  // Says that nobody cares what a variable holds: it counts as overwritten.
+  void forget(Var* var) {
+    auto same = [var](Var* other) { return other == var; };
+    inputs_.erase(std::remove_if(inputs_.begin(), inputs_.end(), same), inputs_.end());
+    if (std::none_of(outputs_.begin(), outputs_.end(), same)) outputs_.push_back(var);
+  }
+
   // Called once, after the last operation has been added.
   void finish() {
     auto earlier = [](const Piece& a, const Piece& b) { return a.wave < b.wave; };

@@ -10,6 +10,7 @@ import numpy as np
 from .. import attribute, name
 from ..dtypes import code_of, mxnet_flag_of
 from ..errors import ArgumentError, ArgumentTypeError, DTypeError, message, problem
+from ..graph._entry import this_site
 from ..graph.ir import Entry, Graph, Node
 
 __all__ = ["HIDDEN_KEYS", "add_node", "call", "hint_of", "init_labels", "labels_of", "make_variable"]
@@ -115,7 +116,9 @@ def add_node(op: Any, inputs: Sequence, attrs: Any, given_name: str | None, attr
         if entry.node.op is None:
             entry.node.labels.update(init_labels(op, wanted_name, entry.node.labels))
         entries.append(entry)
-    return Graph(Node(op, full_name, attrs, entries, labels).entries())
+    node = Node(op, full_name, attrs, entries, labels)
+    node.site = this_site()
+    return Graph(node.entries())
 
 
 def _entry(op: Any, argument: str, given: Any) -> Entry:

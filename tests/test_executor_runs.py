@@ -1,0 +1,89 @@
+"""What runs of a bound graph show and leave behind: errors, names for monitors, second backward passes."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+import mxcy as mx
+
+sym, nd = mx.sym, mx.nd
+
+
+def raised(executor):
+    with pytest.raises(IndexError) as caught:
+        executor.forward(is_train=True)
+        executor.outputs[0].asnumpy()
+    return caught.value
+
+
+@pytest.mark.parametrize("size", [2, 100_000])
+def test_failure_in_a_node_names_it_and_the_line_that_made_it(size):
+    index, table = sym.Variable("index"), sym.Variable("table")
+    found = sym.take(sym.tanh(table), index, mode="raise", name="lookup")
+    line = inspect.currentframe().f_lineno - 1
+    executor = sym.exp(found).simple_bind(mx.cpu(), index=(3,), table=(4, size))
+    executor.arg_dict["index"][:] = [0, 9, 1]
+    error = raised(executor)
+
+    note = next(note for note in error.__notes__ if "node 'lookup'" in note)
+    assert f'made by "{__file__}", line {line}' in note
+
+
+def test_after_a_failure_good_values_give_good_results():
+    net = sym.exp(sym.take(sym.tanh(sym.Variable("table")), sym.Variable("index"), mode="raise"))
+    executor = net.simple_bind(mx.cpu(), index=(3,), table=(4, 5))
+    executor.arg_dict["index"][:] = [0, 9, 1]
+    raised(executor)
+    executor.arg_dict["index"][:] = [0, 2, 1]
+    executor.forward(is_train=True)
+    executor.backward(nd.ones((3, 5)))
+
+    assert np.array_equal(executor.outputs[0].asnumpy(), np.ones((3, 5)))
+    assert np.array_equal(executor.grad_dict["table"].asnumpy(), [[1] * 5, [1] * 5, [1] * 5, [0] * 5])
+
+
+def test_monitor_shows_operands_and_results_under_the_names_of_mxnet():
+    x, w = sym.Variable("x"), sym.Variable("w")
+    act = sym.Activation(sym.FullyConnected(x, w, no_bias=True, num_hidden=3, name="fc"), act_type="relu",
+                         name="act")  # fmt: skip
+    parts = sym.SliceChannel(act, num_outputs=3, name="sp")
+    net = sym.Group([parts[0] + parts[1] * 2, sym.Dropout(act, name="dr")])
+    executor = net.simple_bind(mx.cpu(), x=(2, 4))
+    names = []
+    executor.set_monitor_callback(lambda name, array: names.append(name), monitor_all=True)
+    executor.forward(is_train=True)
+
+    times, plus = (next(n for n in names if n.startswith(p)).split("_input0")[0].split("_lhs")[0]
+                   for p in ("_mulscalar", "_plus"))  # fmt: skip
+    # As MXNet 1.9.1 shows them.
+    assert names == [
+        "x", "fc_data", "w", "fc_weight", "fc_output", "act_input0", "act_output", "sp_data", "sp_output0",
+        "sp_output1", "sp_output2", f"{times}_input0", f"{times}_output", f"{plus}_lhs", f"{plus}_rhs",
+        f"{plus}_output", "dr_data", "dr_output", "dr_mask",
+    ]  # fmt: skip
+
+
+def test_second_backward_of_a_graph_with_states_and_random_numbers():
+    x = sym.Variable("x")
+    net = sym.exp(sym.BatchNorm(sym.Dropout(sym.tanh(x)), fix_gamma=False, name="bn") * 0.5)
+    executor = net.simple_bind(mx.cpu(), x=(8, 3))
+    rng = np.random.default_rng(0)
+    executor.arg_dict["x"][:] = rng.standard_normal((8, 3))
+    executor.arg_dict["bn_gamma"][:] = 1
+    executor.forward_backward(nd.ones((8, 3)))
+    gradients = [g.asnumpy() for g in executor.grad_arrays]
+    states = [s.asnumpy() for s in executor.aux_arrays]
+    executor.backward(nd.ones((8, 3)))
+
+    for mine, expected in zip(
+        [*executor.grad_arrays, *executor.aux_arrays], [*gradients, *states], strict=True
+    ):
+        assert np.array_equal(mine.asnumpy(), expected)
+
+
+def test_optimized_symbol_is_the_symbol():
+    net = sym.Variable("x") * 2
+    executor = net.simple_bind(mx.cpu(), x=(2,))
+
+    assert executor.get_optimized_symbol().list_outputs() == net.list_outputs()
