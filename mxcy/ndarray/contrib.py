@@ -6,6 +6,18 @@ from ..ops import (
     isinf,
     isnan,
 )
+from ..ops.attention import _contrib_div_sqrt_dim as div_sqrt_dim
+from ..ops.attention import _contrib_interleaved_matmul_encdec_qk as interleaved_matmul_encdec_qk
+from ..ops.attention import _contrib_interleaved_matmul_encdec_valatt as interleaved_matmul_encdec_valatt
+from ..ops.attention import _contrib_interleaved_matmul_selfatt_qk as interleaved_matmul_selfatt_qk
+from ..ops.attention import _contrib_interleaved_matmul_selfatt_valatt as interleaved_matmul_selfatt_valatt
+from ..ops.contrib import _contrib_allclose as allclose
+from ..ops.contrib import _contrib_gradientmultiplier as gradientmultiplier
+from ..ops.contrib import _contrib_index_array as index_array
+from ..ops.contrib import _contrib_index_copy as index_copy
+from ..ops.contrib import _contrib_quadratic as quadratic
+from ..ops.contrib import _contrib_round_ste as round_ste
+from ..ops.contrib import _contrib_sign_ste as sign_ste
 from ._updates import (
     adamw_update,
     mp_adamw_update,
@@ -17,6 +29,18 @@ from ._updates import (
 from .control_flow import cond, foreach, while_loop
 
 __all__ = [
+    "allclose",
+    "div_sqrt_dim",
+    "gradientmultiplier",
+    "index_array",
+    "index_copy",
+    "interleaved_matmul_encdec_qk",
+    "interleaved_matmul_encdec_valatt",
+    "interleaved_matmul_selfatt_qk",
+    "interleaved_matmul_selfatt_valatt",
+    "quadratic",
+    "round_ste",
+    "sign_ste",
     "arange_like",
     "isfinite",
     "isinf",

@@ -4,7 +4,17 @@
 `lookup` finds operators by name, hidden ones and MXNet's aliases included.
 """
 
-from . import densities, matrices, optimizer, optimizer_multi, places, random_sampling, triangles
+from . import (
+    attention,
+    contrib,
+    densities,
+    matrices,
+    optimizer,
+    optimizer_multi,
+    places,
+    random_sampling,
+    triangles,
+)
 from ._attributes import Attributes
 from ._binary import BinaryFunction
 from ._elementwise import Elementwise, wrap_scalar

@@ -132,12 +132,29 @@ def sequences(g, rs):
           {'mode': 'lstm', 'state_size': 3, 'num_layers': 1, 'state_outputs': True})
 
 
+def small_ones(g, rs):
+    x = rs.randn(3, 2, 12).astype(F)
+    g.add('contrib.interleaved_matmul_selfatt_qk', [x], {'heads': 2})
+    g.add('contrib.interleaved_matmul_selfatt_valatt', [x, rs.rand(4, 3, 3).astype(F)], {'heads': 2})
+    g.add('contrib.interleaved_matmul_encdec_qk', [x[..., :4], rs.randn(5, 2, 8).astype(F)], {'heads': 2})
+    g.add('contrib.interleaved_matmul_encdec_valatt', [x[..., :8], rs.rand(4, 5, 3).astype(F)], {'heads': 2})
+    g.add('contrib.div_sqrt_dim', [x])
+    g.add('contrib.quadratic', [x[0]], {'a': .5, 'b': -1., 'c': 2.})
+    g.add('contrib.gradientmultiplier', [x[0]], {'scalar': -.5})
+    g.add('contrib.round_ste', [x[0] * 2])
+    g.add('contrib.sign_ste', [x[0]])
+    g.add('contrib.index_array', [x[0]], grad=False)
+    g.add('contrib.index_array', [x], {'axes': [0, 2]}, grad=False)
+    g.add('contrib.index_copy', [x[:, 0], np.array([2, 0]), x[:2, 1]])
+
+
 def main():
     g = Layers()
     pooling(g, g.rs)
     batch_norm(g, g.rs)
     row_norms(g, g.rs)
     sequences(g, g.rs)
+    small_ones(g, g.rs)
     dump('layers.json', g.cases)
     np.savez_compressed(path('layers.npz'), **g.arrays)
     print('%d cases, %d errors' % (len(g.cases), sum('error' in c for c in g.cases)))
