@@ -10,6 +10,7 @@ import mxcy as mx
 from mxcy.executor import options
 from mxcy.graph.combine import combine
 from mxcy.graph.constants import LARGEST, Constant, fold_constants
+from mxcy.graph.fold_norms import fold_norms
 from mxcy.graph.infer import infer_dtypes, infer_shapes
 from mxcy.graph.ir import Graph
 
@@ -154,3 +155,95 @@ def test_long_chains_of_constants_are_folded():
     graph = after(fold_constants, net)
     assert operators(graph) == ["constant"]
     assert isinstance(graph, Graph) and graph.heads[0].node.op.value.view_numpy().tolist() == [20_001] * 2
+
+
+# --- BatchNorm in prediction --------------------------------------------------------------------------------
+def layer(kind, data, no_bias, name):
+    if kind == "dense":
+        return sym.FullyConnected(data, num_hidden=6, no_bias=no_bias, name=name)
+    if kind == "grouped":
+        return sym.Convolution(data, kernel=(3,), num_filter=6, num_group=3, no_bias=no_bias, name=name)
+    return sym.Convolution(data, kernel=(3, 3), pad=(1, 1), num_filter=6, no_bias=no_bias, name=name)
+
+
+SHAPES = {"dense": (40, 6), "grouped": (8, 6, 20), "flat": (4, 6, 9, 9)}
+
+
+def bound(net, shape, seed=0):
+    """An executor without gradients on random parameters."""
+    rng = np.random.RandomState(seed)
+    shapes, _, states = net.infer_shape(x=shape)
+    args = {name: nd.array(rng.normal(0, 1, s)) for name, s in zip(net.list_arguments(), shapes, strict=True)}
+    names = net.list_auxiliary_states()
+    auxiliary = {name: nd.array(rng.uniform(0.5, 2, s)) for name, s in zip(names, states, strict=True)}
+    return net.bind(mx.cpu(), args, grad_req="null", aux_states=auxiliary)
+
+
+def plain(executor):
+    """The outputs for prediction with every node as it is."""
+    executor.set_monitor_callback(lambda name, value: None)
+    found = [out.asnumpy() for out in executor.forward()]
+    executor.set_monitor_callback(None)
+    return found
+
+
+@pytest.mark.parametrize("no_bias", [False, True])
+@pytest.mark.parametrize("fix_gamma", [False, True])
+@pytest.mark.parametrize("kind", SHAPES)
+def test_batch_norm_is_folded_into_the_layer_before_it(kind, fix_gamma, no_bias):
+    net = X
+    for number in range(2):
+        net = sym.BatchNorm(
+            layer(kind, net, no_bias, f"layer{number}"), fix_gamma=fix_gamma, name=f"bn{number}"
+        )
+        net = sym.Activation(net, act_type="relu")
+        if kind == "grouped":
+            break
+    executor = bound(net, SHAPES[kind])
+    arrays = {**executor.arg_dict, **executor.aux_dict}
+    left = operators(after(lambda *facts: (fold_norms(*facts),), net, **arrays))
+    assert "BatchNorm" not in left and "rsqrt" in left
+    for _ in range(2):
+        (found,), (expected,) = [out.asnumpy() for out in executor.forward()], plain(executor)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+        executor.aux_dict["bn0_moving_mean"][:] += 1  # what is folded is what the arrays hold now
+        executor.arg_dict["layer0_weight"][:] *= 2
+
+
+def test_training_is_not_folded():
+    net = sym.BatchNorm(layer("flat", X, False, "c"), fix_gamma=False, name="bn", momentum=0.5)
+    executor = bound(net, SHAPES["flat"])
+    predicted = executor.forward()[0].asnumpy()
+    before = executor.aux_dict["bn_moving_mean"].asnumpy()
+    trained = executor.forward(is_train=True)[0].asnumpy()
+    np.testing.assert_allclose(trained.mean((0, 2, 3)), executor.arg_dict["bn_beta"].asnumpy(), atol=1e-4)
+    assert (executor.aux_dict["bn_moving_mean"].asnumpy() != before).all()
+    again = executor.forward()[0].asnumpy()
+    assert not np.allclose(again, predicted)
+    np.testing.assert_allclose(again, plain(executor)[0], rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        (lambda c: sym.Group([sym.BatchNorm(c, name="bn"), c]))(layer("flat", X, False, "c")),
+        (lambda c: sym.BatchNorm(c, name="bn") + c)(layer("flat", X, False, "c")),
+        sym.BatchNorm(layer("flat", X, False, "c"), axis=3, name="bn"),
+        sym.Group(list(sym.BatchNorm(layer("flat", X, False, "c"), output_mean_var=True, name="bn"))),
+        sym.BatchNorm(X, name="bn"),
+        sym.BatchNorm(sym.relu(layer("flat", X, False, "c")), name="bn"),
+    ],
+    ids=["head", "used twice", "other axis", "statistics", "no layer", "between"],
+)
+def test_what_cannot_be_folded_stays(net):
+    executor = bound(net, SHAPES["flat"])
+    arrays = {**executor.arg_dict, **executor.aux_dict}
+    assert "BatchNorm" in operators(after(lambda *facts: (fold_norms(*facts),), net, **arrays))
+    for found, expected in zip([out.asnumpy() for out in executor.forward()], plain(executor), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_small_results_are_not_worth_it():
+    net = sym.BatchNorm(layer("dense", X, False, "f"), name="bn")
+    arrays = {**bound(net, (3, 6)).arg_dict, **bound(net, (3, 6)).aux_dict}
+    assert "BatchNorm" in operators(after(lambda *facts: (fold_norms(*facts),), net, **arrays))

@@ -10,7 +10,9 @@ import numpy as np
 
 from ..context import Context, current_context
 from ..errors import ArgumentError, ArgumentTypeError, BindError, EngineError, ShapeError, message
-from ..graph.ir import Node
+from ..graph.fold_norms import fold_norms
+from ..graph.infer import infer_dtypes, infer_shapes
+from ..graph.ir import Graph, Node
 from ..graph.place import place
 from ..kernels import philox
 from ..ndarray import NDArray, array, zeros
@@ -71,6 +73,8 @@ class Executor:
         self._program = self._planned = Program(*self._made_of, self._options, pool=self._pool, known=known)
         self._plain: Program | None = None  # with every node and its result, for monitors
         self._drawn: tuple = ()  # where the last forward began to draw random numbers
+        self._folded: Graph | None = None  # the graph for prediction, once it has been looked for
+        self._predicting: Program | None = None  # what runs it, if it is another one
         self._spent = False  # backward has written over what forward left for it
         self.outputs = self._program.outputs
 
@@ -106,7 +110,7 @@ class Executor:
         """
         if kwargs:
             self._assign(kwargs)
-        self._program = self._unwatched() if self._monitor is None else self._watched()
+        self._program = self._chosen(bool(is_train))
         if not self._program.repeatable:
             self._drawn = current_context(), philox.get_state()
         self._run(self._program.forward, bool(is_train))
@@ -156,6 +160,22 @@ class Executor:
             for state, value in zip(self.aux_arrays, states, strict=True):
                 state[:] = value
         self._pool.user = self._number
+
+    def _chosen(self, is_train: bool) -> Program:
+        """The program for a run."""
+        if self._monitor is not None:
+            return self._watched()
+        graph, arrays, wanted, ctx = self._made_of
+        if is_train or wanted or not (self._options.simplify and self._options.fuse):
+            return self._unwatched()
+        if self._folded is None:
+            self._folded = folded_for_prediction(graph, arrays)
+        if self._folded is graph:
+            return self._unwatched()
+        if self._predicting is None or self._predicting.generation != self._pool.generation:
+            made_of = self._folded, arrays, wanted, ctx
+            self._predicting = Program(*made_of, self._options, self.outputs, self._pool)
+        return self._predicting
 
     def _unwatched(self) -> Program:
         """The planned program, in the buffers that the pool has now."""
@@ -308,6 +328,15 @@ class Executor:
         """Return a listing of the graph with its gradient, and the memory of the buffers made for it."""
         nbytes = self._planned.nbytes
         return listing(self._planned.whole) + f"{nbytes} bytes\nTotal {nbytes >> 20} MB allocated\n"
+
+
+def folded_for_prediction(graph: Graph, arrays: Mapping[Node, NDArray]) -> Graph:
+    """The graph that gives the same outside training with less work; itself if there is none."""
+    if not any(node.op is not None and node.op.name == "BatchNorm" for node in graph.nodes):
+        return graph
+    shapes = infer_shapes(graph, {node: array.shape for node, array in arrays.items()})
+    dtypes = infer_dtypes(graph, {node: np.dtype(array.dtype) for node, array in arrays.items()})
+    return fold_norms(graph, shapes, dtypes)
 
 
 def _first_elements(old: NDArray, shape: tuple[int, ...]) -> NDArray:
