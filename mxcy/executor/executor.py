@@ -165,15 +165,15 @@ class Executor:
         """The program for a run."""
         if self._monitor is not None:
             return self._watched()
-        graph, arrays, wanted, ctx = self._made_of
-        if is_train or wanted or not (self._options.simplify and self._options.fuse):
+        graph, arrays, wanted, ctx, contexts = self._made_of
+        if is_train or wanted or contexts or not (self._options.simplify and self._options.fuse):
             return self._unwatched()
         if self._folded is None:
             self._folded = folded_for_prediction(graph, arrays)
         if self._folded is graph:
             return self._unwatched()
         if self._predicting is None or self._predicting.generation != self._pool.generation:
-            made_of = self._folded, arrays, wanted, ctx
+            made_of = self._folded, arrays, wanted, ctx, contexts
             self._predicting = Program(*made_of, self._options, self.outputs, self._pool)
         return self._predicting
 
