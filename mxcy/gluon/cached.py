@@ -55,7 +55,7 @@ class CachedGraph:
     def __call__(self, arrays: Sequence[NDArray]) -> list[NDArray]:
         """Compute the outputs; recorded if autograd records."""
         training = STATE.train
-        places = [None] * len(arrays)
+        places: list[Any] = [None] * len(arrays)
         if STATE.mode == RECORDING:
             places = [None if state else _tape.place_of(x)
                       for x, state in zip(arrays, self._is_state, strict=True)]  # fmt: skip

@@ -111,7 +111,7 @@ def _value(node: Node, inputs: tuple[Entry, ...], shapes: Mapping, dtypes: Mappi
     if prod(shape) > LARGEST or node.attrs.get("ctx") is not None:
         return None
     if node.op.name in _LIKE:
-        made = ops.lookup(_LIKE[node.op.name])
+        made = ops.REGISTRY[_LIKE[node.op.name]]
         return made.compute([], made.parse_attrs({"shape": shape, "dtype": dtype}))[0]
     if not inputs:
         return node.op.compute([], node.attrs)[0] if node.op.name in _MADE else None

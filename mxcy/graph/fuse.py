@@ -130,7 +130,7 @@ def _use_of(node: Node, shapes: Mapping, dtypes: Mapping, known: dict) -> Use | 
     if not isinstance(node.op, Elementwise):
         return None
     entry = Entry(node, 0)
-    types = tuple([dtypes.get(source) for source in node.inputs])
+    types: tuple[Any, ...] = tuple([dtypes.get(source) for source in node.inputs])
     if not complete(shapes.get(entry)) or dtypes.get(entry) is None or any(t is None for t in types):
         return None
     place = (node.op, id(node.attrs), types)

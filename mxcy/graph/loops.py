@@ -92,8 +92,8 @@ class _Steps:
         self.inputs = inputs
         self.places = roles.states
         self.outs = outs
-        shapes = [x.shape if x is not None else None for x in inputs]
-        dtypes = [x.dtype if x is not None else None for x in inputs]
+        shapes: list[Any] = [x.shape if x is not None else None for x in inputs]
+        dtypes: list[Any] = [x.dtype if x is not None else None for x in inputs]
         for place, x in self.data:
             shapes[place], dtypes[place] = x.shape[1:] or (1,), x.dtype
         self.plan = body.plan(shapes, dtypes)
@@ -499,7 +499,7 @@ def _parts(results: list, outs: int, states: int) -> tuple[list, list, list, lis
     return results[:outs], results[outs:begin], results[begin : begin + states], results[begin + states :]
 
 
-COUNT = ops.lookup("_zeros").parse_attrs({"shape": 1, "dtype": "int64"})["dtype"]
+COUNT = ops.REGISTRY["_zeros"].parse_attrs({"shape": 1, "dtype": "int64"})["dtype"]
 
 foreach = Foreach(
     "_foreach",

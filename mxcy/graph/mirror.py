@@ -65,8 +65,8 @@ def mirror(graph: Graph, targets: Sequence[Entry], chosen: Collection[Node]) -> 
     moved: dict[Entry, Entry] = {}
     for node in graph.nodes:
         if node in needed and node in chosen:
-            inputs = [moved.get(source, source) for source in node.inputs]
-            moved.update((Entry(node, index), new) for index, new in enumerate(_again(node, inputs)))
+            again = _again(node, [moved.get(source, source) for source in node.inputs])
+            moved.update((Entry(node, index), new) for index, new in enumerate(again))
     for node in backward:
         inputs = tuple(moved.get(source, source) for source in node.inputs)
         if inputs != node.inputs:

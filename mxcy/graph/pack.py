@@ -34,7 +34,8 @@ def pack(spans: Sequence[tuple[int, int, int]], bound: int) -> tuple[list[int], 
     padded = [(_aligned(size), first, last) for size, first, last in spans]
     best, least = [0] * len(spans), -1
     for key in _ORDERS:
-        order = sorted(range(len(padded)), key=lambda number, key=key: key(padded[number]))
+        ranks = [key(span) for span in padded]
+        order = sorted(range(len(padded)), key=ranks.__getitem__)
         offsets, top = _laid(padded, order)
         if least < 0 or top < least:
             best, least = offsets, top

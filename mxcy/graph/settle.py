@@ -24,7 +24,7 @@ def settle(
         inputs = tuple(moved[source] for source in node.inputs)
         attrs, found = node.attrs, shapes.get(Entry(node, 0))
         if open_ended(node) and complete(found):
-            attrs = Attributes({**attrs, "shape": found}, attrs.given)
+            attrs = Attributes({**attrs, "shape": found}, getattr(attrs, "given", ()))
         same = attrs is node.attrs and inputs == node.inputs
         new = node if same else Node(node.op, node.name, attrs, inputs, node.labels)
         for index in range(node.num_outputs):

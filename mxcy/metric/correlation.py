@@ -228,7 +228,7 @@ class PCC(EvalMetric):
 def added(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The sum of two square matrices, the smaller one filled up with zeros."""
     size = max(len(a), len(b))
-    return sum(np.pad(m, (0, size - len(m))) for m in (a, b))
+    return np.pad(a, (0, size - len(a))) + np.pad(b, (0, size - len(b)))
 
 
 def correlation(confusion: np.ndarray) -> float:

@@ -42,7 +42,7 @@ def window_of(op: str, kernel, stride, dilate, pad, layout) -> Window:
     count = len(kernel)
     if not 1 <= count <= 3:
         raise ArgumentError(message(op, "kernel", "1, 2 or 3 extents", kernel))
-    found = []
+    found: list[Any] = []
     for name, value, default, least in (
         ("kernel", kernel, 1, 1), ("stride", stride, 1, 1), ("dilate", dilate, 1, 1), ("pad", pad, 0, 0),
     ):  # fmt: skip
@@ -79,7 +79,7 @@ def check_data(op: str, window: Window, num_group: int, data: tuple) -> None:
 
 def convolved(op: str, window: Window, spatial: tuple) -> tuple:
     """The spatial extents of a convolution's output from those of its data, None where unknown."""
-    extents = []
+    extents: list = []
     for axis, n in enumerate(spatial):
         if n is None:
             extents.append(None)

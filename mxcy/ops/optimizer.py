@@ -5,6 +5,8 @@ Every one reads a weight and its gradient, writes its states in place, and retur
 half precision, which is what they update.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import DTypeError, ShapeError
@@ -35,9 +37,9 @@ __all__ = [
 
 sqrt, square, absolute, sign = either("sqrt"), either("square"), either("absolute"), either("sign")
 
-CLIP = {"lr": 0.1, "wd": 0.01, "rescale_grad": 0.5, "clip_gradient": 0.3}
+CLIP: dict[str, Any] = {"lr": 0.1, "wd": 0.01, "rescale_grad": 0.5, "clip_gradient": 0.3}
 SINGLE = np.dtype(np.float32)
-POSITIVE = {"low": 0.1, "high": 2.0}
+POSITIVE: dict[str, Any] = {"low": 0.1, "high": 2.0}
 LARGE, SMALL = {"low": 4.0, "high": 6.0}, {"low": -1.0, "high": 1.0}
 
 
@@ -236,7 +238,7 @@ def differ(x, y):
     return own.not_equal(x, y) if isinstance(x, Value) else (x != y) * 1.0
 
 
-ADAMW = {"lr": 0.1, "eta": 0.5}
+ADAMW: dict[str, Any] = {"lr": 0.1, "eta": 0.5}
 
 
 @update(

@@ -3,6 +3,8 @@
 The arrays come parameter by parameter: weight, gradient, states of the first, then those of the second.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
@@ -45,7 +47,7 @@ __all__ = [
 ]
 
 RATES = {"lrs": "lr", "wds": "wd"}
-TWO = {"lrs": (0.1, 0.2), "wds": (0.01, 0.0), "num_weights": 2}
+TWO: dict[str, Any] = {"lrs": (0.1, 0.2), "wds": (0.01, 0.0), "num_weights": 2}
 LOADED = (given([0.1, 0.2], "float32"), given([0.01, 0.0], "float32"))
 
 
@@ -134,7 +136,7 @@ def preloaded_multi_mp_sgd_mom_update(*data, momentum: float = 0.0, rescale_grad
 
 # --- AdamW -------------------------------------------------------------------------------------------------
 STEPS = {"lrs": "lr", "wds": "wd", "etas": "eta"}
-POSITIVE = {"low": 0.1, "high": 2.0}
+POSITIVE: dict[str, Any] = {"low": 0.1, "high": 2.0}
 
 
 @updates(
@@ -161,7 +163,7 @@ def multi_mp_adamw_update(*data, lrs: Numbers, beta1: float = 0.9, beta2: float 
 
 # --- LAMB --------------------------------------------------------------------------------------------------
 LAMB = {"learning_rates": "lr", "wds": "wd", "step_count": "t"}
-LAMB_TWO = {"learning_rates": (0.1, 0.2), "wds": (0.01, 0.0), "step_count": (1, 2), "num_tensors": 2}
+LAMB_TWO: dict[str, Any] = {"learning_rates": (0.1, 0.2), "wds": (0.01, 0.0), "step_count": (1, 2), "num_tensors": 2}
 
 
 @updates(

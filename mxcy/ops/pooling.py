@@ -3,7 +3,7 @@
 # Rules name operators that are declared further down.
 # mypy: disable-error-code="has-type"
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -343,7 +343,7 @@ class _pooling_sum(Geometry):
         return _pooling_spread(g, data, **self.__dict__)
 
 
-MAX_ROWS = [
+MAX_ROWS: list[Any] = [
     ((2, 2, 2, 4), (2, 2, 5, 6), {"kernel": (2, 3), "stride": (2, 1)}),
     ((2, 9, 4, 3), (2, 9, 4, 5), {"kernel": (3, 3), "stride": (1, 2), "pad": (1, 1)}),
     ((1, 2, 4, 4), (1, 2, 7, 7), {"kernel": (3, 3), "stride": (2, 2), "pad": (1, 1)}),

@@ -3,7 +3,7 @@
 # Rules name operators that are declared further down.
 # mypy: disable-error-code="has-type"
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -175,7 +175,7 @@ def through_statistics(g_mean, g_std, data, mean, std, axis, groups):
 
 
 PARAMETERS = (uniform(4), uniform(4))
-BAD_EPS = {"eps": -1.0, "match": "(eps): expected a number from 0 up"}
+BAD_EPS: dict[str, Any] = {"eps": -1.0, "match": "(eps): expected a number from 0 up"}
 
 
 @layer(

@@ -67,7 +67,7 @@ class AdamW(MixedPrecision):
         if self.correct_bias:
             t = self._index_update_count[index]
             step = math.sqrt(1.0 - self.beta2**t) / (1.0 - self.beta1**t)
-        options = {"lr": step, "eta": rates["lr"], "wd": rates["wd"], "beta1": self.beta1, "out": weight,
+        options: dict[str, Any] = {"lr": step, "eta": rates["lr"], "wd": rates["wd"], "beta1": self.beta1, "out": weight,
                    "beta2": self.beta2, "epsilon": self.epsilon} | self._scaling()  # fmt: skip
         if copied:
             copy, averages = state

@@ -206,14 +206,14 @@ class LAMB(MixedPrecision):
             rates = self._rates(one)
             lrs.append(rates["lr"])
             wds.append(rates["wd"])
-        options = {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon, "lrs": lrs, "wds": wds,
+        options: dict[str, Any] = {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon, "lrs": lrs, "wds": wds,
                    "bias_correction": self.bias_correction, "lower_bound": self.lower_bound or -1.0,
                    "upper_bound": self.upper_bound or -1.0, "out": weight,
                    "step_count": [self._index_update_count[one] for one in index]}  # fmt: skip
         if copied:
             copies = [copy for copy, _ in state]
-            averages = zip(*[pair for _, pair in state], strict=True)
+            averages = [list(kind) for kind in zip(*[pair for _, pair in state], strict=True)]
             nd.contrib.multi_mp_lamb_update(weight, grad, *averages, copies, **options, **self._scaling())
         else:
-            averages = zip(*state, strict=True)
+            averages = [list(kind) for kind in zip(*state, strict=True)]
             nd.contrib.multi_lamb_update(weight, grad, *averages, **options, **self._scaling())

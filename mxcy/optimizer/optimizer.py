@@ -202,7 +202,7 @@ class Optimizer:
         """What every update operator is told of gradients; a bound of 0 is none, as in MXNet."""
         return {"rescale_grad": self.rescale_grad, "clip_gradient": self.clip_gradient or -1.0}
 
-    def _scaled(self, grad: NDArray, decay: NDArray | None = None) -> NDArray:
+    def _scaled(self, grad: Any, decay: Any = None) -> Any:
         """The gradient, rescaled, with the decay added if there is one, clipped."""
         grad = grad * self.rescale_grad
         if decay is not None:

@@ -100,7 +100,7 @@ def _sampled(distribution: str, parameters: dict, shape: Any, dtype: Any, node: 
         function = SymbolFunction(ops.lookup(f"_sample_{distribution}"), f"_sample_{distribution}")
         given = {"shape": shape} if dtype is None else {"shape": shape, "dtype": dtype}
         return function(*parameters.values(), **given, **node)
-    return _draw(ops.lookup(f"_random_{distribution}"), parameters, shape, dtype, node)
+    return _draw(ops.REGISTRY[f"_random_{distribution}"], parameters, shape, dtype, node)
 
 
 def _draw(op: ops.Operator, given: dict, shape: Any, dtype: Any, node: dict) -> Symbol:
