@@ -163,7 +163,12 @@ def multi_mp_adamw_update(*data, lrs: Numbers, beta1: float = 0.9, beta2: float 
 
 # --- LAMB --------------------------------------------------------------------------------------------------
 LAMB = {"learning_rates": "lr", "wds": "wd", "step_count": "t"}
-LAMB_TWO: dict[str, Any] = {"learning_rates": (0.1, 0.2), "wds": (0.01, 0.0), "step_count": (1, 2), "num_tensors": 2}
+LAMB_TWO: dict[str, Any] = {
+    "learning_rates": (0.1, 0.2),
+    "wds": (0.01, 0.0),
+    "step_count": (1, 2),
+    "num_tensors": 2,
+}
 
 
 @updates(

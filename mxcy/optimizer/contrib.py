@@ -67,8 +67,8 @@ class AdamW(MixedPrecision):
         if self.correct_bias:
             t = self._index_update_count[index]
             step = math.sqrt(1.0 - self.beta2**t) / (1.0 - self.beta1**t)
-        options: dict[str, Any] = {"lr": step, "eta": rates["lr"], "wd": rates["wd"], "beta1": self.beta1, "out": weight,
-                   "beta2": self.beta2, "epsilon": self.epsilon} | self._scaling()  # fmt: skip
+        options: dict[str, Any] = {"lr": step, "eta": rates["lr"], "wd": rates["wd"], "out": weight}
+        options |= {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon} | self._scaling()
         if copied:
             copy, averages = state
             nd.contrib.mp_adamw_update(weight, grad, *averages, copy, **options)

@@ -206,10 +206,18 @@ class LAMB(MixedPrecision):
             rates = self._rates(one)
             lrs.append(rates["lr"])
             wds.append(rates["wd"])
-        options: dict[str, Any] = {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon, "lrs": lrs, "wds": wds,
-                   "bias_correction": self.bias_correction, "lower_bound": self.lower_bound or -1.0,
-                   "upper_bound": self.upper_bound or -1.0, "out": weight,
-                   "step_count": [self._index_update_count[one] for one in index]}  # fmt: skip
+        options: dict[str, Any] = {
+            "beta1": self.beta1,
+            "beta2": self.beta2,
+            "epsilon": self.epsilon,
+            "lrs": lrs,
+            "wds": wds,
+            "bias_correction": self.bias_correction,
+            "lower_bound": self.lower_bound or -1.0,
+            "upper_bound": self.upper_bound or -1.0,
+            "out": weight,
+            "step_count": [self._index_update_count[one] for one in index],
+        }
         if copied:
             copies = [copy for copy, _ in state]
             averages = [list(kind) for kind in zip(*[pair for _, pair in state], strict=True)]

@@ -25,8 +25,8 @@ _EXACT = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"
 
 def _table(half: float, single: float, double: float) -> dict[np.dtype, float]:
     """A tolerance by dtype; other dtypes have to agree exactly."""
-    floats: dict[np.dtype, float] = {np.dtype("float16"): half, np.dtype("float32"): single, np.dtype("float64"): double}
-    return floats | {np.dtype(name): 0.0 for name in _EXACT}
+    floats = {"float16": half, "float32": single, "float64": double}
+    return {np.dtype(name): floats.get(name, 0.0) for name in (*floats, *_EXACT)}
 
 
 def default_rtols() -> dict[np.dtype, float]:
