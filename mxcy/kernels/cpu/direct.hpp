@@ -91,7 +91,7 @@ class Target {
 // shapes only, and no sum is cut, so that results do not depend on the number of threads.
 template <class T>
 struct Cut {
-  int64_t block_channels, k_blocks, panels, block_panels, blocks, row_panels, row_parts;
+  int64_t block_channels, k_blocks, panels, block_panels, blocks, row_panels, panel_rows, row_parts;
 
   explicit Cut(const TapProduct<T>& product) {
     const int64_t taps = int64_t(product.taps.size());
@@ -104,6 +104,8 @@ struct Cut {
     block_panels = std::max<int64_t>(1, std::min({BLOCK_BYTES / bytes, fair, panels, int64_t(32)}));
     blocks = divide_up(panels, block_panels);
     row_panels = divide_up(product.rows, TILE_ROWS);
+    panel_rows = divide_up(product.rows, row_panels);  // even ones: a tile of one or two rows is slow
+    row_panels = divide_up(product.rows, panel_rows);
     row_parts = std::min(row_panels, divide_up(FEWEST_TASKS, blocks * product.groups));
   }
 };
@@ -115,7 +117,7 @@ void pack_rows(const TapProduct<T>& product, const Cut<T>& cut, int64_t group, i
   const int64_t taps = int64_t(product.taps.size());
   const int64_t begin = k_block * cut.block_channels;
   const int64_t count = std::min(cut.block_channels, product.channels - begin);
-  const int64_t first = panel * TILE_ROWS, rows = std::min<int64_t>(TILE_ROWS, product.rows - first);
+  const int64_t first = panel * cut.panel_rows, rows = std::min(cut.panel_rows, product.rows - first);
   T* to = packed + group * product.rows * product.channels * taps + product.rows * taps * begin +
           first * taps * count;
   const T* from = product.weight + group * product.weight_group + first * product.weight_row +
@@ -154,8 +156,8 @@ void run_block(const TapProduct<T>& product, const Cut<T>& cut, int64_t task, co
     }
     copier.copy(product.taps, group * product.channels * product.input.channel, begin, begin + count, b);
     for (int64_t row_panel = first_rows; row_panel < last_rows; ++row_panel) {
-      const int64_t row = row_panel * TILE_ROWS;
-      const int rows = int(std::min<int64_t>(TILE_ROWS, product.rows - row));
+      const int64_t row = row_panel * cut.panel_rows;
+      const int rows = int(std::min(cut.panel_rows, product.rows - row));
       const T* a = group_packed + product.rows * taps * begin + row * k;
       const Tile<T> kernel = packed_tile<T, TILE_ROWS>(rows);
       const int64_t channel = group * product.rows + row;

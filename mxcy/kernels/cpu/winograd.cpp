@@ -91,12 +91,13 @@ void multiply(const Tiling& t, int64_t point, int64_t panel, const float* v, con
   const float* a = v + point * padded_plane(t.channel_blocks() * capacity * L);
   const float* b = u + (point * t.row_panels() + panel) * t.depth() * W;
   float* c = m + point * padded_plane(t.row_panels() * capacity * W) + panel * capacity * W;
+  const int64_t most = divide_up(tiles, divide_up(tiles, TILE_ROWS));  // even parts: one or two rows are slow
   for (int64_t first = 0; first < t.channel_blocks(); first += SUM_BLOCKS) {
     const Depth depth{L, std::min(SUM_BLOCKS, t.channel_blocks() - first), (capacity - 1) * L};
     Finish<float> finish;
     finish.add = first > 0;
-    for (int64_t tile = 0; tile < tiles; tile += TILE_ROWS) {
-      const int rows = int(std::min<int64_t>(TILE_ROWS, tiles - tile));
+    for (int64_t tile = 0; tile < tiles; tile += most) {
+      const int rows = int(std::min(most, tiles - tile));
       plain_tile<float, TILE_ROWS, L>(rows)(a + (first * capacity + tile) * L, b + first * L * W, depth,
                                             c + tile * W, W, finish);
     }
