@@ -176,11 +176,13 @@ void run_block(const TapProduct<T>& product, const Cut<T>& cut, int64_t task, co
 
 // Elements that no tap reaches: the bias alone.
 template <class T>
-void run_empty(const TapProduct<T>& product) {
-  for (int64_t image = 0; image < product.images; ++image) {
-    for (int64_t row = 0; row < product.groups * product.rows; ++row) {
-      const T bias = product.bias ? product.bias[row] : T(0), value = product.relu && bias < 0 ? T(0) : bias;
-      T* at = product.out + image * product.out_image + row * product.out_row;
+int run_empty(KernelContext& context, const TapProduct<T>& product) {
+  const int64_t rows = product.groups * product.rows;
+  return parallel(context, product.images * rows, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const T bias = product.bias ? product.bias[i % rows] : T(0),
+              value = product.relu && bias < 0 ? T(0) : bias;
+      T* at = product.out + i / rows * product.out_image + i % rows * product.out_row;
       for (int64_t z = 0; z < product.grid[0]; ++z) {
         for (int64_t y = 0; y < product.grid[1]; ++y) {
           T* line = at + z * product.out_step[0] + y * product.out_step[1];
@@ -188,13 +190,14 @@ void run_empty(const TapProduct<T>& product) {
         }
       }
     }
-  }
+    return 0;
+  });
 }
 
 template <class T>
 int run_product(KernelContext& context, const TapProduct<T>& product) {
   if (volume(product.grid) == 0) return 0;
-  if (product.taps.empty() || product.channels == 0) return run_empty(product), 0;
+  if (product.taps.empty() || product.channels == 0) return run_empty(context, product);
   const Cut<T> cut(product);
   const int64_t taps = int64_t(product.taps.size());
   const Scratch<T> memory(context, product.groups * product.rows * product.channels * taps);
