@@ -11,13 +11,14 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
 from ._array cimport (
-    DTYPE_COUNT, FORM_COUNT, MAX_FACES, NUMBER_LEFT, NUMBER_RIGHT, SLOT_COUNT, TWO_ARRAYS, Array, FastLoop,
-    faces, lent, new_like,
+    DTYPE_COUNT, FORM_COUNT, MAX_FACES, MAX_NDIM, NUMBER_LEFT, NUMBER_RIGHT, SLOT_COUNT, TWO_ARRAYS,
+    Array, FastLoop, faces, lent, new_like,
 )
 from ._engine cimport CVar, OP_FUSES, OP_OVERWRITES, Op, push, runtime
 from ._loops cimport Loop
 from ._pointwise cimport (
-    CProgram, Cell, PointwiseOp, Space, is_aligned, may_overlap, new_pointwise, same_view, static_name,
+    CProgram, Cell, Numbers, PointwiseOp, Space, append_strides, is_aligned, may_overlap, new_pointwise,
+    same_view, static_name,
 )
 
 import numpy as np
@@ -73,23 +74,28 @@ cdef CProgram* fast_program(int face, int slot, int code, int form) except NULL:
 
 cdef PyObject* push_loop(PyObject* left, PyObject* right, PyObject* into, int slot, int form,
                          const char* scalar) except? NULL:
-    """Push a fast loop over arrays of one shape, each in one run; return a new reference to the result.
+    """Push a fast loop over arrays of one dtype, which broadcast; return a new reference to the result.
 
     `left` is the array if there is only one. `into` is the left one, or NULL for a fresh result. NULL where
-    the operands want more care.
+    the operands want more care, or do not fit.
     """
     cdef Array x = <Array>left, y = <Array>right, out
     cdef bint two = form == TWO_ARRAYS
     cdef CVar* reads[2]
-    cdef int64_t item = ITEMSIZE[x.dtype_code]
-    cdef int64_t strides[3]
+    cdef int64_t shape[MAX_NDIM]
+    cdef int64_t* extents = shape
     cdef Cell cell
-    if not is_aligned(x) or two and not is_aligned(y):
+    cdef int ndim = x.ndim_
+    if two:
+        ndim = common_shape(x, y, extents)
+    else:
+        extents = x.dims
+    if ndim < 0 or not is_aligned(x) or two and not is_aligned(y):
         return NULL
-    if into != NULL and (x.read_only or two and not same_view(x, y) and may_overlap(x, y)):
+    if into != NULL and (x.read_only or not x.c_contiguous or two and not covers(x, y)):
         return NULL
     cdef uint8_t code = faces[x.face].loops[slot][x.dtype_code].out
-    out = x if into != NULL else new_like(x, x.ndim_, x.dims, code)
+    out = x if into != NULL else new_like(x, ndim, extents, code)
     cdef CProgram* program = fast_program(x.face, slot, x.dtype_code, form)
     cdef PointwiseOp* op = new_pointwise()
     op.program = program
@@ -100,20 +106,60 @@ cdef PyObject* push_loop(PyObject* left, PyObject* right, PyObject* into, int sl
     if two:
         op.add(y.var, y.offset, y.dtype_code)
     op.add(out.var, out.offset, code)
-    strides[0] = strides[1] = strides[2] = item
-    strides[1 + two] = ITEMSIZE[code]
-    op.space = Space(1, 2 + two, &x.size, strides)
-    op.space.drop_unit_axes()
+    place(op, x, y, out, two)
     if form == NUMBER_LEFT or form == NUMBER_RIGHT:
         memcpy(cell.bytes, scalar, 16)
         op.scalars.push_back(cell)
-    op.cost_ns = 60 + program.cost_ns * x.size
-    op.bytes = x.size * ITEMSIZE[code]
+    op.cost_ns = 60 + program.cost_ns * out.size
+    op.bytes = out.size * ITEMSIZE[code]
     op.flags |= OP_FUSES if into != NULL else OP_FUSES | OP_OVERWRITES
     reads[0], reads[1] = x.var, y.var
     push(<Op*>op, reads, 1 + two, &out.var, 1)
     Py_INCREF(out)
     return <PyObject*>out
+
+
+cdef int common_shape(Array x, Array y, int64_t* shape) noexcept:
+    """Fills in the shape that two arrays broadcast to; returns its axes, or -1 if there is none."""
+    cdef int ndim = max(x.ndim_, y.ndim_), i
+    cdef int64_t a, b
+    for i in range(ndim):
+        a = x.dims[i - ndim + x.ndim_] if i >= ndim - x.ndim_ else 1
+        b = y.dims[i - ndim + y.ndim_] if i >= ndim - y.ndim_ else 1
+        if a != b and a != 1 and b != 1:
+            return -1
+        shape[i] = b if a == 1 else a
+    return ndim
+
+
+cdef bint covers(Array x, Array y) noexcept:
+    """Whether x may be overwritten by what both give: y has its shape, and is x or apart from it."""
+    cdef int i
+    if y.ndim_ != x.ndim_ or not (same_view(x, y) or not may_overlap(x, y)):
+        return False
+    for i in range(x.ndim_):
+        if x.dims[i] != y.dims[i]:
+            return False
+    return True
+
+
+cdef int place(PointwiseOp* op, Array x, Array y, Array out, bint two) except -1:
+    """Gives the operation its space: one axis if every operand lies in one run."""
+    cdef int64_t items[3]
+    cdef Numbers strides
+    if x.c_contiguous and x.size == out.size and (not two or y.c_contiguous and y.size == out.size):
+        items[0] = items[1] = items[2] = ITEMSIZE[x.dtype_code]
+        items[1 + two] = ITEMSIZE[out.dtype_code]
+        op.space = Space(1, 2 + two, &out.size, items)
+        op.space.drop_unit_axes()
+        return 0
+    append_strides(&strides, x, out.ndim_, out.dims)
+    if two:
+        append_strides(&strides, y, out.ndim_, out.dims)
+    append_strides(&strides, out, out.ndim_, out.dims)
+    op.space = Space(out.ndim_, 2 + two, out.dims, strides.data())
+    op.space.normalise(1 + two)
+    return 0
 
 
 cdef const char* _slot_names[SLOT_COUNT]

@@ -179,16 +179,17 @@ cdef inline PyObject* fresh_like(PyObject* x, int face, uint8_t code, char** dat
 
 cdef inline PyObject* push(PyObject* x, PyObject* y, PyObject* target, int slot, int form,
                            const char* scalar) except? NULL:
-    """The same through the engine, where operands are large or pending; NULL if they are not plain."""
+    """The same through the engine, where operands are large, pending or of different shapes or layouts.
+
+    NULL if they want more care, or nobody has imported `_fast_loops`.
+    """
     if lent.push_loop is NULL or not may_push(x) or form == TWO_ARRAYS and not may_push(y):
-        return NULL  # nobody has imported `_fast_loops`, or the operands want more care
+        return NULL
     return lent.push_loop(x, y, target, slot, form, scalar)
 
 
 cdef inline bint may_push(PyObject* p) noexcept:
-    if not (<Array>p).c_contiguous or (<Array>p).var.on_gpu():
-        return False
-    return (<Array>p).grad_info is NULL or not tracking
+    return not (<Array>p).var.on_gpu() and ((<Array>p).grad_info is NULL or not tracking)
 
 
 cdef PyObject* run_fast(PyObject* left, PyObject* right, int slot, bint inplace) except? NULL:
@@ -206,12 +207,12 @@ cdef PyObject* run_fast(PyObject* left, PyObject* right, int slot, bint inplace)
     cdef FastLoop* loop
     cdef int code, flags
     cdef int form = TWO_ARRAYS
+    cdef bint alike = True
     cdef const char* name = slot_names[slot]
     if not enabled or inplace and watching:
         return NULL
     if type_of(left) is type_of(right):
-        if not same_shape(left, right):
-            return NULL
+        alike = same_shape(left, right)
     elif is_number(left):
         x = right
         form = NUMBER_LEFT
@@ -242,7 +243,7 @@ cdef PyObject* run_fast(PyObject* left, PyObject* right, int slot, bint inplace)
     loop = &faces[(<Array>x).face].loops[slot][code]
     if loop.limit == 0 or inplace and loop.out != code:
         return NULL
-    if n >= loop.limit:
+    if n >= loop.limit or not alike:
         return push(x, y, left if inplace else NULL, slot, form, scalar)
     strides[0] = strides[1] = ITEMSIZE[code]
     args[0] = args[1] = readable_data(x)
