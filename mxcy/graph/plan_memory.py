@@ -303,9 +303,8 @@ class _Deal:
     def deal(self, shares: bool) -> None:
         """Give every slot a buffer of its own, or, if it `shares` and does not stay, one with others."""
         large = [slot for slot in self.walk.slots if slot.nbytes >= LARGE and slot.last >= 0]
-        if shares and len(large) > 1:
-            large.sort(key=lambda slot: slot.nbytes, reverse=True)
-            self._pack(large[:MOST])
+        if shares and 1 < len(large) <= MOST:  # where there are more, sizes repeat
+            self._pack(large)
         ending: list[list[_Slot]] = [[] for _ in range(self.count)]
         position = 0
         for slot in self.walk.slots:
