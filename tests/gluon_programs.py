@@ -226,3 +226,35 @@ def recurrent(kind):
 
 
 PROGRAMS += [recurrent(kind) for kind in ("rnn", "lstm", "gru", "residual", "both", "stack")]
+
+
+def layer(kind):
+    """A recurrent layer over a sequence, and a dense layer."""
+
+    def program(mx):
+        gluon, nn, rnn = mx.gluon, mx.gluon.nn, mx.gluon.rnn
+        make = {
+            "lstm": lambda: rnn.LSTM(5, 2, "NTC", bidirectional=True),
+            "gru": lambda: rnn.GRU(4, layout="NTC"),
+            "rnn": lambda: rnn.RNN(4, 2, "tanh", "NTC", input_size=3),
+        }
+
+        class Net(gluon.HybridBlock):
+            def __init__(self):
+                super().__init__(prefix="net_")
+                with self.name_scope():
+                    self.layer = make[kind]()
+                    self.out = nn.Dense(2)
+
+            def hybrid_forward(self, F, x):
+                return self.out(self.layer(x))
+
+        rs = np.random.RandomState(6)
+        x, y = rs.randn(6, 4, 3).astype("f"), rs.randint(0, 2, 6).astype("f")
+        return Net(), gluon.loss.SoftmaxCELoss(), x, y
+
+    program.__name__ = f"layer_{kind}"
+    return program
+
+
+PROGRAMS += [layer(kind) for kind in ("lstm", "gru", "rnn")]

@@ -514,3 +514,69 @@ def test_files_are_checked_and_never_downloaded(tmp_path):
     assert (tmp_path / "z").exists()
     with pytest.warns(UserWarning, match="nan or inf"), np.errstate(all="ignore"):
         gluon.utils.clip_global_norm([nd.array([np.inf])], 1)
+
+
+# -- recurrent layers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_layers_compute_what_their_cells_do(mode, bidirectional):
+    layer = getattr(gluon.rnn, mode)(4, 2, bidirectional=bidirectional, input_size=3)
+    layer.initialize(mx.init.Uniform(0.5))
+    x = nd.array(np.random.default_rng(0).normal(size=(5, 2, 3)), dtype="float32")
+    states = layer.begin_state(batch_size=2)
+    outputs, after = layer(x, states)
+    cells = layer._unfuse()
+    expected, _ = cells.unroll(5, x, layout="TNC", merge_outputs=True)
+
+    np.testing.assert_allclose(outputs.asnumpy(), expected.asnumpy(), rtol=1e-4, atol=1e-6)
+    assert [s.shape for s in after] == [s.shape for s in states]
+    with pytest.raises(ValueError, match="states"):
+        layer(x, layer.begin_state(batch_size=3))
+
+
+def test_layers_are_saved_under_the_names_of_their_cells(tmp_path):
+    layer = gluon.rnn.LSTM(4, 2, bidirectional=True, input_size=3)
+    layer.initialize()
+    layer.save_parameters(str(tmp_path / "x"))
+
+    assert "_unfused.1.r_cell.h2h_weight" in nd.load(str(tmp_path / "x"))
+    other = gluon.rnn.LSTM(4, 2, bidirectional=True)
+    other.load_parameters(str(tmp_path / "x"))
+    x = nd.ones((2, 1, 3))
+    np.testing.assert_array_equal(other(x).asnumpy(), layer(x).asnumpy())
+    assert repr(layer) == "LSTM(3 -> 4, TNC, num_layers=2, bidirectional)"
+
+
+def test_valid_lengths_mask_outputs_and_choose_states():
+    cell = gluon.rnn.GRUCell(3)
+    cell.initialize(mx.init.Uniform(0.5))
+    x = nd.array(np.random.default_rng(0).normal(size=(2, 4, 3)), dtype="float32")
+    outputs, states = cell.unroll(4, x, merge_outputs=True, valid_length=nd.array([2, 4]))
+    whole, _ = cell.unroll(4, x, merge_outputs=True)
+
+    assert (outputs.asnumpy()[0, 2:] == 0).all()
+    np.testing.assert_allclose(outputs.asnumpy()[1], whole.asnumpy()[1], rtol=1e-6)
+    np.testing.assert_allclose(states[0].asnumpy()[0], whole.asnumpy()[0, 1], rtol=1e-6)
+    both = gluon.rnn.BidirectionalCell(gluon.rnn.RNNCell(2), gluon.rnn.RNNCell(2))
+    both.initialize()
+    joined, _ = both.unroll(4, x, merge_outputs=True, valid_length=nd.array([2, 4]))
+
+    assert joined.shape == (2, 4, 4)
+    assert (joined.asnumpy()[0, 2:] == 0).all()
+
+
+def test_zoneout_keeps_what_was():
+    cell = gluon.rnn.ZoneoutCell(gluon.rnn.RNNCell(3), 0.5, 0.5)
+    cell.initialize(mx.init.One())
+    x = nd.ones((2, 3, 4))
+    with autograd.record():
+        outputs, _ = cell.unroll(3, x)
+
+    assert len(outputs) == 3
+    assert (outputs[0].asnumpy() == 0).any()
+    with pytest.raises(AssertionError, match="twice"):
+        gluon.rnn.ResidualCell(cell.base_cell)
+    with pytest.raises(AssertionError, match="modifier"):
+        cell.base_cell.begin_state(2)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from .. import autograd
 from .. import ndarray as nd
 from .. import symbol as sym
 from ..errors import ArgumentError, MXNetError, StateError, problem
@@ -14,7 +15,7 @@ from ..symbol import Symbol
 from .block import Block
 from .cached import CachedGraph
 from .nesting import flatten, kinds, regroup
-from .parameter import DeferredInitializationError, ParameterDict
+from .parameter import DeferredInitializationError, ParameterDict, known
 
 __all__ = ["HybridBlock"]
 
@@ -177,24 +178,43 @@ class HybridBlock(Block):
     def _deferred_infer_shape(self, *args: Any) -> None:
         try:
             self.infer_shape(*args)
+        except UnknownError:
+            if not self._children:
+                raise
+            self._run_once(*args)  # layers that know their shapes themselves set them
         except MXNetError as error:
             text = f"deferred initialization failed because shape cannot be inferred. {error}"
             raise ArgumentError(problem(type(self).__name__, None, text)) from error
 
+    def _run_once(self, *args: Any) -> None:
+        """Compute the outputs without graphs, for what that does to the parameters of blocks inside."""
+        active: list[HybridBlock] = []
+        self.apply(lambda block: active.append(block) if getattr(block, "_active", False) else None)
+        for block in active:
+            block._active = False
+        try:
+            with autograd.pause():
+                HybridBlock.forward(self, *args)
+        finally:
+            for block in active:
+                block._active = True
+
     def _infer_attrs(self, infer: str, attribute: str, *args: Any) -> None:
         inputs, out = self._get_graph(*args)
         flat = [x for x in flatten(args, "input")[0] if x is not None]
-        known = {x.name: getattr(value, attribute) for x, value in zip(inputs, flat, strict=True)
+        given = {x.name: getattr(value, attribute) for x, value in zip(inputs, flat, strict=True)
                  if x.name in out.list_inputs()}  # fmt: skip
-        of_arguments, _, of_states = getattr(out, infer)(**known)
-        if of_arguments is None:
-            text = f"the {attribute}s of parameters do not follow from the inputs"
-            raise ArgumentError(problem(infer, None, text))
+        of_arguments, _, of_states = getattr(out, f"{infer}_partial")(**given)
         found = dict(zip(out.list_arguments(), of_arguments, strict=True))
         found |= dict(zip(out.list_auxiliary_states(), of_states, strict=True))
-        for parameter in self.collect_params().values():
-            if parameter.name in found:
-                setattr(parameter, attribute, found[parameter.name])
+        used = [p for p in self.collect_params().values() if p.name in found]
+        is_known = known if attribute == "shape" else lambda value: value is not None
+        missing = [p.name for p in used if not is_known(found[p.name])]
+        if missing:
+            text = f"the {attribute}s of {', '.join(missing)} do not follow from the inputs"
+            raise UnknownError(problem(infer, None, text))
+        for parameter in used:
+            setattr(parameter, attribute, found[parameter.name])
 
     def infer_shape(self, *args: Any) -> None:
         """Set the shapes of the parameters from those of inputs."""
@@ -254,6 +274,10 @@ class HybridBlock(Block):
     def hybrid_forward(self, F: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs with the operators of F, mx.nd or mx.sym. Subclasses define it."""
         raise NotImplementedError(f"{type(self).__name__} must define hybrid_forward")
+
+
+class UnknownError(ArgumentError):
+    """Shapes or dtypes of parameters do not follow from those of the inputs."""
 
 
 class UnhybridizedError(StateError, RuntimeError):

@@ -37,7 +37,7 @@ class UninitializedError(StateError, RuntimeError):
 
 def known(shape: tuple | None) -> bool:
     """Whether all extents of a shape are known; 0 and -1 stand for unknown ones."""
-    return shape is not None and all(n > 0 for n in shape)
+    return bool(shape) and all(n > 0 for n in shape)  # type: ignore[arg-type, union-attr]
 
 
 def device_list(ctx: Any) -> list[Context]:

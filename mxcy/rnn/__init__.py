@@ -1,0 +1,35 @@
+"""`mx.rnn`: recurrent cells over symbols, and sentences in buckets."""
+
+from .cells import BaseRNNCell, GRUCell, LSTMCell, RNNCell, RNNParams
+from .checkpoints import do_rnn_checkpoint, load_rnn_checkpoint, rnn_unroll, save_rnn_checkpoint
+from .combined import (
+    BidirectionalCell,
+    DropoutCell,
+    ModifierCell,
+    ResidualCell,
+    SequentialRNNCell,
+    ZoneoutCell,
+)
+from .fused import FusedRNNCell
+from .io import BucketSentenceIter, encode_sentences
+
+__all__ = [
+    "BaseRNNCell",
+    "BidirectionalCell",
+    "BucketSentenceIter",
+    "DropoutCell",
+    "FusedRNNCell",
+    "GRUCell",
+    "LSTMCell",
+    "ModifierCell",
+    "RNNCell",
+    "RNNParams",
+    "ResidualCell",
+    "SequentialRNNCell",
+    "ZoneoutCell",
+    "do_rnn_checkpoint",
+    "encode_sentences",
+    "load_rnn_checkpoint",
+    "rnn_unroll",
+    "save_rnn_checkpoint",
+]
