@@ -566,3 +566,20 @@ def test_first_states_take_the_batch_of_the_data():
     assert sym.zeros((0, 3)).infer_shape_partial()[1] == [(0, 3)]
     with pytest.raises(mx.MXNetError, match="a shape of z_output"):
         sym.zeros((0, 3), name="z").eval()
+
+
+@pytest.mark.parametrize(("parts", "widths"), [(3, [2, 2, 2]), ((1, 4), [1, 3, 2]), ((), [6])])
+def test_split_v2(parts, widths):
+    x = mx.nd.array(np.arange(12).reshape(2, 6))
+    for net in (sym.split_v2(sym.Variable("x"), parts, axis=1), sym.Variable("x").split_v2(parts, axis=1)):
+        found = net.eval(x=x)
+        assert [out.shape for out in found] == [(2, width) for width in widths]
+        np.testing.assert_array_equal(np.concatenate([out.asnumpy() for out in found], 1), x.asnumpy())
+    with mx.name.NameManager():
+        assert sym.split_v2(sym.Variable("x"), 2).list_outputs() == [
+            "_split_v20_output0",
+            "_split_v20_output1",
+        ]
+    with pytest.raises(ValueError, match="an int or a tuple of ints, got list"):
+        sym.split_v2(sym.Variable("x"), [1])
+    assert sym.random.randn(2, 3).eval()[0].shape == (2, 3)

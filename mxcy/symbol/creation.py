@@ -12,7 +12,7 @@ from . import compose
 from .function import SymbolFunction
 from .symbol import Symbol
 
-__all__ = ["arange", "eye", "full", "histogram", "linspace", "made", "ones", "pow", "zeros"]
+__all__ = ["arange", "eye", "full", "histogram", "linspace", "made", "ones", "pow", "split_v2", "zeros"]
 
 
 def made(operator: ops.Operator, given: dict[str, Any], node: dict[str, Any]) -> Symbol:
@@ -72,3 +72,8 @@ def linspace(start: float, stop: float, num: int, endpoint: bool = True, name: s
 def pow(base: Any, exp: Any) -> Any:
     """Return base to the power of exp, each a symbol or a number."""
     return ops.power(base, exp)
+
+
+def split_v2(ary: Symbol, indices_or_sections: Any, axis: int = 0, squeeze_axis: bool = False) -> Symbol:
+    """Return parts along an axis: so many equal ones, or cut before each of a tuple of positions."""
+    return ary.split_v2(indices_or_sections, axis, squeeze_axis)

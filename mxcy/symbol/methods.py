@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import ops
-from ..errors import NotImplementedForSymbol
+from ..errors import ArgumentError, NotImplementedForSymbol, message
 
 __all__ = ["Methods"]
 
@@ -298,6 +298,16 @@ class Methods:
     def split(self, *args: Any, **kwargs: Any):
         """Return `sym.split` of the symbol."""
         return self._call("split", args, kwargs)
+
+    def split_v2(self, indices_or_sections: Any, axis: int = 0, squeeze_axis: bool = False):
+        """Return `sym.split_v2` of the symbol."""
+        if not isinstance(indices_or_sections, (int, tuple)):
+            got = type(indices_or_sections).__name__
+            raise ArgumentError(message("split_v2", "indices_or_sections", "an int or a tuple of ints", got))
+        whole = isinstance(indices_or_sections, int)
+        parts = {"sections": indices_or_sections} if whole else {"indices": (0, *indices_or_sections)}
+        given = {"indices": (), "sections": 0, "axis": axis, "squeeze_axis": squeeze_axis, **parts}
+        return self._call("_split_v2", (), given)
 
     def sqrt(self, *args: Any, **kwargs: Any):
         """Return `sym.sqrt` of the symbol."""

@@ -25,6 +25,7 @@ __all__ = [
     "poisson",
     "poisson_like",
     "randint",
+    "randn",
     "shuffle",
     "uniform",
     "uniform_like",
@@ -52,6 +53,11 @@ def uniform(low: float = 0, high: float = 1, shape: Any = (), dtype: Any = None,
 def normal(loc: float = 0, scale: float = 1, shape: Any = (), dtype: Any = None, **node: Any) -> Symbol:
     """Return numbers from the normal distribution with mean `loc` and standard deviation `scale`."""
     return _draw(ops.random_normal, {"loc": loc, "scale": scale}, shape, dtype, node)
+
+
+def randn(*shape: int, loc: float = 0, scale: float = 1, dtype: Any = None, **node: Any) -> Symbol:
+    """Return numbers from the normal distribution, with the extents of the shape as arguments."""
+    return normal(loc, scale, shape, dtype, **node)
 
 
 def exponential(scale: float = 1, shape: Any = (), dtype: Any = None, **node: Any) -> Symbol:

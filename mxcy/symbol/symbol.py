@@ -55,7 +55,8 @@ class Symbol(Arithmetic, Methods, Binding):
 
     def _call(self, name: str, args: Sequence, kwargs: dict) -> Symbol:
         """The operator of this name on the symbol and other operands."""
-        return type(self)(compose.call(getattr(ops, name), (self, *args), kwargs, name.lower()))
+        operator = getattr(ops, name, None) or ops.lookup(name)
+        return type(self)(compose.call(operator, (self, *args), kwargs, name.lower()))
 
     # -- outputs --------------------------------------------------------------------------------------
 
