@@ -1,7 +1,9 @@
 """`mx.nd.contrib`: operators that MXNet keeps apart, and control flow."""
 
 from ..ops import (
+    CTCLoss,
     arange_like,
+    ctc_loss,
     isfinite,
     isinf,
     isnan,
@@ -29,6 +31,8 @@ from ._updates import (
 from .control_flow import cond, foreach, while_loop
 
 __all__ = [
+    "CTCLoss",
+    "ctc_loss",
     "allclose",
     "div_sqrt_dim",
     "gradientmultiplier",

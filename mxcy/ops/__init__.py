@@ -86,6 +86,8 @@ from .creation import (
     ones_like,
     zeros_like,
 )
+from .ctc import CTCLoss
+from .ctc import CTCLoss as ctc_loss
 from .custom import Custom
 from .exponential import (
     cbrt,
@@ -312,6 +314,7 @@ from .softmax import (
     softmax,
     softmin,
 )
+from .svm import SVMOutput
 from .trigonometric import (
     arccos,
     arccosh,
@@ -328,6 +331,7 @@ from .trigonometric import (
     tan,
     tanh,
 )
+from .upsampling import Crop, UpSampling
 
 elemwise_add = broadcast_add.elemwise
 elemwise_sub = broadcast_sub.elemwise
@@ -335,6 +339,8 @@ elemwise_mul = broadcast_mul.elemwise
 elemwise_div = broadcast_div.elemwise
 
 PUBLIC = {
+    "CTCLoss": CTCLoss,
+    "Crop": Crop,
     "Custom": Custom,
     "Activation": Activation,
     "BatchNorm": BatchNorm,
@@ -365,6 +371,7 @@ PUBLIC = {
     "Pooling_v1": Pooling_v1,
     "RNN": RNN,
     "Reshape": Reshape,
+    "SVMOutput": SVMOutput,
     "SequenceLast": SequenceLast,
     "SequenceMask": SequenceMask,
     "SequenceReverse": SequenceReverse,
@@ -373,6 +380,7 @@ PUBLIC = {
     "SoftmaxActivation": SoftmaxActivation,
     "SoftmaxOutput": SoftmaxOutput,
     "SwapAxis": SwapAxis,
+    "UpSampling": UpSampling,
     "abs": abs,
     "activation": activation,
     "add": add,
@@ -424,6 +432,7 @@ PUBLIC = {
     "cos": cos,
     "cosh": cosh,
     "crop": crop,
+    "ctc_loss": ctc_loss,
     "cumsum": cumsum,
     "degrees": degrees,
     "depth_to_space": depth_to_space,

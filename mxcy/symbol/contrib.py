@@ -4,7 +4,7 @@ from ..ops import attention as pairs
 from ..ops import contrib as own
 from .control_flow import cond, foreach, while_loop
 from .function import SymbolFunction
-from .op import arange_like, isfinite, isinf, isnan
+from .op import CTCLoss, arange_like, ctc_loss, isfinite, isinf, isnan
 
 interleaved_matmul_selfatt_qk = SymbolFunction(
     pairs._contrib_interleaved_matmul_selfatt_qk, "interleaved_matmul_selfatt_qk"
@@ -28,9 +28,11 @@ round_ste = SymbolFunction(own._contrib_round_ste, "round_ste")
 sign_ste = SymbolFunction(own._contrib_sign_ste, "sign_ste")
 
 __all__ = [
+    "CTCLoss",
     "allclose",
     "arange_like",
     "cond",
+    "ctc_loss",
     "div_sqrt_dim",
     "foreach",
     "gradientmultiplier",

@@ -148,6 +148,32 @@ def small_ones(g, rs):
     g.add('contrib.index_copy', [x[:, 0], np.array([2, 0]), x[:2, 1]])
 
 
+def images(g, rs):
+    x = rs.randn(1, 2, 2, 3).astype(F)
+    g.add('UpSampling', [x], {'scale': 3, 'sample_type': 'nearest'})
+    two = [x, rs.randn(1, 2, 4, 6).astype(F)]
+    g.add('UpSampling', two, {'scale': 4, 'sample_type': 'nearest', 'num_args': 2})
+    g.add('UpSampling', two, {'scale': 4, 'sample_type': 'nearest', 'num_args': 2, 'multi_input_mode': 'sum'})
+    for scale, k in ((2, 4), (3, 5)):
+        g.add('UpSampling', [x, rs.rand(2, 1, k, k).astype(F)], {
+            'scale': scale, 'sample_type': 'bilinear', 'num_filter': 2, 'num_args': 2})
+    x = rs.randn(1, 2, 4, 5).astype(F)
+    g.add('Crop', [x], {'h_w': [2, 3], 'offset': [1, 2], 'num_args': 1})
+    g.add('Crop', [x], {'h_w': [2, 2], 'center_crop': True, 'num_args': 1})
+    g.add('Crop', [x, rs.randn(1, 1, 3, 2).astype(F)], {'offset': [1, 0], 'num_args': 2}, wrt=(0,))
+
+
+def losses(g, rs):
+    x, label = rs.randn(5, 2, 4).astype(F), np.array([[1, 2, 0], [3, 1, 1]], F)
+    g.add('CTCLoss', [x, label], wrt=(0,))
+    g.add('ctc_loss', [x, np.array([[1, 2, -1], [0, 1, 1]], F)], {'blank_label': 'last'}, wrt=(0,))
+    lengths = [np.array([4, 5], F), np.array([1, 2], F)]
+    g.add('CTCLoss', [x, label] + lengths, {'use_data_lengths': True, 'use_label_lengths': True}, wrt=(0,))
+    g.add('CTCLoss', [x[:3], np.array([[1, 1, 1], [1, 2, 3]], F)], grad=False)
+    for attrs in ({}, {'margin': .5, 'regularization_coefficient': 2.}, {'use_linear': True}):
+        g.add('SVMOutput', [rs.randn(3, 4).astype(F), np.array([0, 3, 1], F)], attrs, wrt=(0,))
+
+
 def main():
     g = Layers()
     pooling(g, g.rs)
@@ -155,6 +181,8 @@ def main():
     row_norms(g, g.rs)
     sequences(g, g.rs)
     small_ones(g, g.rs)
+    images(g, g.rs)
+    losses(g, g.rs)
     dump('layers.json', g.cases)
     np.savez_compressed(path('layers.npz'), **g.arrays)
     print('%d cases, %d errors' % (len(g.cases), sum('error' in c for c in g.cases)))

@@ -23,6 +23,7 @@ from .copying import (
     tile,
     where,
 )
+from .ctc import ctc_loss, ctc_loss_grad
 from .indexing import (
     gather_nd,
     index_get,
@@ -77,6 +78,8 @@ __all__ = [
     "convolution_data_grad",
     "convolution_weight_grad",
     "copy",
+    "ctc_loss",
+    "ctc_loss_grad",
     "determinant",
     "eigh",
     "eye",
