@@ -92,6 +92,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "opt": ("optimizer", None),
     "optimizer": ("optimizer", None),
     "random": ("random", None),
+    "recordio": ("recordio", None),
     "registry": ("registry", None),
     "rnd": ("random", None),
     "rnn": ("rnn", None),

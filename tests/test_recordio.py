@@ -1,0 +1,220 @@
+"""RecordIO: byte for byte the real MXNet's files, round trips of any records, damaged files."""
+
+import base64
+import json
+import os
+import pickle
+import struct
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mxcy import recordio
+from mxcy.errors import ArgumentError, FormatError, MXNetError, StateError
+
+GOLDEN = Path(__file__).parent / "golden"
+RECORDS = [base64.b64decode(text) for text in json.loads((GOLDEN / "records.json").read_text())]
+
+magic = st.just(recordio.MAGIC_BYTES)
+payloads = st.lists(st.one_of(st.binary(max_size=9), magic), max_size=6).map(b"".join)
+
+
+def written(folder, records, name="a"):
+    with recordio.MXIndexedRecordIO(folder / f"{name}.idx", folder / f"{name}.rec", "w") as writer:
+        for key, record in enumerate(records):
+            writer.write_idx(key, record)
+    return folder / f"{name}.idx", folder / f"{name}.rec"
+
+
+def test_files_are_those_of_mxnet(tmp_path):
+    index, records = written(tmp_path, RECORDS)
+
+    assert records.read_bytes() == (GOLDEN / "records.rec").read_bytes()
+    assert index.read_text() == (GOLDEN / "records.idx").read_text()
+
+
+def test_files_of_mxnet_are_read():
+    with recordio.MXIndexedRecordIO(GOLDEN / "records.idx", GOLDEN / "records.rec", "r") as reader:
+        assert list(reader) == RECORDS
+        assert reader.read() is None
+        assert reader.keys == list(range(len(RECORDS)))
+        assert [reader.read_idx(key) for key in reversed(reader.keys)] == RECORDS[::-1]
+        reader.reset()
+        assert [bytes(reader.read_view()) for _ in RECORDS] == RECORDS
+    header, data = recordio.unpack(RECORDS[-1])
+    assert (header.flag, header.id, header.id2, data) == (3, 8, 2, b"three labels")
+    assert header.label.tolist() == [1, 2, 3]
+    assert recordio.pack((0, 3.5, 7, 1), b"one label") == RECORDS[-2]
+    assert recordio.unpack(RECORDS[-2]) == (recordio.IRHeader(0, 3.5, 7, 1), b"one label")
+
+
+@given(st.lists(payloads, max_size=8))
+def test_any_records_come_back(tmp_path_factory, records):
+    folder = tmp_path_factory.mktemp("records")
+    index, path = written(folder, records)
+
+    assert path.stat().st_size % 4 == 0
+    with recordio.MXRecordIO(path, "r") as reader:
+        assert list(reader) == records
+    with recordio.MXIndexedRecordIO(index, path, "r") as reader:
+        assert [reader.read_idx(key) for key in range(len(records))] == records
+
+
+@given(st.data())
+def test_a_changed_byte_gives_an_error_or_other_records(tmp_path_factory, data):
+    """No crash and no allocation beyond the file: framing is checked, payloads have no checksum."""
+    folder = tmp_path_factory.mktemp("records")
+    _, path = written(folder, RECORDS[:8])
+    content = bytearray(path.read_bytes())
+    position = data.draw(st.integers(0, len(content) - 1))
+    content[position] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    with recordio.MXRecordIO(path, "r") as reader:
+        try:
+            assert sum(map(len, reader)) <= len(content)
+        except FormatError as error:
+            assert str(path) in str(error) and "at byte" in str(error)
+
+
+def test_every_cut_leaves_the_whole_records_before(tmp_path):
+    records = [b"first record", b"xxxx" + recordio.MAGIC_BYTES + b"yy", b"third"]
+    _, path = written(tmp_path, records)
+    content = path.read_bytes()
+    for size in range(len(content)):
+        path.write_bytes(content[:size])
+        found = []
+        with recordio.MXRecordIO(path, "r") as reader:
+            try:
+                found.extend(reader)
+                ended = True
+            except FormatError:
+                ended = False
+            while not ended and (record := next_or_none(reader)) is not None:
+                found.append(record)
+        assert found == records[: len(found)]
+
+
+def next_or_none(reader):
+    try:
+        return reader.read()
+    except FormatError:
+        return None
+
+
+def test_a_growing_file_is_followed(tmp_path):
+    path = tmp_path / "a.rec"
+    with recordio.MXRecordIO(path, "w") as writer:
+        writer.write(b"one")
+        writer._file.flush()
+        with recordio.MXRecordIO(path, "r") as reader:
+            assert (reader.read(), reader.read()) == (b"one", None)
+            writer.write(b"two")
+            writer._file.flush()
+            assert reader.read() == b"two"
+
+
+def test_threads_share_a_reader(tmp_path):
+    records = [bytes([i % 256]) * (i % 50) for i in range(2000)]
+    index, path = written(tmp_path, records)
+    found = []
+    with recordio.MXIndexedRecordIO(index, path, "r") as reader:
+
+        def work(keys):
+            found.extend((key, reader.read_idx(key)) for key in keys)
+
+        threads = [threading.Thread(target=work, args=(range(i, 2000, 4),)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(found) == list(enumerate(records))
+
+
+def test_a_child_must_reset(tmp_path):
+    _, path = written(tmp_path, [b"one", b"two"])
+    reader = recordio.MXRecordIO(path, "r")
+    reader.read()
+    receive, send = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            reader.read()
+        except RuntimeError as error:
+            reader.reset()
+            os.write(send, str(error).encode() + b"|" + reader.read())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(receive, 1000).endswith(b"call reset() after a fork|one")
+    assert reader.read() == b"two"
+    for descriptor in (receive, send):
+        os.close(descriptor)
+    reader.close()
+
+
+def test_readers_are_pickled(tmp_path):
+    index, path = written(tmp_path, [b"one", b"two"])
+    with recordio.MXIndexedRecordIO(index, path, "r") as reader:
+        again = pickle.loads(pickle.dumps(reader))
+        assert again.read_idx(1) == b"two"
+        again.close()
+
+
+def test_keys_may_be_texts(tmp_path):
+    paths = tmp_path / "a.idx", tmp_path / "a.rec"
+    with recordio.MXIndexedRecordIO(*paths, "w", key_type=str) as writer:
+        for key in ("b", "a"):
+            writer.write_idx(key, key.encode() * 3)
+    with recordio.MXIndexedRecordIO(*paths, "r", key_type=str) as reader:
+        assert reader.keys == ["b", "a"]
+        assert reader.read_idx("a") == b"aaa"
+        assert reader.idx == {"b": 0, "a": 12}
+
+
+def test_errors_name_file_and_cause(tmp_path):
+    index, path = written(tmp_path, [b"one"])
+    with pytest.raises(ArgumentError, match="'r' or 'w'"):
+        recordio.MXRecordIO(path, "x")
+    with pytest.raises(FileNotFoundError) as missing:
+        recordio.MXRecordIO(tmp_path / "none", "r")
+    assert isinstance(missing.value, MXNetError)
+    reader = recordio.MXIndexedRecordIO(index, path, "r")
+    with pytest.raises(StateError, match="opened for write"):
+        reader.write(b"x")
+    with pytest.raises(KeyError, match="a key of"):
+        reader.read_idx(7)
+    reader.close()
+    with pytest.raises(StateError, match="is closed"):
+        reader.read()
+    index.write_text("0\tx\n")
+    with pytest.raises(FormatError, match="numbers as positions"):
+        recordio.MXIndexedRecordIO(index, path, "r")
+    index.write_text("0\t4\n1\t400\n")
+    with recordio.MXIndexedRecordIO(index, path, "r") as reader:
+        with pytest.raises(FormatError, match="at byte 4.: expected the magic number"):
+            reader.read_idx(0)
+        with pytest.raises(FormatError, match="expected the record of key 1"):
+            reader.read_idx(1)
+    path.write_bytes(struct.pack("<II", recordio.MAGIC, 3 << 29 | 4) + b"abcd")
+    with (
+        recordio.MXRecordIO(path, "r") as reader,
+        pytest.raises(FormatError, match="the beginning of a record"),
+    ):
+        reader.read()
+    with pytest.raises(FormatError, match="3 labels"):
+        recordio.unpack(struct.pack("<IfQQ", 3, 0, 0, 0) + b"1234")
+    with pytest.raises(FormatError, match="24 bytes"):
+        recordio.unpack(b"short")
+
+
+def test_images_are_packed():
+    cv2 = pytest.importorskip("cv2")
+    image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    header, found = recordio.unpack_img(recordio.pack_img((0, 1.0, 2, 0), image, 3, ".png"))
+    assert header.label == 1.0
+    np.testing.assert_array_equal(found, image)
+    grey = recordio.unpack_img(recordio.pack_img((0, 1.0, 2, 0), image, img_fmt=".png"), 0)[1]
+    assert grey.shape == (4, 4) and cv2 is not None
