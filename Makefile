@@ -21,7 +21,7 @@ help:
 	@echo 'make test-ptx   the same, and all of them compiled for sm_80 and sm_90, without a GPU'
 	@echo 'make test-gpu   the operators on mx.gpu(0); make bench-gpu  their speed'
 	@echo 'make test-full  the whole suite with all promised counts; summary in docs/test-full.txt'
-	@echo 'make test-checked  the engine with assertions, and under ThreadSanitizer'
+	@echo 'make test-checked  engine and block machine with assertions, and under ThreadSanitizer'
 	@echo 'make bench      every benchmark'
 	@echo 'make lint       ruff, mypy and the structure of the package'
 	@echo 'make clean      remove what was built'

@@ -1,7 +1,9 @@
 """Pending pointwise operations run in one pass, and nobody can tell by the results."""
 
 import json
+import operator
 import os
+import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -141,3 +143,33 @@ def test_reader_in_between_sees_the_value_before():
 
     assert (before.asnumpy() == 2).all()
     assert (y.asnumpy() == np.repeat([7, 6], 100_000)).all()
+
+
+IN_PLACE = {operator.add: operator.iadd, operator.sub: operator.isub, operator.mul: operator.imul}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_operators_on_pending_arrays_are_numpys(seed):
+    """Broadcast, strided, large and small operands; results kept, dropped or overwritten."""
+    rng = random.Random(seed)
+    rows, columns = rng.choice([(3, 4), (200, 300), (1, 50_000), (500, 8)])
+    numbers = np.random.default_rng(seed)
+    plain = [numbers.random(shape, np.float32) for shape in [(rows, columns)] * 3 + [(columns,), (rows, 1)]]
+    ours = [mx.nd.array(x) for x in plain]
+    held = Held(ours)
+    for _ in range(20):
+        function, i, j, k = rng.choice(list(IN_PLACE)), rng.randrange(3), rng.randrange(5), rng.randrange(3)
+        number = rng.choice([None, None, 0.5, np.float32(1.5)])
+        x, y = ours[i], ours[j] if number is None else number
+        a, b = plain[i], plain[j] if number is None else np.float32(number)
+        if rng.random() < 0.3:
+            in_place = IN_PLACE[function]
+            ours[i], plain[i] = in_place(x, y), in_place(a.copy(), b)
+        elif rng.random() < 0.2:
+            ours[k], plain[k] = function(x[:, ::-1], x), function(a[:, ::-1], a)
+        else:
+            ours[k], plain[k] = function(x, y), function(a, b)
+    held.release()
+
+    for x, a in zip(ours, plain, strict=True):
+        np.testing.assert_array_equal(x.asnumpy(), a)

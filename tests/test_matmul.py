@@ -182,7 +182,7 @@ def test_blocks_and_their_edges(m, n, p, code):
 
 def test_products_do_not_depend_on_the_number_of_workers():
     code = "import sys, numpy as np; from mxcy import _array; from mxcy._matmul import matmul; " \
-        "a = np.random.default_rng(0).normal(size=(700, 700)).astype('f4'); x = _array.from_numpy(a); " \
+        "a = np.random.default_rng(0).normal(size=(400, 400)).astype('f4'); x = _array.from_numpy(a); " \
         "sys.stdout.write(str(hash(np.asarray(matmul(x, x)).tobytes())))"  # fmt: skip
     env = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
     found = {
