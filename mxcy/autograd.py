@@ -138,18 +138,18 @@ def grad(
     retain_graph: bool | None = None,
     create_graph: bool = False,
     train_mode: bool = True,
-) -> Any:
+) -> list:
     """Return the gradients of `heads` with respect to `variables` as new arrays.
 
     Variables are arrays with an attached gradient (which is not touched), or results of recorded
     operators. With `create_graph` the gradients are recorded themselves and can be differentiated; the
-    graph is then kept unless `retain_graph=False`. One variable gives one array, a list gives a list.
+    graph is then kept unless `retain_graph=False`. The result is a list, of one variable too, as in MXNet.
     """
     given = None if head_grads is None else _arrays("grad", "head_grads", head_grads, none=True)
     wanted = _arrays("grad", "variables", variables)
     if not wanted:
         raise ArgumentError(message("grad", "variables", "at least one array", "none"))
-    found = _backward.gradients(
+    return _backward.gradients(
         _arrays("grad", "heads", heads),
         wanted,
         given,
@@ -157,7 +157,6 @@ def grad(
         create_graph,
         train_mode,
     )
-    return found if isinstance(variables, (list, tuple)) else found[0]
 
 
 def get_symbol(x: Any) -> Any:

@@ -499,7 +499,7 @@ def test_orders_up_to_the_fourth():
     with autograd.record():
         y = x**5 + nd.sin(x)
         for _ in range(4):
-            y = autograd.grad(y, x, create_graph=True)
+            y = autograd.grad(y, x, create_graph=True)[0]
             orders.append(y)
 
     v = x.asnumpy()
@@ -516,7 +516,7 @@ def test_gradient_penalty():
     x = variable(2.0, 3.0)
     with autograd.record():
         y = nd.tanh((w * x).sum())
-        g = autograd.grad(y, x, create_graph=True)
+        g = autograd.grad(y, x, create_graph=True)[0]
         penalty = (g * g).sum()
     penalty.backward()
 
@@ -601,7 +601,7 @@ def test_gradients_flow_through(name):
         view = VIEWS[name](x)
         weights = array(rng.standard_normal(view.shape)).astype(view.dtype)
         y = (view * view * weights).sum()
-        first = autograd.grad(y, x, create_graph=True)
+        first = autograd.grad(y, x, create_graph=True)[0]
         probe = rng.standard_normal((3, 4))
         total = (first * array(probe)).sum()
     direction = rng.standard_normal((3, 4))
@@ -611,7 +611,7 @@ def test_gradients_flow_through(name):
     np.testing.assert_allclose(
         np.sum(first.asnumpy() * direction), numeric, rtol=1e-2 if single else 1e-5, atol=1e-7
     )
-    second = autograd.grad(total, x).asnumpy()
+    second = autograd.grad(total, x)[0].asnumpy()
     hessian = VIEWS[name](array(probe)) * VIEWS[name](array(direction)) * 2 * weights
     np.testing.assert_allclose(np.sum(second * direction), hessian.sum().asscalar(), rtol=1e-4, atol=1e-6)
 
@@ -637,7 +637,7 @@ def test_assigned_values_are_broadcast_and_converted():
     with autograd.record():
         y = nd.zeros((3, 2), dtype="float64")
         y[:] = x.reshape((1, 1, 2))
-        first = autograd.grad((y * y).sum(), x, create_graph=True)
+        first = autograd.grad((y * y).sum(), x, create_graph=True)[0]
     first.backward()
 
     equal(first, 6, 12)
@@ -885,7 +885,7 @@ def test_function_with_several_results():
     equal(b.grad, 0)
     with autograd.record():
         product, total = Scaled()(a, b)
-        first = autograd.grad(product, a, create_graph=True)
+        first = autograd.grad(product, a, create_graph=True)[0]
     first.backward()
 
     equal(first, 300)
@@ -943,7 +943,7 @@ def step(x, w):
         y = nd.zeros((4, 2))
         y[0:2] = h[0:2, [0, 1]]
         loss = (y * y).sum() + Sigmoid()(h).mean()
-        g = autograd.grad(loss, w, create_graph=True)
+        g = autograd.grad(loss, w, create_graph=True)[0]
         return loss + (g * g).sum()
 
 
