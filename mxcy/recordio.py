@@ -16,6 +16,7 @@ import numbers
 import os
 import struct
 import threading
+import warnings
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -86,8 +87,21 @@ class MXRecordIO:
 
     def reset(self) -> None:
         """Go back to the first record; for a file being written, begin again with an empty one."""
+        if self._unchanged():
+            self._position = 0
+            return
         self.close()
         self.open()
+
+    def _unchanged(self) -> bool:
+        """Whether this process reads the file that is there now, so that its map can stay."""
+        if self.writable or not self.is_open or self.pid != os.getpid():
+            return False
+        try:
+            now, then = os.stat(self.uri), os.fstat(self._file.fileno())
+        except OSError:
+            return False
+        return (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino)
 
     def __enter__(self) -> MXRecordIO:
         return self
@@ -343,24 +357,30 @@ def read_index(path: str, key_type: Callable) -> tuple[Any, np.ndarray]:
     """(keys, positions) of an index file: numbers as an array, others as texts."""
     with open(path, "rb") as stream:
         text = stream.read()
-    words = text.split()
-    if len(words) % 2 or text.count(b"\t") < len(words) // 2:
-        raise FormatError(
-            message("MXIndexedRecordIO", path, "lines of a key, a tab and a position", "others")
-        )
     try:
-        positions = np.array(words[1::2], dtype=np.int64)
-        keys = (
-            np.array(words[::2], dtype=np.int64)
-            if key_type is int
-            else [word.decode() for word in words[::2]]
-        )
+        if key_type is int:
+            table = whole_numbers(text).reshape(-1, 2)
+            keys, positions = table[:, 0], table[:, 1]
+        else:
+            lines = [line.rsplit(b"\t", 1) for line in text.splitlines()]
+            keys = [key.decode() for key, _ in lines]
+            positions = np.array([int(position) for _, position in lines], dtype=np.int64)
     except (ValueError, OverflowError) as error:
-        text_ = message("MXIndexedRecordIO", path, "numbers as positions, and as keys", str(error))
-        raise FormatError(text_) from None
+        expected = "lines of a key, a tab and a position"
+        raise FormatError(message("MXIndexedRecordIO", path, expected, str(error))) from None
     if positions.size and positions.min() < 0:
         raise FormatError(message("MXIndexedRecordIO", path, "positions of at least 0", positions.min()))
     return keys, positions
+
+
+def whole_numbers(text: bytes) -> np.ndarray:
+    """The integers in a text; ValueError for anything else."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return np.fromstring(text, np.int64, sep=" ")
+        except DeprecationWarning:
+            raise ValueError("something that is no number") from None
 
 
 # --- what is in a record: a header with a label, then the data -------------------------------------------

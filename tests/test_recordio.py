@@ -190,7 +190,7 @@ def test_errors_name_file_and_cause(tmp_path):
     with pytest.raises(StateError, match="is closed"):
         reader.read()
     index.write_text("0\tx\n")
-    with pytest.raises(FormatError, match="numbers as positions"):
+    with pytest.raises(FormatError, match="lines of a key, a tab and a position"):
         recordio.MXIndexedRecordIO(index, path, "r")
     index.write_text("0\t4\n1\t400\n")
     with recordio.MXIndexedRecordIO(index, path, "r") as reader:
