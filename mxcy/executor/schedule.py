@@ -43,15 +43,13 @@ class Schedule:
         self._outside = outside
         # Gradients given to `backward` are put in place of None before each run, the first one included.
         self._given = [any(x is None for x in step.inputs) for step in steps]
-        self._depends_on_mode = any("is_train" in getattr(step.op, "_reserved", ()) for step in steps)
         self._parts: dict[bool, list[Callable[[], None]]] = {}
 
     def run(self, is_train: bool) -> None:
         """Push the steps."""
-        key = is_train and self._depends_on_mode
-        parts = self._parts.get(key)
+        parts = self._parts.get(is_train)
         if parts is None:
-            parts = self._parts[key] = self._record(is_train)
+            parts = self._parts[is_train] = self._record(is_train)
         for part in parts:
             part()
 

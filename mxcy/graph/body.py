@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._segment import refuse
 from ..errors import ShapeError, message
 from ..kernels import cpu as kernels
 from ..ops._operator import Cache
@@ -61,7 +62,12 @@ class Body:
         return [values.get(Entry(node, 0)) for node in self.inputs], [values.get(e) for e in self.results]
 
     def plan(self, shapes: Sequence[tuple], dtypes: Sequence[np.dtype]) -> Plan:
-        """Return how the body runs on inputs of these shapes and dtypes."""
+        """Return how the body runs on inputs of these shapes and dtypes.
+
+        To run it is not recorded: a record would keep what each round of a loop computes, and constants
+        that are folded here must have their values now.
+        """
+        refuse("it runs a graph of its own")
         key = (tuple(shapes), tuple(dtypes))
         found = self._plans.get(key)
         return self._plans.add(key, self._made(shapes, dtypes)) if found is None else found

@@ -72,9 +72,6 @@ class Constant:
             return [as_face(self.value, face or 0)]
         return [kernels.copy(self.value, out=outs[0])]
 
-    def prepare(self, inputs, attrs, outs):
-        """Nothing is saved by a second way to do this."""
-
 
 def fold_constants(
     graph: Graph,
