@@ -88,6 +88,25 @@ def test_random_numbers_are_those_of_the_cpu(name, dtype):
     np.testing.assert_array_equal(*found)
 
 
+def test_convolution_pooling_and_normalisation():
+    def layers(x, weight, gamma, beta):
+        mean, var = nd.zeros((4,)), nd.ones((4,))
+        for leaf in (x, weight, gamma):
+            leaf.attach_grad()
+        with autograd.record():
+            y = nd.Convolution(
+                x, weight, kernel=(3, 2), num_filter=4, no_bias=True, pad=(1, 0), stride=(2, 1)
+            )
+            y = nd.BatchNorm(y, gamma, beta, mean, var, fix_gamma=False)
+            z = nd.Pooling(y, kernel=(2, 2), stride=(1, 2), pool_type="max") + nd.Pooling(
+                y, kernel=(2, 2), stride=(1, 2), pool_type="avg"
+            )
+        z.backward()
+        return [z, x.grad, weight.grad, gamma.grad, mean, var]
+
+    on_both(layers, draw(2, 3, 7, 6), draw(4, 3, 3, 2), np.abs(draw(4)), draw(4))
+
+
 def test_sorting():
     on_both(lambda x: [nd.sort(x), nd.argsort(x, axis=0), *nd.topk(x, k=2, ret_typ="both")], draw(3, 6))
 

@@ -6,15 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import ArgumentError, problem
-from . import copying, indexing, random, softmax, sorting
+from . import batch_norm, convolution, copying, indexing, pooling, random, softmax, sorting
 
 __all__ = ["launch"]
 
 # name -> function(outputs, inputs, parameters): `parameters` are the bytes of the structure that the CPU's
 # kernel takes.
 KERNELS: dict[str, Callable[[list, list, bytes], Any]] = {
+    **batch_norm.KERNELS,
+    **convolution.KERNELS,
     **copying.KERNELS,
     **indexing.KERNELS,
+    **pooling.KERNELS,
     **random.KERNELS,
     **softmax.KERNELS,
     **sorting.KERNELS,

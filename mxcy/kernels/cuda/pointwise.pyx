@@ -34,7 +34,8 @@ cdef enum:
 
 # Threads of a block; blocks for each multiprocessor, beyond which a thread takes more than one group.
 cdef uint32_t THREADS = 32 if _gpu.SIMULATED else 256
-cdef int64_t BLOCKS = 2 if _gpu.SIMULATED else 16
+import os
+cdef int64_t BLOCKS = 2 if _gpu.SIMULATED else int(os.environ.get("MXCY_TMP_BLOCKS", "16"))
 cdef int processors[16]
 
 

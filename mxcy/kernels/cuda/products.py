@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..._array import Array
 from ..._gpu import LETTERS, SIMULATED, launch
+from ...dtypes import DTYPES
 from ._compiler import get_kernel
 from ._functions import TYPES, convert
 from ._spaces import normalise
@@ -49,67 +50,65 @@ def matmul(name: str, a: Array, b: Array, out: Array) -> None:
     if out.size == 0:
         return
     code = out._dtype_code
-    n = a.shape[-1]
-    batch = out.shape[:-2]
-    steps = [_batch_steps(x, batch) for x in (a, b, out)]
-    if n and code in DATA and _library():
-        _multiply(name, code, a, b, out, batch, steps)
+    if not a.shape[-1] or code not in DATA or not _library():
+        _own(name, code, a, b, out)
         return
-    _own(name, code, a, b, out, batch, steps)
+    turned, calls = _plan(code, *[(x.shape, x.strides) for x in (a, b, out)], _compute_type(code))
+    arrays = [a, b, out] if turned else [b, a, out]
+    for offsets, numbers in calls:
+        gemm(name, arrays, offsets, numbers)
 
 
-def _batch_steps(x: Array, batch: tuple) -> list[int]:
-    item, own = x.itemsize, x.shape[:-2]
+def _compute_type(code: int) -> int:
+    return TF32 if code == 11 and os.environ.get("MXCY_CUDA_TF32") == "1" else COMPUTE[code]
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(code: int, a: tuple, b: tuple, out: tuple, compute: int) -> tuple[bool, list]:
+    """(whether the operands keep their order, offsets and numbers for cuBLAS) from shapes and strides.
+
+    cuBLAS knows columns first, so that it computes the transposed product from the operands swapped.
+    """
+    item = DTYPES[code].itemsize
+    turned = out[0][-1] > 1 and out[1][-1] != item  # the columns of the result are dense
+    if turned:
+        a, b, out = _transposed(b), _transposed(a), _transposed(out)
+    batch = out[0][:-2]
+    extents, merged = normalise(batch, [_batch_steps(x, item, batch) for x in (a, b, out)], leading=2)
+    inner = extents.pop() if extents else 1
+    inside = [own.pop() if own else 0 for own in merged]
+    (m, n), p = a[0][-2:], b[0][-1]
+    (turn_b, ld_b), (turn_a, ld_a) = (_layout(*x, item) for x in (b, a))
+    ld_out = max(out[1][-2] // item, p) if m > 1 else p
+    shape = [turn_b, turn_a, p, m, n]
+    last = [ld_b, inside[1], ld_a, inside[0], ld_out, inside[2], inner, DATA[code], compute, code]
+    calls = []
+    for place in product(*map(range, extents)):
+        of_a, of_b, of_out = (sum(i * s for i, s in zip(place, own, strict=True)) * item for own in merged)
+        calls.append(([of_b, of_a, of_out], shape + last))
+    return turned, calls
+
+
+def _transposed(x: tuple) -> tuple:
+    return tuple([(*own[:-2], own[-1], own[-2]) for own in x])
+
+
+def _batch_steps(x: tuple, item: int, batch: tuple) -> list[int]:
+    """Steps along the leading axes, in elements, where they broadcast to a shape."""
+    own, strides = x[0][:-2], x[1][:-2]
     missing = len(batch) - len(own)
     return [0] * missing + [
         0 if extent == 1 and whole != 1 else stride // item
-        for extent, stride, whole in zip(own, x.strides, batch[missing:], strict=False)
+        for extent, stride, whole in zip(own, strides, batch[missing:], strict=True)
     ]
 
 
-def _multiply(name: str, code: int, a: Array, b: Array, out: Array, batch: tuple, steps: list) -> None:
-    """cuBLAS knows columns first, so that it computes the transposed product from the operands swapped."""
-    if out.shape[-1] > 1 and out.strides[-1] != out.itemsize:  # columns are dense: the transposed product
-        axes = (*range(out.ndim - 2), out.ndim - 1, out.ndim - 2)
-        turned = [x._transpose_view((*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)) for x in (b, a)]
-        _multiply(name, code, *turned, out._transpose_view(axes), batch, [steps[1], steps[0], steps[2]])
-        return
-    extents, merged = normalise(batch, steps, leading=2)
-    inner = extents.pop() if extents else 1
-    inside = [own.pop() if own else 0 for own in merged]
-    compute = TF32 if code == 11 and os.environ.get("MXCY_CUDA_TF32") == "1" else COMPUTE[code]
-    (m, n), p = a.shape[-2:], b.shape[-1]
-    layouts = [_layout(x) for x in (b, a)]
-    ld_out = max(out.strides[-2] // out.itemsize, p) if m > 1 else p
-    for place in product(*map(range, extents)):
-        offsets = [sum(i * s for i, s in zip(place, own, strict=True)) * a.itemsize for own in merged]
-        numbers = [
-            layouts[0][0],
-            layouts[1][0],
-            p,
-            m,
-            n,
-            layouts[0][1],
-            inside[1],
-            layouts[1][1],
-            inside[0],
-            ld_out,
-            inside[2],
-            inner,
-            DATA[code],
-            compute,
-            code,
-        ]
-        gemm(name, [b, a, out], [offsets[1], offsets[0], offsets[2]], numbers)
-
-
-def _layout(x: Array) -> tuple[int, int]:
+def _layout(shape: tuple, strides: tuple, item: int) -> tuple[int, int]:
     """(transposed for cuBLAS, leading dimension): rows that are dense are its columns."""
-    rows, columns = x.shape[-2:]
-    row, column = (s // x.itemsize for s in x.strides[-2:])
-    if columns <= 1 or column == 1:
-        if not (rows > 1 and columns <= 1 and row == 1):
-            return 0, max(row if rows > 1 else columns, columns, 1)
+    rows, columns = shape[-2:]
+    row, column = (s // item for s in strides[-2:])
+    if (columns <= 1 or column == 1) and not (rows > 1 and columns <= 1 and row == 1):
+        return 0, max(row if rows > 1 else columns, columns, 1)
     return 1, max(column if columns > 1 else rows, rows, 1)
 
 
@@ -167,7 +166,9 @@ def _own_kernel(name: str, code: int, device: int):
     return get_kernel(name, source, "q" * 12 + f"P{letter}P{letter}P{letter}", device)
 
 
-def _own(name: str, code: int, a: Array, b: Array, out: Array, batch: tuple, steps: list) -> None:
+def _own(name: str, code: int, a: Array, b: Array, out: Array) -> None:
+    batch = out.shape[:-2]
+    steps = [_batch_steps((x.shape, x.strides), x.itemsize, batch) for x in (a, b, out)]
     kernel = _own_kernel("matmul", code, out._context_code & 0xFF)
     extents, merged = normalise(batch, steps, leading=2)
     inner = extents.pop() if extents else 1

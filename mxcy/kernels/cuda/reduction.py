@@ -26,7 +26,7 @@ __all__ = ["accumulate", "arg_reduce", "elements", "no_kernel", "read_element", 
 
 THREADS = 32 if SIMULATED else 256
 UNROLL = 4
-MOST_SEGMENTS = 4 if SIMULATED else 1024
+MOST_SEGMENTS = 4 if SIMULATED else 4096
 MAX_GRID = 1 << 20
 
 
@@ -37,10 +37,15 @@ def _power_of_two(n: int) -> int:
     return 1 << max(n.bit_length() - 1, 0)
 
 
+def lanes_along(n: int) -> int:
+    """Return how many lanes share a line of n neighbours: some elements for each, but whole sectors."""
+    return min(THREADS, max(_power_of_two(max(n // 8, 1)), min(_power_of_two(max(n, 1)), 4)))
+
+
 def lanes(kept: int, reduced: int, along_reduced: bool) -> tuple[int, int]:
     """Return (lanes over results, lanes over reduced elements) of a block."""
     if along_reduced:
-        over = min(THREADS, _power_of_two(max(reduced, 1)))
+        over = lanes_along(reduced)
         return THREADS // over, over
     over = min(THREADS, 1 << max(kept - 1, 0).bit_length())
     if reduced >= 8 * THREADS // 32:
@@ -51,7 +56,7 @@ def lanes(kept: int, reduced: int, along_reduced: bool) -> tuple[int, int]:
 def segments(kept: int, reduced: int, kx: int, rx: int, device: int) -> int:
     """Return into how many pieces the reduced elements are split."""
     blocks = -(-kept // kx)
-    wanted = 4 * max(attribute(device, 16), 1)
+    wanted = 16 * max(attribute(device, 16), 1)
     if blocks >= wanted // 2:
         return 1
     return max(1, min(-(-wanted // blocks), reduced // (rx * UNROLL * 2), MOST_SEGMENTS))

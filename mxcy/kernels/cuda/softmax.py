@@ -19,7 +19,7 @@ from ._functions import TYPES, convert, load, store
 from ._layout import Custom
 from ._spaces import Walk, normalise
 from .pointwise import Body
-from .reduction import MAX_GRID, THREADS, elements
+from .reduction import MAX_GRID, THREADS, elements, lanes_along
 
 __all__ = ["KERNELS"]
 
@@ -98,13 +98,6 @@ _BACKWARD = """
 """
 
 
-def _lanes(n: int) -> int:
-    over = 1
-    while over < THREADS and over * 2 <= n:
-        over *= 2
-    return over
-
-
 @functools.lru_cache(maxsize=2048)
 def _plan(name, gradient, logarithm, codes, has_length, shape, axis, steps, device):
     """codes and steps: of the inputs, the lengths (if there are any) and the result."""
@@ -116,7 +109,7 @@ def _plan(name, gradient, logarithm, codes, has_length, shape, axis, steps, devi
     walk = Walk("k", extents, merged)
     wide = FLOAT64 if FLOAT64 in (codes[0], codes[-1]) else FLOAT32
     kind, out = TYPES[wide], codes[-1]
-    rx = _lanes(shape[axis])
+    rx = lanes_along(shape[axis])
     kx = THREADS // rx
     n_inputs = 2 if gradient else 1
     names = ["b0", "b1"][:n_inputs] + (["bl"] if has_length else []) + ["o"]
