@@ -21,7 +21,7 @@ from ._engine cimport CVar, Kernel, Op, OP_OVERWRITES, Runtime, push, runtime
 from .dtypes import DTYPES, code_of
 from .errors import ArgumentTypeError, AxisError, DTypeError, ShapeError, message, wrap
 
-__all__ = ["empty_like", "push_numpy"]
+__all__ = ["array_beside", "empty_like", "push_numpy"]
 
 
 cdef extern from "launch.hpp" namespace "mxcy" nogil:
@@ -60,6 +60,8 @@ cdef int launch(Kernel kernel, const char* name, list outputs, list inputs, cons
         nbytes += x.var.nbytes
         reads.push_back(x.var)
     if on_gpu(operands, outputs):
+        if name.decode() in load_kernels().ON_HOST:
+            return launch_on_host(kernel, name, outputs, operands, params, nparams, flags)
         load_kernels().launch(name.decode(), outputs, operands, PyBytes_FromStringAndSize(<char*>params, nparams),
                               bool(flags & LAUNCH_UPDATES))
         return 0
@@ -229,6 +231,16 @@ def empty_like(Array x not None, shape):
     return new_like(x, read_shape(shape, dims), dims, x.dtype_code)
 
 
+def array_beside(Array x not None, values):
+    """Return an array with the values of a NumPy array, with the face and on the device of x."""
+    cdef Array made = _array.from_numpy(np.asarray(values), x.face), result
+    if not x.var.on_gpu():
+        return made
+    result = new_like(x, made.ndim_, made.dims, made.dtype_code)
+    launch(copy_kernel, "copy", [result], [made], NULL, 0, 0)
+    return result
+
+
 def push_numpy(function, inputs, outputs, name):
     """Run a NumPy function at once, in this thread, on zero-copy views; for rare operations.
 
@@ -267,3 +279,16 @@ cdef list push_numpy_beside(function, inputs, outputs, name):
     for result, x in zip(outputs, made, strict=True):
         launch(copy_kernel, "copy", [result], [x], NULL, 0, 0)
     return outputs
+
+
+cdef int launch_on_host(Kernel kernel, const char* name, list outputs, list inputs, const void* params,
+                        size_t nparams, int flags) except -1:
+    """Run a kernel of the CPU on copies of arrays that are on a GPU, and put the results there."""
+    cdef Array x
+    one_device(name.decode(), inputs, outputs)
+    here = [_array.from_numpy(x.view_numpy(False), x.face) for x in inputs]
+    made = [_array.from_numpy(x.view_numpy(False), x.face) for x in outputs]
+    launch(kernel, name, made, here, params, nparams, 0, flags)
+    for x, source in zip(outputs, made, strict=True):
+        launch(copy_kernel, "copy", [x], [source], NULL, 0, 0)
+    return 0

@@ -225,7 +225,8 @@ def arange_like(
     steps = math.ceil(count / repeat)
     face = face_of(type(data))
     values = kernels.arange(start, start + steps * step, step, repeat, data.dtype, face=face)
-    return kernels.copy(Array.__getitem__(values, slice(0, count))._reshape_view(shape), out=out)
+    values = Array.__getitem__(values, slice(0, count))._reshape_view(shape)
+    return kernels.copy(values, out=empty_like(data, shape) if out is None else out)
 
 
 def arange_like_reference(x, start, step, repeat, axis):

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from .._array import face_of
+from .._launch import empty_like
 from ..errors import ArgumentError, ShapeError, message
 from ..kernels import cpu as kernels
 from . import reduction
@@ -428,7 +428,7 @@ def _make_loss_grad(
     if normalization != "valid":
         count = data.shape[0] if normalization == "batch" else 1
         if out is None:
-            return kernels.full(data.shape, grad_scale / count, data.dtype, face=face_of(type(data)))
+            return kernels.fill(empty_like(data, data.shape), grad_scale / count)
         kernels.fill(out, grad_scale / count)
         return out
     above = find("_greater_scalar").compute([data], {"scalar": valid_thresh, "is_int": False})

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .._array import face_of
+from .._launch import empty_like
 from ..errors import ShapeError, message
 from ..kernels import cpu as kernels
 from ._cases import case, raises, uniform
@@ -238,7 +238,7 @@ def potri_reference(a, lower=True):
 def linalg_potri(A, *, lower: bool = True, out):
     """The inverse of the matrix whose Cholesky factor is A."""
     n = A.shape[-1]
-    identity = kernels.eye(n, n, 0, A.dtype, face_of(type(A)))._broadcast_view(A.shape)
+    identity = kernels.eye(n, n, 0, A.dtype, out=empty_like(A, (n, n)))._broadcast_view(A.shape)
     inverted = kernels.solve_triangular(A, identity, lower, False)
     attrs = {"transpose": lower, "alpha": 1.0}
     return linalg_syrk.compute([inverted], attrs, None if out is None else [out])[0]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._launch import push_numpy
+from .._launch import array_beside, push_numpy
 from ..errors import ArgumentError, ShapeError, message
 from ..kernels import cpu as kernels
 from ._attributes import DType, Numbers, Shape
@@ -164,7 +164,7 @@ def fill_reference(x, values, index):
 def fill_element_0index(lhs, mhs, rhs, *, out):
     """lhs with one element in every row replaced: that at rhs by mhs."""
     target = kernels.copy(lhs, out=out)
-    rows = kernels.arange(0, lhs.shape[0], dtype="int64")
+    rows = array_beside(lhs, np.arange(lhs.shape[0]))
     return kernels.index_put(target, [rows, kernels.astype(rhs, "int64")], mhs)
 
 

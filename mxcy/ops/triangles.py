@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from .._array import face_of, from_numpy
+from .._launch import array_beside, empty_like
 from ..errors import ArgumentError, ShapeError, message
 from ..kernels import cpu as kernels
 from ._cases import Draw, case, given, raises, uniform
@@ -62,7 +62,7 @@ def keep_triangle(x, lower, offset):
 )
 def _linalg_triangle(A, *, lower: bool = True, offset: int = 0, out):
     """A with zeros above the diagonal (`lower`) or below it."""
-    mask = from_numpy(keep_triangle(A, lower, offset), face_of(type(A)))
+    mask = array_beside(A, keep_triangle(A, lower, offset))
     return kernels.where(mask, A, 0, out=out)
 
 
@@ -171,7 +171,7 @@ def makediag_reference(a, offset=0):
 def linalg_makediag(A, *, offset: int = 0, out):
     """Square matrices with the last axis of A on a diagonal, 0 elsewhere."""
     shape = made_diagonal_shape(A.shape, offset)
-    made = kernels.full(shape, 0, A.dtype, face_of(type(A))) if out is None else kernels.fill(out, 0)
+    made = kernels.fill(empty_like(A, shape), 0) if out is None else kernels.fill(out, 0)
     kernels.copy(A, out=diagonal_view(made, offset))
     return made
 
@@ -223,7 +223,7 @@ def linalg_extracttrian(A, *, offset: int = 0, lower: bool = True, out):
     """
     n = A.shape[-1]
     flat = find("Reshape").compute([A], find("Reshape").parse_attrs({"shape": (*A.shape[:-2], n * n)}))[0]
-    places = from_numpy(triangle_places(n, offset, lower), face_of(type(A)))
+    places = array_beside(A, triangle_places(n, offset, lower))
     return kernels.take(flat, places, axis=-1, out=out)
 
 
@@ -265,9 +265,9 @@ def linalg_maketrian(A, *, offset: int = 0, lower: bool = True, out):
     places = triangle_places(shape[-1], offset, lower)
     sources = np.full(shape[-1] ** 2, A.shape[-1])  # one behind the last: a zero
     sources[places] = np.arange(len(places))
-    padded = kernels.full((*A.shape[:-1], A.shape[-1] + 1), 0, A.dtype, face_of(type(A)))
+    padded = kernels.fill(empty_like(A, (*A.shape[:-1], A.shape[-1] + 1)), 0)
     kernels.copy(A, out=padded[..., :-1] if A.ndim > 1 else padded[:-1])
-    flat = kernels.take(padded, from_numpy(sources, face_of(type(A))), axis=-1)
+    flat = kernels.take(padded, array_beside(A, sources), axis=-1)
     return kernels.copy(flat._reshape_view(shape), out=out)
 
 

@@ -3,11 +3,11 @@
 The functions that users of kernels call are those of `_pointwise`, `_reduce`, `_matmul` and `kernels.cpu`:
 they check their arguments and make the results. Where they would push an operation over arrays on a GPU,
 they call this package instead, with the same operands and parameters. An operation of which there is no
-kernel here raises an error that names it; nothing falls back to the CPU.
+kernel here raises an error that names it; only those in `ON_HOST` are computed by the CPU, at once.
 """
 
-from .dispatch import launch
+from .dispatch import ON_HOST, launch
 from .products import matmul
 from .reduction import accumulate, arg_reduce, reduce
 
-__all__ = ["accumulate", "arg_reduce", "launch", "matmul", "reduce"]
+__all__ = ["ON_HOST", "accumulate", "arg_reduce", "launch", "matmul", "reduce"]

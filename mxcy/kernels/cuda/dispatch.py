@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import ArgumentError, problem
-from . import batch_norm, convolution, copying, indexing, pooling, random, softmax, sorting
+from . import batch_norm, convolution, copying, indexing, pooling, random, row_norm, softmax, sorting
 
-__all__ = ["launch"]
+__all__ = ["ON_HOST", "launch"]
 
 # name -> function(outputs, inputs, parameters): `parameters` are the bytes of the structure that the CPU's
 # kernel takes.
@@ -19,9 +19,27 @@ KERNELS: dict[str, Callable[[list, list, bytes], Any]] = {
     **indexing.KERNELS,
     **pooling.KERNELS,
     **random.KERNELS,
+    **row_norm.KERNELS,
     **softmax.KERNELS,
     **sorting.KERNELS,
 }
+
+
+# Rare operations that the host computes, at once, on copies: matrix decompositions, and samplers whose
+# numbers of draws depend on their values. `_launch` asks for them.
+ON_HOST = frozenset(
+    (
+        "cholesky",
+        "determinant",
+        "eigh",
+        "inverse",
+        "lq",
+        "multinomial",
+        "sample",
+        "slogdet",
+        "solve_triangular",
+    )
+)
 
 
 def launch(name: str, outputs: list, inputs: list, parameters: bytes, updates: bool) -> None:

