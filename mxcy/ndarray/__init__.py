@@ -153,6 +153,7 @@ from .op import (
     hard_sigmoid,
     hypot,
     identity,
+    khatri_rao,
     lamb_update_phase1,
     lamb_update_phase2,
     lesser,

@@ -121,6 +121,7 @@ from .indexing import (
 from .indexing import (
     pick as choose_element_0index,
 )
+from .khatri_rao import khatri_rao
 from .leaky import (
     LeakyReLU,
 )
@@ -466,6 +467,7 @@ PUBLIC = {
     "isfinite": isfinite,
     "isinf": isinf,
     "isnan": isnan,
+    "khatri_rao": khatri_rao,
     "lesser": lesser,
     "lesser_equal": lesser_equal,
     "linalg_gemm": linalg_gemm,

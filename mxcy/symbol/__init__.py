@@ -136,6 +136,7 @@ from .op import (
     isfinite,
     isinf,
     isnan,
+    khatri_rao,
     lamb_update_phase1,
     lamb_update_phase2,
     lesser,

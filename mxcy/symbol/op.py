@@ -136,6 +136,7 @@ identity = SymbolFunction(ops.identity, "identity")
 isfinite = SymbolFunction(ops.isfinite, "isfinite")
 isinf = SymbolFunction(ops.isinf, "isinf")
 isnan = SymbolFunction(ops.isnan, "isnan")
+khatri_rao = SymbolFunction(ops.khatri_rao, "khatri_rao")
 lesser = ops.lesser
 lesser_equal = ops.lesser_equal
 linalg_det = SymbolFunction(matrices.linalg_det, "linalg_det")
