@@ -41,6 +41,7 @@ SOURCES = {
         "mxcy/kernels/cpu/winograd_weight.cpp",
     ],
     "mxcy.kernels.cpu.copying": ["mxcy/kernels/cpu/copying.cpp"],
+    "mxcy.kernels.cpu.bilinear": ["mxcy/kernels/cpu/bilinear.cpp"],
     "mxcy.kernels.cpu.ctc": ["mxcy/kernels/cpu/ctc.cpp"],
     "mxcy.kernels.cpu.indexing": ["mxcy/kernels/cpu/indexing.cpp", "mxcy/kernels/cpu/scatter_add.cpp"],
     "mxcy.kernels.cpu.batch_norm": ["mxcy/kernels/cpu/batch_norm.cpp"],

@@ -315,6 +315,7 @@ from .softmax import (
     softmax,
     softmin,
 )
+from .spatial import BilinearSampler, GridGenerator, SpatialTransformer
 from .svm import SVMOutput
 from .trigonometric import (
     arccos,
@@ -340,6 +341,7 @@ elemwise_mul = broadcast_mul.elemwise
 elemwise_div = broadcast_div.elemwise
 
 PUBLIC = {
+    "BilinearSampler": BilinearSampler,
     "CTCLoss": CTCLoss,
     "Crop": Crop,
     "Custom": Custom,
@@ -357,6 +359,7 @@ PUBLIC = {
     "Embedding": Embedding,
     "Flatten": Flatten,
     "FullyConnected": FullyConnected,
+    "GridGenerator": GridGenerator,
     "GroupNorm": GroupNorm,
     "InstanceNorm": InstanceNorm,
     "L2Normalization": L2Normalization,
@@ -380,6 +383,7 @@ PUBLIC = {
     "Softmax": Softmax,
     "SoftmaxActivation": SoftmaxActivation,
     "SoftmaxOutput": SoftmaxOutput,
+    "SpatialTransformer": SpatialTransformer,
     "SwapAxis": SwapAxis,
     "UpSampling": UpSampling,
     "abs": abs,

@@ -163,6 +163,16 @@ def images(g, rs):
     g.add('Crop', [x, rs.randn(1, 1, 3, 2).astype(F)], {'offset': [1, 0], 'num_args': 2}, wrt=(0,))
 
 
+def samplers(g, rs):
+    x = rs.randn(2, 3, 4, 5).astype(F)
+    g.add('BilinearSampler', [x, rs.uniform(-1.3, 1.3, (2, 2, 3, 2)).astype(F)])
+    loc = rs.uniform(-.8, .8, (2, 6)).astype(F)
+    g.add('GridGenerator', [loc], {'transform_type': 'affine', 'target_shape': [2, 3]})
+    g.add('GridGenerator', [rs.randn(2, 2, 3, 4).astype(F)], {'transform_type': 'warp'})
+    g.add('SpatialTransformer', [x, loc], {'target_shape': [3, 2], 'transform_type': 'affine',
+                                           'sampler_type': 'bilinear'})
+
+
 def losses(g, rs):
     x, label = rs.randn(5, 2, 4).astype(F), np.array([[1, 2, 0], [3, 1, 1]], F)
     g.add('CTCLoss', [x, label], wrt=(0,))
@@ -183,6 +193,7 @@ def main():
     small_ones(g, g.rs)
     images(g, g.rs)
     losses(g, g.rs)
+    samplers(g, g.rs)
     dump('layers.json', g.cases)
     np.savez_compressed(path('layers.npz'), **g.arrays)
     print('%d cases, %d errors' % (len(g.cases), sum('error' in c for c in g.cases)))

@@ -6,6 +6,7 @@ makes sense, any strides, and arrays without elements or dimensions; operands ma
 """
 
 from .batch_norm import batch_norm, batch_norm_again, batch_norm_grad
+from .bilinear import bilinear_sample, bilinear_sample_grad
 from .convolution import convolution, convolution_data_grad, convolution_weight_grad
 from .copying import (
     arange,
@@ -71,6 +72,8 @@ __all__ = [
     "batch_norm",
     "batch_norm_again",
     "batch_norm_grad",
+    "bilinear_sample",
+    "bilinear_sample_grad",
     "channel_sum",
     "cholesky",
     "concat",
