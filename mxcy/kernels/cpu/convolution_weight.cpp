@@ -38,7 +38,7 @@ struct WeightProduct {
         1, std::min(p.channels, ROW_BYTES / (SPAN * int64_t(sizeof(T)) * volume(p.kernel))));
     const int64_t spans = divide_up(images * volume(p.out), SPAN);
     const int64_t bytes = p.groups * rows * padded * int64_t(sizeof(T));
-    slices = std::max<int64_t>(1, std::min({spans, MOST_SLICES, SUM_BYTES / bytes}));
+    slices = std::max<int64_t>(1, std::min({spans / 2, MOST_SLICES, SUM_BYTES / bytes}));
     parts = std::min(panels, divide_up(MOST_SLICES, slices * p.groups));
   }
 
@@ -109,16 +109,29 @@ template <class T>
 void finish_filters(const WeightProduct<T>& w, int64_t group, int64_t first, int64_t count, const T* sums,
                     T* weight) {
   const int64_t taps = int64_t(w.taps.size()), kernel = w.p.channels * taps;
+  const int64_t next_slice = w.p.groups * w.sum_size();
   T* to = weight + (group * w.p.filters + first) * kernel;
   const T* from = sums + group * w.sum_size() + first;
   for (int64_t block = 0; block < w.p.channels; block += w.block_channels) {
     const int64_t channels = std::min(w.block_channels, w.p.channels - block);
     for (int64_t t = 0; t < taps; ++t) {
       T* place = to + block * taps + w.taps[size_t(t)].weight;
-      for (int64_t c = 0; c < channels; ++c, from += w.padded, place += taps) {
-        Vector<T> total = load(from);
-        for (int64_t s = 1; s < w.slices; ++s) total += load(from + s * w.p.groups * w.sum_size());
-        for (int64_t m = 0; m < count; ++m) place[m * kernel] = total[m];
+      for (int64_t c = 0; c < channels; c += LENGTH<T>) {  // a square of channels and filters
+        const int64_t some = std::min<int64_t>(LENGTH<T>, channels - c);
+        Vector<T> square[LENGTH<T>];
+        for (int64_t k = 0; k < LENGTH<T>; ++k) {
+          square[k] = k < some ? load(from + k * w.padded) : Vector<T>{};
+          for (int64_t s = 1; s < w.slices && k < some; ++s)
+            square[k] += load(from + k * w.padded + s * next_slice);
+        }
+        transpose_square<T>(square);
+        for (int64_t m = 0; m < count; ++m) {
+          T* line = place + m * kernel + c * taps;
+          if (taps == 1 && some == LENGTH<T>) store(line, square[m]);
+          else
+            for (int64_t k = 0; k < some; ++k) line[k * taps] = square[m][k];
+        }
+        from += some * w.padded;
       }
     }
   }
