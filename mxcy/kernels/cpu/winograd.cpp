@@ -36,8 +36,13 @@ void transform_weight(const Weights& w, int64_t row, int64_t rows, int64_t chann
   for (int part = 0; part < R * R; part += L) {
     const int some = std::min(L, R * R - part);
     for (int k = 0; k < L; ++k) {
+      const float* line = from + k * w.row + part;
+      if (k < rows && line + L <= w.end) {
+        kernel[part + k] = load(line);  // elements beyond the kernel are not used
+        continue;
+      }
       float few[L] = {};
-      if (k < rows) std::memcpy(few, from + k * w.row + part, size_t(some) * sizeof(float));
+      if (k < rows) std::memcpy(few, line, size_t(some) * sizeof(float));
       kernel[part + k] = load(few);
     }
     transpose_square<float>(kernel + part);
