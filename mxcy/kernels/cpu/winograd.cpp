@@ -94,7 +94,7 @@ void transform_output(const Tiling& t, const float* m, int64_t capacity, int64_t
 void multiply(const Tiling& t, int64_t point, int64_t panel, const float* v, const float* u, float* m,
               int64_t capacity, int64_t tiles) {
   const float* a = v + point * padded_plane(t.channel_blocks() * capacity * L);
-  const float* b = u + (point * t.row_panels() + panel) * t.depth() * W;
+  const float* b = u + point * weight_plane(t) + panel * t.depth() * W;
   float* c = m + point * padded_plane(t.row_panels() * capacity * W) + panel * capacity * W;
   const int64_t most = divide_up(tiles, divide_up(tiles, TILE_ROWS));  // even parts: one or two rows are slow
   for (int64_t first = 0; first < t.channel_blocks(); first += SUM_BLOCKS) {
@@ -124,7 +124,7 @@ struct Job {
   int64_t capacity() const { return block_lines * t.tiles[1]; }
   int64_t v_size() const { return POINTS * padded_plane(t.channel_blocks() * capacity() * L); }
   int64_t m_size() const { return POINTS * padded_plane(t.row_panels() * capacity() * W); }
-  int64_t u_size() const { return POINTS * t.row_panels() * t.depth() * W; }
+  int64_t u_size() const { return POINTS * weight_plane(t); }
   int64_t out_image() const { return p.groups * t.rows * t.out[0] * t.out[1]; }
   int64_t scratch_size() const {
     return std::max(input_scratch(t), t.outputs * t.tiles[1] * t.outputs * int64_t(L));
@@ -152,7 +152,7 @@ struct Job {
 
   void weights(int64_t group, float* u, int64_t from, int64_t to) const {  // lanes of rows times channels
     const Weights mine = group_w(group);
-    const int64_t plane = t.row_panels() * t.depth() * W;
+    const int64_t plane = weight_plane(t);
     for (int64_t i = from; i < to; ++i) {
       const int64_t block = i / t.depth(), channel = i % t.depth(), row = block * L;
       float* at = u + (block / 2 * t.depth() + channel) * W + block % 2 * L;

@@ -121,6 +121,11 @@ struct Tiling {
 // Elements from one point to the next of a buffer of planes: not a power of two, for the cache's sake.
 inline int64_t padded_plane(int64_t elements) { return elements + 5 * LANES_OF_TILE; }
 
+// The same of transformed weights, [point][row panel][channel][row].
+inline int64_t weight_plane(const Tiling& t) {
+  return padded_plane(t.row_panels() * t.depth() * WIDTH<float>);
+}
+
 enum Pass { PASS_FORWARD, PASS_DATA, PASS_WEIGHT };
 
 // Whether a kernel takes Winograd's form: where there is one, if that is estimated to be faster or asked for.

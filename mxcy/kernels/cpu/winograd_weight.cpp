@@ -63,7 +63,7 @@ struct Job {
   int64_t capacity() const { return block_lines * t.tiles[1]; }
   int64_t v_size() const { return POINTS * padded_plane(t.channel_blocks() * capacity() * L); }
   int64_t z_size() const { return POINTS * padded_plane(t.row_panels() * capacity() * W); }
-  int64_t u_size() const { return POINTS * t.row_panels() * t.depth() * W; }
+  int64_t u_size() const { return POINTS * weight_plane(t); }
   int64_t scratch_size() const {
     return std::max(input_scratch(t), (t.tiles[1] * t.outputs + L) * t.outputs * int64_t(L));
   }
@@ -99,7 +99,7 @@ struct Job {
                 bool add) const {
     const float* a = v + point * padded_plane(t.channel_blocks() * capacity() * L);
     const float* b = z + point * padded_plane(t.row_panels() * capacity() * W) + panel * capacity() * W;
-    float* c = u + (point * t.row_panels() + panel) * t.depth() * W;
+    float* c = u + point * weight_plane(t) + panel * t.depth() * W;
     for (int64_t first = 0; first < tiles; first += PANEL_TILES) {
       const Depth depth{std::min(PANEL_TILES, tiles - first)};
       Finish<float> finish;
@@ -167,7 +167,7 @@ struct Job {
   template <int OUTPUTS>
   void finish(int64_t group, int64_t block, int64_t channel, const float* u) const {
     constexpr int R = LINE + 1 - OUTPUTS;
-    const int64_t rows = std::min<int64_t>(L, t.rows - block * L), plane = t.row_panels() * t.depth() * W;
+    const int64_t rows = std::min<int64_t>(L, t.rows - block * L), plane = weight_plane(t);
     const float* at = u + (block / 2 * t.depth() + channel) * W + block % 2 * L;
     Reals sums[POINTS], kernel[(R * R + L - 1) / L * L] = {};
     for (int i = 0; i < POINTS; ++i) {
