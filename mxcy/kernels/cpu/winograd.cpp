@@ -2,8 +2,9 @@
 //
 // Lines of tiles are transformed into v [point][channel block][tile][lane], weights into u [point][row
 // panel][channel][row]; for every point a product gives m [point][row panel][tile][row], which is transformed
-// back. Where u is small, tasks are blocks of lines and keep v and m in their cache.  Where it is large, all
-// workers share one chunk of lines, so that u is read once for many tiles.
+// back.  Where u is small, tasks are blocks of lines and keep v and m in their cache.  Where it is large, v
+// of all lines is made once and tasks are row panels, which keep u and m; or, if v is too large for that, all
+// workers share chunks of lines, so that u is read once for many tiles.
 #ifndef MXCY_ISA
 #define MXCY_ISA base
 #endif
@@ -16,6 +17,7 @@ namespace {
 constexpr int L = LANES_OF_TILE, W = WIDTH<float>;
 constexpr int64_t SUM_BLOCKS = 128 / L;    // channel blocks that are summed at once: long sums lose accuracy
 constexpr int64_t SHARED_BYTES = 6 << 20;  // u larger than this is read by all workers at once
+constexpr int64_t LEAST_PANELS = 8;        // that are worth a task each
 constexpr int64_t BLOCK_BYTES = 3 << 20;   // of v and m of a task
 constexpr int64_t CHUNK_BYTES = 32 << 20;  // of v and m of a shared chunk
 
@@ -118,14 +120,14 @@ struct Job {
   Weights w;
   float* out;
   const float* bias;
+  int64_t out_image;    // elements from one image to the next
   int64_t block_lines;  // lines of a block or a chunk
-  bool shared;
+  bool shared, by_panels;
 
   int64_t capacity() const { return block_lines * t.tiles[1]; }
   int64_t v_size() const { return POINTS * padded_plane(t.channel_blocks() * capacity() * L); }
   int64_t m_size() const { return POINTS * padded_plane(t.row_panels() * capacity() * W); }
   int64_t u_size() const { return POINTS * weight_plane(t); }
-  int64_t out_image() const { return p.groups * t.rows * t.out[0] * t.out[1]; }
   int64_t scratch_size() const {
     return std::max(input_scratch(t), t.outputs * t.tiles[1] * t.outputs * int64_t(L));
   }
@@ -134,6 +136,12 @@ struct Job {
     const int64_t line_bytes =
         POINTS * (t.depth() + t.row_panels() * W) * t.tiles[1] * int64_t(sizeof(float));
     shared = u_size() * int64_t(sizeof(float)) > SHARED_BYTES;
+    const int64_t v_bytes = t.lines() * POINTS * t.depth() * t.tiles[1] * int64_t(sizeof(float));
+    by_panels = shared && t.row_panels() >= LEAST_PANELS && v_bytes <= 2 * CHUNK_BYTES;
+    if (by_panels) {
+      block_lines = t.lines();
+      return;
+    }
     const int64_t most = std::max<int64_t>(1, (shared ? CHUNK_BYTES : BLOCK_BYTES) / line_bytes);
     block_lines = std::min(most, t.lines());
     if (!shared) block_lines = std::min(block_lines, divide_up(t.lines(), 8));
@@ -172,7 +180,7 @@ struct Job {
     const float* shift = bias ? bias + group * t.rows : nullptr;
     const float* mine = m + (first - origin) * t.tiles[1] * W;
     const auto transform = t.outputs == 4 ? transform_output<4> : transform_output<2>;
-    transform(t, mine, capacity(), first, last, from, to, group_out(group), out_image(), shift, p.relu,
+    transform(t, mine, capacity(), first, last, from, to, group_out(group), out_image, shift, p.relu,
               scratch);
   }
 
@@ -239,8 +247,52 @@ struct Job {
     return 0;
   }
 
+  // The part of the work that makes one row panel of a group.
+  Job panel_of(int64_t group, int64_t panel) const {
+    Job one = *this;
+    one.t.rows = std::min<int64_t>(W, t.rows - panel * W);
+    one.w = group_w(group);
+    one.w.data += panel * W * w.row;
+    one.out = group_out(group) + panel * W * t.out[0] * t.out[1];
+    if (bias) one.bias = bias + group * t.rows + panel * W;
+    return one;
+  }
+
+  // All tiles at once, and for every row panel its own weights, which never leave the cache.
+  int run_panels(int64_t group) const {
+    const Scratch<float> memory(context, v_size());
+    float* v = memory;
+    int code = each_line(0, t.lines(), t.channel_blocks(), [&](int64_t line, int64_t block, float* scratch) {
+      input(group, line, line + 1, block, block + 1, v, scratch, 0);
+    });
+    if (code) return code;
+    return parallel(context, t.row_panels(), 1, [&](int64_t begin, int64_t end) {
+      const Job first = panel_of(group, begin);
+      const int64_t size = first.u_size() + first.m_size() + scratch_size();
+      float* part = static_cast<float*>(context.runtime->scratch_alloc(size_t(size) * sizeof(float)));
+      if (!part) return context.failure->fail(FAIL_MEMORY, "convolution: out of memory");
+      float *u = part, *m = u + first.u_size(), *scratch = m + first.m_size();
+      for (int64_t panel = begin; panel < end; ++panel) {
+        const Job one = panel_of(group, panel);
+        one.weights(0, u, 0, 2 * t.depth());
+        for (int64_t point = 0; point < POINTS; ++point) {
+          multiply(one.t, point, 0, v, u, m, capacity(), t.lines() * t.tiles[1]);
+        }
+        one.output(0, m, 0, t.lines(), 0, 1, scratch, 0);
+      }
+      context.runtime->scratch_free(part, size_t(size) * sizeof(float));
+      return 0;
+    });
+  }
+
   int run() {
     plan();
+    if (by_panels) {
+      for (int64_t group = 0; group < p.groups; ++group) {
+        if (int code = run_panels(group)) return code;
+      }
+      return 0;
+    }
     const Scratch<float> memory(context, u_size());
     float* u = memory;
     for (int64_t group = 0; group < p.groups; ++group) {
@@ -271,7 +323,9 @@ int winograd_forward(KernelContext& context, const ConvolutionParams& p, bool ba
           {weight, weight + context.inputs[1].size, back ? taps : by_filter, back ? by_filter : taps, back},
           reinterpret_cast<float*>(context.outputs[0].data),
           bias,
+          p.groups * t.rows * t.out[0] * t.out[1],
           1,
+          false,
           false};
   return job.run();
 }

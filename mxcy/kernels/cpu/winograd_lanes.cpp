@@ -123,8 +123,8 @@ bool suits_winograd(const ConvolutionParams& p) {
 }
 
 // Estimated times in units of one multiplication and addition at full rate, from measurements: a transformed
-// tile of one channel takes 35 for each of its points, a transformed weight 50; of the direct form, an
-// element of a row that is copied takes 16, and a fifth is lost at the edges of blocks.
+// tile of one channel takes 35 for each of its points, and so does a transformed weight; of the direct form,
+// an element of a row that is copied takes 16, and a fifth is lost at the edges of blocks.
 bool prefers_winograd(const ConvolutionParams& p, Pass pass) {
   const Tiling t(p, pass == PASS_DATA);
   const double tiles = double(t.images) * double(t.tiles[0] * t.tiles[1]);
@@ -132,7 +132,7 @@ bool prefers_winograd(const ConvolutionParams& p, Pass pass) {
   const double direct = double(p.images) * double(t.out[0] * t.out[1]) * double(t.kernel() * t.kernel()) *
                         double(t.channels) * double(t.rows + 16) / 0.8;
   const double fast =
-      POINTS * (tiles * rows * channels + 35 * tiles * (rows + channels) + 50 * rows * channels);
+      POINTS * (tiles * rows * channels + 35 * tiles * (rows + channels) + 35 * rows * channels);
   return fast < direct;
 }
 
