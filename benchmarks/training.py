@@ -1,0 +1,150 @@
+"""Is training through Module and Gluon at least 2.5x as fast as MXNet's, and the store 1.2x?
+
+    python benchmarks/training.py [--json FILE]
+
+784-128-64-10, batch 64, SGD with momentum 0.9. Module.fit is an epoch of 100 batches with the metric; Gluon is
+100 steps, hybridised and eager (PyTorch eager: 1.3x wanted). The store adds up 25 million floats from four
+devices and copies the sum to one (level with PyTorch's sums in one process, 1.2x MXNet's "local").
+"""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+from _turns import Peer, Table, arguments, finish, serve
+
+BATCH, WIDTHS = 64, (784, 128, 64, 10)
+STEPS = 100
+RATE = {"learning_rate": 1e-3, "momentum": 0.9}
+FLOATS, DEVICES = 25_000_000, 4
+
+
+def data(batches=1):
+    rng = np.random.default_rng(0)
+    return rng.random((BATCH * batches, WIDTHS[0]), np.float32), rng.integers(0, 10, BATCH * batches)
+
+
+def fitted(mx):
+    """An epoch of Module.fit."""
+    logging.disable(logging.CRITICAL)
+    net = mx.sym.Variable("data")
+    for width in WIDTHS[1:-1]:
+        net = mx.sym.Activation(mx.sym.FullyConnected(net, num_hidden=width), act_type="relu")
+    net = mx.sym.SoftmaxOutput(mx.sym.FullyConnected(net, num_hidden=WIDTHS[-1]), name="softmax")
+    images, labels = data(STEPS)
+    batches = mx.io.NDArrayIter(images, labels.astype("f4"), BATCH)
+    module = mx.mod.Module(net)
+
+    def epoch():
+        module.fit(batches, num_epoch=1, optimizer="sgd", optimizer_params=tuple(RATE.items()))
+        mx.nd.waitall()
+
+    return epoch
+
+
+def gluon(mx, hybridize):
+    """Steps of a Trainer."""
+    nn = mx.gluon.nn
+    net = nn.HybridSequential()
+    net.add(*[nn.Dense(width, activation="relu") for width in WIDTHS[1:-1]], nn.Dense(WIDTHS[-1]))
+    net.initialize()
+    loss = mx.gluon.loss.SoftmaxCrossEntropyLoss()
+    if hybridize:
+        net.hybridize(static_alloc=True, static_shape=True)
+        loss.hybridize(static_alloc=True, static_shape=True)
+    images, labels = data()
+    x, y = mx.nd.array(images), mx.nd.array(labels)
+    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", dict(RATE))
+
+    def steps():
+        for _ in range(STEPS):
+            with mx.autograd.record():
+                value = loss(net(x), y)
+            value.backward()
+            trainer.step(BATCH)
+        mx.nd.waitall()
+
+    return steps
+
+
+def store(mx):
+    """A push of all devices and a pull."""
+    kv = mx.kv.create("local")
+    kv.init("w", mx.nd.zeros((FLOATS,)))
+    parts = [mx.nd.ones((FLOATS,), ctx=mx.cpu(i)) for i in range(DEVICES)]
+    out = mx.nd.zeros((FLOATS,))
+
+    def exchange():
+        kv.push("w", parts)
+        kv.pull("w", out=out)
+        mx.nd.waitall()
+
+    return exchange
+
+
+def programs(mx):
+    return {
+        "Module.fit": (fitted(mx), 1),
+        "Gluon, hybridised": (gluon(mx, True), 1),
+        "Gluon, eager": (gluon(mx, False), 1),
+        "push and pull": (store(mx), 1),
+    }
+
+
+def torch_programs():
+    import torch
+
+    torch.set_num_threads(2)
+    layers = []
+    for inputs, outputs in zip(WIDTHS, WIDTHS[1:], strict=False):
+        layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
+    net = torch.nn.Sequential(*layers[:-1])
+    images, labels = data()
+    x, y = torch.from_numpy(images), torch.from_numpy(labels)
+    optimizer = torch.optim.SGD(net.parameters(), lr=RATE["learning_rate"], momentum=RATE["momentum"])
+    loss = torch.nn.CrossEntropyLoss()
+
+    def steps():
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            loss(net(x), y).backward()
+            optimizer.step()
+
+    parts = [torch.ones(FLOATS) for _ in range(DEVICES)]
+    out = torch.zeros(FLOATS)
+
+    def exchange():
+        out.copy_(parts[0])
+        for part in parts[1:]:
+            out.add_(part)
+
+    return {"Gluon, eager": (steps, 1), "push and pull": (exchange, 1)}
+
+
+def main():
+    options = arguments(__doc__)
+    if options.peer == "torch":
+        serve(torch_programs())
+        return
+    if options.peer:
+        import mxnet
+
+        serve(programs(mxnet))
+        return
+    import mxcy
+
+    mxnet, torch = Peer("mxnet", __file__), Peer("torch", __file__)
+    table = Table(f"{STEPS} steps of a perceptron; {FLOATS} floats from {DEVICES} devices")
+    for name, (run, _) in programs(mxcy).items():
+        others = {"mxnet": mxnet.timer(name)}
+        if name in ("Gluon, eager", "push and pull"):
+            others["torch"] = torch.timer(name)
+        table.row(name, {"mxcy": run, **others}, rounds=7)
+    mxnet.close()
+    torch.close()
+    finish(options, table)
+
+
+if __name__ == "__main__":
+    main()
