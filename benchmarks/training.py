@@ -2,14 +2,15 @@
 
     python benchmarks/training.py [--json FILE]
 
-784-128-64-10, batch 64, SGD with momentum 0.9. Module.fit is an epoch of 100 batches with the metric; Gluon is
-100 steps, hybridised and eager (PyTorch eager: 1.3x wanted). The store adds up 25 million floats from four
-devices and copies the sum to one (level with PyTorch's sums in one process, 1.2x MXNet's "local").
+784-128-64-10, batch 64, SGD with momentum 0.9. Module.fit is an epoch of 100 batches with the metric; Gluon
+is 100 steps, hybridised and eager (wanted: 1.3x PyTorch eager). The store adds up 25 million floats of four
+devices and copies the sum to one (wanted: level with PyTorch's sums in one process, 1.2x MXNet's "local").
 """
 
 from __future__ import annotations
 
 import logging
+from itertools import pairwise
 
 import numpy as np
 from _turns import Peer, Table, arguments, finish, serve
@@ -97,7 +98,7 @@ def torch_programs():
 
     torch.set_num_threads(2)
     layers = []
-    for inputs, outputs in zip(WIDTHS, WIDTHS[1:], strict=False):
+    for inputs, outputs in pairwise(WIDTHS):
         layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
     net = torch.nn.Sequential(*layers[:-1])
     images, labels = data()

@@ -154,7 +154,7 @@ class HybridBlock(Block):
         self._cached_op_args = [
             (True, positions[name]) if name in positions else (False, params[name]) for name in names
         ]
-        self._cached_op = CachedGraph(out, names, list(positions))
+        self._cached_op = CachedGraph(out, names, list(positions))  # type: ignore[arg-type]
         self._cached_op.callback = self._monitor()
 
     def _call_cached_op(self, *args: Any) -> Any:
@@ -188,7 +188,7 @@ class HybridBlock(Block):
 
     def _run_once(self, *args: Any) -> None:
         """Compute the outputs without graphs, for what that does to the parameters of blocks inside."""
-        active: list[HybridBlock] = []
+        active: list[Any] = []
         self.apply(lambda block: active.append(block) if getattr(block, "_active", False) else None)
         for block in active:
             block._active = False

@@ -69,7 +69,7 @@ class SymbolBlock(HybridBlock):
         """
         out = sym.load(symbol_file)
         names = [input_names] if isinstance(input_names, str) else input_names
-        dtype = {"dtype": np.float32} if param_file is None else {}
+        dtype: dict[str, Any] = {"dtype": np.float32} if param_file is None else {}
         block = SymbolBlock(out, [sym.var(name, **dtype) for name in names])
         if param_file is not None:
             block.collect_params().load(param_file, ctx, allow_missing, ignore_extra, cast_dtype=True,
@@ -105,7 +105,8 @@ def dtypes_of(variables: list[Symbol], out: Symbol) -> dict[str, Any]:
     """The dtypes of parameters as far as they follow from those of the inputs."""
     known = {v.name: v.infer_type_partial()[0][0] for v in variables}
     try:
-        arguments, _, states = out.infer_type_partial(**{n: d for n, d in known.items() if d is not None})
+        given: dict[str, Any] = {str(name): dtype for name, dtype in known.items() if dtype is not None}
+        arguments, _, states = out.infer_type_partial(**given)
     except MXNetError:
         return {}
     found = dict(zip(out.list_arguments(), arguments, strict=True))

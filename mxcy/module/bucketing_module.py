@@ -278,6 +278,7 @@ class BucketingModule(BaseModule):
     def load(prefix: str, epoch: int, sym_gen: Callable | None = None, default_bucket_key: Any = None,
              **kwargs: Any) -> BucketingModule:  # fmt: skip
         """Return a module from the files of `save_checkpoint`; the keywords are those of the class."""
+        keys: Any
         (keys,) = nd.load(f"{prefix}.buckets")
         symbols = {key: sym.load(f"{prefix}-{key}-symbol.json") for key in keys.asnumpy().tolist()}
         params = load_params(prefix, epoch)

@@ -130,7 +130,7 @@ class FeedForward:
         """Train with an iterator, or with arrays of data and labels. See `Module.fit`."""
         data = self._iterator(X, y, True)
         if self.sym_gen is not None:
-            self.symbol = self.sym_gen(data.default_bucket_key)
+            self.symbol = self.sym_gen(data.default_bucket_key)  # type: ignore[attr-defined]
         if self.epoch_size is not None:
             data = Sized(data, self.epoch_size)
         module = self._module(data)
@@ -140,7 +140,7 @@ class FeedForward:
             kvstore, self.optimizer, self.kwargs or (("learning_rate", 0.01),),
             eval_end_callback or LogValidationMetricsCallback(), eval_batch_end_callback,
             self.initializer, allow_missing=True, begin_epoch=self.begin_epoch,
-            num_epoch=self.num_epoch, monitor=monitor, **self._known_params(),
+            num_epoch=self.num_epoch, monitor=monitor, **self._known_params(),  # type: ignore[arg-type]
         )  # fmt: skip
         self.arg_params, self.aux_params = module.get_params()
 
@@ -226,12 +226,12 @@ class Sized(DataIter):
         self.done = 0
 
     @property
-    def provide_data(self) -> list:
+    def provide_data(self) -> list:  # type: ignore[override]
         """Descriptions of the data."""
         return self.data.provide_data
 
     @property
-    def provide_label(self) -> list:
+    def provide_label(self) -> list:  # type: ignore[override]
         """Descriptions of the labels."""
         return self.data.provide_label
 

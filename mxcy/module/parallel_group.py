@@ -65,7 +65,7 @@ class ParallelGroup:
         self.groups = [
             ExecutorGroup(symbol, ctx, self._parted(data_shapes, i), self._parted(label_shapes, i),
                           param_names, grad_req, group2ctxs[i],
-                          None if shared is None else shared.groups[i])
+                          None if shared is None else shared.groups[i])  # type: ignore[has-type]
             for i, ctx in enumerate(contexts)
         ]  # fmt: skip
 

@@ -148,7 +148,7 @@ class PythonLossModule(PythonModule):
         """Keep scores and, in training, labels."""
         self._scores = data_batch.data[0]
         if self.for_training if is_train is None else is_train:
-            self._labels = data_batch.label[0]
+            self._labels = data_batch.label[0]  # type: ignore[index]
 
     def get_outputs(self, merge_multi_context: bool = True) -> list:
         """Return the scores."""

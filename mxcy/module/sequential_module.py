@@ -88,7 +88,7 @@ class SequentialModule(BaseModule):
         if shared_module is not None or not self._modules:
             argument, text = "shared_module", "a shared module is not supported"
             if not self._modules:
-                argument, text = None, "there is no module; call add first"
+                argument, text = None, "there is no module; call add first"  # type: ignore[assignment]
             raise AssertedArgumentError(problem("bind", argument, text))
         shapes: Sequence = data_shapes
         for i, (module, meta) in enumerate(zip(self._modules, self._metas, strict=True)):

@@ -40,7 +40,8 @@ sqrt, square, absolute, sign = either("sqrt"), either("square"), either("absolut
 CLIP: dict[str, Any] = {"lr": 0.1, "wd": 0.01, "rescale_grad": 0.5, "clip_gradient": 0.3}
 SINGLE = np.dtype(np.float32)
 POSITIVE: dict[str, Any] = {"low": 0.1, "high": 2.0}
-LARGE, SMALL = {"low": 4.0, "high": 6.0}, {"low": -1.0, "high": 1.0}
+LARGE: dict = {"low": 4.0, "high": 6.0}
+SMALL: dict = {"low": -1.0, "high": 1.0}
 
 
 def half(*shape):

@@ -71,6 +71,6 @@ class AdamW(MixedPrecision):
         options |= {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon} | self._scaling()
         if copied:
             copy, averages = state
-            nd.contrib.mp_adamw_update(weight, grad, *averages, copy, **options)
+            nd.contrib.mp_adamw_update(weight, grad, *averages, copy, **options)  # type: ignore[call-arg]
         else:
             nd.contrib.adamw_update(weight, grad, *state, **options)

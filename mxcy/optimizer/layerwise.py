@@ -163,7 +163,7 @@ class LBSGD(Optimizer):
         total, count = self._accumulate(grad, index)
         if count % self.batch_scale != 0:
             return
-        grad = total / self.batch_scale
+        grad = total / self.batch_scale  # type: ignore[assignment]
         factor = self._lars(weight, grad, wd) if self.warmup_strategy == "lars" else self._warmup(count)
         copied = isinstance(state, (list, tuple))
         descend(weight, grad, state, copied, self.momentum, lr=lr * factor, wd=wd, **self._scaling())
@@ -218,10 +218,11 @@ class LAMB(MixedPrecision):
             "out": weight,
             "step_count": [self._index_update_count[one] for one in index],
         }
+        options |= self._scaling()
         if copied:
             copies = [copy for copy, _ in state]
-            averages = [list(kind) for kind in zip(*[pair for _, pair in state], strict=True)]
-            nd.contrib.multi_mp_lamb_update(weight, grad, *averages, copies, **options, **self._scaling())
+            mean, var = zip(*[pair for _, pair in state], strict=True)
+            nd.contrib.multi_mp_lamb_update(weight, grad, mean, var, copies, **options)
         else:
-            averages = [list(kind) for kind in zip(*state, strict=True)]
-            nd.contrib.multi_lamb_update(weight, grad, *averages, **options, **self._scaling())
+            mean, var = zip(*state, strict=True)
+            nd.contrib.multi_lamb_update(weight, grad, mean, var, **options)

@@ -106,7 +106,9 @@ class FusedRNNCell(BaseRNNCell):
         for layer in range(self._num_layers):
             cells = [self._cell(f"{self._prefix}{way}{layer}_") for way in "lr"[: 1 + self._bidirectional]]
             if self._bidirectional:
-                stack.add(BidirectionalCell(*cells, output_prefix=f"{self._prefix}bi_l{layer}_"))
+                l_cell, r_cell = cells
+                prefix = f"{self._prefix}bi_l{layer}_"
+                stack.add(BidirectionalCell(l_cell, r_cell, output_prefix=prefix))
             else:
                 stack.add(cells[0])
             if self._dropout > 0 and layer != self._num_layers - 1:

@@ -90,10 +90,12 @@ class Convolution(HybridBlock):
         return "conv"
 
     def __repr__(self) -> str:
-        shape, k, ones = self.weight.shape, self._kwargs, (1,) * self.dimensions
+        shape: Any = self.weight.shape
+        k: dict[str, Any] = self._kwargs
+        ones = (1,) * self.dimensions
         text = f"{type(self).__name__}({shape[1] or None} -> {shape[0]}, kernel_size={k['kernel']}"
         text += f", stride={k['stride']}"
-        text += f", padding={k['pad']}" if any(k["pad"]) else ""
+        text += f", padding={k['pad']}" if any(k["pad"]) else ""  # type: ignore[arg-type]
         text += f", dilation={k['dilate']}" if k["dilate"] != ones else ""
         text += f", groups={k['num_group']}" if k["num_group"] != 1 else ""
         text += ", bias=False" if self.bias is None else ""

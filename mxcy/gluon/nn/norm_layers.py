@@ -65,7 +65,7 @@ class BatchNorm(HybridBlock):
         return F.Activation(out, act_type="relu") if self.fuse_relu else out
 
     def __repr__(self) -> str:
-        return described(self, self._kwargs, self.gamma.shape[0] or "None")
+        return described(self, self._kwargs, self.gamma.shape[0] or "None")  # type: ignore[index]
 
 
 class BatchNormReLU(BatchNorm):
@@ -91,7 +91,7 @@ class LayerNorm(HybridBlock):
         return F.LayerNorm(data, gamma=gamma, beta=beta, axis=self._axis, eps=self._epsilon)
 
     def __repr__(self) -> str:
-        return described(self, self._kwargs, self.gamma.shape[0])
+        return described(self, self._kwargs, self.gamma.shape[0])  # type: ignore[attr-defined]
 
 
 class InstanceNorm(HybridBlock):
@@ -114,7 +114,7 @@ class InstanceNorm(HybridBlock):
         return F.InstanceNorm(swapped, gamma, beta, name="fwd", eps=self._epsilon).swapaxes(1, self._axis)
 
     def __repr__(self) -> str:
-        return described(self, self._kwargs, self.gamma.shape[0])
+        return described(self, self._kwargs, self.gamma.shape[0])  # type: ignore[attr-defined]
 
 
 class GroupNorm(HybridBlock):

@@ -25,6 +25,7 @@ class Row:
     """What both rows of cells share."""
 
     _children: dict[str, Any]
+    _counter: int
 
     def __repr__(self) -> str:
         inner = "\n".join(f"({i}): {indented(repr(cell), 2)}" for i, cell in self._children.items())
@@ -78,11 +79,11 @@ class Row:
         return len(self._children)
 
 
-class SequentialRNNCell(Row, RecurrentCell):
+class SequentialRNNCell(Row, RecurrentCell):  # type: ignore[misc]
     """Cells one upon the other."""
 
 
-class HybridSequentialRNNCell(Row, HybridRecurrentCell):
+class HybridSequentialRNNCell(Row, HybridRecurrentCell):  # type: ignore[misc]
     """Hybrid cells one upon the other."""
 
     def hybrid_forward(self, F, inputs, states):
@@ -230,6 +231,8 @@ class ResidualCell(ModifierCell):
 class BidirectionalCell(HybridRecurrentCell):
     """Two cells, one of which reads the sequence from its end; their outputs are joined."""
 
+    _children: dict[str, Any]
+
     def __init__(self, l_cell: Any, r_cell: Any, output_prefix: str = "bi_"):
         super().__init__(prefix="", params=None)
         self.register_child(l_cell, "l_cell")
@@ -260,8 +263,8 @@ class BidirectionalCell(HybridRecurrentCell):
         inputs, axis, F, size = formatted(length, inputs, layout, False)
         begin = first_states(self, F, begin_state, inputs, size, axis)
         l_cell, r_cell = self._children.values()
-        count = len(l_cell.state_info(size))
-        l_outputs, l_states = l_cell.unroll(
+        count = len(l_cell.state_info(size))  # type: ignore[attr-defined]
+        l_outputs, l_states = l_cell.unroll(  # type: ignore[attr-defined]
             length, inputs, begin[:count], layout, merge_outputs, valid_length
         )
         turned = reversed_steps(inputs, length, valid_length)

@@ -108,6 +108,7 @@ class GatedCell(HybridRecurrentCell):
     """Base of cells with `gates` products of the inputs and as many of the hidden state."""
 
     gates = 1
+    i2h_weight: Any
 
     def _build(self, hidden_size: int, input_size: int, initializers: tuple) -> None:
         self._hidden_size = hidden_size

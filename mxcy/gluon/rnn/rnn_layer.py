@@ -85,7 +85,7 @@ class RecurrentLayer(HybridBlock):
             getattr(self, name).shape = shape
 
     def __repr__(self) -> str:
-        shape = self.l0_i2h_weight.shape
+        shape = self.l0_i2h_weight.shape  # type: ignore[attr-defined]
         text = f"{type(self).__name__}({shape[1] or None} -> {shape[0] // self._gates}, {self._layout}"
         text += f", num_layers={self._num_layers}" if self._num_layers != 1 else ""
         text += f", dropout={self._dropout}" if self._dropout != 0 else ""

@@ -33,7 +33,7 @@ def formatted(length: int | None, inputs: Any, layout: str, merge: bool | None,
     in_axis = axis if in_layout is None else in_layout.find("T")
     if isinstance(inputs, TENSORS):
         F = module_of(inputs)
-        size = inputs.shape[layout.find("N")] if F is nd else 0
+        size = inputs.shape[layout.find("N")] if F is nd else 0  # type: ignore[union-attr]
         if merge is False:
             inputs = steps_of(F, inputs, in_axis, length)
         elif axis != in_axis:

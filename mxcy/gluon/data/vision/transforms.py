@@ -236,7 +236,7 @@ class RandomBrightness(RandomFactor):
 
     def change(self, x: NDArray, factor: float) -> NDArray:
         """See `RandomFactor.change`."""
-        return x * factor
+        return x * factor  # type: ignore[return-value]
 
 
 class RandomContrast(RandomFactor):
@@ -258,7 +258,7 @@ class RandomSaturation(RandomFactor):
 
     def change(self, x: NDArray, factor: float) -> NDArray:
         """See `RandomFactor.change`."""
-        return x * factor + gray(x) * (1 - factor)
+        return x * factor + gray(x) * (1 - factor)  # type: ignore[return-value]
 
 
 class RandomColorJitter(Block):

@@ -73,7 +73,7 @@ from .vgg import (
     vgg19_bn,
 )
 
-MODELS = {
+MODELS: dict[str, Any] = {
     "alexnet": alexnet,
     "densenet121": densenet121,
     "densenet161": densenet161,

@@ -23,7 +23,7 @@ def normalised(out: nn.HybridSequential, *convolution: Any, **options: Any) -> N
     """Add normalisation, relu, and a convolution."""
     out.add(nn.BatchNorm(), nn.Activation("relu"))
     if convolution:
-        out.add(nn.Conv2D(*convolution, use_bias=False, **options))
+        out.add(nn.Conv2D(*convolution, use_bias=False, **options))  # type: ignore[misc]
 
 
 def dense_layer(growth_rate: int, bn_size: int, dropout: float) -> HybridConcurrent:

@@ -42,7 +42,8 @@ MODULES = {
 def convolution(*options: Any, **named: Any) -> nn.HybridSequential:
     """A convolution, normalisation and relu."""
     out = nn.HybridSequential(prefix="")
-    out.add(nn.Conv2D(*options, use_bias=False, **named), nn.BatchNorm(epsilon=0.001), nn.Activation("relu"))
+    named["use_bias"] = False
+    out.add(nn.Conv2D(*options, **named), nn.BatchNorm(epsilon=0.001), nn.Activation("relu"))
     return out
 
 

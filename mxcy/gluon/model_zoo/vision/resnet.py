@@ -133,6 +133,8 @@ class BottleneckV2(UnitV2):
 class ResNet(Classifier):
     """What both versions share: a first convolution, and stages of units."""
 
+    features: Any
+
     def _start(self, layers: list[int], channels: list[int], thumbnail: bool) -> None:
         if len(layers) != len(channels) - 1:
             expected = f"{len(layers) + 1}, one more than layers"
@@ -193,7 +195,7 @@ class ResNetV2(ResNet):
 
 
 FEW, MANY = [64, 64, 128, 256, 512], [64, 256, 512, 1024, 2048]
-resnet_spec = {
+resnet_spec: dict[int, Any] = {
     18: ("basic_block", [2, 2, 2, 2], FEW),
     34: ("basic_block", [3, 4, 6, 3], FEW),
     50: ("bottle_neck", [3, 4, 6, 3], MANY),
@@ -201,7 +203,7 @@ resnet_spec = {
     152: ("bottle_neck", [3, 8, 36, 3], MANY),
 }
 resnet_net_versions = [ResNetV1, ResNetV2]
-resnet_block_versions = [
+resnet_block_versions: list[dict] = [
     {"basic_block": BasicBlockV1, "bottle_neck": BottleneckV1},
     {"basic_block": BasicBlockV2, "bottle_neck": BottleneckV2},
 ]
@@ -217,7 +219,10 @@ def get_resnet(version: int, num_layers: int, pretrained: bool = False, ctx: Any
         raise AssertedArgumentError(message("get_resnet", "version", "1 or 2", version))
     kind, layers, channels = resnet_spec[num_layers]
     net = resnet_net_versions[version - 1](
-        resnet_block_versions[version - 1][kind], layers, channels, **kwargs
+        resnet_block_versions[version - 1][kind],
+        layers,
+        channels,
+        **kwargs,  # type: ignore[index]
     )
     return with_parameters(net, f"resnet{num_layers}_v{version}", pretrained, ctx, root)
 

@@ -13,7 +13,7 @@ from .classifier import Classifier
 __all__ = ["SqueezeNet", "get_squeezenet", "squeezenet1_0", "squeezenet1_1"]
 
 # The first convolution, then the channels of fire modules, None for pooling.
-VERSIONS = {
+VERSIONS: dict[str, Any] = {
     "1.0": ((96, 7), [None, 16, 16, 32, None, 32, 48, 48, 64, None, 64]),
     "1.1": ((64, 3), [None, 16, 16, None, 32, 32, None, 48, 48, 64, 64]),
 }

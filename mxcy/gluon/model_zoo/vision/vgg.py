@@ -37,7 +37,7 @@ class VGG(Classifier):
     def __init__(self, layers: list[int], filters: list[int], classes: int = 1000, batch_norm: bool = False,
                  **kwargs: Any):  # fmt: skip
         super().__init__(**kwargs)
-        dense = {"weight_initializer": "normal", "bias_initializer": "zeros"}
+        dense: dict[str, Any] = {"weight_initializer": "normal", "bias_initializer": "zeros"}
         init = Xavier(rnd_type="gaussian", factor_type="out", magnitude=2)
         with self.name_scope():
             self.features = nn.HybridSequential(prefix="")
