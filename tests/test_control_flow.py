@@ -248,6 +248,14 @@ def test_memory_of_a_loop_is_planned_and_repeated_runs_agree():
             np.testing.assert_array_equal(a, b)
 
 
+def test_monitors_see_what_mxnet_shows():
+    executor = made("recurrent").bind(mx.cpu(), arrays_of("recurrent"))
+    seen = []
+    executor.set_monitor_callback(lambda name, value: seen.append(name))
+    executor.forward()
+    assert seen == ["_foreach0_output0", "_foreach0_output1"]
+
+
 def test_shapes_and_dtypes_are_inferred_through_bodies():
     net = made("recurrent")
     arguments, outputs, _ = net.infer_shape(x=(4, 2, 5))

@@ -85,10 +85,9 @@ class ControlFlow(Operator):
         return found | {place: str(list(attrs[place])) for place in self._places if place in found}
 
     def output_names(self, attrs):
-        """See `Operator.output_names`."""
-        visible, hidden = attrs["num_outputs"], self.num_outputs(attrs) - attrs["num_outputs"]
-        names = ("output",) if visible == 1 else tuple([f"output{i}" for i in range(visible)])
-        return (*names, *[f"hidden{i}" for i in range(hidden)])
+        """Names of the visible outputs: hidden ones are mxcy's own, and nobody asks for them."""
+        visible = attrs["num_outputs"]
+        return ("output",) if visible == 1 else tuple([f"output{i}" for i in range(visible)])
 
     def num_visible(self, attrs):
         """See `Operator.num_visible`."""
