@@ -218,12 +218,8 @@ def get_resnet(version: int, num_layers: int, pretrained: bool = False, ctx: Any
     if version not in (1, 2):
         raise AssertedArgumentError(message("get_resnet", "version", "1 or 2", version))
     kind, layers, channels = resnet_spec[num_layers]
-    net = resnet_net_versions[version - 1](
-        resnet_block_versions[version - 1][kind],
-        layers,
-        channels,
-        **kwargs,  # type: ignore[index]
-    )
+    block = resnet_block_versions[version - 1][kind]
+    net = resnet_net_versions[version - 1](block, layers, channels, **kwargs)
     return with_parameters(net, f"resnet{num_layers}_v{version}", pretrained, ctx, root)
 
 
