@@ -49,7 +49,7 @@ class CachedGraph:
         self._copied = [i for i, name in enumerate(self.inputs) if name in set(copied)]
         self._bound = [i for i, name in enumerate(self.inputs) if name not in set(copied)]
         self._free: dict[tuple, list[Bound]] = {}
-        self._lock = threading.Lock()  # guards _free
+        self._lock = threading.RLock()  # guards _free; a destructor may give back while it is held
         self.callback: tuple[Callable, bool] | None = None
 
     def __call__(self, arrays: Sequence[NDArray]) -> list[NDArray]:
