@@ -15,23 +15,16 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-python}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/mxcy/native" "$work/mxcy/kernels/cpu" "$work/tests"
+mkdir "$work/tests"
 cd "$root"
 cp setup.py pyproject.toml README.md LICENSE "$work"
-cp mxcy/*.py mxcy/*.pyx mxcy/*.pxd "$work/mxcy"
-cp mxcy/native/*.cpp mxcy/native/*.hpp "$work/mxcy/native"
-cp mxcy/kernels/*.py "$work/mxcy/kernels"
-cp mxcy/kernels/cpu/*.hpp "$work/mxcy/kernels/cpu"
+find mxcy -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]pp' | xargs cp --parents -t "$work"
 cp tests/*.py "$work/tests"
 engine="tests/test_engine.py tests/test_engine_random.py tests/test_engine_process.py"
 machine="tests/test_pointwise.py tests/test_reduce.py"
 kernels=""
 [ "$kind" = thread ] || machine="$machine tests/test_matmul.py"  # its loops would take minutes
-case $kind in address | undefined)
-    kernels="tests/test_kernels.py tests/test_kernels_indexing.py"
-    cp mxcy/kernels/cpu/*.py mxcy/kernels/cpu/*.pyx mxcy/kernels/cpu/*.pxd mxcy/kernels/cpu/*.cpp \
-        "$work/mxcy/kernels/cpu" ;;
-esac
+case $kind in address | undefined) kernels="tests/test_kernels.py tests/test_kernels_indexing.py" ;; esac
 cd "$work"
 
 build() {
