@@ -14,7 +14,17 @@ import numpy as np
 from _turns import Peer, Table, arguments, finish, serve
 
 POOL = {"kernel": (3, 3), "stride": (2, 2), "pad": (1, 1)}
-# name: (MXNet's operator, shapes of inputs, attributes)
+
+
+def recurrent(mode, gates, layers, steps, batch, size):
+    """A row of RNN, with as many inputs as the state has numbers."""
+    count = layers * gates * size * 2 * (size + 1)
+    states = [(layers, batch, size)] * (2 if mode == "lstm" else 1)
+    shapes = [(steps, batch, size), (count,), *states]
+    return "RNN", shapes, {"mode": mode, "state_size": size, "num_layers": layers}
+
+
+# name: (operator of MXNet, shapes of inputs, attributes)
 LAYERS = {
     "max pool 3x3/2 (32,64,112,112)": ("Pooling", [(32, 64, 112, 112)], POOL),
     "max pool 2x2/2 (32,256,28,28)": ("Pooling", [(32, 256, 28, 28)], {"kernel": (2, 2), "stride": (2, 2)}),
@@ -38,6 +48,9 @@ LAYERS = {
     "LRN (32,256,13,13)": ("LRN", [(32, 256, 13, 13)], {"nsize": 5}),
     "L2Normalization (1024,512)": ("L2Normalization", [(1024, 512)], {}),
     "L2Normalization (32,64,28,28)": ("L2Normalization", [(32, 64, 28, 28)], {"mode": "channel"}),
+    "LSTM 2x200 (35,20,200)": recurrent("lstm", 4, 2, 35, 20, 200),
+    "LSTM 1x512 (50,32,512)": recurrent("lstm", 4, 1, 50, 32, 512),
+    "GRU 1x256 (50,32,256)": recurrent("gru", 3, 1, 50, 32, 256),
     "softmax (4096,1000)": ("softmax", [(4096, 1000)], {}),
     "softmax (32,16,128,128)": ("softmax", [(32, 16, 128, 128)], {}),
 }
@@ -79,7 +92,13 @@ def mxnet_calls(mx, name):
 def torch_function(name):
     import torch.nn.functional as f
 
-    op, _, a = LAYERS[name]
+    op, shapes, a = LAYERS[name]
+    if op == "RNN":
+        import torch
+
+        made = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[a["mode"]]
+        network = made(shapes[0][2], a["state_size"], a["num_layers"])
+        return lambda x, *rest: network(x)[0]
     if op == "Pooling" and a.get("global_pool"):
         return lambda x: f.adaptive_avg_pool2d(x, 1)
     if op == "Pooling":

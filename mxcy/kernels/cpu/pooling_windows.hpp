@@ -48,7 +48,8 @@ Interval interval(const PoolParams& p, int axis, int64_t index) {
 
 // Whether there is one window for each plane, which is a line and all of it.
 inline bool is_whole(const PoolParams& p) {
-  return p.inner == 1 && p.in[0] * p.in[1] * p.out[2] == 1 && p.kernel[2] == p.in[2] && p.pad[2] == 0;
+  return p.inner == 1 && p.in[0] * p.in[1] * p.out[0] * p.out[1] * p.out[2] == 1 &&
+         p.pad[0] + p.pad[1] + p.pad[2] == 0 && p.kernel[2] == p.in[2];
 }
 
 }  // namespace
