@@ -181,7 +181,8 @@ class MXRecordIO:
         found = self._part(begin)
         if found is None:
             return None
-        kind, payload, end = found
+        kind, part, end = found
+        payload: memoryview | bytes = part
         if kind != WHOLE:
             payload, end = self._joined(begin, kind, payload, end)
         self._position = end
@@ -357,6 +358,7 @@ def read_index(path: str, key_type: Callable) -> tuple[Any, np.ndarray]:
     """(keys, positions) of an index file: numbers as an array, others as texts."""
     with open(path, "rb") as stream:
         text = stream.read()
+    keys: Any
     try:
         if key_type is int:
             table = whole_numbers(text).reshape(-1, 2)

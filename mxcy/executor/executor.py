@@ -67,7 +67,7 @@ class Executor:
         self._made_of = (graph, arrays, wanted, ctx, contexts)
         self._options = options.current()
         shares = shared_exec is not None and shared_exec._ctx == ctx
-        self._pool = shared_exec._pool if shares else Pool(ctx)
+        self._pool: Pool = shared_exec._pool if shared_exec is not None and shares else Pool(ctx)
         self._number = self._pool.join()
         known = None if inferred is None else (inferred["shape"], inferred["dtype"])
         self._program = self._planned = Program(*self._made_of, self._options, pool=self._pool, known=known)
@@ -153,11 +153,12 @@ class Executor:
             self._run(self._program.forward, bool(self._forward_mode))
         else:  # with the same random numbers, and without a second effect on states
             ctx, drawn = self._drawn
-            now, states = philox.get_state(ctx), [state.copy() for state in self.aux_arrays]
+            held: list[Any] = list(self.aux_arrays)
+            now, states = philox.get_state(ctx), [state.copy() for state in held]
             philox.set_state(drawn, ctx)
             self._run(self._program.forward, bool(self._forward_mode))
             philox.set_state(now, ctx)
-            for state, value in zip(self.aux_arrays, states, strict=True):
+            for state, value in zip(held, states, strict=True):
                 state[:] = value
         self._pool.user = self._number
 

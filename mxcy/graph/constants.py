@@ -105,7 +105,7 @@ def _value(node: Node, inputs: tuple[Entry, ...], shapes: Mapping, dtypes: Mappi
     shape, dtype = shapes.get(result), dtypes.get(result)
     if node.op is None or node.num_outputs != 1 or not complete(shape) or dtype is None:
         return None
-    if prod(shape) > LARGEST or node.attrs.get("ctx") is not None:
+    if shape is None or prod(shape) > LARGEST or node.attrs.get("ctx") is not None:
         return None
     if node.op.name in _LIKE:
         made = ops.REGISTRY[_LIKE[node.op.name]]

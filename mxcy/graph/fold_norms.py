@@ -93,6 +93,6 @@ def _folded(node: Node, layer: Node, moved: Mapping[Entry, Entry]) -> Entry:
         shift = bias[0] * scale + shift
     axes = 2 if layer.op.name == "FullyConnected" else 2 + len(layer.attrs["kernel"])
     along = ops.Reshape(scale, shape=(-1, *(1,) * (axes - 1)))
-    attrs = Attributes({**layer.attrs, "no_bias": False}, layer.attrs.given)
+    attrs = Attributes({**layer.attrs, "no_bias": False}, getattr(layer.attrs, "given", ()))
     inputs = [data.entry, ops.broadcast_mul(weight, along).entry, shift.entry]
     return Entry(Node(layer.op, layer.name, attrs, inputs, layer.labels), 0)

@@ -137,8 +137,9 @@ def _use_of(node: Node, shapes: Mapping, dtypes: Mapping, known: dict) -> Use | 
     if place in known:
         return known[place]
     types = tuple(map(np.dtype, types))
-    numbers = node.op.constants(types[0], node.attrs)
-    use = Use(node.op, types, node.op.static(node.attrs), numbers, tuple(map(repr, numbers)))
+    attrs: Any = node.attrs
+    numbers = node.op.constants(types[0], attrs)
+    use = Use(node.op, types, node.op.static(attrs), numbers, tuple(map(repr, numbers)))
     found = known[place] = use if use.trace()[2] else None
     return found
 

@@ -83,7 +83,7 @@ class Fingerprint(NamedTuple):
     buffer: Any  # kept, so that no other buffer gets its number
     version: int
     checksum: int
-    place: tuple
+    place: tuple | None
 
 
 STATE = State()
@@ -178,7 +178,7 @@ class Node:
 def writer_of(x: Any) -> str:
     """Text for the line that wrote an array last, as far as it is known."""
     found = _prints.get(x._storage_id)
-    if found is not None:
+    if found is not None and found.place is not None:
         return f' through an export made in "{found.place[0]}", line {found.place[1]}'
     written = _writes.get(x._storage_id)
     return f' by "{written[0]}", line {written[1]}' if written else ""

@@ -213,11 +213,11 @@ class _Reader:
             hint = "MXNet saves so what has no value" if ndim == 0 or ndim == -1 else "the file is damaged"
             raise self.error(expected, ndim, hint)
         shape = self.numbers(f"<{ndim}{extent}", f"the shape of {what}")
-        kind, device, flag = self.numbers("<3i", f"the type of {what}")
+        place, device, flag = self.numbers("<3i", f"the type of {what}")
         code = from_mxnet_flag(flag)
         if code is None:
             raise self.error(f"a type flag of MXNet for {what} at byte {self.position - 4}", flag)
-        header = Header(shape, numpy_dtype(code), (kind, device))
+        header = Header(shape, numpy_dtype(code), (place, device))
         self.check_extents(header, what, start)
         return header
 

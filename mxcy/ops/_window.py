@@ -54,7 +54,8 @@ def window_of(op: str, kernel, stride, dilate, pad, layout) -> Window:
     if layout is not None and layout not in LAYOUTS[count]:
         expected = f"one of {', '.join(LAYOUTS[count])} for {count} spatial axes"
         raise ArgumentError(message(op, "layout", expected, repr(layout)))
-    return Window(*found, layout is not None and layout[-1] == "C")
+    sizes, stride, dilate, pad = found
+    return Window(sizes, stride, dilate, pad, layout is not None and layout[-1] == "C")
 
 
 def check_counts(op: str, num_filter: int, num_group: int) -> None:

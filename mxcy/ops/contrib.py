@@ -3,6 +3,8 @@
 # Rules name operators that are declared further down.
 # mypy: disable-error-code="has-type"
 
+from typing import Any
+
 import numpy as np
 
 from .._array import face_of
@@ -115,9 +117,9 @@ def index_array_reference(x, axes=None):
 )
 def _contrib_index_array(data, *, axes: Axes = None, out):
     """For every element its position: int64, with one more axis for the axes (all, or those given)."""
-    axes = range(data.ndim) if axes is None else axes
     made = []
-    for axis in axes:
+    wanted: Any = range(data.ndim) if axes is None else axes
+    for axis in wanted:
         line = kernels.arange(0, data.shape[axis], dtype="int64", face=face_of(type(data)))
         shape = [1] * data.ndim
         shape[axis] = data.shape[axis]

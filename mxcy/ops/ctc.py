@@ -3,7 +3,7 @@
 # Rules name operators that are declared further down.
 # mypy: disable-error-code="has-type"
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -96,7 +96,7 @@ def ctc_grad_reference(g, x, label, *rest, **attrs):
 LABELS = given([[1, 2, 0], [3, 1, 1]], "float32")
 LAST = given([[1, 2, -1], [0, 1, 1]], "float32")
 BOTH = (given([4, 5], "float32"), given([1, 2], "float32"))
-ROWS = [
+ROWS: list[Any] = [
     ((5, 2, 4), (LABELS,), {}),
     ((5, 2, 4), (LAST,), {"blank_label": "last"}),
     ((5, 2, 4), (LABELS, *BOTH), {"use_data_lengths": True, "use_label_lengths": True}),

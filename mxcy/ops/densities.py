@@ -4,6 +4,9 @@ A parameter of shape (n,) belongs to samples of shape (n, ...).  Values follow t
 scipy.stats); gamma's beta is a rate here, as in MXNet.
 """
 
+# Rules name operators that are declared further down.
+# mypy: disable-error-code="has-type"
+
 from typing import Any
 
 import numpy as np

@@ -304,8 +304,9 @@ class Methods:
         if not isinstance(indices_or_sections, (int, tuple)):
             got = type(indices_or_sections).__name__
             raise ArgumentError(message("split_v2", "indices_or_sections", "an int or a tuple of ints", got))
-        whole = isinstance(indices_or_sections, int)
-        parts = {"sections": indices_or_sections} if whole else {"indices": (0, *indices_or_sections)}
+        parts: dict[str, Any] = {"sections": indices_or_sections}
+        if isinstance(indices_or_sections, tuple):
+            parts = {"indices": (0, *indices_or_sections)}
         given = {"indices": (), "sections": 0, "axis": axis, "squeeze_axis": squeeze_axis, **parts}
         return self._call("_split_v2", (), given)
 

@@ -88,7 +88,7 @@ def numeric_grad(executor: Any, location: dict[str, Any], aux_states: Mapping[st
     for name, value in values.items():
         executor.arg_dict[name][:] = value
 
-    def total(name: str) -> float:
+    def total(name: str) -> Any:
         executor.arg_dict[name][:] = values[name]
         for state, value in (aux_states or {}).items():
             executor.aux_dict[state][:] = value
@@ -140,7 +140,9 @@ def check_numeric_gradient(sym: Symbol, location: Any, aux_states: Any = None, n
     weights = np.random.rand(*shapes[0]) + 0.1
     out = sym_module.make_loss(sym * sym_module.Variable("__random_proj"))
     arrays["__random_proj"] = nd.array(weights, ctx=ctx, dtype=dtype)
-    before = {name: np.random.normal(0, 0.01, arrays[name].shape) for name in (*nodes, "__random_proj")}
+    before: dict[str, Any] = {
+        name: np.random.normal(0, 0.01, arrays[name].shape) for name in (*nodes, "__random_proj")
+    }
     grads = {name: nd.array(value, ctx=ctx, dtype=dtype) for name, value in before.items()}
     executor = out.bind(ctx, args=arrays, args_grad=grads, grad_req=requests, aux_states=states)
     executor.forward(is_train=True)

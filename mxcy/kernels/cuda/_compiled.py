@@ -1,5 +1,8 @@
 """The names that kernel sources use, for Numba's compiler."""
 
+# Numba's names come without types.
+# mypy: disable-error-code="attr-defined,no-redef,assignment"
+
 from __future__ import annotations
 
 from typing import Any

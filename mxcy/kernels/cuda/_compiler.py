@@ -14,9 +14,8 @@ import re
 import threading
 from pathlib import Path
 
-from ... import _gpu
 from ..._files import replacing
-from ..._gpu import SIMULATED, DeviceKernel, load_kernel
+from ..._gpu import SIMULATED, DeviceKernel, attribute, load_kernel, set_simulator
 
 __all__ = ["compile_ptx", "get_kernel"]
 
@@ -59,13 +58,13 @@ def entry_of(ptx: str) -> str:
 
 @functools.cache
 def _generation(device: int) -> tuple[int, int]:
-    return _gpu.attribute(device, _MAJOR), _gpu.attribute(device, _MINOR)
+    return attribute(device, _MAJOR), attribute(device, _MINOR)
 
 
 def _simulated(name: str, source: str, signature: str) -> DeviceKernel:
     from ._simulator import run, simulated
 
-    _gpu.set_simulator(run)
+    set_simulator(run)
     return DeviceKernel(name, signature, simulated(_scope(source)))
 
 

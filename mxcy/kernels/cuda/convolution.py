@@ -30,6 +30,13 @@ COLUMNS_BYTES = 256 << 20  # of patches at a time
 class _Geometry:
     """ConvolutionParams."""
 
+    inside: tuple
+    out: tuple
+    kernel: tuple
+    stride: tuple
+    dilate: tuple
+    pad: tuple
+
     def __init__(self, parameters: bytes):
         numbers = struct.unpack("22q?", parameters[:177])
         self.images, self.groups, self.channels, self.filters = numbers[:4]

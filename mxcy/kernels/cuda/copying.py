@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import struct
+from typing import Any
 
 import numpy as np
 
@@ -62,13 +63,14 @@ def _copy(outputs: list, inputs: list, parameters: bytes) -> None:
 
 
 @functools.cache
-def _fill_program(target: int, kind: type):
+def _fill_program(target: int, kind: Any):
     return compile_program(1, [(("cast", target), (0,))], [1], [kind], name="fill")
 
 
 def fill(target: Array, value: bool | int | float | complex) -> None:
     """Set every element to a number, converted like an array of it."""
-    run_program(_fill_program(target._dtype_code, type(value)), [value], [target])
+    kind: Any = type(value)
+    run_program(_fill_program(target._dtype_code, kind), [value], [target])
 
 
 def _fill(outputs: list, inputs: list, parameters: bytes) -> None:

@@ -78,7 +78,7 @@ def _plan(code: int, a: tuple, b: tuple, out: tuple, compute: int) -> tuple[bool
     inner = extents.pop() if extents else 1
     inside = [own.pop() if own else 0 for own in merged]
     (m, n), p = a[0][-2:], b[0][-1]
-    (turn_b, ld_b), (turn_a, ld_a) = (_layout(*x, item) for x in (b, a))
+    (turn_b, ld_b), (turn_a, ld_a) = (_layout(x[0], x[1], item) for x in (b, a))
     ld_out = max(out[1][-2] // item, p) if m > 1 else p
     shape = [turn_b, turn_a, p, m, n]
     last = [ld_b, inside[1], ld_a, inside[0], ld_out, inside[2], inner, DATA[code], compute, code]
