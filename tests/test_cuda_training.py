@@ -107,6 +107,23 @@ def test_convolution_pooling_and_normalisation():
     on_both(layers, draw(2, 3, 7, 6), draw(4, 3, 3, 2), np.abs(draw(4)), draw(4))
 
 
+def test_rows_channels_and_sequences():
+    def layers(x, gamma, beta, length):
+        x.attach_grad()
+        with autograd.record():
+            y = nd.LayerNorm(x, gamma, beta) + nd.GroupNorm(x, gamma[:2], beta[:2], num_groups=2)
+            z = nd.LRN(y, nsize=3) * nd.SequenceMask(y, length, use_sequence_length=True, value=2)
+        z.backward()
+        return [z, x.grad, nd.SequenceReverse(x, length, use_sequence_length=True)]
+
+    on_both(layers, draw(3, 4, 5), np.abs(draw(5)), draw(5), np.array([1, 3, 2, 0], np.float32))
+
+
+def test_linear_algebra_of_the_host():
+    a = draw(4, 4) + 4 * np.eye(4, dtype=np.float32)
+    on_both(lambda x: [nd.linalg.inverse(x), nd.linalg.potrf(nd.dot(x, x.T))], a)
+
+
 def test_sorting():
     on_both(lambda x: [nd.sort(x), nd.argsort(x, axis=0), *nd.topk(x, k=2, ret_typ="both")], draw(3, 6))
 

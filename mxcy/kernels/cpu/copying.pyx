@@ -6,7 +6,7 @@ from libc.string cimport memcpy
 
 import numpy as np
 
-from ..._array cimport Array, new_array, new_view, read_shape, require_writable
+from ..._array cimport Array, new_array, new_like, new_view, read_shape, require_writable
 from ..._cast cimport CastLoop, cast_loop
 from ..._engine cimport Kernel, KernelContext
 from ..._launch cimport (
@@ -145,7 +145,7 @@ cdef Array as_operand(str argument, object x, object other, Array like):
         dtype = np.result_type(DTYPES[(<Array>other).dtype_code], x) if weak else np.asarray(x).dtype
     else:
         dtype = np.result_type(np.asarray(x).dtype, np.asarray(other).dtype)
-    return full((), x, dtype, like.face)
+    return fill(new_like(like, 0, NULL, code_of(dtype)), x)
 
 
 def arange(start, stop=None, step=1, repeat=1, dtype="float32", int face=0, out=None):

@@ -6,7 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import ArgumentError, problem
-from . import batch_norm, convolution, copying, indexing, pooling, random, row_norm, softmax, sorting
+from . import (
+    batch_norm,
+    convolution,
+    copying,
+    indexing,
+    pooling,
+    random,
+    row_norm,
+    sequence,
+    softmax,
+    sorting,
+)
 
 __all__ = ["ON_HOST", "launch"]
 
@@ -20,6 +31,7 @@ KERNELS: dict[str, Callable[[list, list, bytes], Any]] = {
     **pooling.KERNELS,
     **random.KERNELS,
     **row_norm.KERNELS,
+    **sequence.KERNELS,
     **softmax.KERNELS,
     **sorting.KERNELS,
 }
