@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._array import face_of
+from .._launch import array_beside
 from ..errors import ShapeError, message
 from ..kernels import cpu as kernels
 from ._attributes import Axes
@@ -120,7 +120,7 @@ def _contrib_index_array(data, *, axes: Axes = None, out):
     made = []
     wanted: Any = range(data.ndim) if axes is None else axes
     for axis in wanted:
-        line = kernels.arange(0, data.shape[axis], dtype="int64", face=face_of(type(data)))
+        line = array_beside(data, np.arange(data.shape[axis]))
         shape = [1] * data.ndim
         shape[axis] = data.shape[axis]
         made.append(kernels.copy(line._reshape_view(tuple(shape))._broadcast_view(data.shape)))

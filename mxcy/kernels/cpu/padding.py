@@ -72,4 +72,4 @@ def _check_widths(x, pad_width, mode):
 
 def _sources(length, pair, mode):
     """Return the position in x of every element along a padded axis."""
-    return _array.from_numpy(np.pad(np.arange(length), pair, mode=mode))
+    return np.pad(np.arange(length), pair, mode=mode)

@@ -12,6 +12,7 @@ from ..._cast cimport CastLoop, cast_loop
 from ..._engine cimport Kernel, KernelContext
 from ..._launch cimport checked_out, contiguous, launch, operand
 
+from ...context import Context
 from ...dtypes import DTYPES, code_of
 from ...errors import ArgumentError, DTypeError, message
 from ..philox import reserve
@@ -69,7 +70,9 @@ cdef Array draw(str op, RandomParams* params, object shape, object dtype, int fa
     code = code_of("float32" if dtype is None else dtype)
     ndim = read_shape(() if shape is None else shape, dims)
     target = new_array(face, ndim, dims, code) if out is None else checked_out(op, out, ndim, dims, code)
-    plain = target if target.c_contiguous else new_array(0, ndim, dims, code)
+    plain = target if target.c_contiguous else new_like(target, ndim, dims, code)
+    if ctx is None and target.var.on_gpu():  # the generator of the device that holds the numbers
+        ctx = Context("gpu", target.var.context & 0xFF)
     params.seed, params.stream = reserve(ctx)
     launch(random_kernel, "random", [plain], [], params, sizeof(RandomParams), 100 + 3.0 * target.size)
     if plain is not target:

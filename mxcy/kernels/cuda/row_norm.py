@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import struct
 
+from ..._array import empty
 from ..._gpu import LETTERS, launch
 from ._compiler import get_kernel
 from ._functions import TYPES, convert
+from .copying import copy_into
 from .reduction import MAX_GRID, THREADS, lanes_along
 
 __all__ = ["KERNELS"]
@@ -263,9 +265,14 @@ def _channels(name: str):
         if target.size == 0:
             return
         kernel = _channels_kernel(name, target._dtype_code, target._context_code & 0xFF)
-        arguments = [target.size, channels, inner, width, *numbers, *inputs, target]
+        made = target
+        if any(x._storage_id == target._storage_id for x in inputs):  # others read what a thread would write
+            made = empty(target.shape, target.dtype, 0, target._context_code)
+        arguments = [target.size, channels, inner, width, *numbers, *inputs, made]
         grid = min(-(-target.size // THREADS), MAX_GRID)
-        launch(name, [target], list(inputs), [(kernel, grid, THREADS, arguments)])
+        launch(name, [made], list(inputs), [(kernel, grid, THREADS, arguments)])
+        if made is not target:
+            copy_into(target, made)
 
     return run
 
