@@ -140,7 +140,7 @@ struct Loop {
   int64_t n, grain, step;
   std::atomic<int64_t> next_index{0};
   std::atomic<int> result{0};
-  int helpers = 0;  // guarded by Engine::mutex
+  std::atomic<int> helpers{0};  // written with Engine::mutex held
   std::condition_variable done;
   Loop* next = nullptr;
 };

@@ -25,7 +25,9 @@ namespace {
 
 bool is_serial = false;
 constexpr int IO_THREADS = 4;
-constexpr auto WATCH = std::chrono::microseconds(50);
+// Waits without sleep: of an idle thread for work, and of a loop for the pieces that others still run.
+// A step of a small network has about 100 us between two operations that are split.
+constexpr auto WATCH = std::chrono::microseconds(200), LAST_PIECES = std::chrono::microseconds(50);
 
 // --- cores -------------------------------------------------------------------------------------
 
@@ -170,6 +172,29 @@ void notify(int index, int count) {
   while (count-- > 0) self->lanes[index].wake.notify_one();
 }
 
+void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Looks until `ready()`, or until the time is over; returns whether it became so.  A core that another
+// thread wants is left to that one: it may be the very thread that this one waits for.
+template <class Ready>
+bool spin(std::chrono::microseconds time, Ready ready) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  do {
+    for (int i = 0; i < 32; ++i) {
+      if (ready()) return true;
+      pause();
+    }
+    sched_yield();
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
 // --- parallel_for ------------------------------------------------------------------------------
 
 bool has_work(const Loop* loop) { return loop->next_index.load(std::memory_order_relaxed) < loop->n; }
@@ -215,28 +240,19 @@ void retract(Loop& loop) {
   Loop** at = &self->loops;
   while (*at != &loop) at = &(*at)->next;
   *at = loop.next;
-  loop.done.wait(lock, [&] { return loop.helpers == 0; });
-}
-
-void pause() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
+  auto is_done = [&] { return loop.helpers.load(std::memory_order_relaxed) == 0; };
+  if (is_done()) return;
+  lock.unlock();
+  spin(LAST_PIECES, is_done);
+  lock.lock();  // the last helper has left the mutex, and with it the loop
+  loop.done.wait(lock, is_done);
 }
 
 // Looks out for work without the mutex; true if there is some.
 bool watch(LaneState& lane, std::unique_lock<std::mutex>& lock) {
   lane.watching = true;
   lock.unlock();
-  auto end = std::chrono::steady_clock::now() + WATCH;
-  bool called = false;
-  while (!called && std::chrono::steady_clock::now() < end)
-    for (int i = 0; i < 32 && !called; ++i) {
-      pause();
-      called = lane.called.load(std::memory_order_acquire);
-    }
+  spin(WATCH, [&] { return lane.called.load(std::memory_order_acquire); });
   lock.lock();
   lane.watching = false;
   return lane.called.exchange(false, std::memory_order_relaxed);  // it may have been called just now
