@@ -109,6 +109,8 @@ cdef extern from "engine.hpp" namespace "mxcy::engine" nogil:
     void sweep()
     void sweep_some()
     vector[Event] take_events(size_t at_least)
+    void record_wait(int64_t start_ns)
+    int64_t now_ns() nogil
     cppclass Callbacks:
         void (*thread_main)(int lane) noexcept nogil
         void (*run_python)(Links* links) noexcept nogil
@@ -179,10 +181,13 @@ cdef inline int make_room(size_t nbytes) except -1:
 
 cdef inline int sleep_on(Waiter& waiter) except -1:
     cdef bint done = False
+    cdef int64_t begin = now_ns()
     while True:
         with nogil:
             done = wait_slice(waiter, 50)
         if done:
+            if hook_on.load():
+                record_wait(begin)
             return 0
         try:
             PyErr_CheckSignals()

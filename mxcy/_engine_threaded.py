@@ -27,7 +27,7 @@ __all__ = [
 Var = _engine.Var
 
 _LANES = {"cpu": 2, "io": 1, "python": 2}  # Lane of native/op.hpp; Python callables have their own worker
-_LANE_NAMES = ("caller", "cpu", "io", "python")
+_LANE_NAMES = ("caller", "cpu", "io", "python", "wait")
 _OVERWRITES, _SKIP_ERRORS = 2, 4  # OpFlags of native/op.hpp
 _EXIT_SECONDS = 30.0  # how long the interpreter's exit waits for operations
 _FORK_SECONDS = 60.0  # how long a fork does
@@ -100,7 +100,10 @@ def counters() -> dict[str, int]:
 
 
 def set_hook(function: Callable[[list[tuple]], object] | None) -> None:
-    """Give `function` a list of (name, lane, thread, start_ns, end_ns) at each wait; None: stop."""
+    """Give `function` a list of (name, lane, thread, start_ns, end_ns) at each wait; None: stop.
+
+    Times are those of `time.monotonic_ns`. The lane "wait" is that of threads that slept in a wait.
+    """
     global _hook
     deliver_events(False)
     _hook = function

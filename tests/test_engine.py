@@ -695,10 +695,29 @@ def test_hook_gets_every_operation_in_batches():
         _engine.set_hook(None)
     _testing.mix([a], [], cost_ns=SMALL)
     events = [event for batch in batches for event in batch]
+    operations = [event for event in events if event[1] != "wait"]
 
-    assert [name for name, *_ in events] == ["mix", "mix", "mine"]
+    assert [name for name, *_ in operations] == ["mix", "mix", "mine"]
     assert all(end >= start > 0 for *_, start, end in events)
-    assert {lane for _, lane, *_ in events} <= {"caller", "cpu", "python"}
+    assert {lane for _, lane, *_ in operations} <= {"caller", "cpu", "python"}
+
+
+@threaded
+def test_hook_gets_waits():
+    events, a = [], zeros()
+    _engine.set_hook(events.extend)
+    try:
+        while not any(lane == "wait" for _, lane, *_ in events):  # until the wait comes before the end
+            go_on = threading.Event()
+            _engine.push(go_on.wait, writes=[a], lane="io", name="held")
+            threading.Timer(0.01, go_on.set).start()
+            _engine.wait(a)
+    finally:
+        _engine.set_hook(None)
+    [(name, _, thread, start, end)] = [event for event in events if event[1] == "wait"]
+
+    assert (name, thread) == ("wait", threading.get_ident())
+    assert end > start
 
 
 # --- starting and stopping -----------------------------------------------------------------------

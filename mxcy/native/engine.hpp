@@ -299,6 +299,7 @@ void bury(_object* object);
 void sweep();                                                       // with the GIL
 void sweep_some();                                                  // only if there are many
 void record_event(const Op* op, int64_t start_ns, int64_t end_ns);  // for the profiler
+void record_wait(int64_t start_ns);                                 // of this thread, until now
 std::vector<Event> take_events(size_t at_least);
 int64_t now_ns();
 void failures_lock_for_fork();

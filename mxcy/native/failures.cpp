@@ -201,11 +201,17 @@ int64_t now_ns() {
       .count();
 }
 
-void record_event(const Op* op, int64_t start_ns, int64_t end_ns) {
+static void record(const char* name, int lane, int64_t start_ns, int64_t end_ns) {
   uint64_t thread = uint64_t(pthread_self());
   std::lock_guard<std::mutex> lock(events_mutex);
-  if (events.size() < MOST_EVENTS) events.push_back({op->name, worker_lane, thread, start_ns, end_ns});
+  if (events.size() < MOST_EVENTS) events.push_back({name, lane, thread, start_ns, end_ns});
 }
+
+void record_event(const Op* op, int64_t start_ns, int64_t end_ns) {
+  record(op->name, worker_lane, start_ns, end_ns);
+}
+
+void record_wait(int64_t start_ns) { record("wait", N_LANES, start_ns, now_ns()); }
 
 std::vector<Event> take_events(size_t at_least) {
   std::vector<Event> taken;

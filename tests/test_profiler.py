@@ -1,0 +1,171 @@
+"""`mx.profiler`: what is recorded, and the files and tables that are made of it."""
+
+import json
+import threading
+
+import pytest
+
+import mxcy as mx
+from mxcy import nd, profiler
+from mxcy.errors import ArgumentError, ArgumentTypeError
+
+
+@pytest.fixture
+def trace(tmp_path):
+    """Function that ends profiling and returns the events of the file, by phase."""
+    before = dict(profiler._config)
+    profiler.set_config(filename=str(tmp_path / "trace.json"), aggregate_stats=True)
+
+    def read(finished=True):
+        profiler.dump(finished)
+        by_phase = {}
+        for event in json.loads((tmp_path / "trace.json").read_text())["traceEvents"]:
+            by_phase.setdefault(event["ph"], []).append(event)
+        return by_phase
+
+    yield read
+    profiler.resume()
+    profiler.dump()
+    profiler.dumps(reset=True)
+    profiler._config.update(before)
+
+
+def work():
+    a = nd.ones((300, 300))
+    nd.dot(a, a).wait_to_read()
+
+
+def names(events, category):
+    return [event["name"] for event in events if event["cat"] == category]
+
+
+def test_operations_have_lanes_and_durations(trace):
+    profiler.start()
+    work()
+    mx.nd.waitall()
+    profiler.stop()
+    work()
+    seen = trace()
+
+    assert names(seen["X"], "operator") == ["fill", "matmul"]
+    assert all(event["dur"] >= 0 and event["ts"] > 0 for event in seen["X"])
+    lanes = {(event["pid"], event["tid"]) for event in seen["M"] if event["name"] == "thread_name"}
+    assert {(event["pid"], event["tid"]) for event in seen["X"]} == lanes
+    starts = [event["ts"] for event in seen["X"]]
+    assert starts == sorted(starts)
+    assert {event["args"]["Memory: cpu/0"] > 0 for event in seen["C"]} == {True}
+
+
+def test_pauses_are_left_out_and_a_trace_may_be_written_in_between(trace):
+    profiler.set_state("run")
+    work()
+    first = trace(False)
+    profiler.pause()
+    work()
+    mx.nd.waitall()
+    profiler.resume()
+    nd.dot(nd.ones((300, 300)), nd.ones((300, 300))).wait_to_read()
+    profiler.set_state("stop")
+
+    assert names(first["X"], "operator") == ["fill", "matmul"]
+    assert names(trace()["X"], "operator").count("matmul") == 2
+    assert "X" not in trace()  # the last one was finished
+
+
+def test_program_marks_its_own(trace):
+    domain = profiler.Domain("training")
+    early = domain.new_task("early")
+    early.start()
+    profiler.set_state("run")
+    early.stop()
+    task, frame, event = domain.new_task("load"), domain.new_frame("batch"), profiler.Event("step")
+    with profiler.scope("epoch"):
+        inner = profiler.Event("validate")
+        for span in (task, frame, event, inner):
+            span.start()
+            span.stop()
+    counter = domain.new_counter("rows", 3)
+    counter += 2
+    counter -= 1
+    domain.new_marker("saved").mark()
+    seen = trace()
+
+    found = {(event["cat"], event["name"]) for event in seen["X"]}
+    assert found == {
+        ("training", "load"),
+        ("training,frame", "batch"),
+        ("event", "step"),
+        ("event", "epoch:validate"),
+        ("scope", "epoch"),
+    }
+    assert [e["args"]["rows"] for e in seen["C"] if e["name"] == "rows"] == [3, 5, 4]
+    assert [(e["name"], e["cat"], e["s"]) for e in seen["i"]] == [("saved", "training,instant_marker", "p")]
+    assert [str(thing) for thing in (domain, task, counter)] == ["training", "load", "rows"]
+    main = [e for e in seen["M"] if e["name"] == "thread_name"]
+    assert {e["args"]["name"] for e in main} == {threading.current_thread().name}
+
+
+def test_statistics_as_json_and_as_a_table(trace):
+    profiler.set_state("run")
+    for _ in range(3):
+        work()
+    mx.nd.waitall()
+    found = json.loads(profiler.dumps(format="json", sort_by="count", ascending=True))
+
+    assert set(found) == {"Time", "Memory", "Unit"}
+    assert found["Time"]["operator"]["matmul"]["Count"] == 3
+    for domain in found["Time"].values():
+        counts = [entry["Count"] for entry in domain.values()]
+        assert counts == sorted(counts)
+        for entry in domain.values():
+            assert entry["Min"] <= entry["Avg"] <= entry["Max"] <= entry["Total"] + 1e-12
+    assert found["Memory"]["Device Storage"]["Memory: cpu/0"]["Max"] > 0
+
+    table = profiler.dumps(reset=True)
+    header = "Name                          Total Count        Time (ms)    Min Time (ms)    Max Time (ms)"
+    assert table.startswith("\nProfile Statistics:\n\tNote the difference in units for different entries.\n")
+    assert header in table
+    assert "matmul                                  3 " in table
+    profiler.set_state("stop")
+    assert "matmul" not in profiler.dumps()
+
+
+def test_nothing_is_recorded_that_is_not_wanted(trace):
+    profiler.set_config(profile_symbolic=False, profile_imperative=False, profile_memory="False",
+                        profile_api=False, aggregate_stats=False)  # fmt: skip
+    profiler.set_state("run")
+    work()
+    seen = trace()
+    profiler.set_config(profile_symbolic=True, profile_imperative=True, profile_memory=True, profile_api=True)
+
+    assert set(seen) == {"M"}
+    assert profiler.dumps().count("\n") == 3
+
+
+def test_mistakes_are_named():
+    with pytest.raises(ArgumentError, match=r"set_config\(file\): expected one of profile_all"):
+        profiler.set_config(file="x")
+    with pytest.raises(ArgumentTypeError, match=r"set_config\(profile_all\): expected True or False"):
+        profiler.set_config(profile_all="maybe")
+    with pytest.raises(ArgumentTypeError, match="dump_period"):
+        profiler.set_config(dump_period=-1)
+    with pytest.raises(ArgumentError, match="'run' or 'stop'"):
+        profiler.set_state("walk")
+    with pytest.raises(ArgumentError, match="sort_by"):
+        profiler.dumps(sort_by="name")
+    with pytest.raises(ArgumentError, match="format"):
+        profiler.dumps(format="xml")
+    with pytest.raises(ArgumentError, match="scope"):
+        profiler.Marker(profiler.Domain("d"), "m").mark("galaxy")
+
+
+def test_earlier_names_warn(trace, tmp_path):
+    with pytest.warns(UserWarning, match="set_config"):
+        profiler.profiler_set_config("all", str(tmp_path / "trace.json"))
+    with pytest.warns(UserWarning, match="set_state"):
+        profiler.profiler_set_state("run")
+    work()
+    with pytest.warns(UserWarning, match="dump"):
+        profiler.dump_profile()
+
+    assert "matmul" in (tmp_path / "trace.json").read_text()
