@@ -133,16 +133,21 @@ struct PythonOp final : Op {
   int run(Failure& failure) noexcept override { return failure.fail(FAIL_RUNTIME, "not called from here"); }
 };
 
-// One parallel_for.  Lives on the stack of the thread that called it.
+// One parallel_for.  Lives on the stack of the thread that called it.  That thread takes pieces from the front
+// and helpers take them from the back, so that operations that follow each other find in a core's cache what
+// the same core left there.
 struct Loop {
   LoopBody body;
   void* arg;
-  int64_t n, grain, step;
-  std::atomic<int64_t> next_index{0};
+  int64_t n, step, pieces;        // of `step` units each, the last one maybe fewer; less than FROM_BACK
+  std::atomic<uint64_t> taken{0};  // 1 for each piece from the front, FROM_BACK for each one from the back
   std::atomic<int> result{0};
   std::atomic<int> helpers{0};  // written with Engine::mutex held
   std::condition_variable done;
   Loop* next = nullptr;
+
+  static constexpr uint64_t FROM_FRONT = 1, FROM_BACK = uint64_t(1) << 32;
+  static int64_t count(uint64_t taken) { return int64_t(taken % FROM_BACK + taken / FROM_BACK); }
 };
 
 struct Event {

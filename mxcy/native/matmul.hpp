@@ -14,6 +14,9 @@ namespace mxcy {
 
 constexpr float PRODUCT_BLOCK_NS = 40000;  // a result that takes less is not cut
 constexpr int64_t BLOCK_ALIGN = 64;         // rows; BLAS treats the rows of a block alike, as in the whole
+// Rows are cut, so that a worker has its part of the result in one piece, as loops over elements cut it, and
+// finds it in its cache; blocks of so many columns a row are cut across, as each worker packs all columns of B.
+constexpr int64_t LONG_BLOCK = 8;
 
 // Holds BLAS at one thread while at least one guard lives.
 class BlasThreads {
@@ -79,7 +82,7 @@ struct MatmulOp final : BlockOp {
     while (row_blocks_ * column_blocks_ < wanted) {
       int64_t rows = m / row_blocks_, columns = p / column_blocks_;
       if (std::max(rows, columns) < 2 * BLOCK_ALIGN) return;
-      if (rows >= columns) row_blocks_ *= 2;
+      if (rows >= 2 * BLOCK_ALIGN && rows * LONG_BLOCK >= columns) row_blocks_ *= 2;
       else column_blocks_ *= 2;
     }
   }

@@ -22,6 +22,9 @@
 namespace mxcy {
 
 constexpr float WORTH_SHARING_NS = 8000;  // of the smaller one of two operations
+// Beside an operation that takes more of its wave there is little to share: it spreads by itself, sooner if
+// the workers are not held up by the others.
+constexpr float MOST_OF_A_WAVE = 0.8f;
 
 class Segment {
  public:
@@ -74,14 +77,19 @@ class Segment {
     std::stable_sort(pieces_.begin(), pieces_.end(), earlier);
     for (size_t begin = 0; begin < pieces_.size();) {
       size_t end = begin, large = 0;
-      for (; end < pieces_.size() && pieces_[end].wave == pieces_[begin].wave; ++end)
-        large += pieces_[end].op->cost_ns >= WORTH_SHARING_NS;
-      if (large > 1) {  // the longest first, so that short ones fill up what is left
+      float longest = 0, all = 0;
+      for (; end < pieces_.size() && pieces_[end].wave == pieces_[begin].wave; ++end) {
+        const float cost = pieces_[end].op->cost_ns;
+        large += cost >= WORTH_SHARING_NS;
+        longest = std::max(longest, cost), all += cost;
+      }
+      const bool shared = large > 1 && longest < MOST_OF_A_WAVE * all;
+      if (shared) {  // the longest first, so that short ones fill up what is left
         auto longer = [](const Piece& a, const Piece& b) { return a.op->cost_ns > b.op->cost_ns; };
         std::stable_sort(pieces_.begin() + begin, pieces_.begin() + end, longer);
       }
-      if (large > 1 || waves_.empty() || waves_.back().shared)
-        waves_.push_back(Wave{begin, end, large > 1});
+      if (shared || waves_.empty() || waves_.back().shared)
+        waves_.push_back(Wave{begin, end, shared});
       else
         waves_.back().end = end;
       begin = end;

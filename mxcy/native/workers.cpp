@@ -197,17 +197,23 @@ bool spin(std::chrono::microseconds time, Ready ready) {
 
 // --- parallel_for ------------------------------------------------------------------------------
 
-bool has_work(const Loop* loop) { return loop->next_index.load(std::memory_order_relaxed) < loop->n; }
+bool has_work(const Loop* loop) {
+  return Loop::count(loop->taken.load(std::memory_order_relaxed)) < loop->pieces;
+}
 
-void run_chunks(Loop& loop) {
+// `from` is FROM_FRONT or FROM_BACK.
+void run_chunks(Loop& loop, uint64_t from) {
   for (;;) {
-    int64_t begin = loop.next_index.fetch_add(loop.step, std::memory_order_relaxed);
-    if (begin >= loop.n) return;
+    const uint64_t taken = loop.taken.fetch_add(from, std::memory_order_relaxed);
+    if (Loop::count(taken) >= loop.pieces) return;
+    const bool front = from == Loop::FROM_FRONT;
+    const int64_t piece = front ? taken % Loop::FROM_BACK : loop.pieces - 1 - taken / Loop::FROM_BACK;
+    const int64_t begin = piece * loop.step;
     int result = loop.body(loop.arg, begin, std::min(begin + loop.step, loop.n));
     if (result == 0) continue;
     int none = 0;
     loop.result.compare_exchange_strong(none, result);
-    loop.next_index.store(loop.n, std::memory_order_relaxed);
+    loop.taken.store(uint64_t(loop.pieces), std::memory_order_relaxed);
     return;
   }
 }
@@ -221,7 +227,7 @@ Loop* find_loop() {
 void help(Loop* loop, std::unique_lock<std::mutex>& lock) {
   ++loop->helpers;
   lock.unlock();
-  run_chunks(*loop);
+  run_chunks(*loop, Loop::FROM_BACK);
   lock.lock();
   if (--loop->helpers == 0) loop->done.notify_one();
 }
@@ -289,8 +295,9 @@ int parallel_for(int64_t n, int64_t grain, LoopBody body, void* arg) {
   loop.arg = arg;
   loop.n = n;
   loop.step = grain * std::max<int64_t>(pieces / (threads * 16), 1);
+  loop.pieces = n / loop.step + (n % loop.step != 0);
   publish(loop, threads - 1);
-  run_chunks(loop);
+  run_chunks(loop, Loop::FROM_FRONT);
   retract(loop);
   return loop.result.load(std::memory_order_relaxed);
 }
