@@ -155,7 +155,7 @@ def main():
     row = table.row("forward, backward, update", {
         "mxcy": of_one_step(lambda: seconds(steps)), "jax.jit": of_one_step(jax.timer("jitted")),
         "torch": of_one_step(torch.timer("eager")), "mxnet": of_one_step(peer_mxnet.timer("mxnet")),
-    }, rounds=9)  # fmt: skip
+    }, rounds=9, rest=0.25)  # fmt: skip
     print(f"  {BATCH / row['mxcy']:,.0f} samples/s")
     for process in (jax, torch, peer_mxnet):
         process.close()
