@@ -45,6 +45,7 @@ SOURCES = {
     "mxcy.kernels.cpu.ctc": ["mxcy/kernels/cpu/ctc.cpp"],
     "mxcy.kernels.cpu.indexing": ["mxcy/kernels/cpu/indexing.cpp", "mxcy/kernels/cpu/scatter_add.cpp"],
     "mxcy.kernels.cpu.batch_norm": ["mxcy/kernels/cpu/batch_norm.cpp"],
+    "mxcy.kernels.cpu.planes": ["mxcy/kernels/cpu/resample.cpp", "mxcy/kernels/cpu/unfold.cpp"],
     "mxcy.kernels.cpu.pooling": ["mxcy/kernels/cpu/pooling.cpp"],
     "mxcy.kernels.cpu.rnn_cells": ["mxcy/kernels/cpu/rnn_cells.cpp"],
     "mxcy.kernels.cpu.row_norm": ["mxcy/kernels/cpu/row_norm.cpp"],

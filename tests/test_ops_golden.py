@@ -11,7 +11,7 @@ from mxcy import ops
 from mxcy.errors import MXNetError
 
 GOLDEN = Path(__file__).parent / "golden"
-FILES = ("ops", "layers", "convolution", "linalg")
+FILES = ("ops", "layers", "convolution", "linalg", "vision")
 CASES = [
     case | {"file": name} for name in FILES for case in json.loads((GOLDEN / f"{name}.json").read_text())
 ]
@@ -41,6 +41,9 @@ ERRORS_OF_MXNET = {
 }
 ACCEPTED = {
     "elemwise_add-": "symbols of different shapes broadcast with +, as arrays do",
+    "im2col-kernel=[3]-stride=[3]-pad=[3]": "as documented; MXNet reads the shape of two axes",
+    "im2col-kernel=[2, 1, 2]": "as documented; MXNet reads the shape of two axes",
+    "col2im-kernel=[3]-stride=[3]-pad=[3]-output_size=[7]": "as documented; MXNet reads two axes",
     "moments-": "over all axes, as documented; MXNet refuses its own default",
 }
 

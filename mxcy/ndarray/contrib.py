@@ -20,6 +20,8 @@ from ..ops.contrib import _contrib_index_copy as index_copy
 from ..ops.contrib import _contrib_quadratic as quadratic
 from ..ops.contrib import _contrib_round_ste as round_ste
 from ..ops.contrib import _contrib_sign_ste as sign_ste
+from ..ops.resizing import _contrib_AdaptiveAvgPooling2D as AdaptiveAvgPooling2D
+from ..ops.resizing import _contrib_BilinearResize2D as BilinearResize2D
 from ._updates import (
     adamw_update,
     mp_adamw_update,
@@ -31,6 +33,8 @@ from ._updates import (
 from .control_flow import cond, foreach, while_loop
 
 __all__ = [
+    "BilinearResize2D",
+    "AdaptiveAvgPooling2D",
     "CTCLoss",
     "ctc_loss",
     "allclose",

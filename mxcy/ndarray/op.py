@@ -94,6 +94,7 @@ from ..ops import (
     ceil,
     choose_element_0index,
     clip,
+    col2im,
     concat,
     cos,
     cosh,
@@ -128,6 +129,7 @@ from ..ops import (
     hard_sigmoid,
     hypot,
     identity,
+    im2col,
     khatri_rao,
     lesser,
     lesser_equal,
@@ -294,6 +296,8 @@ from ..ops.triangles import (
 )
 
 __all__ = [
+    "col2im",
+    "im2col",
     "Activation",
     "BatchNorm",
     "BatchNorm_v1",

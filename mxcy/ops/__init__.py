@@ -333,6 +333,7 @@ from .trigonometric import (
     tan,
     tanh,
 )
+from .unfold import col2im, im2col
 from .upsampling import Crop, UpSampling
 
 elemwise_add = broadcast_add.elemwise
@@ -341,6 +342,8 @@ elemwise_mul = broadcast_mul.elemwise
 elemwise_div = broadcast_div.elemwise
 
 PUBLIC = {
+    "col2im": col2im,
+    "im2col": im2col,
     "BilinearSampler": BilinearSampler,
     "CTCLoss": CTCLoss,
     "Crop": Crop,

@@ -96,6 +96,8 @@ ALIASES: dict[str, str] = {
     "allclose": "_contrib_allclose",
     "index_array": "_contrib_index_array",
     "index_copy": "_contrib_index_copy",
+    "AdaptiveAvgPooling2D": "_contrib_AdaptiveAvgPooling2D",
+    "BilinearResize2D": "_contrib_BilinearResize2D",
     # operators of symbols under the names that old files hold
     "_Plus": "elemwise_add",
     "_plus": "elemwise_add",

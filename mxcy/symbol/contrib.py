@@ -2,6 +2,7 @@
 
 from ..ops import attention as pairs
 from ..ops import contrib as own
+from ..ops import resizing
 from .control_flow import cond, foreach, while_loop
 from .function import SymbolFunction
 from .op import CTCLoss, arange_like, ctc_loss, isfinite, isinf, isnan
@@ -26,8 +27,12 @@ index_copy = SymbolFunction(own._contrib_index_copy, "index_copy")
 quadratic = SymbolFunction(own._contrib_quadratic, "quadratic")
 round_ste = SymbolFunction(own._contrib_round_ste, "round_ste")
 sign_ste = SymbolFunction(own._contrib_sign_ste, "sign_ste")
+AdaptiveAvgPooling2D = SymbolFunction(resizing._contrib_AdaptiveAvgPooling2D, "AdaptiveAvgPooling2D")
+BilinearResize2D = SymbolFunction(resizing._contrib_BilinearResize2D, "BilinearResize2D")
 
 __all__ = [
+    "BilinearResize2D",
+    "AdaptiveAvgPooling2D",
     "CTCLoss",
     "allclose",
     "arange_like",

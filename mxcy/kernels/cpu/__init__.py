@@ -41,6 +41,7 @@ from .indexing import (
 )
 from .matrices import cholesky, determinant, eigh, inverse, lq, slogdet, solve_triangular
 from .padding import pad, pad_grad
+from .planes import fold, resample, unfold
 from .pooling import pooling, pooling_max_grad, pooling_max_pick, pooling_spread
 from .random import (
     philox,
@@ -66,6 +67,9 @@ from .softmax import (
 from .sorting import argsort, sort, topk, topk_mask
 
 __all__ = [
+    "unfold",
+    "resample",
+    "fold",
     "arange",
     "argsort",
     "astype",

@@ -1,0 +1,81 @@
+"""Make vision.json and vision.npz with the real Apache MXNet 1.9.1: operators on images, regions and boxes.
+
+    .peers/mxnet/bin/python tests/golden/make_vision.py [OUTPUT_FOLDER]
+
+The format is that of ops.json (README.md).
+"""
+import sys
+
+import numpy as np
+from make_golden import Ops, dump, path
+
+F = np.float32
+
+
+class Vision(Ops):
+    backward_trains = False
+
+    def add(self, op, ins, attrs=None, train=True, **rest):
+        return super(Vision, self).add(op, ins, attrs, train=train, **rest)
+
+
+def columns(g, rs):
+    x = rs.randn(2, 3, 5, 6)
+    padded = {'kernel': [3, 2], 'stride': [2, 1], 'dilate': [1, 2], 'pad': [1, 2]}
+    for dtype in ('float32', 'float64', 'float16'):
+        g.add('im2col', [x.astype(dtype)], {'kernel': [2, 2]})
+        g.add('im2col', [x.astype(dtype)], padded)
+    g.add('im2col', [rs.randn(2, 2, 7).astype(F)], {'kernel': [3], 'stride': [3], 'pad': [3]})
+    g.add('im2col', [rs.randn(1, 2, 3, 2, 4).astype(F)], {'kernel': [2, 1, 2]})
+    g.add('im2col', [x.astype(F)], {'kernel': [9, 9]})
+    g.add('im2col', [x.astype('int32')], {'kernel': [2, 2]})
+    g.add('im2col', [x.astype(F)], {'kernel': [2, 2], 'stride': [0, 1]})
+    g.add('im2col', [x.astype(F)], {'kernel': [2, 2], 'pad': [1]})
+    c = rs.randn(2, 12, 20)
+    for dtype in ('float32', 'float64'):
+        g.add('col2im', [c.astype(dtype)], {'kernel': [2, 2], 'output_size': [5, 6]})
+    g.add('col2im', [rs.randn(2, 12, 18).astype(F)], dict(padded, output_size=[5, 4]))
+    g.add('col2im', [rs.randn(2, 6, 4).astype(F)], {'kernel': [3], 'stride': [3], 'pad': [3], 'output_size': [7]})
+    g.add('col2im', [c.astype(F)], {'kernel': [2, 2], 'output_size': [5, 7]})
+    g.add('col2im', [c.astype(F)], {'kernel': [2, 2], 'output_size': [5]})
+
+
+def sizes(g, rs):
+    x = rs.randn(2, 3, 5, 6)
+    op = 'contrib.AdaptiveAvgPooling2D'
+    for dtype in ('float32', 'float64', 'float16'):
+        for size in ([3], [3, 4], [9, 1], [5, 6]):
+            g.add(op, [x.astype(dtype)], {'output_size': size})
+    g.add(op, [x.astype(F)])
+    g.add(op, [x.astype('int32')])
+    g.add(op, [x[0].astype(F)])
+    op = 'contrib.BilinearResize2D'
+    for dtype in ('float32', 'float64', 'float16'):
+        for align in (True, False):
+            for size in ((3, 4), (11, 9), (1, 1), (5, 6), (1, 8)):
+                g.add(op, [x.astype(dtype)], {'height': size[0], 'width': size[1], 'align_corners': align})
+    x = x.astype(F)
+    g.add(op, [x], {'scale_height': .5, 'scale_width': 2.3})
+    for scale in (2.3, .5, 2.):
+        g.add(op, [x], {'scale_height': scale, 'scale_width': scale, 'mode': 'odd_scale'})
+    for mode in ('to_even_down', 'to_even_up', 'to_odd_down', 'to_odd_up', 'odd_scale'):
+        g.add(op, [x], {'mode': mode})
+    # the real one's gradient of this mode crashes
+    g.add(op, [x, rs.randn(1, 1, 7, 8).astype(F)], {'mode': 'like'}, grad=False)
+    g.add(op, [x], {'height': 0, 'width': 3})
+    g.add(op, [x], {'scale_height': 2., 'width': 3})
+    g.add(op, [x.astype('int32')], {'height': 2, 'width': 3})
+    g.add(op, [x[0]], {'height': 2, 'width': 3})
+
+
+def main():
+    g = Vision()
+    for family in (columns, sizes):
+        family(g, g.rs)
+    dump('vision.json', g.cases)
+    np.savez_compressed(path('vision.npz'), **g.arrays)
+    print('%d cases, %d errors' % (len(g.cases), sum('error' in c for c in g.cases)))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
