@@ -47,6 +47,7 @@ SOURCES = {
     "mxcy.kernels.cpu.batch_norm": ["mxcy/kernels/cpu/batch_norm.cpp"],
     "mxcy.kernels.cpu.planes": ["mxcy/kernels/cpu/resample.cpp", "mxcy/kernels/cpu/unfold.cpp"],
     "mxcy.kernels.cpu.pooling": ["mxcy/kernels/cpu/pooling.cpp"],
+    "mxcy.kernels.cpu.regions": ["mxcy/kernels/cpu/boxes.cpp", "mxcy/kernels/cpu/regions_pooled.cpp"],
     "mxcy.kernels.cpu.rnn_cells": ["mxcy/kernels/cpu/rnn_cells.cpp"],
     "mxcy.kernels.cpu.row_norm": ["mxcy/kernels/cpu/row_norm.cpp"],
     "mxcy.kernels.cpu.matrices": ["mxcy/kernels/cpu/matrices.cpp"],

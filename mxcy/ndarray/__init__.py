@@ -59,6 +59,7 @@ from .op import (
     Pooling,
     Pooling_v1,
     Reshape,
+    ROIPooling,
     SequenceLast,
     SequenceMask,
     SequenceReverse,

@@ -13,6 +13,8 @@ from ..ops.attention import _contrib_interleaved_matmul_encdec_qk as interleaved
 from ..ops.attention import _contrib_interleaved_matmul_encdec_valatt as interleaved_matmul_encdec_valatt
 from ..ops.attention import _contrib_interleaved_matmul_selfatt_qk as interleaved_matmul_selfatt_qk
 from ..ops.attention import _contrib_interleaved_matmul_selfatt_valatt as interleaved_matmul_selfatt_valatt
+from ..ops.boxes import _contrib_box_iou as box_iou
+from ..ops.boxes import _contrib_box_nms as box_nms
 from ..ops.contrib import _contrib_allclose as allclose
 from ..ops.contrib import _contrib_gradientmultiplier as gradientmultiplier
 from ..ops.contrib import _contrib_index_array as index_array
@@ -20,6 +22,7 @@ from ..ops.contrib import _contrib_index_copy as index_copy
 from ..ops.contrib import _contrib_quadratic as quadratic
 from ..ops.contrib import _contrib_round_ste as round_ste
 from ..ops.contrib import _contrib_sign_ste as sign_ste
+from ..ops.regions import _contrib_ROIAlign as ROIAlign
 from ..ops.resizing import _contrib_AdaptiveAvgPooling2D as AdaptiveAvgPooling2D
 from ..ops.resizing import _contrib_BilinearResize2D as BilinearResize2D
 from ._updates import (
@@ -33,6 +36,9 @@ from ._updates import (
 from .control_flow import cond, foreach, while_loop
 
 __all__ = [
+    "box_nms",
+    "box_iou",
+    "ROIAlign",
     "BilinearResize2D",
     "AdaptiveAvgPooling2D",
     "CTCLoss",

@@ -37,6 +37,7 @@ from ..ops import (
     Pooling,
     Pooling_v1,
     Reshape,
+    ROIPooling,
     SequenceLast,
     SequenceMask,
     SequenceReverse,
@@ -296,6 +297,7 @@ from ..ops.triangles import (
 )
 
 __all__ = [
+    "ROIPooling",
     "col2im",
     "im2col",
     "Activation",

@@ -225,6 +225,7 @@ from .reduction import (
 from .reduction import (
     sum as sum_axis,
 )
+from .regions import ROIPooling
 from .rnn import RNN
 from .rounding import (
     _contrib_isfinite as isfinite,
@@ -342,6 +343,7 @@ elemwise_mul = broadcast_mul.elemwise
 elemwise_div = broadcast_div.elemwise
 
 PUBLIC = {
+    "ROIPooling": ROIPooling,
     "col2im": col2im,
     "im2col": im2col,
     "BilinearSampler": BilinearSampler,

@@ -98,6 +98,9 @@ ALIASES: dict[str, str] = {
     "index_copy": "_contrib_index_copy",
     "AdaptiveAvgPooling2D": "_contrib_AdaptiveAvgPooling2D",
     "BilinearResize2D": "_contrib_BilinearResize2D",
+    "ROIAlign": "_contrib_ROIAlign",
+    "box_iou": "_contrib_box_iou",
+    "box_nms": "_contrib_box_nms",
     # operators of symbols under the names that old files hold
     "_Plus": "elemwise_add",
     "_plus": "elemwise_add",

@@ -12,7 +12,7 @@ from ..kernels import cpu as kernels
 from ._attributes import Shape
 from ._cases import case, raises, uniform
 from ._declare import layer, op
-from ._operator import describe
+from ._operator import describe, find
 from ._window import check_data, convolved, window_of, windows
 
 
@@ -152,7 +152,7 @@ class col2im(Sliding):
 
 
 @op(
-    grad=(lambda g, kernel, stride, dilate, pad: im2col(
+    grad=(lambda g, kernel, stride, dilate, pad: find("im2col")(
         g, kernel=kernel, stride=stride, dilate=dilate, pad=pad), None),
     kinds="f",
     shape=lambda like: like,

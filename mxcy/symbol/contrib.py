@@ -1,8 +1,8 @@
 """`mx.sym.contrib`: operators that MXNet keeps apart, and control flow."""
 
 from ..ops import attention as pairs
+from ..ops import boxes, regions, resizing
 from ..ops import contrib as own
-from ..ops import resizing
 from .control_flow import cond, foreach, while_loop
 from .function import SymbolFunction
 from .op import CTCLoss, arange_like, ctc_loss, isfinite, isinf, isnan
@@ -29,8 +29,14 @@ round_ste = SymbolFunction(own._contrib_round_ste, "round_ste")
 sign_ste = SymbolFunction(own._contrib_sign_ste, "sign_ste")
 AdaptiveAvgPooling2D = SymbolFunction(resizing._contrib_AdaptiveAvgPooling2D, "AdaptiveAvgPooling2D")
 BilinearResize2D = SymbolFunction(resizing._contrib_BilinearResize2D, "BilinearResize2D")
+ROIAlign = SymbolFunction(regions._contrib_ROIAlign, "ROIAlign")
+box_iou = SymbolFunction(boxes._contrib_box_iou, "box_iou")
+box_nms = SymbolFunction(boxes._contrib_box_nms, "box_nms")
 
 __all__ = [
+    "box_nms",
+    "box_iou",
+    "ROIAlign",
     "BilinearResize2D",
     "AdaptiveAvgPooling2D",
     "CTCLoss",

@@ -68,9 +68,50 @@ def sizes(g, rs):
     g.add(op, [x[0]], {'height': 2, 'width': 3})
 
 
+def regions(g, rs):
+    x = rs.randn(2, 4, 6, 7).astype(F)
+    rois = np.array([[0, .3, .2, 4.4, 3.6], [1, 1, 1, 3, 2], [-1, 0, 0, 2, 2], [0, 4, 4, 1, 1], [1, -2, -3, 9, 9]], F)
+    # for a region without an image the real ROIAlign writes 0 over another region's result
+    real = rois[[0, 1, 3, 4]]
+    for size in ([2, 2], [3, 1]):
+        for scale in (1., .5):
+            attrs = {'pooled_size': size, 'spatial_scale': scale}
+            g.add('ROIPooling', [x, rois], attrs, wrt=(0,))
+            for more in ({}, {'sample_ratio': 2}):
+                g.add('contrib.ROIAlign', [x, real], dict(attrs, **more), wrt=(0,))
+            # the real one ends the process where a region has no extent
+            g.add('contrib.ROIAlign', [x, rois[:2]], dict(attrs, aligned=True), wrt=(0,))
+    attrs = {'pooled_size': [2, 2], 'spatial_scale': 1.}
+    g.add('contrib.ROIAlign', [x, real], dict(attrs, position_sensitive=True), wrt=(0,))
+    g.add('contrib.ROIAlign', [x[:, :3], rois], dict(attrs, position_sensitive=True), wrt=(0,))
+    g.add('ROIPooling', [x.astype('float64'), rois.astype('float64')], attrs, wrt=(0,))
+    for op in ('ROIPooling', 'contrib.ROIAlign'):
+        g.add(op, [x, rois[:, :4]], attrs)
+        g.add(op, [x[0], rois], attrs)
+
+
+def boxes(g, rs):
+    b = np.array([[0, .5, .1, .1, .2, .2], [1, .4, .1, .1, .2, .2], [0, .3, .1, .1, .14, .14],
+                  [2, .6, .5, .5, .7, .8], [0, -.2, .5, .5, .7, .8]], F)
+    low = rs.rand(2, 12, 2)
+    many = np.concatenate([rs.randint(0, 3, (2, 12, 1)), rs.rand(2, 12, 1), low, low + rs.rand(2, 12, 2)], -1)
+    for data in (b, many.astype(F), many):
+        for attrs in ({}, {'overlap_thresh': .1, 'id_index': 0}, {'id_index': 0, 'background_id': 0},
+                      {'overlap_thresh': .1, 'id_index': 0, 'force_suppress': True}, {'overlap_thresh': .1, 'topk': 2},
+                      {'in_format': 'center', 'overlap_thresh': .2}, {'out_format': 'center'}, {'topk': 0},
+                      {'in_format': 'center', 'out_format': 'corner'}, {'valid_thresh': .45}, {'valid_thresh': 2.}):
+            g.add('contrib.box_nms', [data], attrs)
+    for attrs in ({'score_index': 7}, {'id_index': 3}, {'coord_start': 3}, {'coord_start': -1}):
+        g.add('contrib.box_nms', [b], attrs)
+    for form in ('corner', 'center'):
+        g.add('contrib.box_iou', [many[..., 2:].astype(F), b[:, 2:]], {'format': form}, grad=False)
+        g.add('contrib.box_iou', [many[0, :, 2:], many[1, 0, 2:]], {'format': form}, grad=False)
+    g.add('contrib.box_iou', [b, b[:, 2:]])
+
+
 def main():
     g = Vision()
-    for family in (columns, sizes):
+    for family in (columns, sizes, regions, boxes):
         family(g, g.rs)
     dump('vision.json', g.cases)
     np.savez_compressed(path('vision.npz'), **g.arrays)

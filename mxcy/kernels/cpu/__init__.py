@@ -52,6 +52,15 @@ from .random import (
     random_uniform,
     shuffle,
 )
+from .regions import (
+    box_overlap,
+    roi_align,
+    roi_align_grad,
+    roi_pool,
+    roi_pool_grad,
+    suppress,
+    suppress_back,
+)
 from .rnn_cells import rnn_cell, rnn_cell_grad
 from .row_norm import channel_sum, lrn, lrn_grad, row_norm, row_norm_grad
 from .sampling import multinomial, sample
@@ -67,6 +76,13 @@ from .softmax import (
 from .sorting import argsort, sort, topk, topk_mask
 
 __all__ = [
+    "box_overlap",
+    "roi_align",
+    "roi_align_grad",
+    "roi_pool",
+    "roi_pool_grad",
+    "suppress",
+    "suppress_back",
     "unfold",
     "resample",
     "fold",

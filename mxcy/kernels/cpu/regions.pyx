@@ -1,0 +1,157 @@
+"""Regions of images pooled, and boxes that overlap."""
+
+from libc.stdint cimport int64_t
+
+from ..._array cimport Array
+from ..._cast cimport CastLoop, cast_loop
+from ..._engine cimport Kernel, KernelContext
+from ..._launch cimport contiguous, launch, operand, result
+
+from ...dtypes import code_of
+from .copying import copy, fill
+
+__all__ = ["box_overlap", "roi_align", "roi_align_grad", "roi_pool", "roi_pool_grad", "suppress", "suppress_back"]
+
+
+cdef extern from "mxcy/kernels/cpu/casts.hpp" namespace "mxcy" nogil:
+    void set_cast_lookup(CastLoop (*)(int, int) noexcept nogil)
+
+set_cast_lookup(cast_loop)
+
+cdef extern from "mxcy/kernels/cpu/regions.hpp" namespace "mxcy" nogil:
+    cdef cppclass RegionParams:
+        int64_t images, channels
+        int64_t extent[2]
+        int64_t regions, outputs
+        int64_t pooled[2]
+        int64_t samples
+        double scale
+        bint by_position, aligned
+    cdef cppclass OverlapParams:
+        int64_t left, right
+        bint centers
+    cdef cppclass SuppressParams:
+        int64_t batches, boxes, width, most, coordinates, score, id, background
+        double overlap, valid
+        bint all_classes, centers_in, centers_out
+    int roi_pool_kernel(KernelContext&)
+    int roi_pool_grad_kernel(KernelContext&)
+    int roi_align_kernel(KernelContext&)
+    int roi_align_grad_kernel(KernelContext&)
+    int box_overlap_kernel(KernelContext&)
+    int suppress_kernel(KernelContext&)
+    int suppress_back_kernel(KernelContext&)
+
+
+cdef Array made(const char* name, Array like, tuple shape, object out):
+    cdef int64_t dims[32]
+    cdef int d
+    for d in range(len(shape)):
+        dims[d] = shape[d]
+    return result(name.decode(), like, out, len(shape), dims, like.dtype_code)
+
+
+cdef object run(Kernel kernel, const char* name, list inputs, tuple shape, const void* params, size_t size,
+                double cost, object out):
+    """The result of a kernel that writes in C order, with the dtype of its first input."""
+    cdef Array target = made(name, inputs[0], shape, out), plain = target
+    if not target.c_contiguous:
+        plain = made(name, inputs[0], shape, None)
+    launch(kernel, name, [plain], [contiguous(x) for x in inputs], params, size, cost)
+    return target if plain is target else copy(plain, target)
+
+
+cdef void set_regions(RegionParams* p, tuple data, int64_t regions, tuple pooled, double scale, int64_t samples,
+                      bint by_position, bint aligned):
+    cdef int d
+    p.images, p.channels, p.regions = data[0], data[1], regions
+    for d in range(2):
+        p.extent[d], p.pooled[d] = data[2 + d], pooled[d]
+    p.outputs = p.channels // (p.pooled[0] * p.pooled[1]) if by_position else p.channels
+    p.scale, p.samples, p.by_position, p.aligned = scale, samples, by_position, aligned
+
+
+def roi_pool(x, rois, pooled, scale, out=None):
+    """Return the largest elements (regions, channels, *pooled) of parts of regions (regions, 5) of x."""
+    cdef Array data = operand("ROIPooling", "data", x), regions = operand("ROIPooling", "rois", rois)
+    cdef RegionParams params
+    set_regions(&params, data.shape, regions.dims[0], pooled, scale, 0, False, False)
+    return run(roi_pool_kernel, "ROIPooling", [data, regions], (regions.dims[0], data.dims[1], *pooled), &params,
+               sizeof(params), 300 + 1.0 * regions.dims[0] * data.dims[1] * data.dims[2] * data.dims[3], out)
+
+
+def roi_pool_grad(g, x, rois, pooled, scale, out=None):
+    """Return the gradient of x from that of the result."""
+    cdef Array data = operand("ROIPooling", "data", x), regions = operand("ROIPooling", "rois", rois)
+    cdef RegionParams params
+    set_regions(&params, data.shape, regions.dims[0], pooled, scale, 0, False, False)
+    return run(roi_pool_grad_kernel, "ROIPooling_backward", [g, data, regions], data.shape, &params,
+               sizeof(params), 300 + 1.0 * regions.dims[0] * data.dims[1] * data.dims[2] * data.dims[3], out)
+
+
+def roi_align(x, rois, pooled, scale, samples, by_position, aligned, out=None):
+    """Return means of bilinear samples (regions, channels, *pooled) of regions (regions, 5) of x.
+
+    samples: along each axis of a part, as many as it has elements if not positive. by_position: every part
+    has channels of its own.
+    """
+    cdef Array data = operand("ROIAlign", "data", x), regions = operand("ROIAlign", "rois", rois)
+    cdef RegionParams params
+    set_regions(&params, data.shape, regions.dims[0], pooled, scale, samples, by_position, aligned)
+    return run(roi_align_kernel, "ROIAlign", [data, regions], (regions.dims[0], params.outputs, *pooled), &params,
+               sizeof(params), 300 + 4.0 * regions.dims[0] * data.dims[1] * data.dims[2] * data.dims[3], out)
+
+
+def roi_align_grad(g, rois, shape, scale, samples, by_position, aligned, out=None):
+    """Return the gradient of data of this shape from that of the result."""
+    cdef Array head = operand("ROIAlign", "data", g), regions = operand("ROIAlign", "rois", rois)
+    cdef RegionParams params
+    set_regions(&params, shape, regions.dims[0], head.shape[2:], scale, samples, by_position, aligned)
+    return run(roi_align_grad_kernel, "ROIAlign_backward", [head, regions], shape, &params, sizeof(params),
+               300 + 4.0 * regions.dims[0] * shape[1] * shape[2] * shape[3], out)
+
+
+def box_overlap(lhs, rhs, centers, out=None):
+    """Return intersection over union of all boxes of lhs (..., 4) and of rhs: (lhs boxes, rhs boxes)."""
+    cdef Array left = operand("box_iou", "lhs", lhs), right = operand("box_iou", "rhs", rhs)
+    cdef OverlapParams params
+    params.left, params.right, params.centers = left.size // 4, right.size // 4, centers
+    return run(box_overlap_kernel, "box_iou", [left, right], (*left.shape[:left.ndim - 1], *right.shape[:right.ndim - 1]), &params,
+               sizeof(params), 300 + 10.0 * params.left * params.right, out)
+
+
+cdef void set_boxes(SuppressParams* p, Array data):
+    p.boxes, p.width = data.dims[data.ndim - 2], data.dims[data.ndim - 1]
+    p.batches = data.size // max(p.boxes * p.width, 1)
+
+
+def suppress(x, overlap, valid, most, coordinates, score, id, background, all_classes, centers_in, centers_out):
+    """Return (rows, positions): the rows of x (..., boxes, width) that are kept, best first, and where they
+    were (int64, -1 behind the last one).
+    """
+    cdef Array data = operand("box_nms", "data", x)
+    cdef SuppressParams params
+    cdef Array rows = made("box_nms", data, data.shape, None)
+    cdef int64_t dims[32]
+    cdef int d
+    for d in range(data.ndim - 1):
+        dims[d] = data.dims[d]
+    cdef Array positions = result("box_nms", data, None, data.ndim - 1, dims, code_of("int64"))
+    set_boxes(&params, data)
+    params.overlap, params.valid, params.most = overlap, valid, most
+    params.coordinates, params.score, params.id, params.background = coordinates, score, id, background
+    params.all_classes, params.centers_in, params.centers_out = all_classes, centers_in, centers_out
+    if data.size == 0:
+        return [fill(rows, 0), fill(positions, -1)]
+    launch(suppress_kernel, "box_nms", [rows, positions], [contiguous(data)], &params, sizeof(params),
+           500 + 10.0 * data.size * max(params.boxes, 1))
+    return [rows, positions]
+
+
+def suppress_back(g, positions, out=None):
+    """Return the rows of g at the places that `suppress` took them from, zeros elsewhere."""
+    cdef Array data = operand("box_nms", "data", g)
+    cdef SuppressParams params
+    set_boxes(&params, data)
+    return run(suppress_back_kernel, "box_nms_backward", [data, operand("box_nms", "positions", positions)],
+               data.shape, &params, sizeof(params), 300 + 2.0 * data.size, out)
