@@ -98,6 +98,17 @@ class Context(metaclass=_ContextType):
     def __reduce__(self):
         return Context, (self.device_type, self.device_id)
 
+    def empty_cache(self) -> None:
+        """Give memory that is kept for later arrays back to the system. What is in use stays."""
+        from . import _engine
+
+        if self.device_type != "gpu":
+            _engine._pool(trim=True)
+        elif self.device_id < num_gpus():
+            from . import _gpu
+
+            _gpu.pool(self.device_id, trim=True)  # type: ignore[attr-defined]
+
     def __enter__(self) -> Context:
         _defaults.stack.append(self)
         return self

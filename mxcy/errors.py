@@ -26,6 +26,7 @@ __all__ = [
     "EngineError",
     "FormatError",
     "MXNetError",
+    "NonFiniteError",
     "NotImplementedForSymbol",
     "OutOfMemory",
     "ShapeError",
@@ -100,6 +101,10 @@ class OutOfMemory(MXNetError, MemoryError):
 
 class StateError(MXNetError, AssertionError):
     """A call that comes too early: before `bind`, `init_params` or the like. MXNet asserts these."""
+
+
+class NonFiniteError(MXNetError, FloatingPointError):
+    """A value that must be finite is NaN or infinite."""
 
 
 class FormatError(MXNetError, ValueError):

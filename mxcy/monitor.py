@@ -8,11 +8,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from . import ndarray as nd
-from .errors import AssertedArgumentError, message
+from .errors import AssertedArgumentError, NonFiniteError, message, problem
 from .ndarray import NDArray
 
-__all__ = ["Monitor"]
+__all__ = ["FiniteMonitor", "Monitor"]
 
 
 def size_of_elements(x: NDArray) -> NDArray:
@@ -86,6 +88,36 @@ class Monitor:
         for exe in self.exes:
             for array in (*exe.arg_dict.values(), *exe.aux_dict.values()):
                 array.wait_to_read()
+
+
+class FiniteMonitor(Monitor):
+    """Ends training at the first array that holds NaN or infinity, and names it.
+
+        module.fit(..., monitor=mx.mon.FiniteMonitor())
+
+    Inputs and outputs of operators are looked at in the order in which they are computed, then parameters
+    after the update. `toc` raises NonFiniteError (a FloatingPointError). Operators do not fuse while a
+    monitor looks, so this is for finding a mistake, not for every run.
+    """
+
+    def __init__(self, interval: int = 1, pattern: str = ".*", monitor_all: bool = True):
+        super().__init__(interval, pattern=pattern, monitor_all=monitor_all)
+
+    def stat_helper(self, name: str, array: NDArray) -> None:
+        """Take note of whether all of an array is finite."""
+        if self.activated and np.dtype(array.dtype).kind not in "iub" and self.re_prog.match(name):
+            self.queue.append((self.step, name, nd.contrib.isfinite(array).astype("float32").min()))
+
+    def toc(self) -> list[tuple[int, str, str]]:
+        """Stop looking; raise if something is not finite."""
+        step, activated = self.step, self.activated
+        queue = self.queue
+        super().toc()
+        for _, name, good in queue if activated else ():
+            if good.asscalar() != 1:
+                text = f"{name} is the first array that is not finite, in batch {step - 1}"
+                raise NonFiniteError(problem("FiniteMonitor", None, text))
+        return []
 
 
 def shown(values: Any) -> str:

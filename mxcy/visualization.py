@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from .errors import ArgumentError, ArgumentTypeError, message, wrap
 from .graph.ir import Entry, Node
 from .symbol import Symbol
 
-__all__ = ["plot_network", "print_summary"]
+__all__ = ["plot_history", "plot_network", "print_summary"]
 
 _COLUMNS = ("Layer (type)", "Output Shape", "Param #", "Previous Layer")
 
@@ -197,3 +198,41 @@ def _label(node: Node) -> str:
     if kind in ("Activation", "LeakyReLU"):
         return f"{kind}\n{attrs['act_type']}"
     return node.name
+
+
+def plot_history(history: Any, metrics: Sequence[str] | None = None) -> Any:
+    """Draw metrics over the batches trained, and return the figure of matplotlib.
+
+    Parameters
+    ----------
+    history : a `mx.callback.History`, or a dict of name to values or to (batch, value) pairs.
+    metrics : names of metrics to draw, without `train-` and `validation-`; by default all of them.
+
+    Each metric has axes of its own, with a curve for training and one for validation.
+    """
+    records = getattr(history, "records", history)
+    if not isinstance(records, Mapping) or not records:
+        got = type(history).__name__ if not isinstance(records, Mapping) else "nothing recorded"
+        raise ArgumentError(message("plot_history", "history", "a History or a dict with values", got))
+    curves: dict[str, dict[str, Any]] = {}
+    for name, values in records.items():
+        kind, dash, metric = name.partition("-")
+        if not dash or kind not in ("train", "validation"):
+            kind, metric = "train", name
+        curves.setdefault(metric, {})[kind] = values
+    chosen = list(curves) if metrics is None else list(metrics)
+    missing = [name for name in chosen if name not in curves]
+    if missing or not chosen:
+        expected = f"some of {', '.join(curves)}"
+        raise ArgumentError(message("plot_history", "metrics", expected, ", ".join(missing) or "none"))
+    figures = importlib.import_module("matplotlib.figure")
+    figure = figures.Figure(figsize=(5 * len(chosen), 4), layout="constrained")
+    for place, metric in enumerate(chosen, start=1):
+        axes = figure.add_subplot(1, len(chosen), place)
+        for kind, values in curves[metric].items():
+            pairs = [value if isinstance(value, tuple) else (n, value) for n, value in enumerate(values)]
+            axes.plot(*zip(*pairs, strict=True), label=kind)
+        axes.set(xlabel="batches", ylabel=metric)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure

@@ -1,11 +1,15 @@
 """Callbacks write what MXNet writes, when it does."""
 
+import io
 import logging
+import sys
 
+import numpy as np
 import pytest
 
 import mxcy as mx
 from mxcy import callback, metric, nd
+from mxcy.base import MXNetError
 from mxcy.model import BatchEndParam
 
 
@@ -124,3 +128,81 @@ def test_modules_are_saved_every_few_epochs(logged, tmp_path):
         f'Saved checkpoint to "{tmp_path}/m-0002.params"',
         f'Saved optimizer state to "{tmp_path}/m-0002.states"',
     ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_bar_of_a_terminal(logged, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    bar = callback.ProgressBar(3)
+    for epoch in range(2):
+        for number in range(3):
+            bar(batch(number, half(), epoch))
+
+    shown = sys.stderr.getvalue()
+    assert logged.messages == []
+    assert "epoch 0: 100%" in shown and "epoch 1: 100%" in shown
+    assert "accuracy=0.5" in shown
+
+
+def iterator(data):
+    label = np.zeros(len(data), "float32")
+    return mx.io.NDArrayIter(np.asarray(data, "float32"), label, batch_size=2)
+
+
+def network():
+    net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=2, name="fc")
+    return mx.sym.LinearRegressionOutput(mx.sym.sum(net, axis=1, name="total"), name="softmax")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of numbers that overflow
+def test_training_stops_at_the_first_bad_array():
+    stop = callback.StopOnNaN()
+    data = np.ones((6, 3))
+    data[4] = np.nan
+    with pytest.raises(FloatingPointError, match="data 0 is not finite in epoch 0, batch 2"):
+        mx.mod.Module(network()).fit(iterator(data), eval_metric="mse", batch_end_callback=stop, num_epoch=1)
+
+    module = mx.mod.Module(network())
+    named = r"fit: (softmax_output|fc_\w+|the metric mse) is not finite in epoch \d, batch \d"
+    with pytest.raises(MXNetError, match=named):
+        module.fit(
+            iterator(np.full((6, 3), 1e6)),
+            eval_metric="mse",
+            batch_end_callback=stop,
+            optimizer_params={"learning_rate": 1e6},
+            num_epoch=3,
+        )
+    callback.StopOnNaN(2)(batch(1))
+
+
+def test_history_is_kept_and_drawn():
+    history = callback.History(2)
+    module = mx.mod.Module(network())
+    data = iterator(np.ones((8, 3)))
+    module.fit(
+        data,
+        eval_data=data,
+        eval_metric="mse",
+        num_epoch=2,
+        batch_end_callback=history.on_batch,
+        eval_end_callback=history.on_evaluation,
+    )
+
+    assert [batches for batches, _ in history.records["train-mse"]] == [2, 4, 6, 8]
+    assert [batches for batches, _ in history.records["validation-mse"]] == [4, 8]
+
+    figure = mx.viz.plot_history(history)
+    [axes] = figure.axes
+    assert [line.get_label() for line in axes.lines] == ["train", "validation"]
+    assert axes.lines[1].get_xdata().tolist() == [4, 8]
+    assert len(mx.viz.plot_history({"loss": [3, 2], "train-acc": [0, 1]}).axes) == 2
+    assert len(mx.viz.plot_history({"loss": [3, 2], "train-acc": [0, 1]}, ["acc"]).axes) == 1
+    for wrong in ({}, 3):
+        with pytest.raises(MXNetError, match=r"plot_history\(history\)"):
+            mx.viz.plot_history(wrong)
+    with pytest.raises(MXNetError, match="some of loss, got acc"):
+        mx.viz.plot_history({"loss": [1]}, ["acc"])

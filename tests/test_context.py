@@ -146,3 +146,14 @@ def test_memory_info_releases_what_it_takes(monkeypatch, failure, error):
 def test_counting_gpus_imports_no_numba():
     script = "import sys, mxcy.context as c; assert c.num_gpus() >= 0; assert 'numba' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_cached_memory_is_given_back():
+    from mxcy import _engine, nd
+
+    nd.ones((1000, 1000)).wait_to_read()
+    nd.waitall()
+    cpu().empty_cache()
+
+    assert _engine._pool()["cached"] == 0
+    gpu(1000).empty_cache()

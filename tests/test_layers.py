@@ -40,7 +40,7 @@ LAYERS = [
         "runtime",
         "util",
     },
-    {"__init__", "__main__", "module", "gluon", "rnn", "tools", "test_utils"},
+    {"__init__", "__main__", "module", "gluon", "contrib", "rnn", "tools", "test_utils"},
 ]
 
 # (importer, imported): inside one layer, and still forbidden.
@@ -56,6 +56,8 @@ APART = [
 HOOKS: set[tuple[str, str]] = {
     ("symbol.binding", "executor"),  # programs written for MXNet call symbol.bind(...)
     ("model", "module.feed_forward"),  # they say mx.model.FeedForward
+    ("context", "_engine"),  # Context.empty_cache asks the pool
+    ("context", "_gpu"),
 }
 
 FILE_LINES = 600

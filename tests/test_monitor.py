@@ -64,3 +64,23 @@ def test_a_statistic_must_be_arrays():
     monitor.tic()
     with pytest.raises(AssertionError, match="stat_func"):
         monitor.toc()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of the root
+def test_the_first_array_that_is_not_finite_is_named():
+    data = mx.sym.Variable("data")
+    net = mx.sym.sqrt(mx.sym.FullyConnected(data, num_hidden=2, name="fc"), name="root")
+    module = mx.mod.Module(mx.sym.LinearRegressionOutput(mx.sym.exp(net, name="power"), name="softmax"))
+    rows = np.ones((4, 3), "float32")
+    batches = mx.io.NDArrayIter(rows, np.zeros((4, 2), "float32"), batch_size=2)
+    named = "root_output is the first array that is not finite, in batch 0"
+    with pytest.raises(FloatingPointError, match=named):
+        module.fit(batches, initializer=mx.init.Constant(-1), monitor=mx.mon.FiniteMonitor(), num_epoch=1)
+
+    good = mx.mod.Module(mx.sym.LinearRegressionOutput(net, name="softmax"))
+    monitor = mx.mon.FiniteMonitor()
+    batches.reset()
+    params = {"learning_rate": 0.0}
+    good.fit(batches, initializer=mx.init.One(), monitor=monitor, optimizer_params=params, num_epoch=1)
+
+    assert monitor.step == 2
