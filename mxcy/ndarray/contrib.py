@@ -8,6 +8,7 @@ from ..ops import (
     isinf,
     isnan,
 )
+from ..ops.anchors import _contrib_MultiBoxPrior as MultiBoxPrior
 from ..ops.attention import _contrib_div_sqrt_dim as div_sqrt_dim
 from ..ops.attention import _contrib_interleaved_matmul_encdec_qk as interleaved_matmul_encdec_qk
 from ..ops.attention import _contrib_interleaved_matmul_encdec_valatt as interleaved_matmul_encdec_valatt
@@ -34,8 +35,11 @@ from ._updates import (
     multi_mp_lamb_update,
 )
 from .control_flow import cond, foreach, while_loop
+from .masking import boolean_mask
 
 __all__ = [
+    "MultiBoxPrior",
+    "boolean_mask",
     "box_nms",
     "box_iou",
     "ROIAlign",

@@ -101,6 +101,7 @@ ALIASES: dict[str, str] = {
     "ROIAlign": "_contrib_ROIAlign",
     "box_iou": "_contrib_box_iou",
     "box_nms": "_contrib_box_nms",
+    "MultiBoxPrior": "_contrib_MultiBoxPrior",
     # operators of symbols under the names that old files hold
     "_Plus": "elemwise_add",
     "_plus": "elemwise_add",

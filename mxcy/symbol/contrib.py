@@ -1,7 +1,7 @@
 """`mx.sym.contrib`: operators that MXNet keeps apart, and control flow."""
 
+from ..ops import anchors, boxes, regions, resizing
 from ..ops import attention as pairs
-from ..ops import boxes, regions, resizing
 from ..ops import contrib as own
 from .control_flow import cond, foreach, while_loop
 from .function import SymbolFunction
@@ -32,8 +32,10 @@ BilinearResize2D = SymbolFunction(resizing._contrib_BilinearResize2D, "BilinearR
 ROIAlign = SymbolFunction(regions._contrib_ROIAlign, "ROIAlign")
 box_iou = SymbolFunction(boxes._contrib_box_iou, "box_iou")
 box_nms = SymbolFunction(boxes._contrib_box_nms, "box_nms")
+MultiBoxPrior = SymbolFunction(anchors._contrib_MultiBoxPrior, "MultiBoxPrior")
 
 __all__ = [
+    "MultiBoxPrior",
     "box_nms",
     "box_iou",
     "ROIAlign",

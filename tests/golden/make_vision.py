@@ -109,9 +109,17 @@ def boxes(g, rs):
     g.add('contrib.box_iou', [b, b[:, 2:]])
 
 
+def anchors(g, rs):
+    x = np.zeros((2, 3, 2, 3), F)
+    for attrs in ({}, {'sizes': [.5, .25], 'ratios': [1., 2., .5]}, {'sizes': [.5], 'clip': True, 'offsets': [.2, .7]},
+                  {'steps': [.3, .4]}, {'sizes': [.3, .6], 'ratios': [2., 3.]}, {'sizes': []}, {'steps': [-1., .5]}):
+        g.add('contrib.MultiBoxPrior', [x], attrs, grad=False)
+    g.add('contrib.MultiBoxPrior', [x[0]], grad=False)
+
+
 def main():
     g = Vision()
-    for family in (columns, sizes, regions, boxes):
+    for family in (columns, sizes, regions, boxes, anchors):
         family(g, g.rs)
     dump('vision.json', g.cases)
     np.savez_compressed(path('vision.npz'), **g.arrays)
