@@ -8,7 +8,8 @@
     print(mx.profiler.dumps())  # a table
 
 Times come from the engine's hook (`mx.engine.set_hook`), which the profiler takes while it runs. A bound
-graph is a few operations named `graph`, each with all its small ones; `MXCY_FUSION=0` takes them apart.
+graph is a few operations named `graph`, each with many nodes; with a `mx.mon.Monitor` installed, or
+`set_monitor_callback`, nodes run one by one and have their names.
 """
 
 from __future__ import annotations

@@ -169,3 +169,18 @@ def test_earlier_names_warn(trace, tmp_path):
         profiler.dump_profile()
 
     assert "matmul" in (tmp_path / "trace.json").read_text()
+
+
+def test_nodes_of_a_graph_are_shown_while_a_monitor_looks(trace):
+    net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=4, name="fc")
+    exe = mx.sym.softmax(net, name="out").simple_bind(mx.cpu(), data=(2, 3))
+    shown = []
+    for callback in (None, lambda name, array: None):
+        exe.set_monitor_callback(callback)
+        profiler.set_state("run")
+        exe.forward()
+        mx.nd.waitall()
+        shown.append(set(names(trace()["X"], "operator")))
+
+    assert "graph" in shown[0]
+    assert "softmax" in shown[1] and "graph" not in shown[1]
