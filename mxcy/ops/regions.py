@@ -68,7 +68,7 @@ def axis_weights(low, high, count, size, samples, aligned):
     found = np.zeros((count, size))
     for i, k in np.ndindex(count, max(samples, 0)):
         at = low + i * part + (k + 0.5) * part / samples
-        if -1 <= at <= size:
+        if size and -1 <= at <= size:
             at = min(max(at, 0), size - 1)
             first = int(at)
             found[i, first] += 1 - (at - first)
@@ -214,6 +214,7 @@ def _roi_pooling_grad(data, x, rois, *, pooled_size: Shape, spatial_scale: float
         case(FEATURES, ROIS, pooled_size=(2, 2), spatial_scale=1.0),
         case(FEATURES, ROIS, pooled_size=(3, 1), spatial_scale=0.5, sample_ratio=2, aligned=True),
         case(FEATURES, ROIS, pooled_size=(2, 2), spatial_scale=1.0, position_sensitive=True),
+        case(uniform(1, 2, 0, 3), ROIS, pooled_size=(1, 2), spatial_scale=1.0),
         raises(
             ShapeError,
             uniform(2, 3, 5, 6),

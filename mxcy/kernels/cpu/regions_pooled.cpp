@@ -138,7 +138,7 @@ struct Grid {
 // One axis of a sample: two elements and their weights.  False: outside.
 template <class T>
 bool find_sample(T place, int64_t extent, int64_t* at, T* weight) {
-  if (!(place >= -1 && place <= T(extent))) return false;
+  if (extent == 0 || !(place >= -1 && place <= T(extent))) return false;
   place = std::max(place, T(0));
   at[0] = std::min(int64_t(place), extent - 1);
   at[1] = std::min(at[0] + 1, extent - 1);
