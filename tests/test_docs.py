@@ -6,6 +6,7 @@ import importlib
 import os
 import pkgutil
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -77,3 +78,9 @@ def test_environment_variables_are_in_the_table():
             read |= set(re.findall(r"""["'](MXCY_[A-Z_]+)["']""", path.read_text()))
 
     assert read <= table
+
+
+def test_page_of_names_is_up_to_date():
+    made = runpy.run_path(str(ROOT / "docs" / "make_coverage.py"))
+
+    assert (ROOT / "docs" / "coverage.md").read_text() == made["text"](), "run docs/make_coverage.py"

@@ -22,6 +22,7 @@ PAIRS = [
     (errors.BindError, ValueError),
     (errors.EngineError, RuntimeError),
     (errors.OutOfMemory, MemoryError),
+    (errors.NonFiniteError, FloatingPointError),
     (errors.FormatError, ValueError),
     (errors.NotImplementedForSymbol, NotImplementedError),
 ]
