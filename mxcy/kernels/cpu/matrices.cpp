@@ -130,7 +130,7 @@ int matrix_loop_kernel(KernelContext& context) {
   const int code = parallel(context, p.count, grain, [&](int64_t begin, int64_t end) {
     char* args[MAX_MATRICES];
     for (int i = 0; i < n; ++i) args[i] = data[i] + begin * steps[i];
-    const intptr_t dimensions[3] = {intptr_t(end - begin), p.extents[0], p.extents[1]};
+    const intptr_t dimensions[2] = {intptr_t(end - begin), p.extent};
     p.loop(args, dimensions, steps, p.data);
     return (take_fp_flags() & FP_INVALID) && p.failed ? 1 : 0;
   });

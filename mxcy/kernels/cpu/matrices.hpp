@@ -13,8 +13,7 @@ struct MatrixLoopParams {
   MatrixLoop loop;
   void* data;
   int64_t count;              // matrices in the batch
-  int64_t extents[2];         // the distinct core extents of the loop
-  int n_extents;
+  int64_t extent;             // of the square matrices
   int core[MAX_MATRICES];     // number of core axes of each operand, inputs first
   float matrix_ns;
   const char* failed;         // what it means when a loop raises "invalid"; null: nothing

@@ -30,8 +30,7 @@ cdef extern from "mxcy/kernels/cpu/matrices.hpp" namespace "mxcy" nogil:
         Loop loop
         void* data
         int64_t count
-        int64_t* extents
-        int n_extents
+        int64_t extent
         int* core
         float matrix_ns
         const char* failed
@@ -95,7 +94,7 @@ cdef list run(str op, const char* name, object loop, object source, list outs, t
     ]
     params.loop, params.data = found.loop, found.data
     params.count = batch_of(x)
-    params.extents[0], params.n_extents = n, 1
+    params.extent = n
     params.core[0] = 2
     for i, axes in enumerate(core):
         params.core[1 + i] = axes
