@@ -269,6 +269,20 @@ def test_fork_while_another_thread_pushes():
     assert run_scripts([script]) == [(0, "")]
 
 
+def test_fork_while_threads_start():
+    script = """
+        variables = [zeros() for _ in range(3)]
+        for _ in range(100):
+            _engine.stop()
+            for var in variables:
+                _testing.mix([var], [var], 1, grain=1, lane='io')
+            child = os.fork()
+            child or os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+    """
+    assert run_script(script) == (0, "", "")
+
+
 def test_multiprocessing_by_fork():
     script = """
         import multiprocessing

@@ -187,6 +187,7 @@ struct Engine {
   std::condition_variable parked;           // a running operation has ended while `paused`
   std::list<std::thread> threads;
   std::vector<std::thread::id> finished;    // threads to join
+  int starting = 0;                         // threads that may be about to make their Python thread state
   bool paused = false;                      // for fork: nothing starts
   bool stopping = false;
   bool exiting = false;                     // the interpreter goes down: pushing threads run everything

@@ -147,6 +147,7 @@ void start_thread(int lane) {
   try {
     self->threads.emplace_back(thread_main, lane);
     ++self->lanes[lane].threads;
+    if (lane != LANE_CPU) ++self->starting;
   } catch (const std::system_error&) {
     // No more threads to be had.  Those that there are do the work; with none, the next push tries again.
   }
@@ -365,6 +366,7 @@ void set_bounds(size_t operations, size_t nbytes) {
 void worker_loop(int index) {
   LaneState& lane = self->lanes[index];
   std::unique_lock<std::mutex> lock(self->mutex);
+  if (index != LANE_CPU && --self->starting == 0 && self->paused) self->parked.notify_all();
   Links* dead = nullptr;
   Error* error = nullptr;
   for (;;) {
@@ -465,7 +467,11 @@ void exit_threads() {
     self->abandoned = true;
 }
 
+// Whether a fork leaves nothing half done.  The interpreter links the state of a new thread under a lock of
+// its own, without the GIL; a child that is forked meanwhile would wait for that lock for ever (CPython 3.11
+// looks at the list of states before it makes the lock anew).
 static bool quiet() {
+  if (self->starting) return false;
   for (Links* l = self->running; l; l = l->next)
     if (!runs_in_this_thread(l)) return false;
   return true;
@@ -504,7 +510,7 @@ void fork_child() {
   new (&self->parked) std::condition_variable;
   new (&self->threads) std::list<std::thread>;
   self->finished.clear();
-  self->waiting_for_room = 0;
+  self->waiting_for_room = self->starting = 0;
   self->paused = false;
   self->loops = nullptr;
   for (int i = 0; i < N_LANES; ++i) {
