@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         initializer,
         io,
         kvstore,
+        libinfo,
         log,
         lr_scheduler,
         metric,
@@ -64,7 +65,9 @@ if TYPE_CHECKING:
     from . import visualization as viz
     from .attribute import AttrScope
 
-__version__ = "0.1.0"
+# The version of MXNet whose interface this is: programs compare it to find out what they can use.
+__version__ = "1.9.1"
+__release__ = "0.1.0"  # the version of the package
 
 # Public name -> (module, attribute of it or None for the module itself).
 _LAZY: dict[str, tuple[str, str | None]] = {
@@ -80,6 +83,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "io": ("io", None),
     "kv": ("kvstore", None),
     "kvstore": ("kvstore", None),
+    "libinfo": ("libinfo", None),
     "log": ("log", None),
     "lr_scheduler": ("lr_scheduler", None),
     "metric": ("metric", None),
@@ -110,6 +114,14 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "AttrScope": ("attribute", "AttrScope"),
 }
 
+# Modules of MXNet that have no place here, and what to use instead.
+_REFUSED = {
+    "library": "operators of your own are written in Python: mx.operator.CustomOp",
+    "rtc": "CUDA source is not compiled: write kernels with Numba, or operators with mx.operator.CustomOp",
+    "th": "Torch 7 is gone: pass arrays to PyTorch by DLPack",
+    "torch": "Torch 7 is gone: pass arrays to PyTorch by DLPack",
+}
+
 __all__ = [
     "Context",
     "MXNetError",
@@ -131,6 +143,9 @@ def __getattr__(name: str) -> object:
             raise AttributeError(f"module 'mxcy' has no attribute {name!r}") from None
         from .errors import closest
 
+        if name in _REFUSED:
+            text = f"module 'mxcy' has no attribute {name!r}; {_REFUSED[name]}"
+            raise AttributeError(text) from None
         near = closest(name, __all__)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise AttributeError(f"module 'mxcy' has no attribute {name!r}{hint}") from None

@@ -17,6 +17,10 @@ class _ScopeType(type):
         """The scope of the innermost `with` statement of this thread."""
         return _scopes.stack[-1]
 
+    @current.setter
+    def current(cls, scope: AttrScope) -> None:
+        _scopes.stack[-1] = scope
+
 
 class AttrScope(metaclass=_ScopeType):
     """Attributes, all strings, of the symbols made in a `with` statement. Inner scopes add and replace.
@@ -31,22 +35,22 @@ class AttrScope(metaclass=_ScopeType):
             if not isinstance(value, str):
                 raise ArgumentError(message("AttrScope", name, "a string", repr(value)))
         self._given = attributes
-        self._attributes = attributes
+        self._attr = attributes
         self._outer: list[dict[str, str]] = []
 
-    def get(self, attributes: dict[str, str] | None) -> dict[str, str]:
+    def get(self, attr: dict[str, str] | None) -> dict[str, str]:
         """Return the scope's attributes, updated by those given for one symbol."""
-        return {**self._attributes, **(attributes or {})}
+        return {**self._attr, **(attr or {})}
 
     def __enter__(self) -> AttrScope:
-        self._outer.append(self._attributes)
-        self._attributes = {**_scopes.stack[-1]._attributes, **self._given}
+        self._outer.append(self._attr)
+        self._attr = {**_scopes.stack[-1]._attr, **self._given}
         _scopes.stack.append(self)
         return self
 
     def __exit__(self, *error: object) -> None:
         _scopes.stack.pop()
-        self._attributes = self._outer.pop()
+        self._attr = self._outer.pop()
 
 
 class _Scopes(threading.local):

@@ -21,11 +21,14 @@ from typing import Any
 from . import symbol
 from ._array import Array
 from .errors import ArgumentError, ArgumentTypeError, StateError, message, problem
-from .ndarray import _backward, _tape
+from .ndarray import NDArray, _backward, _tape
 from .ndarray._tape import OFF, RECORDING, STATE, Node, alias, set_mode
+from .symbol import Symbol
 
 __all__ = [
     "Function",
+    "NDArray",
+    "Symbol",
     "backward",
     "get_symbol",
     "grad",
@@ -52,9 +55,9 @@ def is_training() -> bool:
     return STATE.train
 
 
-def set_recording(is_record: bool) -> bool:
+def set_recording(is_recording: bool) -> bool:
     """Start or stop recording in this thread; return whether it did."""
-    return set_mode(RECORDING if is_record else OFF, STATE.train)[0] == RECORDING
+    return set_mode(RECORDING if is_recording else OFF, STATE.train)[0] == RECORDING
 
 
 def set_training(train_mode: bool) -> bool:

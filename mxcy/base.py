@@ -1,12 +1,14 @@
 """Names that MXNet programs import from `mxnet.base`."""
 
+import os
+
 import numpy as np
 
 from .errors import MXNetError, NotImplementedForSymbol
 
 __all__ = [
-    "MXNetError", "NotImplementedForSymbol", "integer_types", "mx_real_t", "numeric_types", "py_str",
-    "string_types",
+    "MXNetError", "NotImplementedForSymbol", "data_dir", "integer_types", "mx_real_t", "numeric_types",
+    "py_str", "string_types",
 ]  # fmt: skip
 
 string_types = (str,)
@@ -15,6 +17,11 @@ integer_types = (int, np.int32, np.int64)
 mx_real_t = np.float32
 
 
-def py_str(text: bytes | str) -> str:
+def py_str(x: bytes | str) -> str:
     """Return a name as text. MXNet gives its callbacks bytes, which programs convert; ours get text."""
-    return text.decode() if isinstance(text, bytes) else text
+    return x.decode() if isinstance(x, bytes) else x
+
+
+def data_dir() -> str:
+    """Return the folder of data sets and models: that in MXNET_HOME, or `.mxnet` in the user's folder."""
+    return os.environ.get("MXNET_HOME", os.path.join(os.path.expanduser("~"), ".mxnet"))

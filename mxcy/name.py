@@ -15,6 +15,10 @@ class _ManagerType(type):
         """The manager of the innermost `with` statement of this thread."""
         return _managers.stack[-1]
 
+    @current.setter
+    def current(cls, manager: NameManager) -> None:
+        _managers.stack[-1] = manager
+
 
 class NameManager(metaclass=_ManagerType):
     """Counts the names given for each hint. In a `with` statement it names what the thread makes.

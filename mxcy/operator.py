@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .autograd import pause
-from .errors import ArgumentError, ArgumentTypeError, message
+from .errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, message
 from .ops import custom
 
 __all__ = ["CustomOp", "CustomOpProp", "get_all_registered_operators", "register"]
@@ -85,6 +85,25 @@ class CustomOpProp:
         first = in_type[0]
         results = [first] * len(self.list_outputs())
         return [first] * len(in_type), results, [first] * len(self.list_auxiliary_states())
+
+    def infer_storage_type(self, in_stype: list) -> tuple:
+        """Return (storage types of the inputs, of the results, of the states). Here: all dense."""
+        other = next((stype for stype in in_stype if stype != "default"), None)
+        if other is not None:
+            hint = "operators for sparse arrays define infer_storage_type and infer_storage_type_backward"
+            raise AssertedArgumentError(message("infer_storage_type", "in_stype", "'default'", other, hint))
+        return (
+            in_stype,
+            ["default"] * len(self.list_outputs()),
+            ["default"] * len(self.list_auxiliary_states()),
+        )
+
+    def infer_storage_type_backward(
+        self, ograd_stype: list, in_stype: list, out_stype: list, igrad_stype: list, aux_stype: list
+    ) -> tuple:
+        """Return the storage types of the five kinds of arrays of the gradient. Here: all dense."""
+        kinds = (ograd_stype, in_stype, out_stype, igrad_stype, aux_stype)
+        return tuple([["default"] * len(kind) for kind in kinds])
 
     def list_outputs(self) -> list[str]:
         """Return the names of the results."""

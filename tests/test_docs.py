@@ -63,7 +63,7 @@ def test_public_names_have_docstrings(name):
 def test_versions_agree():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
-    assert mxcy.__version__ == project["version"]
+    assert mxcy.__release__ == project["version"]
 
 
 def test_environment_variables_are_in_the_table():

@@ -11,7 +11,7 @@ PACKAGE = ROOT / "mxcy"
 
 # What each layer holds. A module may import from its own layer and from those with smaller numbers.
 LAYERS = [
-    {"errors", "base", "dtypes", "context", "name", "attribute", "registry", "_files"},
+    {"errors", "base", "dtypes", "context", "name", "attribute", "registry", "_files", "_paths"},
     {"_engine", "_engine_native", "_engine_serial", "_engine_threaded", "_failures", "engine"}
     | {"_cast", "native"}
     | {"_array", "_invoke", "_index", "_export", "_dlpack", "_gpu"},
@@ -40,7 +40,7 @@ LAYERS = [
         "runtime",
         "util",
     },
-    {"__init__", "__main__", "module", "gluon", "contrib", "rnn", "tools", "test_utils"},
+    {"__init__", "__main__", "module", "gluon", "contrib", "rnn", "tools", "test_utils", "libinfo"},
 ]
 
 # (importer, imported): inside one layer, and still forbidden.

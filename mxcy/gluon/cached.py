@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from .. import autograd
+from ..errors import ArgumentError, ArgumentTypeError, message
 from ..executor import Executor, bind
 from ..ndarray import NDArray, _tape
 from ..ndarray._tape import OFF, RECORDING, STATE, Node, set_mode
 from ..ndarray.ndarray import FACE
 from ..symbol import Symbol
 
-__all__ = ["CachedGraph"]
+__all__ = ["CachedGraph", "CachedOp"]
 
 KEPT = 64  # executors that wait for a call; the first ones go when there are more
 
@@ -131,6 +132,37 @@ class CachedGraph:
 
 def _like(x: NDArray) -> NDArray:
     return x.zeros_like()
+
+
+class CachedOp:
+    """A symbol as a function of arrays: all inputs in the order of `list_inputs`, one array or a list back.
+
+    >>> import mxcy as mx
+    >>> double = CachedOp(mx.sym.Variable("x") * 2)
+    >>> double(mx.nd.ones(2)).asnumpy().tolist()
+    [2.0, 2.0]
+    """
+
+    def __init__(self, sym: Symbol, flags: Sequence[tuple] = ()):
+        names = sym.list_inputs()
+        states = set(sym.list_auxiliary_states())
+        self._graph = CachedGraph(sym, names, [name for name in names if name not in states])
+
+    def __call__(self, *args: NDArray, out: Any = None) -> Any:
+        """Return the outputs; `out` is an array, or a list of them, that they are written to."""
+        names = self._graph.inputs
+        if len(args) != len(names):
+            expected = f"{len(names)} arrays: {', '.join(names)}"
+            raise ArgumentError(message("CachedOp", "args", expected, len(args)))
+        wrong = next((x for x in args if not isinstance(x, NDArray)), None)
+        if wrong is not None:
+            raise ArgumentTypeError(message("CachedOp", "args", "NDArrays", type(wrong).__name__))
+        results = self._graph(args)
+        if out is None:
+            return results[0] if len(results) == 1 else results
+        for result, target in zip(results, [out] if isinstance(out, NDArray) else out, strict=True):
+            target[:] = result
+        return out
 
 
 class UseNode(Node):

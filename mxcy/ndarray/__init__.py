@@ -1,5 +1,7 @@
 """`mx.nd`: arrays with the behaviour of MXNet 1.9.1, and the operators on them."""
 
+import importlib
+
 from .._engine import waitall
 from ..ops import places
 from . import contrib, linalg, op, random
@@ -334,6 +336,13 @@ def histogram(a: NDArray, bins=10, range=None):
 def split_v2(ary: NDArray, indices_or_sections, axis: int = 0, squeeze_axis: bool = False):
     """Return parts of an array along an axis: equal ones (an integer), or cut before several positions."""
     return ary.split_v2(indices_or_sections, axis, squeeze_axis)
+
+
+def __getattr__(name: str):
+    """A graph as a function of arrays runs on executors, which know this file."""
+    if name == "CachedOp":
+        return importlib.import_module("mxcy.gluon.cached").CachedOp
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [

@@ -10,6 +10,7 @@ import numpy as np
 from .. import ops
 from .._array import SLOTS, Array, as_face, register_face, set_fast_loop, set_operator
 from .._fast_loops import install_fast_loops
+from .._paths import names_from
 from ..context import Context
 from ..dtypes import DTYPES, code_of
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message
@@ -20,6 +21,7 @@ from ._placement import as_shape, context_of, new
 from ._tape import OFF, RECORDING, STATE, Session
 
 __all__ = ["FACE", "NDArray"]
+__getattr__ = names_from(__name__, "mxcy.ndarray", "mxcy.context", "mxcy.base")
 
 
 class NDArray(OperatorMethods):

@@ -37,7 +37,11 @@ class BinaryFunction:
     def __repr__(self) -> str:
         return f"<function {self.name}>"
 
-    def __call__(self, lhs: Any, rhs: Any, out: Any = None) -> Any:
+    def __call__(
+        self, lhs: Any = None, rhs: Any = None, out: Any = None, *, left: Any = None, right: Any = None
+    ) -> Any:
+        if lhs is None or rhs is None:  # MXNet's symbols name them otherwise
+            lhs, rhs = left if lhs is None else lhs, right if rhs is None else rhs
         left = getattr(lhs, "_apply", None)
         # To find that a number has no such attribute takes as long as the rest of this.
         right = None if isinstance(rhs, NUMBERS) else getattr(rhs, "_apply", None)

@@ -9,6 +9,7 @@ import functools
 import math
 import operator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -314,7 +315,14 @@ def _rpower_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     return power_of(scalar, data)
 
 
-power = BinaryFunction("power", broadcast_power, _power_scalar, _rpower_scalar, operator.pow)
+class Power(BinaryFunction):
+    """`BinaryFunction` with MXNet's names of the operands of a power."""
+
+    def __call__(self, base: Any, exp: Any, out: Any = None) -> Any:  # type: ignore[override]
+        return super().__call__(base, exp, out)
+
+
+power = Power("power", broadcast_power, _power_scalar, _rpower_scalar, operator.pow)
 
 
 # --- larger, smaller, hypotenuse -----------------------------------------------------------------------

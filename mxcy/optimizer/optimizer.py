@@ -9,11 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import ndarray as nd
+from .._paths import names_from
 from ..errors import ArgumentError, AssertedArgumentError, StateError, closest, message, problem
 from ..lr_scheduler import LRScheduler
 from ..ndarray import NDArray
 
 __all__ = ["MixedPrecision", "Optimizer", "create", "is_half", "register", "zeros_of"]
+__getattr__ = names_from(__name__, "mxcy.optimizer", "mxcy.ndarray")
 
 
 class Optimizer:
@@ -152,6 +154,10 @@ class Optimizer:
                 "optimizer is undefined."
             )
         self.lr = lr
+
+    def set_lr_scale(self, args_lrscale: dict[Any, float]) -> None:
+        """Raise DeprecationWarning, as MXNet does: `set_lr_mult` took its place."""
+        raise DeprecationWarning("set_lr_scale: use set_lr_mult")
 
     def set_lr_mult(self, args_lr_mult: dict[Any, float]) -> None:
         """Set factors of the learning rate by name or index, besides those of the symbol's variables."""

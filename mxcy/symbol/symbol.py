@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .. import ops
+from .._paths import names_from
 from ..errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -22,6 +23,7 @@ from .binding import Binding
 from .methods import Methods
 
 __all__ = ["Group", "Symbol", "Variable", "load", "load_json", "var"]
+__getattr__ = names_from(__name__, "mxcy.symbol", "mxcy.context", "mxcy.base")
 
 
 class Symbol(Arithmetic, Methods, Binding):
@@ -145,8 +147,13 @@ class Symbol(Arithmetic, Methods, Binding):
         """Return one attribute of the node as text, None if it has none of this name."""
         return self.list_attr().get(key)
 
-    def list_attr(self) -> dict[str, str]:
-        """Return the attributes of the node, empty for a group of several nodes."""
+    def list_attr(self, recursive: bool = False) -> dict[str, str]:
+        """Return the attributes of the node, empty for a group of several nodes.
+
+        Raises DeprecationWarning for `recursive=True`, as MXNet does: `attr_dict` has those of all nodes.
+        """
+        if recursive:
+            raise DeprecationWarning("list_attr: recursive=True is deprecated; use attr_dict")
         nodes = {head.node for head in self._graph.heads}
         return text.attributes(nodes.pop()) if len(nodes) == 1 else {}
 
@@ -163,6 +170,23 @@ class Symbol(Arithmetic, Methods, Binding):
                 raise ArgumentError(message("Symbol", key, "a string", repr(value)))
         for node in nodes:
             node.labels.update(compose.labels_of(node.op, attributes))
+
+    # -- back ends --------------------------------------------------------------------------------------
+
+    def optimize_for(self, backend: str, args: Any = None, aux: Any = None, ctx: Any = None,
+                     shape_dict: dict | None = None, type_dict: dict | None = None,
+                     stype_dict: dict | None = None, skip_infer: bool = False,
+                     **kwargs: Any) -> Symbol:  # fmt: skip
+        """Return the graph itself: `bind` optimises every graph, and there is one back end."""
+        return self
+
+    def get_backend_symbol(self, backend: str) -> Symbol:
+        """Return the graph itself; see `optimize_for`."""
+        return self
+
+    def as_nd_ndarray(self) -> Symbol:
+        """Return the symbol itself: it is of MXNet's own class already."""
+        return self
 
     # -- composition ------------------------------------------------------------------------------------
 

@@ -1,7 +1,14 @@
 """`mx.test_utils`: what programs that test against MXNet 1.9.1 import."""
 
+import numpy as np
+
+import mxcy as mx
+
 from ..context import Context, current_context
 from ..ndarray import array
+from ..runtime import Features
+from ..symbol import Symbol
+from ..util import getenv, setenv
 from .checking import (
     check_consistency,
     check_numeric_gradient,
@@ -83,6 +90,8 @@ from .surroundings import (
 __all__ = [
     "Context",
     "DummyIter",
+    "Features",
+    "Symbol",
     "almost_equal",
     "array",
     "assert_allclose",
@@ -121,6 +130,7 @@ __all__ = [
     "get_rtol",
     "get_tolerance",
     "get_tols",
+    "getenv",
     "has_tvm_ops",
     "is_aarch64_run",
     "is_cd_run",
@@ -128,11 +138,13 @@ __all__ = [
     "list_gpus",
     "locationError",
     "mean_check",
+    "mx",
     "new_matrix_with_real_eigvals_2d",
     "new_matrix_with_real_eigvals_nd",
     "new_orthonormal_matrix_2d",
     "new_sym_matrix_with_real_eigvals_2d",
     "new_sym_matrix_with_real_eigvals_nd",
+    "np",
     "np_reduce",
     "numeric_grad",
     "rand_coord_2d",
@@ -148,6 +160,7 @@ __all__ = [
     "same_array",
     "same_symbol_structure",
     "set_default_context",
+    "setenv",
     "simple_forward",
     "var_check",
     "verify_generator",

@@ -7,6 +7,7 @@ from typing import Any
 
 from ... import ndarray as nd
 from ... import symbol as sym
+from ..._paths import names_from
 from ...errors import ArgumentError, AssertedArgumentError, message
 from ..block import Block, indented
 from ..hybrid import HybridBlock
@@ -22,6 +23,7 @@ __all__ = [
     "Lambda",
     "Sequential",
 ]
+__getattr__ = names_from(__name__, "mxcy.gluon.nn", "mxcy.base")
 
 
 class Row:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ... import symbol as sym
+from ..._paths import names_from
 from ...errors import AssertedArgumentError, message
 from ..hybrid import HybridBlock
 from .activations import Activation
 
 __all__ = ["Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose"]
+__getattr__ = names_from(__name__, "mxcy.gluon.nn", "mxcy.base")
 
 
 def extents(name: str, argument: str, value: Any, count: int) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ... import ndarray as nd
+from ..._paths import names_from
 from ...errors import AssertedArgumentError, problem
 from ..block import Block
 from ..hybrid import HybridBlock
@@ -13,6 +14,7 @@ from ..nn import LeakyReLU
 from .sequences import first_states, formatted, masked, state_of
 
 __all__ = ["GRUCell", "HybridRecurrentCell", "LSTMCell", "RNNCell", "RecurrentCell"]
+__getattr__ = names_from(__name__, "mxcy.gluon.rnn", "mxcy.base")
 
 
 class RecurrentCell(Block):
