@@ -68,6 +68,7 @@ LEVELS = {
     "mxcy._fast_loops": "-O3",
     "mxcy._reduce": "-O3",
     "mxcy._matmul": "-O3",
+    "mxcy.graph.*": "-O2",
 }
 NATIVE = "-O3"  # of the files in SOURCES
 

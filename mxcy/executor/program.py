@@ -18,13 +18,14 @@ from .. import ops
 from .._array import Array, overlay
 from .._engine import num_workers
 from ..errors import BindError, MXNetError, message
-from ..graph._entry import line_of_site
+from ..graph._lifetimes import Roots
+from ..graph._nodes import line_of_site
 from ..graph.constants import Constant
 from ..graph.effects import sequence
 from ..graph.infer import complete
 from ..graph.ir import Entry, Graph, Node, variable
 from ..graph.optimise import optimise
-from ..graph.plan_memory import Plan, plan_memory, source_of
+from ..graph.plan_memory import Plan, plan_memory
 from ..graph.training import with_gradient
 from ..ndarray import NDArray, empty
 from ..ndarray import array as new_array
@@ -126,7 +127,7 @@ class Program:
         self._buffers = {Entry(node, 0): array for node, array in arrays.items()}
         self._rigid = {entry for entry, array in self._buffers.items() if not array._c_contiguous}
         self._rigid.update(heads)
-        self._sources: dict[Entry, Entry] = {}
+        self._source = Roots(self.shapes, self._rigid)  # the entry whose buffer another one has
         self._written: set[int] = set()  # gradients that a step of the graph writes
         self._assign_outputs(outputs)
         self._assign_targets(targets, gradients, set(forward))
@@ -140,7 +141,7 @@ class Program:
             steps += self._final_steps(target, array, req, node.name)
         self.backward = Schedule(steps, frozenset(array._storage_id for _, array, _ in gradients))
         self._buffers.clear()
-        self._sources.clear()
+        del self._source
 
     def _optimise(self, graph: Graph, options: Options) -> tuple[list, list, list]:
         """Run the passes. Return the nodes of forward and of backward, in order, and the new targets."""
@@ -165,7 +166,7 @@ class Program:
             external=[entry for entry in self._buffers if entry.node.op is not None],
             strategy=options.strategy,
             paths=num_workers() if options.paths is None else options.paths,
-            source=self._source,
+            roots=self._source,
         )
         self.consumes = _consumes(self.plan, set(forward))
 
@@ -184,32 +185,24 @@ class Program:
         ]
 
     def _check_known(self, node: Node) -> None:
-        for index in range(node.num_outputs):
-            entry = Entry(node, index)
+        for entry in node.all_entries():
             shape, dtype = self.shapes.get(entry), self.dtypes.get(entry)
             if shape is None or not complete(shape) or dtype is None:
                 what = "dtype" if complete(shape) else "shape"
                 text = f"a {what} of {entry.name} that follows from the arguments"
                 raise BindError(message("bind", node.name, text, "an unknown one"))
 
-    def _source(self, entry: Entry) -> Entry:
-        """The entry whose buffer this one has: a result that is its operand needs none of its own."""
-        found = self._sources.get(entry)
-        if found is None:
-            found = self._sources[entry] = source_of(entry, self.shapes, self._rigid)
-        return found
-
     def _buffer(self, entry: Entry) -> NDArray | None:
         """The array of an entry; None for a gradient that backward is given."""
         source = self._source(entry)
-        if source in self._head_places:
-            return None
         found = self._buffers.get(source)
         if found is None:
+            if source in self._head_places:
+                return None
             buffer, offset, alone = self.plan.places[source]
             found = overlay(self._shared[buffer], self.shapes[source], self.dtypes[source], offset, alone)
             self._buffers[source] = found
-        if self.shapes.get(entry) != self.shapes.get(source):
+        if source is not entry and self.shapes.get(entry) != self.shapes.get(source):
             found = found._reshape_view(self.shapes[entry])
         return found
 
@@ -245,15 +238,15 @@ class Program:
         """The step of a node; none of variables, constants and results that are their operand."""
         if not _computed(Entry(node, 0)) or self._source(Entry(node, 0)).node is not node:
             return []
-        outs = [self._buffer(Entry(node, index)) for index in range(node.num_outputs)]
+        outs = [self._buffer(entry) for entry in node.all_entries()]
         return [self._step(node.op, node.attrs, node.inputs, outs, node.name)]
 
     def _step(self, op: Any, attrs: Any, sources: Sequence, outs: list, name: str) -> Step:
         """A step that reads these entries (or arrays); remembers where it reads head gradients."""
         inputs = [self._buffer(source) if isinstance(source, Entry) else source for source in sources]
-        for position, source in enumerate(sources):
-            if inputs[position] is None:
-                self._head_places[self._source(source)].append((inputs, position))
+        for position, found in enumerate(inputs):
+            if found is None:
+                self._head_places[self._source(sources[position])].append((inputs, position))
         site = self._sites.get(name) or self._sites.get(name.partition("_backward")[0])
         return Step(op, attrs, inputs, outs, name, sources, site)
 

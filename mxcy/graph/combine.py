@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ._nodes import rebuilt
 from .ir import Entry, Graph, Node
 from .simplify import PERMUTES, axes_of, holds
 
 __all__ = ["combine"]
+
+_COMBINED = frozenset({*PERMUTES, "Cast"})
 
 
 def combine(
@@ -24,15 +27,19 @@ def combine(
     dtypes: Mapping[Entry, Any],
     phase: Callable[[Node], Any] = lambda node: 0,
 ) -> tuple[Graph, dict[Entry, Entry]]:
-    """Return the graph with pairs of transposes and of casts combined, and what became of its entries."""
+    """Return the graph with pairs of transposes and of casts combined, and what became of its entries.
+
+    If that is the graph itself, nothing has become of any.
+    """
     moved: dict[Entry, Entry] = {}
+    if not any(node.op is not None and node.op.name in _COMBINED for node in graph.nodes):
+        return graph, moved
     old: dict[Entry, Entry] = {}  # an entry of the given graph that is like a new one
     for node in graph.nodes:
         inputs = tuple(moved[source] for source in node.inputs)
         new = _combined(node, inputs, shapes, dtypes, old)
         if new is None:
-            same = inputs == node.inputs
-            new = node if same else Node(node.op, node.name, node.attrs, inputs, node.labels)
+            new = rebuilt(node, moved)
         for index in range(node.num_outputs):
             moved[Entry(node, index)] = Entry(new, index)
             old.setdefault(Entry(new, index), Entry(node, index))

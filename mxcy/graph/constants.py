@@ -15,6 +15,7 @@ from typing import Any
 from .. import ops
 from .._array import as_face
 from ..kernels import cpu as kernels
+from ._nodes import enter, rebuilt
 from .effects import sequence
 from .infer import complete
 from .ir import Entry, Graph, Node
@@ -81,22 +82,27 @@ def fold_constants(
 ) -> tuple[Graph, dict[Entry, Entry]]:
     """Return the graph with constants in place of what depends on no variable, and what became of entries.
 
-    `shapes` and `dtypes` are those of every entry. What draws random numbers stays.
+    `shapes` and `dtypes` are those of every entry. What draws random numbers stays. If the graph itself is
+    returned, nothing has become of any.
     """
     moved: dict[Entry, Entry] = {}
+    if not any(_begins(node) for node in graph.nodes):
+        return graph, moved
     fixed = set(sequence(graph))
     for node in graph.nodes:
         inputs = tuple(moved[source] for source in node.inputs)
         value = None if node in fixed else _value(node, inputs, shapes, dtypes)
         if value is not None:
             new = Node(Constant(value), node.name, {}, ())
-        elif inputs == node.inputs:
-            new = node
         else:
-            new = Node(node.op, node.name, node.attrs, inputs, node.labels)
-        for index in range(node.num_outputs):
-            moved[Entry(node, index)] = Entry(new, index)
+            new = rebuilt(node, moved)
+        enter(moved, node, new)
     return Graph(moved[head] for head in graph.heads), moved
+
+
+def _begins(node: Node) -> bool:
+    """Whether a node may be a constant whatever its inputs are."""
+    return node.op is not None and (not node.inputs or node.op.name in _LIKE)
 
 
 def _value(node: Node, inputs: tuple[Entry, ...], shapes: Mapping, dtypes: Mapping) -> Any:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ._lifetimes import Roots
 from .infer import complete, infer_dtypes, unknown
 from .ir import Entry, Graph, Node, variable
 from .optimise import optimise
-from .plan_memory import Plan, plan_memory, source_of
+from .plan_memory import Plan, plan_memory
 from .training import with_gradient
 
 __all__ = ["estimate", "missing"]
@@ -49,17 +50,17 @@ def estimate(
         return lacking
     made = optimise(graph, *found, fuses=fuses)
     count = len(graph.heads)
-    rigid = dict.fromkeys(heads)
-    roots = {target: source_of(target, made.shapes, rigid) for target in made.graph.heads[count:]}
+    roots = Roots(made.shapes, frozenset(heads))
+    targets = [roots(target) for target in made.graph.heads[count:]]
     forward = set(made.forward)
-    external = {r for r in roots.values() if r.node.op is not None and r.node not in forward}
+    external = {r for r in targets if r.node.op is not None and r.node not in forward}
     return plan_memory(
         [*made.forward, *made.backward],
         made.shapes,
         made.dtypes,
-        keep=[*made.graph.heads[:count], *roots],
+        keep=[*made.graph.heads[:count], *targets],
         external=external,
         strategy=strategy,
         paths=paths,
-        source=lambda entry: source_of(entry, made.shapes, rigid),
+        roots=roots,
     )

@@ -42,5 +42,7 @@ class Expression(Arithmetic):
         """Make a node; return its output, or the list of its outputs if it shows several."""
         entries = [operand.entry for operand in inputs]
         node = Node(op, name or self.names.next(), attrs, entries)
+        if node.num_outputs == 1:
+            return Expression(Entry(node, 0), self.names)
         made = [Expression(entry, self.names) for entry in node.entries()]
         return made[0] if len(made) == 1 else made

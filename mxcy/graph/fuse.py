@@ -25,6 +25,8 @@ from ..dtypes import code_of
 from ..ops._elementwise import Elementwise, kind_of
 from ..ops._operator import Cache
 from ..ops._trace import Trace, resolve
+from ._depths import depths
+from ._nodes import enter, rebuilt
 from .effects import sequence
 from .infer import complete
 from .ir import Entry, Graph, Node
@@ -102,7 +104,7 @@ def fuse(
         for node in uses
         if node not in fixed
     }
-    depth = _depths(graph, kinds, fixed)
+    depth = depths(graph.nodes, graph.users, kinds, fixed)
     regions = _regions(graph, kinds, depth)
     return _rebuilt(graph, regions, uses, dtypes)
 
@@ -144,36 +146,6 @@ def _use_of(node: Node, shapes: Mapping, dtypes: Mapping, known: dict) -> Use | 
     return found
 
 
-def _depths(graph: Graph, kinds: dict[Node, int], fixed: set[Node]) -> dict[Node, int]:
-    depth: dict[Node, int] = {}
-    latest = 0
-    for node in graph.nodes:
-        deepest = 0
-        kind = kinds.get(node)
-        for source in node.inputs:
-            other = source.node
-            least = depth[other] + (kind is None or kinds.get(other) != kind)
-            if least > deepest:
-                deepest = least
-        if node in fixed:  # they keep their order, so that regions between them cannot reverse it
-            deepest = latest = max(deepest, latest)
-        depth[node] = deepest
-    # A node that only deeper ones read joins them, if one of them can be its neighbour.
-    limit: dict[Node, int] = {}
-    for node in reversed(graph.nodes):
-        most, kind, own = limit.get(node), kinds.get(node), depth[node]
-        if kind is not None and most is not None and most > own:
-            users = graph.users.get(Entry(node, 0), ())
-            if any(depth[user] == most and kinds.get(user) == kind for user in users):
-                depth[node] = own = most
-        for source in node.inputs:
-            other = source.node
-            bound = own - (kind is None or kinds.get(other) != kind)
-            if limit.get(other, bound) >= bound:
-                limit[other] = bound
-    return depth
-
-
 def _regions(graph: Graph, kinds: dict[Node, int], depth: dict[Node, int]) -> dict[Node, list[Node]]:
     """The members of each region by member, in graph order, cut where programs would become too long.
 
@@ -209,6 +181,8 @@ def _regions(graph: Graph, kinds: dict[Node, int], depth: dict[Node, int]) -> di
 
 def _pieces(members: list[Node], graph: Graph) -> list[list[Node]]:
     """Cut a region into runs of its order, each within the limits."""
+    if len(members) < STEPS and sum([len(node.inputs) + 1 for node in members]) <= OPERANDS:
+        return [members]
     pieces: list[list[Node]] = []
     piece: list[Node] = []
     steps = 0
@@ -243,10 +217,7 @@ def _rebuilt(graph: Graph, regions: dict, uses: dict, dtypes: Mapping) -> tuple[
             made.update(piece)
             _fuse_piece(graph, piece, heads, moved, uses, dtypes)
             continue
-        inputs = tuple([moved[source] for source in node.inputs])
-        new = node if inputs == node.inputs else Node(node.op, node.name, node.attrs, inputs, node.labels)
-        for index in range(node.num_outputs):
-            moved[Entry(node, index)] = Entry(new, index)
+        enter(moved, node, rebuilt(node, moved))
     return Graph(moved[head] for head in graph.heads), moved
 
 
@@ -255,6 +226,12 @@ def _by_regions(graph: Graph, regions: dict) -> list[Node]:
     order: list[Node] = []
     done: set[Node] = set()
     for head in graph.nodes:
+        if head in done:
+            continue
+        if head not in regions:
+            order.append(head)
+            done.add(head)
+            continue
         stack = [head]
         while stack:
             node = stack[-1]

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..dtypes import from_mxnet_flag, numpy_dtype
 from ..errors import DTypeError, MXNetError, ShapeError, message
+from ._sweep import sweep
 from .ir import Entry, Graph, Node
 
 __all__ = [
@@ -166,38 +167,21 @@ def _fixed_point(
 
 
 def _first_sweep(graph: Graph, values: dict, rule: str, merge: Callable, within: Any) -> list[int]:
-    """Run every rule once, in order. Return the places of the nodes to run again.
-
-    Most nodes of most graphs learn nothing but their outputs here, and many are alike: what a rule says
-    of the same attributes and operands is kept.
-    """
-    said: dict[Any, tuple] = {}
+    """Run every rule once, in order. Return the places of the nodes to run again."""
     later: set[int] = set()
     place: dict[Node, int] = {}
-    get = values.get
-    for index, node in enumerate(graph.nodes):
-        if node.op is None or (within is not None and Entry(node, 0) in within):
-            continue
-        results = [Entry(node, number) for number in range(node.num_outputs)]
-        operands = tuple([get(source) for source in node.inputs])
-        key = (node.op, id(node.attrs), operands, *map(get, results))
-        known = said.get(key)
-        if known is not None:
-            values.update(zip(results, known, strict=True))
-            continue
-        changes, again = _apply_rule(node, values, rule, merge)
-        found = tuple([get(result) for result in results])
-        if not again and all(value is not None for value in found):
-            if all(get(source) is old for source, old in zip(node.inputs, operands, strict=True)):
-                said[key] = found
-                continue
+
+    def learned(index: int, changed: list[Entry], again: bool) -> None:
         if again:
             later.add(index)
-        place = place or {other: number for number, other in enumerate(graph.nodes)}
-        for changed in changes:
-            for neighbour in _neighbours(graph, changed):
-                if place.get(neighbour, index) < index:
-                    later.add(place[neighbour])
+        if not place:
+            place.update((node, number) for number, node in enumerate(graph.nodes))
+        for entry in changed:
+            later.update(
+                place[other] for other in _neighbours(graph, entry) if place.get(other, index) < index
+            )
+
+    sweep(graph.nodes, values, within, lambda node: _apply_rule(node, values, rule, merge), learned)
     return list(later)
 
 

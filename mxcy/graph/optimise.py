@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ._nodes import carried
 from .combine import combine
 from .constants import fold_constants
 from .effects import in_order, sequence
@@ -46,9 +47,11 @@ def optimise(
     passes += [simplify, combine, fold_constants] if simplifies else []
     for apply in [*passes, *([fuse] if fuses else [])]:
         changed, moved = apply(current, shapes, dtypes, early.__contains__)
+        if changed is current:
+            continue
         if fixed and not set(changed.nodes).issuperset(moved[Entry(node, 0)].node for node in fixed):
             continue  # it leaves out a draw of numbers whose result is not used, and later draws would differ
-        shapes, dtypes = _moved(shapes, dtypes, moved)
+        shapes, dtypes = carried(moved, shapes), carried(moved, dtypes)
         early = {new.node for old, new in moved.items() if old.node in early}
         fixed = [moved[Entry(node, 0)].node for node in fixed]
         current = changed
@@ -71,15 +74,3 @@ def _in_turn(whole: Graph, count: int, fixed: Sequence[Node]) -> list[Node]:
     """
     heads = [*whole.heads[:count], *reversed(whole.heads[count:])]
     return in_order(heads, fixed) if len(fixed) > 1 else Graph(heads).nodes
-
-
-def _moved(
-    shapes: Mapping[Entry, Any], dtypes: Mapping[Entry, Any], moved: Mapping[Entry, Entry]
-) -> tuple[dict[Entry, Any], dict[Entry, Any]]:
-    new_shapes: dict[Entry, Any] = {}
-    new_dtypes: dict[Entry, Any] = {}
-    for old, new in moved.items():
-        if new not in new_shapes:
-            new_shapes[new] = shapes.get(old)
-            new_dtypes[new] = dtypes.get(old)
-    return new_shapes, new_dtypes

@@ -19,19 +19,17 @@ memory.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import accumulate, repeat
-from math import prod
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..errors import ArgumentError, message
+from ._lifetimes import Roots, Slot, Walk
 from .ir import Entry, Node
 from .pack import MOST, pack
 from .picture import draw
 
-__all__ = ["STRATEGIES", "Place", "Plan", "Row", "colours", "plan_memory", "source_of"]
+__all__ = ["STRATEGIES", "Place", "Plan", "Row", "colours", "plan_memory"]
 
 STRATEGIES = ("none", "inplace", "coshare", "both")
 
@@ -101,29 +99,6 @@ class Plan:
         draw(self, file)
 
 
-def source_of(entry: Entry, shapes: Mapping[Entry, Any], rigid: Collection[Entry] = ()) -> Entry:
-    """Return the entry whose buffer this one has: itself, unless its operator only names it anew.
-
-    `rigid` entries cannot be reshaped without a copy.
-    """
-    while entry.node.op is not None and entry.index == 0:
-        op = entry.node.op
-        if not (op.identity or op.view):
-            break
-        operand = entry.node.inputs[0]
-        same = shapes.get(entry) is not None and shapes.get(entry) == shapes.get(operand)
-        if not (op.identity and same) and not (op.view and _root(operand) not in rigid):
-            break
-        entry = operand
-    return entry
-
-
-def _root(entry: Entry) -> Entry:
-    while entry.node.op is not None and (entry.node.op.identity or entry.node.op.view):
-        entry = entry.node.inputs[0]
-    return entry
-
-
 def colours(nodes: Sequence[Node], paths: int) -> dict[Node, int]:
     """Cut the nodes into paths, longest first, and number them; the last number stands for all others.
 
@@ -161,7 +136,7 @@ def plan_memory(
     external: Collection[Entry] = (),
     strategy: str = "both",
     paths: int = 1,
-    source: Callable[[Entry], Entry] | None = None,
+    roots: Roots | None = None,
 ) -> Plan:
     """Plan buffers for the results of these nodes, which run in this order.
 
@@ -172,131 +147,30 @@ def plan_memory(
     external : results written to arrays that exist already; like variables they take no part.
     strategy : "none", "inplace", "coshare" or "both".
     paths : how many colours there are; about as many small nodes can run in parallel.
-    source : replaces `source_of`.
+    roots : what is known already of results that share the memory of others.
 
     Raises ArgumentError for another strategy.
     """
     if strategy not in STRATEGIES:
         raise ArgumentError(message("plan_memory", "strategy", " or ".join(STRATEGIES), repr(strategy)))
-    source = source or (lambda entry: source_of(entry, shapes))
-    nodes = [n for n in nodes if n.op is not None and source(Entry(n, 0)).node is n]
+    roots = Roots(shapes) if roots is None else roots
+    nodes = [n for n in nodes if n.op is not None and roots(Entry(n, 0)).node is n]
     shares = strategy in ("coshare", "both")
-    walk = _Walk(nodes, shapes, dtypes, source, strategy in ("inplace", "both"))
-    walk.count_reads(keep, external)
-    colour = colours(nodes, paths) if shares and paths > 1 else {}
-    for position, node in enumerate(nodes):
-        walk.visit(position, node, colour.get(node, 0))
+    walk = Walk(nodes, shapes, dtypes, roots, strategy in ("inplace", "both"), keep, external)
+    walk.run(colours(nodes, paths) if shares and paths > 1 else {})
     deal = _Deal(walk, len(nodes))
     deal.deal(shares)
     return deal.plan()
 
 
-class _Slot:
-    """Memory that one result, or several in place of each other, need from node to node."""
-
-    __slots__ = ("buffer", "ending", "first", "last", "making", "nbytes", "offset")
-
-    def __init__(self, nbytes: int, first: int, making: int):
-        self.nbytes = nbytes
-        self.first = first  # position of the node that makes it
-        self.making = making  # and its colour
-        self.last = -1  # position of the node that is the last to read it; -1: it stays
-        self.ending = 0  # and its colour
-        self.buffer = -1
-        self.offset = 0
-
-
-class _Walk:
-    """The walk over the schedule that finds what is in use when, and what is written in place."""
-
-    def __init__(self, nodes, shapes, dtypes, source, in_place):
-        self.nodes = nodes
-        self.shapes, self.dtypes = shapes, dtypes
-        self.source = source
-        self.in_place = in_place
-        self.slots: list[_Slot] = []
-        self.slot: dict[Entry, _Slot] = {}
-        self.unplanned = self.live = self.largest_live = 0
-        self.reads: dict[Entry, int] = {}
-        self.last: dict[Entry, int] = {}
-
-    def count_reads(self, keep, external):
-        """Count the reads of every result; one more, never done, of those that must stay."""
-        for position, node in enumerate(self.nodes):
-            for operand in node.inputs:
-                root = self.source(operand)
-                self.reads[root] = self.reads.get(root, 0) + 1
-                self.last[root] = position
-        self.kept = {self.source(entry) for entry in keep}
-        for root in self.kept:
-            self.reads[root] = self.reads.get(root, 0) + 1
-            self.last[root] = len(self.nodes)
-        self.external = {self.source(entry) for entry in external}
-
-    def visit(self, position: int, node: Node, colour: int) -> None:
-        """Give the results of a node slots, then release what it was the last to read."""
-        operands = [self.source(operand) for operand in node.inputs]
-        here: dict[Entry, int] = {}
-        for operand in operands:
-            here[operand] = here.get(operand, 0) + 1
-        taken: set[Entry] = set()
-        made = [Entry(node, index) for index in range(node.num_outputs)]
-        made = [entry for entry in made if entry not in self.external]
-        for entry in made:
-            size = self.nbytes(entry)
-            self.unplanned += size
-            operand = self._ending(node, entry, operands, here, taken) if self.in_place else None
-            if operand is not None:
-                taken.add(operand)
-                self.slot[entry] = self.slot[operand]
-            else:
-                self.live += size
-                self.slot[entry] = _Slot(size, position, colour)
-                self.slots.append(self.slot[entry])
-        self.largest_live = max(self.largest_live, self.live)
-        for operand, count in here.items():
-            if operand in self.slot:
-                self.reads[operand] -= count
-                if not self.reads[operand] and operand not in taken:
-                    self._release(operand, position, colour)
-        for entry in made:
-            if not self.reads.get(entry, 0):
-                self._release(entry, position, colour)
-
-    def nbytes(self, entry: Entry) -> int:
-        return prod(self.shapes[entry]) * np.dtype(self.dtypes[entry]).itemsize
-
-    def _ending(self, node, entry, operands, here, taken) -> Entry | None:
-        """An operand that this result may be written over."""
-        if entry in self.kept:
-            return None
-        for position in node.op.in_place_inputs(node.attrs, entry.index):
-            operand = operands[position]
-            if (
-                operand in self.slot
-                and operand not in taken
-                and self.reads[operand] == here[operand]
-                and self.nbytes(operand) == self.nbytes(entry)
-                and self.dtypes[node.inputs[position]] == self.dtypes[entry]
-                and self.shapes[node.inputs[position]] == self.shapes[entry]
-            ):
-                return operand
-        return None
-
-    def _release(self, entry: Entry, position: int, colour: int) -> None:
-        slot = self.slot[entry]
-        self.live -= slot.nbytes
-        slot.last, slot.ending = position, colour
-
-
 class _Deal:
     """Deals out buffers to slots."""
 
-    def __init__(self, walk: _Walk, count: int):
+    def __init__(self, walk: Walk, count: int):
         self.walk = walk
         self.count = count  # nodes
         self.sizes: list[int] = []
-        self.packed: list[_Slot] = []
+        self.packed: list[Slot] = []
         self.free: dict[int, dict[int, list[int]]] = {}  # colour: size: buffers
         self.lengths: dict[int, list[int]] = {}  # colour: sizes of which there are some, smallest first
 
@@ -305,7 +179,7 @@ class _Deal:
         large = [slot for slot in self.walk.slots if slot.nbytes >= LARGE and slot.last >= 0]
         if shares and 1 < len(large) <= MOST:  # where there are more, sizes repeat
             self._pack(large)
-        ending: list[list[_Slot]] = [[] for _ in range(self.count)]
+        ending: list[list[Slot]] = [[] for _ in range(self.count)]
         position = 0
         for slot in self.walk.slots:
             while position < slot.first:
@@ -317,7 +191,7 @@ class _Deal:
                 if recycles:
                     ending[slot.last].append(slot)
 
-    def _pack(self, slots: list[_Slot]) -> None:
+    def _pack(self, slots: list[Slot]) -> None:
         """Lay these into one buffer, unless that takes more than a buffer for each."""
         bound = max(_in_use(slots, [slot.nbytes for slot in slots], self.count))
         offsets, total = pack([(slot.nbytes, slot.first, slot.last) for slot in slots], bound)
@@ -328,7 +202,7 @@ class _Deal:
         for slot, offset in zip(slots, offsets, strict=True):
             slot.buffer, slot.offset = 0, offset
 
-    def _allocate(self, slot: _Slot, recycles: bool) -> None:
+    def _allocate(self, slot: Slot, recycles: bool) -> None:
         found = self._recycled(slot.nbytes, slot.making) if recycles else None
         if found is None:
             found = len(self.sizes)
@@ -351,7 +225,7 @@ class _Deal:
             del lengths[position]
         return found
 
-    def _release(self, slots: list[_Slot]) -> None:
+    def _release(self, slots: list[Slot]) -> None:
         for slot in slots:
             length = self.sizes[slot.buffer]
             buffers = self.free.setdefault(slot.ending, {}).setdefault(length, [])
@@ -366,20 +240,16 @@ class _Deal:
         made.own = {slot.buffer for slot in walk.slots if slot.last < 0}
         made.unplanned, made.largest_live = walk.unplanned, walk.largest_live
         crowd = _in_use(self.packed, repeat(1), self.count)
-        for position, node in enumerate(walk.nodes):
-            found = [(Entry(node, i), walk.slot.get(Entry(node, i))) for i in range(node.num_outputs)]
-            own = len({id(slot) for _, slot in found if slot is not None and self.packed and not slot.buffer})
-            for entry, slot in found:
-                if slot is None:
-                    continue
+        for position, found in walk.rows():
+            own = len({id(slot) for _, slot, _ in found if not slot.buffer}) if self.packed else 0
+            for entry, slot, last in found:
                 alone = not self.packed or slot.buffer > 0 or crowd[position] == own
                 made.places[entry] = Place(slot.buffer, slot.offset, alone)
-                last = walk.last.get(entry, position)
-                made.rows.append(Row(entry, walk.nbytes(entry), slot.buffer, slot.offset, position, last))
+                made.rows.append(Row(entry, slot.nbytes, slot.buffer, slot.offset, position, last))
         return made
 
 
-def _in_use(slots: list[_Slot], amounts: Iterable[int], positions: int) -> list[int]:
+def _in_use(slots: list[Slot], amounts: Iterable[int], positions: int) -> list[int]:
     """How much of these amounts, one for each slot, is in use while each node runs."""
     change = [0] * (positions + 1)
     for slot, amount in zip(slots, amounts, strict=False):

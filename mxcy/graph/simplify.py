@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..ops.shape import full_axes, swapped
+from ._nodes import enter, rebuilt
 from .effects import sequence
 from .infer import complete
 from .ir import Entry, Graph, Node
@@ -39,41 +40,46 @@ def simplify(
     facts = _Facts(shapes, dtypes)
     fixed = set(sequence(graph))
     states = set(graph.states)
+    contents = _Contents()
     seen: dict[Any, Node] = {}
     for node in graph.nodes:
-        entries = [Entry(node, index) for index in range(node.num_outputs)]
-        if node.op is None or node in fixed:
-            new = _with_inputs(node, moved)
-        else:
-            inputs = tuple(moved[source] for source in node.inputs)
-            kept = facts.unchanged(node, inputs)
+        op = node.op
+        new = rebuilt(node, moved)
+        if op is not None and node not in fixed:
+            kept = facts.unchanged(node, new.inputs) if _may_go(op) else None
             if kept is not None and kept.node not in states:
-                moved[entries[0]] = kept
+                moved[Entry(node, 0)] = kept
                 continue
-            new = _with_inputs(node, moved)
-            key = _key(node, inputs, phase(node))
-            new = new if key is None else seen.setdefault(key, new)
-        for entry in entries:
-            moved[entry] = Entry(new, entry.index)
-            facts.learn(entry, moved[entry])
+            if new.inputs:  # creation may be meant to be done for each
+                content = contents.of(node.attrs)
+                if content is not None:
+                    new = seen.setdefault((op, phase(node), content, new.inputs), new)
+        enter(moved, node, new)
+        if new is not node:
+            facts.learn(node, new)
     return Graph(moved[head] for head in graph.heads), moved
 
 
-def _with_inputs(node: Node, moved: Mapping[Entry, Entry]) -> Node:
-    inputs = tuple(moved[source] for source in node.inputs)
-    return node if inputs == node.inputs else Node(node.op, node.name, node.attrs, inputs, node.labels)
+class _Contents:
+    """Gives attributes that say the same one number."""
 
+    def __init__(self) -> None:
+        self._numbers: dict[Any, int] = {}
+        self._known: dict[int, int | None] = {}  # by id: the nodes of the graph hold them
 
-def _key(node: Node, inputs: tuple[Entry, ...], phase: Any) -> Any:
-    """What nodes that compute the same have in common; None if that cannot be told."""
-    if not inputs:  # creation may be meant to be done for each
-        return None
-    key = (node.op, phase, inputs, tuple(node.attrs.items()), tuple(map(type, node.attrs.values())))
-    try:
-        hash(key)
-    except TypeError:
-        return None
-    return (*key, tuple(map(str, node.attrs.values())))  # 0.0 and -0.0 are equal, and differ
+    def of(self, attrs: Mapping[str, Any]) -> int | None:
+        """The number of these attributes, None where that cannot be told."""
+        found = self._known.get(id(attrs), -1)
+        if found == -1:
+            values = tuple(attrs.values())
+            # 0.0 and -0.0 are equal, and 1 and True, and differ
+            key = tuple(attrs), values, tuple(map(type, values)), tuple(map(str, values))
+            try:
+                found = self._numbers.setdefault(key, len(self._numbers))
+            except TypeError:
+                found = None
+            self._known[id(attrs)] = found
+        return found
 
 
 class _Facts:
@@ -83,9 +89,10 @@ class _Facts:
         self._shapes, self._dtypes = shapes, dtypes
         self._old: dict[Entry, Entry] = {}
 
-    def learn(self, old: Entry, new: Entry) -> None:
-        """Note that a new entry is like an old one."""
-        self._old.setdefault(new, old)
+    def learn(self, old: Node, new: Node) -> None:
+        """Note that the outputs of a new node are like those of an old one."""
+        for index in range(old.num_outputs):
+            self._old.setdefault(Entry(new, index), Entry(old, index))
 
     def shape(self, entry: Entry) -> Any:
         return self._shapes.get(self._old.get(entry, entry))
@@ -147,8 +154,14 @@ class _Facts:
         return source if holds(np.dtype(middle), np.dtype(old)) else None
 
 
+def _may_go(op: Any) -> bool:
+    """Whether the result of some nodes of an operator is there already."""
+    return op.identity or op.view or op.name in _GOING
+
+
 _NEUTRAL = {"_mul_scalar": 1.0, "_div_scalar": 1.0, "_minus_scalar": 0.0}
 PERMUTES = ("transpose", "SwapAxis")
+_GOING = frozenset({*_NEUTRAL, *PERMUTES, "_copy", "BlockGrad", "Cast", "_cast_like"})
 
 
 def _same_bits(value: Any, number: float) -> bool:

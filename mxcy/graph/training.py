@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ._lifetimes import Roots
 from .gradient import gradient
 from .infer import complete, infer_dtypes, infer_shapes
 from .ir import Entry, Graph, Node
 from .mirror import marked, mirror
-from .plan_memory import source_of
 from .recompute import choose
 
 __all__ = ["Trained", "with_gradient"]
@@ -50,14 +50,7 @@ def with_gradient(
     found = _inferred(graph, targets, heads, dict(shapes), dict(dtypes), own)
     if not targets or budget is None or not _known(found):
         return found
-    rigid = frozenset(heads)
-    roots: dict[Entry, Entry] = {}
-
-    def source(entry: Entry) -> Entry:
-        if entry not in roots:
-            roots[entry] = source_of(entry, found.shapes, rigid)
-        return roots[entry]
-
+    source = Roots(found.shapes, frozenset(heads))
     inside = set(graph.nodes)
     external = [target for target in targets if source(target).node not in inside]
     room = budget - budget // MARGIN

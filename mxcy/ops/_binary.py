@@ -8,11 +8,13 @@ import numpy as np
 from .._array import Array
 from ..errors import ArgumentTypeError, message
 from ._attributes import Attributes
-from ._operator import Operator
+from ._operator import Cache, Operator
 
 __all__ = ["BinaryFunction"]
 
 NUMBERS = (bool, int, float, np.generic)
+
+_NUMBERS = Cache()  # attributes with a number, one object for each number: passes know them by their id
 
 
 class BinaryFunction:
@@ -59,7 +61,12 @@ class BinaryFunction:
     def _number(self, name: str, value: Any, tensor: Any = None) -> Attributes:
         """The attributes of an operator with this number; complex ones go with complex arrays only."""
         if type(value) in (int, float):
-            return Attributes({"scalar": value, "is_int": True}, ("scalar",))
+            known = _NUMBERS.get((type(value), value))
+            if known is None:
+                known = Attributes({"scalar": value, "is_int": True}, ("scalar",))
+                if value:  # 0.0 and -0.0 are equal
+                    _NUMBERS.add((type(value), value), known)
+            return known
         if not isinstance(value, NUMBERS) or isinstance(value, np.complexfloating):
             complex_array = tensor is not None and "complex" in str(getattr(tensor, "dtype", ""))
             if not (isinstance(value, (complex, np.complexfloating)) and complex_array):

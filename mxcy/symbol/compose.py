@@ -10,7 +10,7 @@ import numpy as np
 from .. import attribute, name
 from ..dtypes import code_of, mxnet_flag_of
 from ..errors import ArgumentError, ArgumentTypeError, DTypeError, message, problem
-from ..graph._entry import this_site
+from ..graph._nodes import this_site
 from ..graph.ir import Entry, Graph, Node
 
 __all__ = ["HIDDEN_KEYS", "add_node", "call", "hint_of", "init_labels", "labels_of", "make_variable"]

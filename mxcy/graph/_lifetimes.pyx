@@ -1,0 +1,244 @@
+"""What memory the results of a schedule need from node to node: the walk that `plan_memory` begins with."""
+
+cimport cython
+from libc.stdint cimport int64_t
+
+from ._nodes cimport Entry, Node, entry_of
+
+from math import prod
+
+import numpy as np
+
+__all__ = ["Roots", "Slot", "Walk"]
+
+
+@cython.final
+cdef class Roots:
+    """Calls return the entry whose buffer another one has: itself, unless its operator only names it anew.
+
+    `rigid` entries cannot be reshaped without a copy. What is found is kept, so that shapes must not change.
+    """
+
+    cdef object shapes, rigid
+    cdef dict found
+
+    def __init__(self, shapes, rigid=()):
+        self.shapes = shapes
+        self.rigid = rigid
+        self.found = {}
+
+    def __call__(self, Entry entry):
+        return self.of(entry)
+
+    cdef Entry of(self, Entry entry):
+        if not names_anew(entry):
+            return entry
+        found = self.found.get(entry)
+        if found is None:
+            found = self.found[entry] = self.search(entry)
+        return <Entry>found
+
+    cdef Entry search(self, Entry entry):
+        cdef Entry operand
+        while names_anew(entry):
+            op = entry.node.op
+            operand = <Entry>entry.node.inputs[0]
+            shape = self.shapes.get(entry)
+            same = shape is not None and shape == self.shapes.get(operand)
+            if not (op.identity and same) and not (op.view and root(operand) not in self.rigid):
+                break
+            entry = operand
+        return entry
+
+
+cdef bint names_anew(Entry entry):
+    """Whether the operator of an entry may give the memory of its operand another name."""
+    op = entry.node.op
+    return op is not None and entry.index == 0 and bool(op.identity or op.view)
+
+
+cdef Entry root(Entry entry):
+    while entry.node.op is not None and (entry.node.op.identity or entry.node.op.view):
+        entry = <Entry>entry.node.inputs[0]
+    return entry
+
+
+@cython.final
+cdef class Slot:
+    """Memory that one result, or several in place of each other, need from node to node."""
+
+    cdef readonly int64_t nbytes
+    cdef readonly Py_ssize_t first  # position of the node that makes it
+    cdef readonly Py_ssize_t making  # and its colour
+    cdef readonly Py_ssize_t last  # position of the node that is the last to read it; -1: it stays
+    cdef readonly Py_ssize_t ending  # and its colour
+    cdef public Py_ssize_t buffer
+    cdef public int64_t offset
+
+    def __init__(self, int64_t nbytes, Py_ssize_t first, Py_ssize_t making):
+        self.nbytes = nbytes
+        self.first = first
+        self.making = making
+        self.last = self.buffer = -1
+
+
+@cython.final
+cdef class Result:
+    """What the walk knows of one result: by how many nodes it is still to be read, and where it lies."""
+
+    cdef Py_ssize_t reads
+    cdef Py_ssize_t last  # position of the last node that reads it
+    cdef Slot slot  # None: it is none of the plan's
+    cdef Py_ssize_t here  # reads by the node that is visited now
+    cdef bint taken  # by a result of the node that is visited now
+
+
+cdef class Walk:
+    """The walk over the schedule that finds what is in use when, and what is written in place.
+
+    Attributes
+    ----------
+    slots : all, in the order of the nodes that make them.
+    unplanned, largest_live : see `Plan`.
+    """
+
+    cdef list nodes, operands  # of each node: the results that it reads, each once
+    cdef object shapes, dtypes
+    cdef Roots roots
+    cdef bint in_place
+    cdef readonly list slots
+    cdef readonly int64_t unplanned, largest_live
+    cdef int64_t live
+    cdef set kept, external
+    cdef dict results, sizes
+
+    def __init__(self, list nodes, shapes, dtypes, Roots roots, bint in_place, keep, external):
+        self.nodes = nodes
+        self.shapes, self.dtypes = shapes, dtypes
+        self.roots = roots
+        self.in_place = in_place
+        self.slots = []
+        self.results = {}
+        self.sizes = {}
+        self.kept = {roots.of(entry) for entry in keep}
+        self.external = {roots.of(entry) for entry in external}
+
+    def run(self, dict colours):
+        """Walk all nodes; those without a colour have the first one."""
+        cdef Py_ssize_t position, number, colour
+        cdef Node node
+        for position in range(len(self.nodes)):
+            node = <Node>self.nodes[position]
+            for number in range(node.outputs()):
+                self.results[entry_of(node, number)] = Result()
+        for position in range(len(self.nodes)):
+            for source in (<Node>self.nodes[position]).inputs:
+                self.count(self.roots.of(source), position)
+        for entry in self.kept:  # read once more, after all
+            self.count(entry, len(self.nodes))
+        for position in range(len(self.nodes)):
+            node = <Node>self.nodes[position]
+            colour = colours.get(node, 0) if colours else 0
+            self.visit(position, node, colour)
+
+    cdef int count(self, Entry entry, Py_ssize_t position) except -1:
+        cdef Result result
+        found = self.results.get(entry)
+        if found is not None:
+            result = <Result>found
+            result.reads += 1
+            result.last = position
+        return 0
+
+    cdef int visit(self, Py_ssize_t position, Node node, Py_ssize_t colour) except -1:
+        """Give the results of a node slots, then release what it was the last to read."""
+        cdef list read = [], made = []
+        cdef Result result, operand
+        cdef Entry entry
+        cdef Py_ssize_t number
+        cdef int64_t size
+        for source in node.inputs:
+            found = self.results.get(self.roots.of(source))
+            if found is not None and (<Result>found).slot is not None:
+                operand = <Result>found
+                if not operand.here:
+                    operand.taken = False
+                    read.append(operand)
+                operand.here += 1
+        for number in range(node.outputs()):
+            entry = entry_of(node, number)
+            if self.external and entry in self.external:
+                continue
+            result = <Result>self.results[entry]
+            made.append(result)
+            size = self.nbytes(entry)
+            self.unplanned += size
+            operand = self.ending(node, entry, size) if self.in_place else None
+            if operand is not None:
+                operand.taken = True
+                result.slot = operand.slot
+            else:
+                self.live += size
+                result.slot = Slot(size, position, colour)
+                self.slots.append(result.slot)
+        self.largest_live = max(self.largest_live, self.live)
+        for operand in read:
+            operand.reads -= operand.here
+            operand.here = 0
+            if not operand.reads and not operand.taken:
+                self.release(operand, position, colour)
+        for result in made:
+            if not result.reads:
+                self.release(result, position, colour)
+        return 0
+
+    cdef int64_t nbytes(self, Entry entry) except -1:
+        kind = self.shapes[entry], self.dtypes[entry]
+        found = self.sizes.get(kind)
+        if found is None:
+            found = self.sizes[kind] = prod(kind[0]) * np.dtype(kind[1]).itemsize
+        return found
+
+    cdef Result ending(self, Node node, Entry entry, int64_t size):
+        """An operand that this result may be written over; None if there is none."""
+        cdef Result operand
+        cdef Entry source
+        if entry in self.kept:
+            return None
+        for position in node.op.in_place_inputs(node.attrs, entry.index):
+            source = <Entry>node.inputs[position]
+            found = self.results.get(self.roots.of(source))
+            if found is None:
+                continue
+            operand = <Result>found
+            if (
+                operand.slot is not None
+                and not operand.taken
+                and operand.reads == operand.here
+                and operand.slot.nbytes == size
+                and self.dtypes[source] == self.dtypes[entry]
+                and self.shapes[source] == self.shapes[entry]
+            ):
+                return operand
+        return None
+
+    cdef int release(self, Result result, Py_ssize_t position, Py_ssize_t colour) except -1:
+        self.live -= result.slot.nbytes
+        result.slot.last, result.slot.ending = position, colour
+        return 0
+
+    def rows(self):
+        """Yield (position of the node, its results as (entry, slot, last position that reads it))."""
+        cdef Py_ssize_t position, number
+        cdef Node node
+        cdef Entry entry
+        cdef Result result
+        for position in range(len(self.nodes)):
+            node = <Node>self.nodes[position]
+            found = []
+            for number in range(node.outputs()):
+                entry = entry_of(node, number)
+                result = <Result>self.results[entry]
+                if result.slot is not None:
+                    found.append((entry, result.slot, result.last if result.last >= 0 else position))
+            yield position, found
