@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         engine,
         executor,
         gluon,
+        image,
         initializer,
         io,
         kvstore,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         util,
         visualization,
     )
+    from . import image as img
     from . import initializer as init
     from . import kvstore as kv
     from . import module as mod
@@ -78,6 +80,8 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "engine": ("engine", None),
     "executor": ("executor", None),
     "gluon": ("gluon", None),
+    "image": ("image", None),
+    "img": ("image", None),
     "init": ("initializer", None),
     "initializer": ("initializer", None),
     "io": ("io", None),

@@ -171,6 +171,11 @@ class MXRecordIO:
             found = self._next()
         return None if found is None else memoryview(found)
 
+    def seek_to(self, position: int) -> None:
+        """Go to a position that `tell` has given; anything else is a FormatError at the next read."""
+        self._check(False, "read")
+        self._position = position
+
     def __iter__(self) -> Iterator[bytes]:
         while (record := self.read()) is not None:
             yield record
@@ -423,39 +428,23 @@ def unpack(s: bytes) -> tuple[Any, bytes]:
     return header, s
 
 
-def _cv2(caller: str) -> Any:
-    try:
-        import cv2
-    except ImportError:
-        text = "needs OpenCV, which is not installed"
-        raise StateError(problem(caller, None, text, "pip install mxcy[image]")) from None
-    return cv2
-
-
 def pack_img(header: Any, img: np.ndarray, quality: int = 95, img_fmt: str = ".jpg") -> bytes:
     """Return a record of a header and an encoded image (height, width[, channels: BGR]).
 
     `quality` is that of JPEG (1 to 100), or the compression of PNG (0 to 9).
     """
-    cv2 = _cv2("pack_img")
-    kind = img_fmt.lower()
-    options = {
-        ".jpg": cv2.IMWRITE_JPEG_QUALITY,
-        ".jpeg": cv2.IMWRITE_JPEG_QUALITY,
-        ".png": cv2.IMWRITE_PNG_COMPRESSION,
-    }
-    choice = [options[kind], quality] if kind in options else None
-    done, encoded = cv2.imencode(img_fmt, img, choice)
-    if not done:
-        raise FormatError(message("pack_img", "img", "an image that OpenCV can encode", img_fmt))
-    return pack(header, encoded.tobytes())
+    from .image import codec
+
+    return pack(header, codec.encode(img, quality, img_fmt))
 
 
 def unpack_img(s: bytes, iscolor: int = -1) -> tuple[Any, np.ndarray]:
-    """Return (header, image) of a record; `iscolor`: 1 for colour (BGR), 0 for grey, -1 as it is."""
-    cv2 = _cv2("unpack_img")
+    """Return (header, image) of a record; `iscolor`: 1 for colour (BGR), 0 for grey, -1 as it is.
+
+    Grey images are (height, width).
+    """
+    from .image import codec
+
     header, data = unpack(s)
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), iscolor) if data else None
-    if image is None:
-        raise FormatError(message("unpack_img", "s", "an image that OpenCV can decode", f"{len(data)} bytes"))
-    return header, image
+    image = codec.decode(data, iscolor, rgb=False)
+    return header, image[:, :, 0] if image.shape[2] == 1 else image

@@ -8,7 +8,6 @@ import struct
 import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -208,13 +207,3 @@ def test_errors_name_file_and_cause(tmp_path):
         recordio.unpack(struct.pack("<IfQQ", 3, 0, 0, 0) + b"1234")
     with pytest.raises(FormatError, match="24 bytes"):
         recordio.unpack(b"short")
-
-
-def test_images_are_packed():
-    cv2 = pytest.importorskip("cv2")
-    image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
-    header, found = recordio.unpack_img(recordio.pack_img((0, 1.0, 2, 0), image, 3, ".png"))
-    assert header.label == 1.0
-    np.testing.assert_array_equal(found, image)
-    grey = recordio.unpack_img(recordio.pack_img((0, 1.0, 2, 0), image, img_fmt=".png"), 0)[1]
-    assert grey.shape == (4, 4) and cv2 is not None

@@ -1,0 +1,190 @@
+"""`mx.image` makes of pictures what the real MXNet makes (golden/pictures.npz), and survives any bytes."""
+
+import json
+import random
+import struct
+
+import numpy as np
+import picture_programs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from picture_programs import FOLDER
+
+import mxcy as mx
+from mxcy import nd, recordio
+from mxcy.errors import ArgumentError, DTypeError, FormatError, MXNetError, ShapeError
+from mxcy.image import codec
+
+GOLDEN = np.load(FOLDER.parent / "pictures.npz")
+# Versions of OpenCV round their fixed-point cubic interpolation differently, and their sums of floats.
+CLOSE = {"scaling": 1.0, "random_parts": 0.0, "reading": 0.0, "turning": 2e-3, "changes": 0.02}
+
+
+@pytest.mark.parametrize("name", picture_programs.PROGRAMS)
+def test_results_are_those_of_mxnet(name):
+    made = picture_programs.run(mx, name)
+    expected = {key.split("/", 1)[1]: GOLDEN[key] for key in GOLDEN.files if key.startswith(name)}
+
+    assert made.keys() == expected.keys()
+    for key, value in expected.items():
+        if value.dtype.kind == "U":
+            assert json.loads(str(made[key])) == json.loads(str(value)), key
+        else:
+            assert (made[key].shape, made[key].dtype) == (value.shape, value.dtype), key
+            difference = np.abs(made[key].astype(float) - value).max(initial=0)
+            assert difference <= CLOSE[name], key
+
+
+def test_what_mxnet_cannot_read_is_read():
+    assert mx.image.imread(FOLDER / "small.webp").shape == (12, 16, 3)
+    assert mx.image.imread(FOLDER / "alpha.png", flag=-1).shape == (48, 64, 4)
+
+
+def test_sizes_fit_into_others():
+    assert mx.image.scale_down((640, 480), (720, 120)) == (640, 106)
+    assert mx.image.scale_down((360, 1000), (480, 500)) == (360, 375)
+    assert mx.image.scale_down((300, 400), (0, 0)) == (0, 0)
+
+
+def test_results_can_go_to_an_array():
+    out = nd.zeros((48, 64, 3), dtype="uint8")
+    found = mx.image.imread(FOLDER / "photo.png", out=out)
+
+    assert found is out
+    assert out.asnumpy().any()
+
+
+def test_pictures_in_records(tmp_path):
+    image = codec.decode((FOLDER / "photo.png").read_bytes(), rgb=False)
+    header, found = recordio.unpack_img(recordio.pack_img((0, 1.0, 2, 0), image, 3, ".png"))
+    assert header.label == 1.0
+    np.testing.assert_array_equal(found, image)
+    grey = recordio.unpack_img(recordio.pack_img((0, 1.0, 2, 0), image, img_fmt=".png"), 0)[1]
+    assert grey.shape == (48, 64)
+    assert recordio.unpack_img(recordio.pack_img((0, 1.0, 2, 0), grey, 95, ".jpg"))[1].shape == (48, 64)
+    with pytest.raises(FormatError, match="cannot encode"):
+        recordio.pack_img((0, 1.0, 2, 0), image, 3, ".none")
+
+
+def image_of(header, size):
+    """A JPEG file that claims another size (height, width)."""
+    data = bytearray(header)
+    at = data.index(b"\xff\xc0") + 5
+    data[at : at + 4] = struct.pack(">HH", *size)
+    return bytes(data)
+
+
+def test_a_gigantic_header_is_refused():
+    photo = (FOLDER / "photo.jpg").read_bytes()
+    with pytest.raises(FormatError, match=f"at most {codec.MOST_PIXELS} pixels, got 65500 x 65500"):
+        mx.image.imdecode(image_of(photo, (65500, 65500)))
+    with pytest.raises(FormatError, match="fits into 2548 bytes, got 4000 x 4000"):
+        mx.image.imdecode(image_of(photo, (4000, 4000)))
+    png = bytearray((FOLDER / "photo.png").read_bytes())
+    png[16:24] = struct.pack(">II", 60000, 60000)
+    with pytest.raises(FormatError):
+        mx.image.imdecode(bytes(png))
+
+
+def test_a_picture_that_is_cut_short_has_grey_at_its_end():
+    whole = (FOLDER / "photo.jpg").read_bytes()
+    full, cut = mx.image.imdecode(whole).asnumpy(), mx.image.imdecode(whole[: len(whole) // 2]).asnumpy()
+
+    np.testing.assert_array_equal(full[:8], cut[:8])
+    assert (full[-8:] != cut[-8:]).any()
+
+
+def test_pictures_shrink_while_they_are_decoded():
+    data = (FOLDER / "photo.jpg").read_bytes()
+    assert [codec.scale_for(data, short) for short in (48, 24, 13, 12, 6, 1)] == [1, 2, 2, 4, 8, 8]
+    assert codec.scale_for((FOLDER / "photo.png").read_bytes(), 1) == 1
+    half = codec.decode(data, shrink=2).astype(int)
+    whole = codec.decode(data).astype(int)
+    means = whole.reshape(24, 2, 32, 2, 3).mean(axis=(1, 3))
+    assert half.shape == (24, 32, 3)
+    assert np.abs(half - means).mean() < 3
+
+
+FILES = sorted(path.name for path in FOLDER.iterdir())
+
+
+@given(st.sampled_from(FILES), st.data())
+def test_changed_bytes_give_a_picture_or_an_error(name, data):
+    content = bytearray((FOLDER / name).read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    content = content[: data.draw(st.integers(0, len(content)))]
+    try:
+        found = mx.image.imdecode(bytes(content))
+    except MXNetError:
+        return
+    assert found.shape[0] * found.shape[1] <= codec.MOST_PIXELS and found.shape[2] == 3
+
+
+PHOTO = picture_programs.photo(mx)
+FLOATS = PHOTO.astype("float32")
+ERRORS = [
+    (FormatError, "the bytes of a picture file, got 0 bytes", lambda: mx.image.imdecode(b"")),
+    (FormatError, "begin with b'no pict", lambda: mx.image.imdecode(b"no picture")),
+    (ValueError, "expected bytes", lambda: mx.image.imdecode("text")),
+    (FileNotFoundError, "none.jpg", lambda: mx.image.imread("none.jpg")),
+    (FormatError, "test_image.py", lambda: mx.image.imread(__file__)),
+    (ArgumentError, "0 to 4, 9 or 10, got 7", lambda: mx.image.imresize(PHOTO, 3, 3, 7)),
+    (ArgumentError, "at least 1", lambda: mx.image.imresize(PHOTO, 0, 3)),
+    (ArgumentError, "cannot scale int64", lambda: mx.image.imresize(PHOTO.astype("int64"), 3, 3, 2)),
+    (ShapeError, "a picture", lambda: mx.image.imresize(PHOTO[:0], 3, 3)),
+    (ArgumentError, "border", lambda: mx.image.copyMakeBorder(PHOTO, -1, 0, 0, 0)),
+    (ArgumentError, "one of them, got both", lambda: mx.image.imrotate(FLOATS, 3, True, True)),
+    (DTypeError, "float32, got uint8", lambda: mx.image.imrotate(PHOTO, 3)),
+    (ShapeError, "3 or 4 dimensions", lambda: mx.image.imrotate(FLOATS[0], 3)),
+    (TypeError, "a number for one picture", lambda: mx.image.imrotate(FLOATS, nd.ones(3))),
+    (ShapeError, "1 angles, got 3", lambda: mx.image.imrotate(FLOATS.expand_dims(0), nd.ones(3))),
+    (AssertionError, "min_size", lambda: mx.image.random_size_crop(PHOTO, (3, 3), 0.1, (1, 1), min_size=1)),
+    (AssertionError, "rand_crop", lambda: mx.image.CreateAugmenter((3, 8, 8), rand_resize=True)),
+    (AssertionError, "1 or 3 numbers", lambda: mx.image.CreateAugmenter((3, 8, 8), mean=3)),
+    (NotImplementedError, "must define", lambda: mx.image.Augmenter()(PHOTO)),
+    (NotImplementedError, "must define", lambda: mx.image.DetAugmenter()(PHOTO, None)),
+    (TypeError, "an Augmenter", lambda: mx.image.DetBorrowAug(3)),
+    (ValueError, "DetAugmenters", lambda: mx.image.DetRandomSelectAug([mx.image.CastAug()])),
+    (
+        AssertionError,
+        "1 or 3 values",
+        lambda: mx.image.CreateMultiRandCropAugmenter(max_attempts=[1, 2, 3], area_range=[(0, 1), (1, 2)]),
+    ),
+    (AssertionError, "a number or two", lambda: mx.image.DetRandomCropAug(area_range="all")),
+]
+
+
+@pytest.mark.parametrize(("error", "match", "call"), ERRORS)
+def test_bad_arguments_are_named(error, match, call):
+    with pytest.raises(error, match=match):
+        call()
+
+
+def test_senseless_ranges_are_skipped_with_a_warning():
+    with pytest.warns(UserWarning, match="DetRandomCropAug due to invalid area_range"):
+        skipped = mx.image.DetRandomCropAug(area_range=(0.5, 0.1))
+    with pytest.warns(UserWarning, match="DetRandomPadAug due to invalid aspect_ratio_range"):
+        mx.image.DetRandomPadAug(aspect_ratio_range=(2, 1))
+    label = picture_programs.BOXES
+    assert skipped(PHOTO, label) == (PHOTO, label)
+    assert mx.image.DetRandomPadAug(1.0, 2.0, pad_val=9).pad_val == (9, 9, 9)
+
+
+def test_deprecated_names_warn():
+    with pytest.warns(DeprecationWarning, match="min_area is deprecated"):
+        mx.image.RandomSizedCropAug((3, 3), None, (1, 1), min_area=0.5)
+
+
+@given(st.integers(0, 2**32), st.integers(20, 60), st.integers(20, 60))
+def test_boxes_stay_in_the_picture(seed, height, width):
+    random.seed(seed)
+    image = nd.zeros((height, width, 3), dtype="uint8")
+    for augmenter in mx.image.CreateDetAugmenter((3, 16, 16), rand_crop=1, rand_pad=1, rand_mirror=True):
+        if isinstance(augmenter, mx.image.DetBorrowAug):
+            continue
+        image, label = augmenter(image, picture_programs.BOXES.copy())
+        assert label.shape[0] >= 1
+        assert ((label[:, 1:] >= -1e-9) & (label[:, 1:] <= 1 + 1e-9)).all()
+        assert (label[:, 1] < label[:, 3]).all() and (label[:, 2] < label[:, 4]).all()
