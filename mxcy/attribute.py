@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 
 from .errors import ArgumentError, message
 
@@ -29,6 +30,8 @@ class AttrScope(metaclass=_ScopeType):
     ...     scope.get({"data": "mine"})
     {'group': '4', 'data': 'mine'}
     """
+
+    _subgraph_names: defaultdict[str, int] = defaultdict(int)  # how many scopes of bodies had each name
 
     def __init__(self, **attributes: str) -> None:
         for name, value in attributes.items():

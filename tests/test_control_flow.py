@@ -5,6 +5,7 @@ import json
 import pickle
 import re
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -342,6 +343,15 @@ def test_damaged_files_say_where(name, change, match):
     node["attrs"].update(change)
     with pytest.raises(FormatError, match=rf"in node '_\w+0': \w+\({match}\)"):
         sym.load_json(json.dumps(document))
+
+
+def test_scopes_are_counted_where_programs_look(monkeypatch):
+    monkeypatch.setattr(mx.AttrScope, "_subgraph_names", defaultdict(int))
+    for _ in range(2):
+        x = sym.Variable("x")
+        sym.contrib.cond(x > 0.5, lambda x=x: x * 2, lambda x=x: x * 3, name="mine")
+
+    assert mx.AttrScope._subgraph_names == {"mine_pred": 2, "mine_then": 2, "mine_else": 2}
 
 
 def test_damaged_subgraphs_say_where():

@@ -260,6 +260,20 @@ def test_reshape_shares_what_keeps_its_shape():
     assert executor.reshape(x=(4, 2), partial_shaping=True).arg_dict["f_weight"].shape == (2, 2)
 
 
+def test_an_executor_reshaped_to_a_smaller_shape_writes_into_the_outputs_of_the_old_one():
+    executor = linear().simple_bind(mx.cpu(), x=(5, 3))
+    executor.arg_dict["f_weight"][:] = 1
+    small = executor.reshape(x=(3, 3))
+    small.forward(x=nd.ones((3, 3)))
+
+    np.testing.assert_array_equal(executor.outputs[0].asnumpy()[:3], np.full((3, 2), 3))
+    executor.forward(x=nd.ones((5, 3)) * 2)
+    np.testing.assert_array_equal(small.outputs[0].asnumpy(), np.full((3, 2), 6))
+    large = executor.reshape(x=(6, 3), allow_up_sizing=True)
+    large.forward(x=nd.zeros((6, 3)))
+    np.testing.assert_array_equal(executor.outputs[0].asnumpy(), np.full((5, 2), 6))
+
+
 def test_reshape_to_a_smaller_shape_keeps_the_first_elements_and_a_larger_one_is_new():
     executor = linear().simple_bind(mx.cpu(), x=(3, 2), grad_req={"x": "write"})
     executor.arg_dict["x"][:] = arr([1, 2], [3, 4], [5, 6])

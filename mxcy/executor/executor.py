@@ -42,7 +42,8 @@ class Executor:
     def __init__(self, symbol: Any, ctx: Context, args: Arrays, grads: Arrays, grad_req: list[str],
                  states: Arrays, group2ctx: Mapping | None = None,
                  shared_exec: Executor | None = None,
-                 inferred: Mapping[str, dict] | None = None):  # fmt: skip
+                 inferred: Mapping[str, dict] | None = None,
+                 outputs: Sequence[NDArray | None] | None = None):  # fmt: skip
         graph = symbol._graph
         self._symbol = symbol
         self._ctx = ctx
@@ -70,7 +71,9 @@ class Executor:
         self._pool: Pool = shared_exec._pool if shared_exec is not None and shares else Pool(ctx)
         self._number = self._pool.join()
         known = None if inferred is None else (inferred["shape"], inferred["dtype"])
-        self._program = self._planned = Program(*self._made_of, self._options, pool=self._pool, known=known)
+        self._program = self._planned = Program(
+            *self._made_of, self._options, outputs, self._pool, known
+        )
         self._plain: Program | None = None  # with every node and its result, for monitors
         self._drawn: tuple = ()  # where the last forward began to draw random numbers
         self._folded: Graph | None = None  # the graph for prediction, once it has been looked for
@@ -280,7 +283,7 @@ class Executor:
     def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False,
                 **kwargs: Sequence[int]) -> Executor:  # fmt: skip
         """Return an executor for other shapes of some arguments, which shares the memory of the arrays, and
-        that of results: one runs after the other.
+        that of results, outputs that do not grow included: one runs after the other.
 
         An array that shrinks becomes the first elements of the old one; one that grows is new, of zeros.
         Raises BindError, naming the argument, if an argument that is not named changes its shape
@@ -305,8 +308,14 @@ class Executor:
         grads = [fitted(*pair) for pair in zip(graph.arguments, self.grad_arrays, strict=True)]
         states = [fitted(*pair) for pair in zip(graph.states, self.aux_arrays, strict=True)]
         problems.check()
+        shapes = [problems.inferred["shape"][head] for head in graph.heads]
+        smaller = [math.prod(shape) <= old.size for shape, old in zip(shapes, self.outputs, strict=True)]
+        outputs = [
+            _first_elements(old, shape) if fits else None
+            for shape, old, fits in zip(shapes, self.outputs, smaller, strict=True)
+        ]
         return Executor(
-            self._symbol, self._ctx, args, grads, self._grad_req, states, self._group2ctx, shared_exec=self
+            self._symbol, self._ctx, args, grads, self._grad_req, states, self._group2ctx, self, None, outputs
         )
 
     # -- looking in -----------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ class Program:
     def __init__(self, graph: Graph, arrays: Mapping[Node, NDArray],
                  gradients: Sequence[tuple[Node, NDArray, str]], ctx: Any,
                  contexts: Sequence[Any] | None = None,
-                 options: Options = PLAIN, outputs: Sequence[NDArray] | None = None,
+                 options: Options = PLAIN, outputs: Sequence[NDArray | None] | None = None,
                  pool: Pool | None = None, known: tuple[dict, dict] | None = None):  # fmt: skip
         self.ctx = ctx
         self._contexts = contexts or [ctx] * len(graph.heads)
@@ -215,10 +215,10 @@ class Program:
         """A constant on the device of the program."""
         return new_array(value.view_numpy(), ctx=self.ctx, dtype=np.dtype(value.dtype))
 
-    def _assign_outputs(self, outputs: Sequence[NDArray] | None) -> None:
+    def _assign_outputs(self, outputs: Sequence[NDArray | None] | None) -> None:
         """Let forward write arrays of an earlier program."""
         for head, array in zip(self.heads, outputs or (), strict=False):
-            if self._source(head) == head and _computed(head):
+            if array is not None and self._source(head) == head and _computed(head):
                 self._buffers[head] = array
 
     def _assign_targets(self, targets: Sequence[Entry], gradients: Sequence, forward: set[Node]) -> None:
@@ -264,7 +264,7 @@ class Program:
         return self._step(copy, copy.parse_attrs({}), [source], [out], name)
 
     def _output(
-        self, position: int, head: Entry, outputs: Sequence[NDArray] | None, steps: list[Step]
+        self, position: int, head: Entry, outputs: Sequence[NDArray | None] | None, steps: list[Step]
     ) -> NDArray:
         """The array of a head. Variables and constants are copied: outputs are those of the last forward."""
         array = self._buffer(head)

@@ -80,16 +80,16 @@ class FullyConnected:
         return ("data", "weight") if self.no_bias else ("data", "weight", "bias")
 
     def infer(self, out, data, weight, bias=None):
+        if data is None:  # MXNet says nothing without it, not even of the bias
+            return (data, weight) + (() if self.no_bias else (bias,)), (out,)
         width = weight[1] if weight is not None and len(weight) == 2 else None
-        shape = None
-        if data is not None:
-            rest = data[1:] if self.flatten else data[-1:]
-            width = product(rest) if known(rest) else width
-            shape = (*(data[:1] if self.flatten else data[:-1]), self.num_hidden)
-            if out is not None and len(out) == len(shape):
-                rows = tuple(b if a is None else a for a, b in zip(shape, out, strict=True))[:-1]
-                data = (*rows, *data[len(rows) :])
-                shape = (*rows, self.num_hidden)
+        rest = data[1:] if self.flatten else data[-1:]
+        width = product(rest) if known(rest) else width
+        shape = (*(data[:1] if self.flatten else data[:-1]), self.num_hidden)
+        if out is not None and len(out) == len(shape):
+            rows = tuple(b if a is None else a for a, b in zip(shape, out, strict=True))[:-1]
+            data = (*rows, *data[len(rows) :])
+            shape = (*rows, self.num_hidden)
         parameters = ((self.num_hidden, width),) + (() if self.no_bias else ((self.num_hidden,),))
         return (data, *parameters), (shape,)
 

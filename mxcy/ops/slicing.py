@@ -18,7 +18,7 @@ from ._attributes import Bounds, Shape
 from ._cases import case, raises, uniform
 from ._declare import op
 from ._elementwise import normalize_axes, normalize_axis
-from ._operator import describe
+from ._operator import describe, unify_shapes
 
 # Operators that undo a slice or a join read one operand for its shape only.
 BACK: dict[str, Any] = {
@@ -323,6 +323,27 @@ def channel_shape(data, num_outputs, axis, squeeze_axis):
     return [(*data[:at], *kept, *data[at + 1 :])] * num_outputs
 
 
+def channel_infer(in_shapes, attrs, out_shapes=None):
+    """Shapes of the operand and of the parts, as far as they follow from each other."""
+    count, squeeze = attrs["num_outputs"], attrs["squeeze_axis"]
+    data = in_shapes[0]
+    part = unify_shapes("SliceChannel", [f"output{i}" for i in range(count)], out_shapes or ())
+    if part == (1,) and squeeze:  # it may stand for (), and says nothing
+        part = None
+    if data is None and part is None:
+        return [None], [None] * count, []
+    rank = len(part) + squeeze if data is None else len(data)
+    at = normalize_axis("SliceChannel", attrs["axis"], rank)
+    if part is not None:
+        whole = part[at] and part[at] * count if not squeeze else count
+        back = (*part[:at], whole, *part[at + (not squeeze) :])
+        data = unify_shapes("SliceChannel", ("data", "data"), (data, back))
+    kept = channel_shape([count if n is None else n for n in data], count, at, squeeze)[0]
+    extents = [n for axis, n in enumerate(data) if axis != at or not squeeze]
+    found = tuple([None if n is None else extent for n, extent in zip(extents, kept, strict=True)])
+    return [data], [found or (1,)] * count, []
+
+
 def channel_gradient(g_outputs, axis, squeeze_axis):
     return stack(*g_outputs, axis=axis) if squeeze_axis else Concat(*g_outputs, dim=axis)
 
@@ -335,6 +356,7 @@ def channel_reference(x, num_outputs, axis=1, squeeze_axis=False):
 @op(
     grad=channel_gradient,
     shape=channel_shape,
+    infer=channel_infer,
     outputs=lambda num_outputs: numbered(num_outputs),
     ref=channel_reference,
     cases=[

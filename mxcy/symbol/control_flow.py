@@ -22,22 +22,17 @@ from .symbol import Symbol, Variable
 __all__ = ["cond", "foreach", "while_loop"]
 
 
-class _Scopes(threading.local):
-    """How many scopes of each name a thread has opened."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-
-    def open(self, hint: str) -> str:
-        """Return a name with the next number, behind that of the scope around it."""
-        outer = attribute.current().get(None).get(SCOPE)
-        name = f"{outer}${hint}" if outer else hint
-        count = self.counts.get(name, 0)
-        self.counts[name] = count + 1
-        return f"{name}{count}"
+_counting = threading.Lock()
 
 
-_scopes = _Scopes()
+def _open(hint: str) -> str:
+    """A name for a scope: with the next number, behind that of the scope around it."""
+    outer = attribute.current().get(None).get(SCOPE)
+    name = f"{outer}${hint}" if outer else hint
+    counts = attribute.AttrScope._subgraph_names
+    with _counting:
+        counts[name] += 1
+        return f"{name}{counts[name] - 1}"
 
 
 def _flat(op: str, argument: str, given: Any) -> tuple[list[Symbol], Any]:
@@ -107,7 +102,7 @@ def foreach(body: Callable, data: Any, init_states: Any, name: str = "foreach") 
     """
     slices, data_form = _flat("foreach", "data", data)
     states, state_form = _flat("foreach", "init_states", init_states)
-    scope = _scopes.open(name)
+    scope = _open(name)
     with attribute.AttrScope(**{SCOPE: scope}):
         items, before = _own(slices), _own(states)
         returned = body(regroup(items, data_form), regroup(before, state_form))
@@ -168,7 +163,7 @@ def while_loop(cond: Callable, func: Callable, loop_vars: Any, max_iterations: i
     given = [symbol._graph.heads[0] for symbol in variables]
 
     def graph_of(hint: str, call: Callable) -> tuple[Graph, dict[Node, Entry], list[Node]]:
-        scope = _scopes.open(name + hint)
+        scope = _open(name + hint)
         with attribute.AttrScope(**{SCOPE: scope}):
             own = _own(variables)
             nested = regroup(own, form)
@@ -241,7 +236,7 @@ def cond(pred: Symbol, then_func: Callable, else_func: Callable, name: str = "co
     inputs = _Inputs()
 
     def graph_of(hint: str, call: Callable) -> tuple[Graph, list[int], Any]:
-        scope = _scopes.open(f"{name}_{hint}")
+        scope = _open(f"{name}_{hint}")
         with attribute.AttrScope(**{SCOPE: scope}):
             outs, form = _flat("cond", f"{hint}_func", call())
             heads = _body(scope, outs)
