@@ -21,7 +21,7 @@ NAMES = HERE.parent / "tests" / "golden" / "names.json"
 REASONS = (
     (r"dgl_|edge_id|getnnz|[Ss]parse|csr|row_sparse|cast_storage|retain|LibSVM", "sparse storage: to come"),
     (r"quantize|requantize|calibrate", "not planned: int8 inference was made for one vendor's library"),
-    (r"hawkes|count_sketch|RROIAlign|Deformable|PSROI|Proposal", "not planned: used by single papers"),
+    (r"hawkes|count_sketch", "not planned: used by single papers"),
     (r"Image|image|imdecode|Resize|Crop|Rotat|Hue|CIFAR|MNIST|mnist|cifar|Iter$", "image pipeline: to come"),
     (r"download|get_bz2|get_zip|im2rec_path", "nothing is downloaded at run time"),
     (r"NDArrayOp|NumpyOp|PythonOp|OperatorArguments|operator_arguments|c_int_p", "superseded by CustomOp"),

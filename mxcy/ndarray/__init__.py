@@ -38,6 +38,7 @@ from .op import (
     Concat,
     Convolution,
     Convolution_v1,
+    Correlation,
     Crop,
     CTCLoss,
     Custom,

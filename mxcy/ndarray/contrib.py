@@ -14,6 +14,9 @@ from ..ops.attention import _contrib_interleaved_matmul_encdec_qk as interleaved
 from ..ops.attention import _contrib_interleaved_matmul_encdec_valatt as interleaved_matmul_encdec_valatt
 from ..ops.attention import _contrib_interleaved_matmul_selfatt_qk as interleaved_matmul_selfatt_qk
 from ..ops.attention import _contrib_interleaved_matmul_selfatt_valatt as interleaved_matmul_selfatt_valatt
+from ..ops.box_coding import _contrib_bipartite_matching as bipartite_matching
+from ..ops.box_coding import _contrib_box_decode as box_decode
+from ..ops.box_coding import _contrib_box_encode as box_encode
 from ..ops.boxes import _contrib_box_iou as box_iou
 from ..ops.boxes import _contrib_box_nms as box_nms
 from ..ops.contrib import _contrib_allclose as allclose
@@ -23,6 +26,15 @@ from ..ops.contrib import _contrib_index_copy as index_copy
 from ..ops.contrib import _contrib_quadratic as quadratic
 from ..ops.contrib import _contrib_round_ste as round_ste
 from ..ops.contrib import _contrib_sign_ste as sign_ste
+from ..ops.deformable import _contrib_DeformableConvolution as DeformableConvolution
+from ..ops.deformable import _contrib_ModulatedDeformableConvolution as ModulatedDeformableConvolution
+from ..ops.detection import _contrib_MultiBoxDetection as MultiBoxDetection
+from ..ops.detection import _contrib_MultiBoxTarget as MultiBoxTarget
+from ..ops.positioned import _contrib_DeformablePSROIPooling as DeformablePSROIPooling
+from ..ops.positioned import _contrib_PSROIPooling as PSROIPooling
+from ..ops.positioned import _contrib_RROIAlign as RROIAlign
+from ..ops.proposals import _contrib_MultiProposal as MultiProposal
+from ..ops.proposals import _contrib_Proposal as Proposal
 from ..ops.regions import _contrib_ROIAlign as ROIAlign
 from ..ops.resizing import _contrib_AdaptiveAvgPooling2D as AdaptiveAvgPooling2D
 from ..ops.resizing import _contrib_BilinearResize2D as BilinearResize2D
@@ -38,7 +50,19 @@ from .control_flow import cond, foreach, while_loop
 from .masking import boolean_mask
 
 __all__ = [
+    "Proposal",
+    "MultiProposal",
+    "PSROIPooling",
+    "DeformablePSROIPooling",
+    "RROIAlign",
+    "DeformableConvolution",
+    "ModulatedDeformableConvolution",
+    "MultiBoxDetection",
     "MultiBoxPrior",
+    "MultiBoxTarget",
+    "bipartite_matching",
+    "box_decode",
+    "box_encode",
     "boolean_mask",
     "box_nms",
     "box_iou",

@@ -15,6 +15,7 @@ from ..ops import (
     Concat,
     Convolution,
     Convolution_v1,
+    Correlation,
     Crop,
     CTCLoss,
     Deconvolution,
@@ -297,6 +298,7 @@ from ..ops.triangles import (
 )
 
 __all__ = [
+    "Correlation",
     "ROIPooling",
     "col2im",
     "im2col",

@@ -81,6 +81,7 @@ from .comparison import (
 )
 from .convolution import Convolution, Deconvolution
 from .convolution import Convolution as Convolution_v1
+from .correlation import Correlation
 from .creation import (
     arange_like,
     ones_like,
@@ -343,6 +344,7 @@ elemwise_mul = broadcast_mul.elemwise
 elemwise_div = broadcast_div.elemwise
 
 PUBLIC = {
+    "Correlation": Correlation,
     "ROIPooling": ROIPooling,
     "col2im": col2im,
     "im2col": im2col,

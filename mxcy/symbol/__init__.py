@@ -14,6 +14,7 @@ from .op import (
     Concat,
     Convolution,
     Convolution_v1,
+    Correlation,
     Crop,
     CTCLoss,
     Custom,

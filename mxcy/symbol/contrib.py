@@ -1,6 +1,6 @@
 """`mx.sym.contrib`: operators that MXNet keeps apart, and control flow."""
 
-from ..ops import anchors, boxes, regions, resizing
+from ..ops import anchors, box_coding, boxes, deformable, detection, positioned, proposals, regions, resizing
 from ..ops import attention as pairs
 from ..ops import contrib as own
 from .control_flow import cond, foreach, while_loop
@@ -32,10 +32,36 @@ BilinearResize2D = SymbolFunction(resizing._contrib_BilinearResize2D, "BilinearR
 ROIAlign = SymbolFunction(regions._contrib_ROIAlign, "ROIAlign")
 box_iou = SymbolFunction(boxes._contrib_box_iou, "box_iou")
 box_nms = SymbolFunction(boxes._contrib_box_nms, "box_nms")
+DeformableConvolution = SymbolFunction(deformable._contrib_DeformableConvolution, "DeformableConvolution")
+ModulatedDeformableConvolution = SymbolFunction(
+    deformable._contrib_ModulatedDeformableConvolution, "ModulatedDeformableConvolution"
+)
+MultiBoxDetection = SymbolFunction(detection._contrib_MultiBoxDetection, "MultiBoxDetection")
+MultiBoxTarget = SymbolFunction(detection._contrib_MultiBoxTarget, "MultiBoxTarget")
+bipartite_matching = SymbolFunction(box_coding._contrib_bipartite_matching, "bipartite_matching")
+box_decode = SymbolFunction(box_coding._contrib_box_decode, "box_decode")
+box_encode = SymbolFunction(box_coding._contrib_box_encode, "box_encode")
+Proposal = SymbolFunction(proposals._contrib_Proposal, "Proposal")
+MultiProposal = SymbolFunction(proposals._contrib_MultiProposal, "MultiProposal")
+PSROIPooling = SymbolFunction(positioned._contrib_PSROIPooling, "PSROIPooling")
+DeformablePSROIPooling = SymbolFunction(positioned._contrib_DeformablePSROIPooling, "DeformablePSROIPooling")
+RROIAlign = SymbolFunction(positioned._contrib_RROIAlign, "RROIAlign")
 MultiBoxPrior = SymbolFunction(anchors._contrib_MultiBoxPrior, "MultiBoxPrior")
 
 __all__ = [
+    "Proposal",
+    "MultiProposal",
+    "PSROIPooling",
+    "DeformablePSROIPooling",
+    "RROIAlign",
+    "DeformableConvolution",
+    "ModulatedDeformableConvolution",
+    "MultiBoxDetection",
     "MultiBoxPrior",
+    "MultiBoxTarget",
+    "bipartite_matching",
+    "box_decode",
+    "box_encode",
     "box_nms",
     "box_iou",
     "ROIAlign",

@@ -25,6 +25,8 @@ from .copying import (
     where,
 )
 from .ctc import ctc_loss, ctc_loss_grad
+from .detection import box_decode, box_detection, box_encode, box_target, matching, propose
+from .displaced import correlation, correlation_grad, displaced_columns, displaced_columns_grad
 from .indexing import (
     gather_nd,
     index_get,
@@ -54,12 +56,18 @@ from .random import (
 )
 from .regions import (
     box_overlap,
+    displaced_pool,
+    displaced_pool_grad,
+    position_pool,
+    position_pool_grad,
     roi_align,
     roi_align_grad,
     roi_pool,
     roi_pool_grad,
     suppress,
     suppress_back,
+    turned_pool,
+    turned_pool_grad,
 )
 from .rnn_cells import rnn_cell, rnn_cell_grad
 from .row_norm import channel_sum, lrn, lrn_grad, row_norm, row_norm_grad
@@ -76,7 +84,23 @@ from .softmax import (
 from .sorting import argsort, sort, topk, topk_mask
 
 __all__ = [
+    "box_decode",
+    "box_detection",
+    "box_encode",
     "box_overlap",
+    "box_target",
+    "correlation",
+    "correlation_grad",
+    "displaced_columns",
+    "displaced_pool",
+    "displaced_pool_grad",
+    "position_pool",
+    "position_pool_grad",
+    "turned_pool",
+    "turned_pool_grad",
+    "displaced_columns_grad",
+    "matching",
+    "propose",
     "roi_align",
     "roi_align_grad",
     "roi_pool",

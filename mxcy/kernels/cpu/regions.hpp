@@ -21,6 +21,31 @@ int roi_align_kernel(KernelContext& context);
 // g_data <- g_out, regions
 int roi_align_grad_kernel(KernelContext& context);
 
+// Data (images, channels, extent), regions (regions, 5 or 6), result (regions, outputs, pooled).
+struct PositionedParams {
+  int64_t images, channels, extent[2], regions, outputs, pooled[2], groups, samples;
+  double scale;
+  // Displacements (regions, 2 classes, parts, parts): of each part, in extents of the region times `reach`.
+  int64_t classes, parts;
+  double reach;
+  bool displaced;
+};
+
+// out <- data, regions: means of what is in each part, of channels of its own
+int position_pool_kernel(KernelContext& context);
+// g_data <- g_out, regions
+int position_pool_grad_kernel(KernelContext& context);
+// out, counts <- data, regions, [displacements]: means of samples in displaced parts
+int displaced_pool_kernel(KernelContext& context);
+// g_data <- g_out, regions, [displacements]
+int displaced_pool_grad_kernel(KernelContext& context);
+// g_displacements <- g_out, data, regions, displacements
+int displaced_pool_shift_grad_kernel(KernelContext& context);
+// out <- data, regions (regions, 6): means of samples in turned rectangles
+int turned_pool_kernel(KernelContext& context);
+// g_data <- g_out, regions
+int turned_pool_grad_kernel(KernelContext& context);
+
 struct OverlapParams {
   int64_t left, right;  // boxes
   bool centers;

@@ -10,7 +10,10 @@ from ..._launch cimport contiguous, launch, operand, result
 from ...dtypes import code_of
 from .copying import copy, fill
 
-__all__ = ["box_overlap", "roi_align", "roi_align_grad", "roi_pool", "roi_pool_grad", "suppress", "suppress_back"]
+__all__ = [
+    "box_overlap", "displaced_pool", "displaced_pool_grad", "position_pool", "position_pool_grad", "roi_align",
+    "roi_align_grad", "roi_pool", "roi_pool_grad", "suppress", "suppress_back", "turned_pool", "turned_pool_grad",
+]
 
 
 cdef extern from "mxcy/kernels/cpu/casts.hpp" namespace "mxcy" nogil:
@@ -27,6 +30,16 @@ cdef extern from "mxcy/kernels/cpu/regions.hpp" namespace "mxcy" nogil:
         int64_t samples
         double scale
         bint by_position, aligned
+    cdef cppclass PositionedParams:
+        int64_t images, channels
+        int64_t extent[2]
+        int64_t regions, outputs
+        int64_t pooled[2]
+        int64_t groups, samples
+        double scale
+        int64_t classes, parts
+        double reach
+        bint displaced
     cdef cppclass OverlapParams:
         int64_t left, right
         bint centers
@@ -38,6 +51,13 @@ cdef extern from "mxcy/kernels/cpu/regions.hpp" namespace "mxcy" nogil:
     int roi_pool_grad_kernel(KernelContext&)
     int roi_align_kernel(KernelContext&)
     int roi_align_grad_kernel(KernelContext&)
+    int position_pool_kernel(KernelContext&)
+    int position_pool_grad_kernel(KernelContext&)
+    int displaced_pool_kernel(KernelContext&)
+    int displaced_pool_grad_kernel(KernelContext&)
+    int displaced_pool_shift_grad_kernel(KernelContext&)
+    int turned_pool_kernel(KernelContext&)
+    int turned_pool_grad_kernel(KernelContext&)
     int box_overlap_kernel(KernelContext&)
     int suppress_kernel(KernelContext&)
     int suppress_back_kernel(KernelContext&)
@@ -109,6 +129,97 @@ def roi_align_grad(g, rois, shape, scale, samples, by_position, aligned, out=Non
     set_regions(&params, shape, regions.dims[0], head.shape[2:], scale, samples, by_position, aligned)
     return run(roi_align_grad_kernel, "ROIAlign_backward", [head, regions], shape, &params, sizeof(params),
                300 + 4.0 * regions.dims[0] * shape[1] * shape[2] * shape[3], out)
+
+
+cdef void set_positioned(PositionedParams* p, tuple data, int64_t regions, tuple pooled, double scale,
+                         int64_t samples, int64_t groups, int64_t outputs):
+    cdef int d
+    p.images, p.channels, p.regions = data[0], data[1], regions
+    for d in range(2):
+        p.extent[d], p.pooled[d] = data[2 + d], pooled[d]
+    p.scale, p.samples, p.groups, p.outputs = scale, samples, groups, outputs
+    p.classes, p.parts, p.reach, p.displaced = 1, 1, 0, False
+
+
+cdef double work(PositionedParams* p):
+    return 500 + 20.0 * p.regions * p.outputs * p.pooled[0] * p.pooled[1] * max(p.samples, 4)
+
+
+def position_pool(x, rois, pooled, scale, groups, outputs, out=None):
+    """Return means (regions, outputs, *pooled) of parts of regions (regions, 5), each of channels of its own."""
+    cdef Array data = operand("PSROIPooling", "data", x), regions = operand("PSROIPooling", "rois", rois)
+    cdef PositionedParams p
+    set_positioned(&p, data.shape, regions.dims[0], pooled, scale, 0, groups, outputs)
+    return run(position_pool_kernel, "PSROIPooling", [data, regions], (p.regions, outputs, *pooled), &p, sizeof(p),
+               work(&p), out)
+
+
+def position_pool_grad(g, rois, shape, scale, groups, out=None):
+    """Return the gradient of data of this shape."""
+    cdef Array head = operand("PSROIPooling", "data", g), regions = operand("PSROIPooling", "rois", rois)
+    cdef PositionedParams p
+    set_positioned(&p, shape, regions.dims[0], head.shape[2:], scale, 0, groups, head.dims[1])
+    return run(position_pool_grad_kernel, "PSROIPooling_backward", [head, regions], shape, &p, sizeof(p),
+               shape[1] * work(&p), out)
+
+
+cdef list set_shifts(PositionedParams* p, object shifts, double reach):
+    """The inputs that say how parts are displaced."""
+    cdef Array moves
+    if shifts is None:
+        return []
+    moves = operand("DeformablePSROIPooling", "trans", shifts)
+    p.classes, p.parts, p.reach, p.displaced = moves.dims[1] // 2, moves.dims[2], reach, True
+    return [moves]
+
+
+def displaced_pool(x, rois, shifts, pooled, scale, samples, groups, outputs, reach):
+    """Return [means (regions, outputs, *pooled) of samples of displaced parts, how many each part has].
+
+    shifts: None, or (regions, 2 classes, parts, parts).
+    """
+    cdef Array data = operand("DeformablePSROIPooling", "data", x)
+    cdef Array regions = operand("DeformablePSROIPooling", "rois", rois)
+    cdef PositionedParams p
+    set_positioned(&p, data.shape, regions.dims[0], pooled, scale, samples, groups, outputs)
+    cdef list moves = set_shifts(&p, shifts, reach)
+    cdef tuple shape = (p.regions, outputs, *pooled)
+    cdef list made_ = [made("DeformablePSROIPooling", data, shape, None) for _ in range(2)]
+    launch(displaced_pool_kernel, "DeformablePSROIPooling", made_, [contiguous(a) for a in [data, regions] + moves],
+           &p, sizeof(p), work(&p))
+    return made_
+
+
+def displaced_pool_grad(g, x, rois, shifts, scale, samples, groups, reach):
+    """Return the gradients of x and, if there are some, of the shifts."""
+    cdef Array data = operand("DeformablePSROIPooling", "data", x), head = operand("DeformablePSROIPooling", "data", g)
+    cdef Array regions = operand("DeformablePSROIPooling", "rois", rois)
+    cdef PositionedParams p
+    set_positioned(&p, data.shape, regions.dims[0], head.shape[2:], scale, samples, groups, head.dims[1])
+    cdef list moves = set_shifts(&p, shifts, reach)
+    found = [run(displaced_pool_grad_kernel, "DeformablePSROIPooling_backward", [head, regions] + moves, data.shape,
+                 &p, sizeof(p), p.channels * work(&p), None)]
+    if moves:
+        found.append(run(displaced_pool_shift_grad_kernel, "DeformablePSROIPooling_backward",
+                         [head, data, regions] + moves, shifts.shape, &p, sizeof(p), work(&p), None))
+    return found
+
+
+def turned_pool(x, rois, pooled, scale, samples, out=None):
+    """Return means of bilinear samples (regions, channels, *pooled) of turned regions (regions, 6) of x."""
+    cdef Array data = operand("RROIAlign", "data", x), regions = operand("RROIAlign", "rois", rois)
+    cdef PositionedParams p
+    set_positioned(&p, data.shape, regions.dims[0], pooled, scale, samples, 1, data.dims[1])
+    return run(turned_pool_kernel, "RROIAlign", [data, regions], (p.regions, p.channels, *pooled), &p, sizeof(p),
+               work(&p), out)
+
+
+def turned_pool_grad(g, rois, shape, scale, samples, out=None):
+    """Return the gradient of data of this shape."""
+    cdef Array head = operand("RROIAlign", "data", g), regions = operand("RROIAlign", "rois", rois)
+    cdef PositionedParams p
+    set_positioned(&p, shape, regions.dims[0], head.shape[2:], scale, samples, 1, shape[1])
+    return run(turned_pool_grad_kernel, "RROIAlign_backward", [head, regions], shape, &p, sizeof(p), work(&p), out)
 
 
 def box_overlap(lhs, rhs, centers, out=None):

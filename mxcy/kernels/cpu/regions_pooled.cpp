@@ -6,15 +6,10 @@
 #include <cmath>
 #include <vector>
 #include "blocks.hpp"
+#include "region_samples.hpp"
 
 namespace mxcy {
 namespace {
-
-// The image of a region, or -1 where there is none.
-template <class T>
-int64_t image_of(const RegionParams& p, const T* region) {
-  return region[0] >= 0 && region[0] < T(p.images) ? int64_t(region[0]) : -1;
-}
 
 // --- largest elements ------------------------------------------------------------------------------------
 
@@ -74,7 +69,7 @@ int pool(KernelContext& context) {
     T region[5];
     for (int64_t n = begin; n < end; ++n) {
       read(context.inputs[1], n * 5, 5, region);
-      const int64_t image = image_of(p, region);
+      const int64_t image = image_of(p.images, region);
       const Parts<T> parts(p, region);
       for (int64_t c = 0; c < p.channels; ++c) {
         std::fill(out.begin(), out.end(), T(0));
@@ -102,7 +97,7 @@ int pool_grad(KernelContext& context) {
       std::fill(sums.begin(), sums.end(), T(0));
       for (int64_t n = 0; n < p.regions; ++n) {
         read(context.inputs[2], n * 5, 5, region);
-        if (image_of(p, region) != k / p.channels) continue;
+        if (image_of(p.images, region) != k / p.channels) continue;
         read(context.inputs[0], (n * p.channels + k % p.channels) * count, count, g.data());
         visit_largest(p, Parts<T>(p, region), plane.data(), [&](int64_t i, int64_t at) {
           if (at >= 0) sums[at] += g[i];
@@ -135,18 +130,6 @@ struct Grid {
   }
 };
 
-// One axis of a sample: two elements and their weights.  False: outside.
-template <class T>
-bool find_sample(T place, int64_t extent, int64_t* at, T* weight) {
-  if (extent == 0 || !(place >= -1 && place <= T(extent))) return false;
-  place = std::max(place, T(0));
-  at[0] = std::min(int64_t(place), extent - 1);
-  at[1] = std::min(at[0] + 1, extent - 1);
-  weight[1] = at[0] == extent - 1 ? T(0) : place - T(at[0]);
-  weight[0] = 1 - weight[1];
-  return true;
-}
-
 // Calls body(out, element, weight) for all that part i of a region is made of.
 template <class T, class Body>
 void visit_samples(const RegionParams& p, const Grid<T>& grid, int64_t out, const Body& body) {
@@ -178,7 +161,7 @@ int align(KernelContext& context) {
     T region[5];
     for (int64_t n = begin; n < end; ++n) {
       read(context.inputs[1], n * 5, 5, region);
-      const int64_t image = image_of(p, region);
+      const int64_t image = image_of(p.images, region);
       const Grid<T> grid(p, region);
       for (int64_t c = 0; c < p.outputs; ++c) {
         std::fill(out.begin(), out.end(), T(0));
@@ -210,7 +193,7 @@ int align_grad(KernelContext& context) {
       std::fill(sums.begin(), sums.end(), T(0));
       for (int64_t n = 0; n < p.regions; ++n) {
         read(context.inputs[1], n * 5, 5, region);
-        if (image_of(p, region) != k / p.channels) continue;
+        if (image_of(p.images, region) != k / p.channels) continue;
         const Grid<T> grid(p, region);
         read(context.inputs[0], (n * p.outputs + channel / each) * count, count, g.data());
         const int64_t first = p.by_position ? channel % each : 0, last = p.by_position ? first + 1 : count;
