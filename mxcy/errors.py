@@ -28,6 +28,7 @@ __all__ = [
     "MXNetError",
     "NonFiniteError",
     "NotImplementedForSymbol",
+    "OperandTypeError",
     "OutOfMemory",
     "ShapeError",
     "StateError",
@@ -62,6 +63,10 @@ class ArgumentTypeError(MXNetError, TypeError):
 
 class AssertedArgumentError(ArgumentError, AssertionError):
     """An argument that MXNet checks by an assertion."""
+
+
+class OperandTypeError(ArgumentTypeError, AssertionError):
+    """An operand that is no array and no symbol, which MXNet finds by an assertion."""
 
 
 class UnknownAttributeError(MXNetError, TypeError):

@@ -15,6 +15,7 @@ PAIRS = [
     (errors.ArgumentError, ValueError),
     (errors.ArgumentTypeError, TypeError),
     (errors.AssertedArgumentError, AssertionError),
+    (errors.OperandTypeError, AssertionError),
     (errors.StateError, AssertionError),
     (errors.UnknownAttributeError, TypeError),
     (errors.ArrayIndexError, IndexError),

@@ -128,24 +128,23 @@ def arange(start: float, stop: float | None = None, step: float = 1.0, repeat: i
            infer_range: bool | None = None, ctx: Any = None, dtype: Any = np.float32) -> NDArray:  # fmt: skip
     """Return start, start + step, ... below stop, each `repeat` times; from 0 if only one bound is given.
 
-    Unlike in MXNet an empty range is an empty array.
+    Unlike in MXNet an empty range is an empty array. `dtype=None` is float64.
     """
-    return _placed(kernels.arange(start, stop, step, repeat, dtype=_default(dtype), face=FACE), ctx)
+    dtype = np.float64 if dtype is None else dtype
+    return _placed(kernels.arange(start, stop, step, repeat, dtype=dtype, face=FACE), ctx)
 
 
 def linspace(start: float, stop: float, num: int, endpoint: bool = True, ctx: Any = None,
              dtype: Any = np.float32) -> NDArray:  # fmt: skip
     """Return `num` evenly spaced numbers from start to stop, which is the last one if `endpoint`."""
-    return _placed(kernels.linspace(start, stop, num, endpoint, dtype=_default(dtype), face=FACE), ctx)
+    dtype = np.float64 if dtype is None else dtype
+    return _placed(kernels.linspace(start, stop, num, endpoint, dtype=dtype, face=FACE), ctx)
 
 
 def eye(N: int, M: int = 0, k: int = 0, ctx: Any = None, dtype: Any = None) -> NDArray:
     """Return an N x M matrix (M = 0: square) with ones on the k-th diagonal and zeros elsewhere."""
-    return _placed(kernels.eye(N, M or N, k, dtype=_default(dtype), face=FACE), ctx)
-
-
-def _default(dtype: Any) -> Any:
-    return np.float32 if dtype is None else dtype
+    dtype = np.float32 if dtype is None else dtype
+    return _placed(kernels.eye(N, M or N, k, dtype=dtype, face=FACE), ctx)
 
 
 def _placed(x: NDArray, ctx: Any) -> NDArray:

@@ -12,7 +12,7 @@ from .._invoke import signature
 from .._pointwise import invoke
 from .._reduce import plan_reduction, reduce_planned
 from ..dtypes import DTYPES, bfloat16, code_of
-from ..errors import ArgumentTypeError, AxisError, DTypeError, ShapeError, message, problem
+from ..errors import ArgumentTypeError, AxisError, DTypeError, OperandTypeError, ShapeError, message, problem
 from ._operator import Cache, Operator, describe, unify_dtypes, unify_shapes
 from ._trace import SCALAR, Trace, cast, resolve, trace
 
@@ -46,11 +46,11 @@ def rules_of(array: Any) -> str:
 
 
 def check_tensors(op: Operator, inputs: Sequence, attrs: dict) -> None:
-    """Raise ArgumentTypeError unless all inputs are arrays."""
+    """Raise OperandTypeError unless all inputs are arrays."""
     for name, value in zip(op.input_names(attrs), inputs, strict=False):
         if not isinstance(value, Array):
             got = "nothing" if value is None else type(value).__name__
-            raise ArgumentTypeError(message(op.name, name, "an NDArray", got))
+            raise OperandTypeError(message(op.name, name, "an NDArray", got))
     expected = len(op.input_names(attrs))
     if len(inputs) != expected:
         raise ArgumentTypeError(message(op.name, None, f"{expected} arrays", len(inputs)))

@@ -17,6 +17,7 @@ from ..errors import (
     ArgumentTypeError,
     DTypeError,
     MXNetError,
+    OperandTypeError,
     ShapeError,
     message,
     problem,
@@ -173,7 +174,7 @@ class Operator(Callee):
                 return apply(self, inputs, attrs, out, name, **node), inputs, attrs
         got = type(inputs[0]).__name__ if inputs and inputs[0] is not None else "nothing"
         first = self.inputs[0] if self.inputs else None
-        raise ArgumentTypeError(message(self.name, first, "an NDArray or a Symbol", got))
+        raise OperandTypeError(message(self.name, first, "an NDArray or a Symbol", got))
 
     def bind_arguments(self, operands: Sequence, keywords: dict) -> tuple[tuple, Attributes]:
         """Split the arguments of a call into inputs (None where not given) and typed attributes."""

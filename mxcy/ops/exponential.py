@@ -112,7 +112,6 @@ def erf(data):
     grad=lambda g, y: g * exp(y * y) * float(np.sqrt(np.pi) / 2),
     ref=lambda x: special.erfinv(x),
     cases=[uniform(3, 4, low=-0.9, high=0.9), uniform(0, 2)],
-    kinds="f",
 )
 def erfinv(data):
     """Inverse of the error function."""
@@ -120,7 +119,7 @@ def erfinv(data):
 
 
 @elementwise(
-    grad=lambda g, data, y: g * y * digamma(data), ref=lambda x: special.gamma(x), cases=POSITIVE, kinds="f"
+    grad=lambda g, data, y: g * y * digamma(data), ref=lambda x: special.gamma(x), cases=POSITIVE
 )
 def gamma(data):
     """Gamma function of every element."""
@@ -128,7 +127,7 @@ def gamma(data):
 
 
 @elementwise(
-    grad=lambda g, data: g * digamma(data), ref=lambda x: special.gammaln(x), cases=POSITIVE, kinds="f"
+    grad=lambda g, data: g * digamma(data), ref=lambda x: special.gammaln(x), cases=POSITIVE
 )
 def gammaln(data):
     """Logarithm of the absolute value of the gamma function."""

@@ -109,10 +109,10 @@ def nansum_gradient(g, data, axis, keepdims, exclude):
     return spread(g, data, axis, keepdims, exclude) * (data == data)
 
 
-@reduction(combine="add", grad=nansum_gradient, kinds="f", ref=reference(np.nansum), cases=AXES + EMPTY)
+@reduction(combine="add", grad=nansum_gradient, kinds="iuf", ref=reference(np.nansum), cases=AXES + EMPTY)
 def nansum(data, *, axis: Axes = None, keepdims: bool = False, exclude: bool = False):
     """Sum along axes of the elements that are not NaN."""
-    return nan_as(data, 0.0)
+    return ufunc.fmax(data, 0) + ufunc.fmin(data, 0)  # which take the operand that is a number
 
 
 def nanprod_gradient(g, data, y, axis, keepdims, exclude):
@@ -121,17 +121,11 @@ def nanprod_gradient(g, data, y, axis, keepdims, exclude):
 
 
 @reduction(
-    combine="multiply", grad=nanprod_gradient, kinds="f", ref=reference(np.nanprod), cases=AXES + EMPTY
+    combine="multiply", grad=nanprod_gradient, kinds="iuf", ref=reference(np.nanprod), cases=AXES + EMPTY
 )
 def nanprod(data, *, axis: Axes = None, keepdims: bool = False, exclude: bool = False):
     """Product along axes of the elements that are not NaN."""
-    return nan_as(data, 1.0)
-
-
-def nan_as(data, number):
-    """data with NaN replaced: fmax and fmin take the operand that is a number."""
-    above = ufunc.fmax(data, number)
-    return ufunc.fmin(data, number) + above - number
+    return ufunc.fmax(data, 1) * ufunc.fmin(data, 1)
 
 
 # --- extremes ------------------------------------------------------------------------------------------
