@@ -29,9 +29,10 @@ class NDArrayIter(DataIter):
 
     Parameters
     ----------
-    data, label : an NDArray, an array of NumPy, or a list or dict of these; label may be None. Rows are
-        along the first axis. What is no NDArray becomes float32. Arrays of a dict come in the order of
-        their names; those of a list are called `_0_data`, `_1_data`, ….
+    data, label : an NDArray, an array of NumPy, an h5py.Dataset, or a list or dict of these; label may be
+        None. Rows are along the axis that `layout` calls N. What is no NDArray becomes float32; a
+        dataset is read batch by batch. Arrays of a dict come in the order of their names; those of a list
+        are called `_0_data`, `_1_data`, ….
     batch_size : rows in a batch.
     shuffle : whether each epoch has its own order, from NumPy's global generator.
     last_batch_handle : what becomes of the rows that do not fill a batch. "pad": rows from the start of
@@ -53,11 +54,12 @@ class NDArrayIter(DataIter):
         if batch_size < 1:
             raise ArgumentError(message("NDArrayIter", "batch_size", "at least 1", batch_size))
         super().__init__(batch_size)
+        self._axis = layout.find("N") if layout and "N" in layout else 0
         self._data = named_arrays("data", data, data_name)
         self._label = named_arrays("label", label, label_name)
         if not self._data:
             raise AssertedArgumentError(message("NDArrayIter", "data", "at least one array", "none"))
-        self.num_data = check_rows([*self._data, *self._label])
+        self.num_data = check_rows([*self._data, *self._label], self._axis)
         self.num_source = len(self._data)
         self.shuffle = shuffle
         self.last_batch_handle = last_batch_handle
@@ -87,15 +89,17 @@ class NDArrayIter(DataIter):
         return self._ordered(self._label)
 
     def _describe(self, arrays: list) -> list[DataDesc]:
+        axis, size = self._axis, self.batch_size
         return [
-            DataDesc(name, (self.batch_size, *x.shape[1:]), x.dtype, layout=self.layout) for name, x in arrays
+            DataDesc(name, (*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype, layout=self.layout)
+            for name, x in arrays
         ]
 
-    def _ordered(self, arrays: list) -> list[tuple[str, NDArray]]:
+    def _ordered(self, arrays: list) -> list[tuple[str, Any]]:
         if not self.shuffle:
             return list(arrays)
         rows = nd.array(self._order, dtype=np.int64)
-        return [(name, nd.take(x, rows)) for name, x in arrays]
+        return [(name, x if isinstance(x, Dataset) else self._take(x, rows)) for name, x in arrays]
 
     # -- epochs -----------------------------------------------------------------------------------------
 
@@ -165,14 +169,51 @@ class NDArrayIter(DataIter):
         return nd.array(rows, dtype=np.int64)
 
     def _batch(self, arrays: list, rows: NDArray) -> list[NDArray]:
-        return [nd.take(x, rows) for _, x in arrays]
+        return [self._take(x, rows) for _, x in arrays]
+
+    def _take(self, x: Any, rows: NDArray) -> NDArray:
+        if isinstance(x, Dataset):
+            return x.take(rows.asnumpy(), self._axis)
+        return nd.take(x, rows, axis=self._axis)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what `set_state` needs to go on from here, in this or another process."""
+        order = {"idx": self.idx, "order": self._order, "epoch": self._epoch, "tail": self._tail}
+        kept = {key: rows.copy() for key, rows in order.items()}
+        return {**kept, "rolled": self._rolled, "cursor": self.cursor}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from where `get_state` was called on an iterator of the same arguments."""
+        if len(state["order"]) != self.num_data:
+            expected = f"the state of an iterator over {self.num_data} rows"
+            raise ArgumentError(message("set_state", "state", expected, len(state["order"])))
+        kept = (np.array(state[key]) for key in ("idx", "order", "epoch", "tail"))
+        self.idx, self._order, self._epoch, self._tail = kept
+        self._rolled, self.cursor = state["rolled"], state["cursor"]
+
+
+class Dataset:
+    """An h5py.Dataset, read batch by batch."""
+
+    dtype = np.float32
+
+    def __init__(self, source: Any):
+        self._source = source
+        self.shape = tuple(source.shape)
+        self.ndim = len(self.shape)
+
+    def take(self, rows: np.ndarray, axis: int) -> NDArray:
+        """Return rows along an axis. Datasets are read in the order of their rows, each once."""
+        sorted_, places = np.unique(rows, return_inverse=True)
+        part = self._source[(slice(None),) * axis + (sorted_,)]
+        return nd.array(np.take(part, places, axis=axis))
 
 
 def named_arrays(argument: str, value: Any, default_name: str) -> list[tuple[str, NDArray]]:
     """Return (name, NDArray) pairs of what a user gave as data or label."""
     if value is None:
         return []
-    if isinstance(value, (NDArray, np.ndarray)):
+    if isinstance(value, (NDArray, np.ndarray)) or is_dataset(value):
         value = [value]
     if isinstance(value, list):
         several = len(value) > 1
@@ -183,9 +224,16 @@ def named_arrays(argument: str, value: Any, default_name: str) -> list[tuple[str
     return [(name, as_array(argument, name, value[name])) for name in sorted(value)]
 
 
-def as_array(argument: str, name: str, value: Any) -> NDArray:
+def is_dataset(value: Any) -> bool:
+    """Whether something is an h5py.Dataset, without an import of h5py."""
+    return type(value).__name__ == "Dataset" and type(value).__module__.startswith("h5py.")
+
+
+def as_array(argument: str, name: str, value: Any) -> Any:
     """Return an array as it is, or what is none as one of float32."""
-    if not isinstance(value, NDArray):
+    if is_dataset(value):
+        value = Dataset(value)
+    elif not isinstance(value, NDArray):
         try:
             value = nd.array(value)
         except (TypeError, ValueError):
@@ -197,13 +245,17 @@ def as_array(argument: str, name: str, value: Any) -> NDArray:
     return value
 
 
-def check_rows(arrays: list[tuple[str, NDArray]]) -> int:
+def check_rows(arrays: list[tuple[str, Any]], axis: int) -> int:
     """Return the number of rows that all arrays have; raise ShapeError that lists them if they differ."""
-    counts = {name: x.shape[0] for name, x in arrays}
+    for name, x in arrays:
+        if x.ndim <= axis:
+            expected, got = f"rows along axis {axis}", f"{x.ndim} axes of {name!r}"
+            raise ShapeError(message("NDArrayIter", "layout", expected, got))
+    counts = {name: x.shape[axis] for name, x in arrays}
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{count} in {name!r}" for name, count in counts.items())
         raise ShapeError(message("NDArrayIter", "data", "as many rows in every array", listed))
-    rows = arrays[0][1].shape[0]
+    rows = arrays[0][1].shape[axis]
     if rows == 0:
         raise ShapeError(message("NDArrayIter", "data", "at least one row", "none"))
     return rows
