@@ -258,3 +258,57 @@ def layer(kind):
 
 
 PROGRAMS += [layer(kind) for kind in ("lstm", "gru", "rnn")]
+
+
+def convolutional(kind, dims):
+    """A convolutional cell unrolled over a sequence, and a dense layer."""
+
+    def program(mx):
+        gluon, nn, rnn = mx.gluon, mx.gluon.nn, mx.gluon.contrib.rnn
+        extents = (7, 6, 5)[:dims]
+
+        class Net(gluon.HybridBlock):
+            def __init__(self):
+                super().__init__(prefix="net_")
+                with self.name_scope():
+                    cell = getattr(rnn, f"Conv{dims}D{kind}Cell")
+                    self.cell = cell((2, *extents), 3, 3, 3, i2h_pad=1, h2h_dilate=(2,) + (1,) * (dims - 1))
+                    self.out = nn.Dense(2)
+
+            def hybrid_forward(self, F, x):
+                state = F.zeros((5, 3, *extents))
+                states = [state] * (2 if kind == "LSTM" else 1)
+                outputs, _ = self.cell.unroll(3, x, states, layout="NTC", merge_outputs=False)
+                return self.out(outputs[-1])
+
+        rs = np.random.RandomState(8)
+        x = rs.randn(5, 3, 2, *extents).astype("f")
+        return Net(), gluon.loss.SoftmaxCELoss(), x, rs.randint(0, 2, 5).astype("f")
+
+    program.__name__ = f"convolutional_{kind.lower()}{dims}"
+    return program
+
+
+PROGRAMS += [convolutional(*kind) for kind in (("RNN", 1), ("LSTM", 2), ("GRU", 2), ("LSTM", 3))]
+
+
+def projected(mx):
+    gluon, nn, rnn = mx.gluon, mx.gluon.nn, mx.gluon.contrib.rnn
+
+    class Net(gluon.HybridBlock):
+        def __init__(self):
+            super().__init__(prefix="net_")
+            with self.name_scope():
+                self.cell = rnn.VariationalDropoutCell(rnn.LSTMPCell(6, 4))
+                self.out = nn.Dense(2)
+
+        def hybrid_forward(self, F, x):
+            outputs, _ = self.cell.unroll(4, x, layout="NTC", merge_outputs=True)
+            return self.out(outputs)
+
+    rs = np.random.RandomState(6)
+    x, y = rs.randn(6, 4, 3).astype("f"), rs.randint(0, 2, 6).astype("f")
+    return Net(), gluon.loss.SoftmaxCELoss(), x, y
+
+
+PROGRAMS.append(projected)

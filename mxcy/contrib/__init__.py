@@ -1,10 +1,21 @@
-"""What MXNet keeps apart from its stable interface: the first autograd, a bridge from Gluon's loaders."""
+"""What MXNet keeps apart: the first autograd, bridges, text, SVRG, mixed precision."""
+
+import importlib
+from typing import Any
 
 from ..ndarray import contrib as ndarray
 from ..symbol import contrib as symbol
-from . import autograd, io
 
 nd = ndarray
 sym = symbol
 
-__all__ = ["autograd", "io", "nd", "ndarray", "sym", "symbol"]
+# Loaded when they are first asked for: some need all of Gluon, parts of which need the texts.
+LATER = ("amp", "autograd", "io", "svrg_optimization", "tensorboard", "text")
+
+__all__ = [*LATER, "nd", "ndarray", "sym", "symbol"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in LATER:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

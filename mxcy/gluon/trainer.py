@@ -47,6 +47,7 @@ class Trainer:
         self._optimizer = self._made(optimizer, optimizer_params or {})
         self._updaters = [optimizers.get_updater(self._optimizer) for _ in self._contexts]
         self._scale = self._optimizer.rescale_grad
+        self._amp_loss_scaler: Any = None  # set by amp.init_trainer
         self._wanted = kvstore, update_on_kvstore
         self._forget_store()
         for parameter in self._params:
@@ -171,6 +172,8 @@ class Trainer:
                 self._kvstore.pushpull(i, parameter.list_grad(), out=out, priority=-i)
 
     def _update(self, ignore_stale_grad: bool) -> None:
+        if self._amp_loss_scaler is not None and self._amp_loss_scaler.has_overflow(self._params):
+            return
         updates: list[list] = [[] for _ in self._updaters]
         on_store = self._kvstore is not None and self._update_on_kvstore
         for i, parameter in enumerate(self._params):

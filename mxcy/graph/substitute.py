@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from .ir import Entry, Graph, Node
 
-__all__ = ["copy", "rename", "replace", "substitute"]
+__all__ = ["copy", "rename", "replace", "substitute", "without_casts"]
 
 
 def substitute(graph: Graph, replacements: Mapping[Node, Entry]) -> Graph:
@@ -55,3 +55,22 @@ def rename(graph: Graph, name: str) -> Graph:
     old = graph.heads[0].node
     new = Node(old.op, name, old.attrs, old.inputs, dict(old.labels))
     return Graph(Entry(new, head.index) if head.node is old else head for head in graph.heads)
+
+
+CASTS = ("amp_cast", "amp_multicast")
+
+
+def without_casts(graph: Graph) -> Graph:
+    """Return the graph without the casts of mixed precision: what they read is read instead."""
+    if not any(node.op is not None and node.op.name in CASTS for node in graph.nodes):
+        return graph
+    moved: dict[Entry, Entry] = {}
+    for node in graph.nodes:
+        inputs = tuple([moved[source] for source in node.inputs])
+        if node.op is not None and node.op.name in CASTS:
+            outputs = inputs
+        else:
+            new = node if inputs == node.inputs else Node(node.op, node.name, node.attrs, inputs, node.labels)
+            outputs = tuple([Entry(new, index) for index in range(node.num_outputs)])
+        moved.update((Entry(node, index), entry) for index, entry in enumerate(outputs))
+    return Graph([moved[head] for head in graph.heads])

@@ -83,6 +83,7 @@ from .op import (
     add_n,
     all_finite,
     amp_cast,
+    amp_multicast,
     arccos,
     arccosh,
     arcsin,

@@ -275,6 +275,7 @@ from ..ops.optimizer_multi import (
 )
 from ..ops.places import (
     amp_cast,
+    amp_multicast,
     fill_element_0index,
     ravel_multi_index,
     unravel_index,
@@ -354,6 +355,7 @@ __all__ = [
     "add_n",
     "all_finite",
     "amp_cast",
+    "amp_multicast",
     "arccos",
     "arccosh",
     "arcsin",

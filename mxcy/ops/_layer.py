@@ -53,7 +53,7 @@ class Op(Operator):
     shape : function of input shapes and attributes by name; a shape, or a list of them for several
         outputs.  None: the shape of the first input, known in both directions.
     dtype : the same for dtypes.  None: the dtype that all inputs share.
-    free : inputs whose dtype is their own.
+    free : inputs whose dtype is their own; the inputs of a variadic operator have one each.
     outputs : names of the outputs, or a function of attributes; hidden ones come last.
     visible : number of outputs that are not hidden, or a function of attributes.
     optional : function of attributes that gives the names of the inputs in use.
@@ -88,6 +88,7 @@ class Op(Operator):
         self._plans = Cache()
         self._named = Cache()
         self.free = frozenset(free)
+        self._each_free = self.variadic and self.inputs[0] in self.free
         self.kinds = kinds
         code = self.function.__code__
         keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
@@ -167,14 +168,15 @@ class Op(Operator):
     def infer_dtype(self, in_dtypes, attrs, out_dtypes=None):
         """See `Operator.infer_dtype`."""
         names = self.input_names(attrs)
-        typed = [(n, d) for n, d in zip(names, in_dtypes, strict=True) if n not in self.free]
+        free = names if self._each_free else self.free
+        typed = [(n, d) for n, d in zip(names, in_dtypes, strict=True) if n not in free]
         extra = ()
         if self._dtype is None and out_dtypes is not None:
             extra = (("output", out_dtypes[0]),)
         pairs = (*typed, *extra)
         dtype = unify_dtypes(self.name, [n for n, _ in pairs], [d for _, d in pairs])
         filled = [
-            dtype if d is None or n not in self.free else d for n, d in zip(names, in_dtypes, strict=True)
+            dtype if d is None or n not in free else d for n, d in zip(names, in_dtypes, strict=True)
         ]
         filled = [d if d is None else DTYPES[code_of(d)] for d in filled]
         return filled, self._result_dtypes(filled, dtype, attrs), []
@@ -184,7 +186,7 @@ class Op(Operator):
             return [common] * self.num_outputs(attrs)
         values = {**attrs, **dict.fromkeys(self.inputs), **dict(zip(self.inputs, in_dtypes, strict=False))}
         if self.variadic:
-            values[self.inputs[0]] = common
+            values[self.inputs[0]] = list(in_dtypes) if self._each_free else common
         return [d if d is None else np.dtype(d) for d in listed(self._dtype(values))]
 
     def compute(self, inputs, attrs, outs=None, is_train=False, face=None):

@@ -8,10 +8,12 @@ from ..kernels import cpu as kernels
 from ._attributes import DType, Numbers, Shape
 from ._cases import case, given, integers, raises, uniform
 from ._declare import ZERO, op
-from ._operator import describe, find
+from ._operator import describe, find, unify_shapes
+from .slicing import numbered
 
 __all__ = [
     "amp_cast",
+    "amp_multicast",
     "fill_element_0index",
     "ravel_multi_index",
     "unravel_index",
@@ -177,7 +179,6 @@ def is_low(dtype):
     grad=lambda g, data: find("_cast_like")(g, data),
     grad_check="the gradient is cast back; a cast to fewer bits rounds",
     dtype=lambda data, dtype: dtype if data is None or (is_low(data) and is_low(dtype)) else data,
-    shape=lambda data: data,
     ref=lambda x, dtype: x.astype(dtype) if is_low(x.dtype) and is_low(dtype) else x,
     cases=[case(uniform(2, 3), dtype="float32"), case(uniform(2, 3), dtype="float16")],
 )
@@ -185,3 +186,53 @@ def amp_cast(data, *, dtype: DType, out):
     """data in another dtype where both are float32 or a half type; data as it is otherwise."""
     wanted = dtype if is_low(data.dtype) and is_low(dtype) else np.dtype(data.dtype)
     return kernels.astype(data, wanted, out=out)
+
+
+def common_dtype(data, cast_narrow):
+    """The widest dtype of several that are float32 or half types, or the narrowest; None if unknown."""
+    if any(dtype is None for dtype in data):
+        return None
+    sizes = sorted({np.dtype(dtype) for dtype in data}, key=lambda dtype: dtype.itemsize)
+    return sizes[0] if cast_narrow else sizes[-1]
+
+
+def multicast_dtypes(data, cast_narrow):
+    common = common_dtype(data, cast_narrow)
+    return [dtype if common is None or not is_low(dtype) else common for dtype in data]
+
+
+def multicast_shapes(in_shapes, attrs, out_shapes):
+    """Each output has the shape of its input, in both directions."""
+    outs = [None] * len(in_shapes) if out_shapes is None else out_shapes
+    found = [unify_shapes("amp_multicast", ("data", "output"), pair)
+             for pair in zip(in_shapes, outs, strict=True)]  # fmt: skip
+    return found, list(found), []
+
+
+def multicast_reference(*data, num_outputs, cast_narrow=False):
+    common = common_dtype([x.dtype for x in data], cast_narrow)
+    return [x.astype(common) if is_low(x.dtype) else x for x in data]
+
+
+@op(
+    grad=lambda g_outputs, data: [find("_cast_like")(g, x) for g, x in zip(g_outputs, data, strict=True)],
+    grad_check="the gradients are cast back; a cast to fewer bits rounds",
+    dtype=multicast_dtypes,
+    infer=multicast_shapes,
+    free=("data",),
+    outputs=lambda num_outputs: numbered(num_outputs),
+    ref=multicast_reference,
+    cases=[
+        case(uniform(2, 3), uniform(3), num_outputs=2),
+        case(given([1.5, 2.5], "float16"), given([1.0, 3.0], "float32"), num_outputs=2),
+        case(given([1.5, 2.5], "float16"), given([1.0, 3.0], "float32"), num_outputs=2, cast_narrow=True),
+        raises(ArgumentError, uniform(2), num_outputs=2, match="amp_multicast(num_outputs): expected 1"),
+    ],
+)  # fmt: skip
+def amp_multicast(*data, num_outputs: int, cast_narrow: bool = False, out):
+    """Arrays of float32 or half types in the widest of their dtypes, or with cast_narrow the narrowest."""
+    if num_outputs != len(data):
+        raise ArgumentError(message("amp_multicast", "num_outputs", len(data), num_outputs))
+    wanted = multicast_dtypes([np.dtype(x.dtype) for x in data], cast_narrow)
+    made = [None] * len(data) if out is None else out
+    return [kernels.astype(x, dtype, out=to) for x, dtype, to in zip(data, wanted, made, strict=True)]

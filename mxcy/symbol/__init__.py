@@ -57,6 +57,7 @@ from .op import (
     add_n,
     all_finite,
     amp_cast,
+    amp_multicast,
     arange_like,
     arccos,
     arccosh,

@@ -285,6 +285,7 @@ where = SymbolFunction(ops.where, "where")
 zeros_like = SymbolFunction(ops.zeros_like, "zeros_like")
 
 amp_cast = SymbolFunction(places.amp_cast, "amp_cast")
+amp_multicast = SymbolFunction(places.amp_multicast, "amp_multicast")
 fill_element_0index = SymbolFunction(places.fill_element_0index, "fill_element_0index")
 Custom = SymbolFunction(ops.Custom, "Custom")
 random_gamma = SymbolFunction(random_sampling.random_gamma, "random_gamma")

@@ -264,15 +264,18 @@ class Symbol(Arithmetic, Methods, Binding):
         return text.listing(self._graph)
 
     def tojson(self, remove_amp_cast: bool = True) -> str:
-        """Return the graph as JSON, in the format of MXNet 1.9.1."""
-        return files.dumps(self._graph)
+        """Return the graph as JSON, in the format of MXNet 1.9.1; by default without `amp_cast`."""
+        return files.dumps(substitute.without_casts(self._graph) if remove_amp_cast else self._graph)
 
     def save(self, fname: str, remove_amp_cast: bool = True) -> None:
-        """Write the graph to a file as JSON. An interrupted save leaves the old file whole."""
-        files.save(self._graph, fname)
+        """Write the graph to a file as JSON. An interrupted save leaves the old file whole.
+
+        Casts of mixed precision are left out, unless `remove_amp_cast=False`.
+        """
+        files.save(substitute.without_casts(self._graph) if remove_amp_cast else self._graph, fname)
 
     def __reduce__(self):
-        return files.from_text, (type(self), self.tojson())
+        return files.from_text, (type(self), self.tojson(remove_amp_cast=False))
 
 
 def var(name: str, attr: dict[str, str] | None = None, shape: Sequence | None = None,

@@ -1,5 +1,5 @@
 """`mx.gluon.contrib`: what MXNet keeps apart."""
 
-from . import nn
+from . import data, estimator, nn, rnn
 
-__all__ = ["nn"]
+__all__ = ["data", "estimator", "nn", "rnn"]
