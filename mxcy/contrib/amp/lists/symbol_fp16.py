@@ -26,8 +26,8 @@ FP16_FUNCS = known("Convolution Deconvolution FullyConnected RNN")
 # algebra, losses, and positions of elements.
 FP32_FUNCS = known("""
     arccos arcsin cosh erfinv sinh tan arctanh exp expm1 log log10 log2 log1p broadcast_power square
-    reciprocal rsqrt rcbrt _rdiv_scalar _power _power_scalar _rpower_scalar _hypot _hypot_scalar broadcast_hypot
-    gamma gammaln
+    reciprocal rsqrt rcbrt _rdiv_scalar _power _power_scalar _rpower_scalar _hypot _hypot_scalar
+    broadcast_hypot gamma gammaln
     sum nansum prod nanprod mean norm softmin moments khatri_rao _square_sum softmax log_softmax
     _linalg_gelqf _linalg_gemm _linalg_gemm2 _linalg_potrf _linalg_potri _linalg_sumlogdiag _linalg_syevd
     _linalg_syrk _linalg_trmm _linalg_trsm _linalg_makediag _linalg_extractdiag _linalg_maketrian
