@@ -570,10 +570,7 @@ def _forked(bint in_child):
 cdef int set_up() except -1:
     global is_serial, default_extobj
     cdef Callbacks callbacks
-    selected = os.environ.get("MXCY_ENGINE", "threaded")
-    if selected not in ("threaded", "serial"):
-        raise _failures.bad_engine(selected)
-    is_serial = selected == "serial"
+    is_serial = _failures.selected_engine() == "serial"
     state = Context().run(extobj.get)
     Py_INCREF(state)
     default_extobj = <PyObject*>state

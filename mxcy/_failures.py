@@ -12,7 +12,6 @@ from .errors import ArgumentError, ArgumentTypeError, EngineError, OutOfMemory, 
 
 __all__ = [
     "bad_bound",
-    "bad_engine",
     "bad_lane",
     "bad_variable",
     "calling_place",
@@ -23,6 +22,7 @@ __all__ = [
     "print_unseen",
     "refused",
     "report_fp",
+    "selected_engine",
     "with_note",
     "wrapped",
 ]
@@ -200,6 +200,10 @@ def bad_bound(argument: str, value: object) -> ArgumentError:
     return ArgumentError(message("set_bound", argument, "at least 1", value))
 
 
-def bad_engine(name: str) -> EngineError:
-    """Return the error for an engine that does not exist."""
-    return EngineError(message("MXCY_ENGINE", None, "threaded or serial", name))
+def selected_engine() -> str:
+    """Return the engine that the environment selects: by our variable, or else by MXNet's."""
+    mxnets = "serial" if os.environ.get("MXNET_ENGINE_TYPE") == "NaiveEngine" else "threaded"
+    name = os.environ.get("MXCY_ENGINE") or mxnets
+    if name not in ("threaded", "serial"):
+        raise EngineError(message("MXCY_ENGINE", None, "threaded or serial", name))
+    return name

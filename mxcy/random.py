@@ -6,7 +6,10 @@ the number of threads, the engine or the instruction set. Without a call of `see
 
 from __future__ import annotations
 
+import numpy as np
+
 from .context import Context
+from .errors import ArgumentError, message
 from .kernels import philox
 from .ndarray.random import (
     exponential,
@@ -43,4 +46,6 @@ def seed(seed_state: int, ctx: Context | str = "all") -> None:
 
     Under "all" every device draws numbers of its own; devices seeded one by one draw the same numbers.
     """
-    philox.seed(seed_state, ctx)
+    if not isinstance(seed_state, (int, np.integer)):  # MXNet raises a ValueError, too
+        raise ArgumentError(message("seed", "seed_state", "an int", type(seed_state).__name__))
+    philox.seed(int(seed_state), ctx)

@@ -370,6 +370,20 @@ def test_number_of_threads_follows_the_affinity():
     assert result.stdout == "1\n"
 
 
+@pytest.mark.parametrize(
+    ("mxnets", "own", "expected"),
+    [
+        ("NaiveEngine", "", "serial"),
+        ("NaiveEngine", "threaded", "threaded"),
+        ("ThreadedEngine", "", "threaded"),
+    ],
+)
+def test_engine_type_of_mxnet_is_understood(mxnets, own, expected):
+    code, output, _ = run_script("print(_engine.engine())", MXNET_ENGINE_TYPE=mxnets, MXCY_ENGINE=own)
+
+    assert (code, output) == (0, f"{expected}\n")
+
+
 def test_unknown_engine_is_refused():
     code, _, errors = run_script("", MXCY_ENGINE="fast")
 

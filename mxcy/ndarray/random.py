@@ -1,6 +1,7 @@
 """`mx.nd.random`: arrays of random numbers.
 
-A seed (`mx.random.seed`) gives one sequence of arrays, whatever the number of threads.
+A seed (`mx.random.seed`) gives one sequence of arrays, whatever the number of threads. Parameters that are
+out of range are an error where the numbers are read (`asnumpy`, `wait_to_read`, `waitall`), as in MXNet.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import _engine
 from .._array import Array
-from ..errors import ArgumentTypeError, message
+from ..errors import ArgumentError, ArgumentTypeError, message
 from ..kernels import cpu as kernels
 from ..ops.random_sampling import check, sample_multinomial
 from ._placement import as_shape, new
@@ -178,12 +180,12 @@ def _sampled(distribution: str, parameters: dict, shape: Any, dtype: Any, ctx: A
         like = next(iter(parameters.values()))
         values = tuple(parameters.values())
         return kernels.sample(distribution, values, extents, dtype or like.dtype, out=out)
-    values = check(distribution, parameters)
 
     def kernel(*numbers: float, shape: Any, dtype: Any, ctx: Any, out: NDArray) -> NDArray:
+        numbers = check(distribution, parameters)
         return kernels.sample(distribution, numbers, out.shape, out.dtype, ctx=ctx, out=out)
 
-    return _draw(kernel, values, shape, dtype, ctx, out)
+    return _draw(kernel, tuple(parameters.values()), shape, dtype, ctx, out)
 
 
 def _tensors(op: str, **parameters: Any) -> bool:
@@ -225,4 +227,21 @@ def _draw(kernel: Callable, parameters: tuple, shape: Any, dtype: Any, ctx: Any,
         raise ArgumentTypeError(message("random", "out", "an NDArray", type(out).__name__))
     elif shape is not None:
         shape = as_shape("random", shape)
-    return kernel(*parameters, shape=shape, dtype=dtype, ctx=out.context, out=out)
+    try:
+        return kernel(*parameters, shape=shape, dtype=dtype, ctx=out.context, out=out)
+    except ArgumentError as error:
+        return _failed(out, error)
+
+
+def _failed(out: NDArray, error: ArgumentError) -> NDArray:
+    """An array whose values could not be drawn: the error is raised where they are read.
+
+    MXNet finds parameters that are out of range when it draws, in the background, and documents that its
+    programs catch the error at `asnumpy`, `wait_to_read` or `waitall`.
+    """
+
+    def fail() -> None:
+        raise error
+
+    _engine.push(fail, (), (out.var_handle(),), lane="io", name=str(error).partition("(")[0])
+    return out
