@@ -5,6 +5,8 @@ to them.  The result, a `Trace`, is plain data: the CPU's block machine compiles
 and a generator of GPU kernels can read the same steps.
 """
 
+import operator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,11 +25,22 @@ class Step(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """The steps of a body; `outputs` are value numbers."""
+    """The steps of a body; `outputs` are value numbers.
+
+    The last inputs are `derived` from others at each call: (function, operands), where operands are numbers
+    of inputs, or Const.
+    """
 
     inputs: int
     steps: tuple[Step, ...]
     outputs: tuple[int, ...]
+    derived: tuple[tuple[Callable, tuple], ...] = ()
+
+    def derive(self, values: list) -> list:
+        """The inputs with those that are derived from them."""
+        for function, operands in self.derived:
+            values.append(function(*[o.value if isinstance(o, Const) else values[o] for o in operands]))
+        return values
 
     def compile(
         self, in_dtypes: list, out_dtypes: list | None = None, rules: str = "nd", name: str | None = None
@@ -114,12 +127,59 @@ class Value:
         raise TypeError("the body of an elementwise operator cannot branch on values; use where")
 
 
-class Recorder:
-    """Collects the steps of one body."""
+class Number(Value):
+    """A number given at run time, or one that follows from such numbers: a body computes with those before
+    it runs, so that arrays stay in their dtype (to NumPy, what a step computes is no Python number).
+    """
 
-    def __init__(self, dtypes: list):
-        self.dtypes = dtypes
+    __slots__ = ()
+
+    def __add__(self, other):
+        return self.recorder.number(operator.add, Value.__add__, self, other)
+
+    def __radd__(self, other):
+        return self.recorder.number(operator.add, Value.__radd__, other, self)
+
+    def __sub__(self, other):
+        return self.recorder.number(operator.sub, Value.__sub__, self, other)
+
+    def __rsub__(self, other):
+        return self.recorder.number(operator.sub, Value.__rsub__, other, self)
+
+    def __mul__(self, other):
+        return self.recorder.number(operator.mul, Value.__mul__, self, other)
+
+    def __rmul__(self, other):
+        return self.recorder.number(operator.mul, Value.__rmul__, other, self)
+
+    def __truediv__(self, other):
+        return self.recorder.number(operator.truediv, Value.__truediv__, self, other)
+
+    def __rtruediv__(self, other):
+        return self.recorder.number(operator.truediv, Value.__rtruediv__, other, self)
+
+    def __neg__(self):
+        return self.recorder.number(operator.neg, Value.__neg__, self)
+
+
+class Recorder:
+    """Collects the steps of one body; `room` inputs at the end are there for numbers that are derived."""
+
+    def __init__(self, dtypes: list, room: int = 0):
+        self.dtypes = [*dtypes, *[None] * room]
+        self.given = len(dtypes)
         self.steps: list[Step] = []
+        self.derived: list[tuple[Callable, tuple]] = []
+
+    def number(self, function: Callable, step: Callable, *operands: Any) -> Value:
+        """The number that a function makes of these, or, with an array among them, the step for it."""
+        if any(isinstance(o, Value) and not isinstance(o, Number) for o in operands):
+            first, second = operands
+            return step(first, second) if isinstance(first, Number) else step(second, first)
+        self.derived.append(
+            (function, tuple([o.number if isinstance(o, Value) else Const(o) for o in operands]))
+        )
+        return Number(self, self.given + len(self.derived) - 1)
 
     def call(self, name: str, operands: tuple) -> Value:
         entries = [o.number if isinstance(o, Value) else Const(o) for o in operands]
@@ -159,25 +219,36 @@ def cast(value: Value, dtype: np.dtype) -> Value:
     return made
 
 
-def trace(body: Any, dtypes: list, arguments: dict) -> Trace:
+def trace(body: Any, dtypes: list, arguments: dict, derives: bool = False) -> Trace:
     """Return the trace of a body whose first arguments are arrays of these dtypes.
 
     `arguments` holds the others by name; `SCALAR` there stands for a number given at run time, for which
-    `dtypes` has an entry (None) at its end.
+    `dtypes` has an entry at its end: None, or the dtype of an array of one element. If the trace `derives`,
+    what the body computes of numbers alone becomes an input.
     """
-    recorder = Recorder(dtypes)
-    values = [Value(recorder, number, dtype) for number, dtype in enumerate(dtypes)]
+    found = _traced(body, dtypes, arguments, derives, 0)
+    if found.derived:
+        found = _traced(body, dtypes, arguments, derives, len(found.derived))
+    return found
+
+
+def _traced(body: Any, dtypes: list, arguments: dict, derives: bool, room: int) -> Trace:
+    recorder = Recorder(dtypes, room)
     tensors = len(dtypes) - sum(1 for value in arguments.values() if value is SCALAR)
+    values = [
+        (Number if derives and number >= tensors and dtype is None else Value)(recorder, number, dtype)
+        for number, dtype in enumerate(dtypes)
+    ]
     scalars = iter(values[tensors:])
     bound = {name: next(scalars) if value is SCALAR else value for name, value in arguments.items()}
     result = body(*values[:tensors], **bound)
     results = result if isinstance(result, tuple) else (result,)
     outputs = []
     for value in results:
-        if value.number < len(dtypes):  # the body returned its argument
+        if value.number < len(recorder.dtypes):  # the body returned its argument
             value = recorder.call("positive", (value,))
         outputs.append(value.number)
-    return Trace(len(dtypes), tuple(recorder.steps), tuple(outputs))
+    return Trace(len(recorder.dtypes), tuple(recorder.steps), tuple(outputs), tuple(recorder.derived))
 
 
 SCALAR = object()  # in trace(): this argument is a number given at run time

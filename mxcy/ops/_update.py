@@ -26,7 +26,7 @@ from ._declare import declare
 from ._elementwise import check_tensors, rules_of
 from ._layer import Op
 from ._operator import Cache, Operator, unify_dtypes, unify_shapes
-from ._trace import SCALAR, Value, trace, ufunc
+from ._trace import SCALAR, Trace, Value, trace, ufunc
 
 __all__ = ["Update", "Updates", "clipped", "either", "maximum", "minimum", "rounded", "update", "updates"]
 
@@ -136,21 +136,24 @@ class Update(Op):
         """
         kinds = tuple([code_of(x.dtype) if isinstance(x, Array) else None if x is None else float
                        for x in (*inputs, *numbers.values())])  # fmt: skip
-        program = self._programs.get(kinds)
-        if program is None:
-            program = self._programs.add(kinds, self._compile(kinds, inputs[0], numbers))
+        key = kinds, tuple(numbers)
+        found = self._programs.get(key)
+        if found is None:
+            found = self._programs.add(key, self._compile(kinds, inputs[0], numbers))
+        program, traced = found
         running = [x if isinstance(x, Array) else float(x) for x in numbers.values() if x is not None]
-        return invoke(program, [*inputs, *running], [out, *[inputs[i] for i in self.written]])[0]
+        outs = [out, *[inputs[i] for i in self.written]]
+        return invoke(program, traced.derive([*inputs, *running]), outs)[0]
 
-    def _compile(self, kinds: tuple, first: Any, numbers: dict) -> Program:
+    def _compile(self, kinds: tuple, first: Any, numbers: dict) -> tuple[Program, Trace]:
         """Compile the body for inputs and numbers of these kinds; None is a number that there is not."""
-        count = len(self.inputs)
         arguments = {k: v if v is None else SCALAR for k, v in numbers.items()}
         given = [kind for kind in kinds if kind is not None]
-        dtypes = [DTYPES[kind] for kind in kinds[:count]] + [None] * (len(given) - count)
+        traced = trace(self.body, [None if k is float else DTYPES[k] for k in given], arguments, derives=True)
+        given += [float] * len(traced.derived)
         result = code_of(np.float32) if self.widens else kinds[0]
         outs = [result, *[kinds[i] for i in self.written]]
-        return trace(self.body, dtypes, arguments).compile(given, outs, rules_of(first), self.name)
+        return traced.compile(given, outs, rules_of(first), self.name), traced
 
 
 def plain_numbers(attrs: dict) -> dict:

@@ -441,34 +441,41 @@ def mp_lamb_update_phase2(weight, g, r1, r2, weight32, *, lr: float, lower_bound
     return new, new
 
 
+def both_numbers(attrs):
+    """The numbers of both phases."""
+    bounds = {name: None if attrs[name] < 0 else attrs[name] for name in ("lower_bound", "upper_bound")}
+    return lamb_numbers(attrs) | {"lr": attrs["lr"]} | bounds
+
+
 class Lamb(Update):
     """Both phases of LAMB; between them the norms of the weight and of the direction."""
 
     def __init__(self, *args, phases, **options):
         self.phases = phases
-        super().__init__(*args, numbers=dict, **options)
+        super().__init__(*args, numbers=both_numbers, **options)
 
     def run(self, inputs, numbers, out):
         """See `Update.run`."""
         first, second = self.phases
-        g = first.run(inputs, first.numbers(given_to(first, numbers)), None)
+        one, two = of_phases(numbers)
+        g = first.run(inputs, one, None)
         weight = inputs[4] if len(inputs) > 4 else inputs[0]
         norms = [norm.compute([x], norm.parse_attrs({}))[0] for x in (weight, g)]
-        rest = [inputs[0], g, *norms, *inputs[4:]]
-        return second.run(rest, second.numbers(given_to(second, numbers)), out)
+        return second.run([inputs[0], g, *norms, *inputs[4:]], two, out)
 
     def evaluate(self, arrays, numbers):
         """See `Update.evaluate`."""
         first, second = self.phases
-        g = first.evaluate(arrays, first.numbers(given_to(first, numbers)))
+        one, two = of_phases(numbers)
+        g = first.evaluate(arrays, one)
         norms = np.linalg.norm(arrays[4] if len(arrays) > 4 else arrays[0]), np.linalg.norm(g)
-        rest = [arrays[0], g, *norms, *arrays[4:]]
-        return second.evaluate(rest, second.numbers(given_to(second, numbers)))
+        return second.evaluate([arrays[0], g, *norms, *arrays[4:]], two)
 
 
-def given_to(phase, numbers):
-    """Those of the attributes that a phase has."""
-    return {name: numbers[name] for name in phase.attributes}
+def of_phases(numbers):
+    """The numbers of each phase."""
+    second = ("lr", "lower_bound", "upper_bound")
+    return {k: x for k, x in numbers.items() if k not in second}, {k: numbers[k] for k in second}
 
 
 @update(

@@ -8,6 +8,7 @@ from typing import Any
 from .. import ndarray as nd
 from ..ndarray import NDArray
 from .optimizer import Optimizer, register, zeros_of
+from .steps import Step, Stepping, changes, step_of
 
 __all__ = ["FTML", "AdaDelta", "AdaGrad", "Adam", "Adamax", "Ftrl", "Nadam", "RMSProp", "Test"]
 
@@ -18,7 +19,7 @@ def single_zeros(weight: NDArray) -> NDArray:
 
 
 @register
-class Adam(Optimizer):
+class Adam(Stepping):
     """weight -= lr * mean / (sqrt(var) + epsilon), with lr corrected for the start of the averages.
 
     Kingma and Ba 2014. The state is (mean, var): moving averages of g and of its square.
@@ -37,17 +38,17 @@ class Adam(Optimizer):
         """See `Optimizer.create_state`."""
         return zeros_of(weight), zeros_of(weight)
 
-    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
-        """See `Optimizer.update`."""
-        rates = self._rates(index)
+    def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
+              wd: float) -> Step:  # fmt: skip
         t = self._index_update_count[index]
-        rates["lr"] *= math.sqrt(1.0 - self.beta2**t) / (1.0 - self.beta1**t)
-        nd.adam_update(weight, grad, *state, out=weight, beta1=self.beta1, beta2=self.beta2,
-                       epsilon=self.epsilon, **rates, **self._scaling())  # fmt: skip
+        lr *= math.sqrt(1.0 - self.beta2**t) / (1.0 - self.beta1**t)
+        options = {"lr": lr, "beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon, "wd": wd}
+        options |= {"lazy_update": self.lazy_update, **self._scaling()}
+        return step_of("adam_update", (weight, grad, *state), options)
 
 
 @register
-class AdaGrad(Optimizer):
+class AdaGrad(Stepping):
     """weight -= lr * (g / sqrt(sum of g * g + eps) + wd * weight) (Duchi et al. 2011)."""
 
     def __init__(self, eps: float = 1e-7, **kwargs: Any):
@@ -58,17 +59,20 @@ class AdaGrad(Optimizer):
         """See `Optimizer.create_state`."""
         return single_zeros(weight)
 
-    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
-        """See `Optimizer.update`."""
-        rates = self._rates(index)
-        grad = self._scaled(grad)
-        state[:] += nd.square(grad)
-        step = grad / nd.sqrt(state + self.float_stable_eps)
-        weight[:] += (step + weight * rates["wd"]) * -rates["lr"]
+    def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
+              wd: float) -> Step:  # fmt: skip
+        def change(lr: Any, wd: Any) -> None:
+            scaled = self._scaled(grad)
+            state[:] += nd.square(scaled)
+            step = scaled / nd.sqrt(state + self.float_stable_eps)
+            weight[:] += (step + weight * wd) * -lr
+
+        rest = self._fixed(self.float_stable_eps)
+        return changes(change, (weight, grad, state), {"lr": lr, "wd": wd}, rest)
 
 
 @register
-class AdaDelta(Optimizer):
+class AdaDelta(Stepping):
     """Steps in proportion to the root mean square of earlier steps; has no learning rate (Zeiler 2012)."""
 
     def __init__(self, rho: float = 0.90, epsilon: float = 1e-5, **kwargs: Any):
@@ -80,21 +84,25 @@ class AdaDelta(Optimizer):
         """See `Optimizer.create_state`."""
         return single_zeros(weight), single_zeros(weight)
 
-    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
-        """See `Optimizer.update`."""
-        wd = self._rates(index)["wd"]
-        grad = self._scaled(grad)
+    def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
+              wd: float) -> Step:  # fmt: skip
         squares, steps = state
-        squares[:] *= self.rho
-        squares[:] += (1.0 - self.rho) * grad * grad
-        step = nd.sqrt(steps + self.epsilon) / nd.sqrt(squares + self.epsilon) * grad
-        steps[:] *= self.rho
-        steps[:] += (1.0 - self.rho) * step * step
-        weight[:] -= step + wd * weight
+
+        def change(wd: Any) -> None:
+            scaled = self._scaled(grad)
+            squares[:] *= self.rho
+            squares[:] += (1.0 - self.rho) * scaled * scaled
+            step = nd.sqrt(steps + self.epsilon) / nd.sqrt(squares + self.epsilon) * scaled
+            steps[:] *= self.rho
+            steps[:] += (1.0 - self.rho) * step * step
+            weight[:] -= step + wd * weight
+
+        rest = self._fixed(self.rho, self.epsilon)
+        return changes(change, (weight, grad, squares, steps), {"wd": wd}, rest)
 
 
 @register
-class RMSProp(Optimizer):
+class RMSProp(Stepping):
     """weight -= lr * g / sqrt(n + epsilon), with n the moving average of squares (Tieleman, Hinton 2012).
 
     `centered` divides by the moving variance instead and has momentum `gamma2` (Graves 2013);
@@ -115,18 +123,17 @@ class RMSProp(Optimizer):
         """See `Optimizer.create_state`."""
         return tuple([single_zeros(weight) for _ in range(3 if self.centered else 1)])
 
-    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
-        """See `Optimizer.update`."""
-        options = self._rates(index) | self._scaling()
-        options |= {"gamma1": self.gamma1, "epsilon": self.epsilon, "clip_weights": self.clip_weights or -1.0}
-        if self.centered:
-            nd.rmspropalex_update(weight, grad, *state, out=weight, gamma2=self.gamma2, **options)
-        else:
-            nd.rmsprop_update(weight, grad, *state, out=weight, **options)
+    def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
+              wd: float) -> Step:  # fmt: skip
+        options = {"lr": lr, "gamma1": self.gamma1, "epsilon": self.epsilon, "wd": wd, **self._scaling()}
+        options["clip_weights"] = self.clip_weights or -1.0
+        if not self.centered:
+            return step_of("rmsprop_update", (weight, grad, *state), options)
+        return step_of("rmspropalex_update", (weight, grad, *state), options | {"gamma2": self.gamma2})
 
 
 @register
-class Ftrl(Optimizer):
+class Ftrl(Stepping):
     """Follow the regularized leader, for sparse models: small weights become 0 (McMahan et al. 2013).
 
     Parameters
@@ -145,14 +152,14 @@ class Ftrl(Optimizer):
         """See `Optimizer.create_state`."""
         return single_zeros(weight), single_zeros(weight)
 
-    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
-        """See `Optimizer.update`."""
-        nd.ftrl_update(weight, grad, *state, out=weight, lamda1=self.lamda1, beta=self.beta,
-                       **self._rates(index), **self._scaling())  # fmt: skip
+    def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
+              wd: float) -> Step:  # fmt: skip
+        options = {"lr": lr, "lamda1": self.lamda1, "beta": self.beta, "wd": wd, **self._scaling()}
+        return step_of("ftrl_update", (weight, grad, *state), options)
 
 
 @register
-class FTML(Optimizer):
+class FTML(Stepping):
     """Follow the moving leader (Zheng, Kwok 2017). The state is (d, v, z)."""
 
     def __init__(self, beta1: float = 0.6, beta2: float = 0.999, epsilon: float = 1e-8, **kwargs: Any):
@@ -165,17 +172,16 @@ class FTML(Optimizer):
         """See `Optimizer.create_state`."""
         return zeros_of(weight), zeros_of(weight), zeros_of(weight)
 
-    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
-        """See `Optimizer.update`."""
-        rates = self._rates(index)
-        nd.ftml_update(weight, grad, *state, out=weight, beta1=self.beta1, beta2=self.beta2,
-                       epsilon=self.epsilon, t=self._index_update_count[index],
-                       rescale_grad=self.rescale_grad, clip_grad=self.clip_gradient or -1.0,
-                       **rates)  # fmt: skip
+    def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
+              wd: float) -> Step:  # fmt: skip
+        options = {"lr": lr, "beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon, "wd": wd}
+        options |= {"t": self._index_update_count[index], "rescale_grad": self.rescale_grad}
+        options["clip_grad"] = self.clip_gradient or -1.0
+        return step_of("ftml_update", (weight, grad, *state), options)
 
 
 @register
-class Adamax(Optimizer):
+class Adamax(Stepping):
     """Adam with the largest gradient, which decays, in place of the root of squares (Kingma, Ba 2014)."""
 
     def __init__(self, learning_rate: float = 0.002, beta1: float = 0.9, beta2: float = 0.999, **kwargs: Any):
@@ -187,20 +193,24 @@ class Adamax(Optimizer):
         """See `Optimizer.create_state`."""
         return zeros_of(weight), zeros_of(weight)
 
-    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
-        """See `Optimizer.update`."""
-        rates = self._rates(index)
-        lr = rates["lr"] / (1.0 - self.beta1 ** self._index_update_count[index])
-        grad = self._scaled(grad, rates["wd"] * weight)
+    def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
+              wd: float) -> Step:  # fmt: skip
+        lr /= 1.0 - self.beta1 ** self._index_update_count[index]
         mean, largest = state
-        mean[:] *= self.beta1
-        mean[:] += (1.0 - self.beta1) * grad
-        largest[:] = nd.maximum(self.beta2 * largest, nd.abs(grad))
-        weight[:] -= lr * mean / largest
+
+        def change(lr: Any, wd: Any) -> None:
+            scaled = self._scaled(grad, wd * weight)
+            mean[:] *= self.beta1
+            mean[:] += (1.0 - self.beta1) * scaled
+            largest[:] = nd.maximum(self.beta2 * largest, nd.abs(scaled))
+            weight[:] -= lr * mean / largest
+
+        rest = self._fixed(self.beta1, self.beta2)
+        return changes(change, (weight, grad, mean, largest), {"lr": lr, "wd": wd}, rest)
 
 
 @register
-class Nadam(Optimizer):
+class Nadam(Stepping):
     """Adam with Nesterov's momentum, on a schedule that grows to beta1 (Dozat 2016)."""
 
     def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999,
@@ -219,22 +229,29 @@ class Nadam(Optimizer):
     def _momentum(self, t: int) -> float:
         return self.beta1 * (1.0 - 0.5 * 0.96 ** (t * self.schedule_decay))
 
-    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
-        """See `Optimizer.update`. As in MXNet the schedule moves on with every parameter."""
-        rates = self._rates(index)
+    def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
+              wd: float) -> Step:  # fmt: skip
+        # As in MXNet the schedule moves on with every parameter.
         t = self._index_update_count[index]
-        grad = self._scaled(grad, rates["wd"] * weight)
         now, following = self._momentum(t), self._momentum(t + 1)
         self.m_schedule *= now
         mean, var = state
-        mean[:] *= self.beta1
-        mean[:] += (1.0 - self.beta1) * grad
-        var[:] *= self.beta2
-        var[:] += (1.0 - self.beta2) * grad * grad
-        direction = (1.0 - now) * (grad / (1.0 - self.m_schedule))
-        direction = direction + following * (mean / (1.0 - self.m_schedule * following))
-        size = nd.sqrt(var / (1.0 - self.beta2**t)) + self.epsilon
-        weight[:] -= rates["lr"] * direction / size
+        numbers = {"lr": lr, "wd": wd, "part": 1.0 - now, "following": following, "sum2": 1.0 - self.beta2**t}
+        numbers |= {"sum1": 1.0 - self.m_schedule, "sum3": 1.0 - self.m_schedule * following}
+
+        def change(lr: Any, wd: Any, part: Any, following: Any, sum1: Any, sum2: Any, sum3: Any) -> None:
+            scaled = self._scaled(grad, wd * weight)
+            mean[:] *= self.beta1
+            mean[:] += (1.0 - self.beta1) * scaled
+            var[:] *= self.beta2
+            var[:] += (1.0 - self.beta2) * scaled * scaled
+            direction = part * (scaled / sum1)
+            direction = direction + following * (mean / sum3)
+            size = nd.sqrt(var / sum2) + self.epsilon
+            weight[:] -= lr * direction / size
+
+        rest = self._fixed(self.beta1, self.beta2, self.epsilon)
+        return changes(change, (weight, grad, mean, var), numbers, rest)
 
 
 @register

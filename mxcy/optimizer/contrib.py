@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 from .. import ndarray as nd
 from ..errors import AssertedArgumentError, message
 from ..ndarray import NDArray
-from .optimizer import MixedPrecision, Optimizer, register, zeros_of
+from .optimizer import Optimizer, register, zeros_of
+from .steps import Step, Stepping, step_of
 
 __all__ = ["AdamW", "GroupAdaGrad"]
 
@@ -39,7 +41,7 @@ class GroupAdaGrad(Optimizer):
 
 
 @register
-class AdamW(MixedPrecision):
+class AdamW(Stepping):
     """`Adam` whose weight decay is apart from the gradient (Loshchilov and Hutter 2017).
 
     weight -= lr * (mean / (sqrt(var) + epsilon) * correction + wd * weight).
@@ -47,7 +49,7 @@ class AdamW(MixedPrecision):
     `correct_bias` says whether the averages are corrected for their start.
     """
 
-    copy_first = True
+    copies = copy_first = True
 
     def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999,
                  epsilon: float = 1e-6, correct_bias: bool = True, **kwargs: Any):  # fmt: skip
@@ -61,16 +63,22 @@ class AdamW(MixedPrecision):
         """See `Optimizer.create_state`."""
         return zeros_of(weight), zeros_of(weight)
 
-    def _update(self, index: Any, weight: Any, grad: Any, state: Any, copied: bool) -> None:
-        rates = self._rates(index)
+    def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
+              wd: float) -> Step:  # fmt: skip
         step = 1.0
         if self.correct_bias:
             t = self._index_update_count[index]
             step = math.sqrt(1.0 - self.beta2**t) / (1.0 - self.beta1**t)
-        options: dict[str, Any] = {"lr": step, "eta": rates["lr"], "wd": rates["wd"], "out": weight}
-        options |= {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon} | self._scaling()
+        options = {"lr": step, "eta": lr, "wd": wd, "clip_gradient": self.clip_gradient or -1.0}
+        options |= {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}
+        scale = scale_of(self.rescale_grad, weight.context)
         if copied:
             copy, averages = state
-            nd.contrib.mp_adamw_update(weight, grad, *averages, copy, **options)  # type: ignore[call-arg]
-        else:
-            nd.contrib.adamw_update(weight, grad, *state, **options)
+            return step_of("_mp_adamw_update", (weight, grad, *averages, copy, scale), options)
+        return step_of("_adamw_update", (weight, grad, *state, scale), options)
+
+
+@lru_cache(64)
+def scale_of(scale: float, context: Any) -> NDArray:
+    """A scale of gradients as an array of one float32, the same one each time."""
+    return nd.full((1,), scale, ctx=context)

@@ -10,8 +10,9 @@ import numpy as np
 
 from .. import ndarray as nd
 from ..ndarray import NDArray
-from .optimizer import MixedPrecision, Optimizer, is_half, register, zeros_of
-from .sgd import SGD, aggregation, descend
+from .optimizer import Optimizer, is_half, register, zeros_of
+from .sgd import SGD, aggregation, descent
+from .steps import Step, Stepping, step_of
 
 __all__ = ["LAMB", "LARS", "LBSGD"]
 
@@ -47,7 +48,7 @@ class LARS(SGD):
         undecayed = {n: 0.0 for n in self.idx2name.values() if not n.endswith("_weight")}
         self.wd_mult = undecayed | self._of_variables("__wd_mult__") | args_wd_mult
 
-    def _update(self, index: Any, weight: Any, grad: Any, state: Any, copied: bool) -> None:
+    def _take(self, index: Any, weight: Any, grad: Any, state: Any, copied: bool) -> None:
         if not isinstance(index, (list, tuple)):
             index, weight, grad, state = [index], [weight], [grad], [state]
         self._update_count(index)
@@ -166,12 +167,13 @@ class LBSGD(Optimizer):
         grad = total / self.batch_scale  # type: ignore[assignment]
         factor = self._lars(weight, grad, wd) if self.warmup_strategy == "lars" else self._warmup(count)
         copied = isinstance(state, (list, tuple))
-        descend(weight, grad, state, copied, self.momentum, lr=lr * factor, wd=wd, **self._scaling())
+        options = {"lr": lr * factor, "wd": wd, "lazy_update": True, **self._scaling()}
+        descent(weight, grad, state, copied, self.momentum, options).run(None)
         self.cumgrads[index]["cum_grad"] = 0
 
 
 @register
-class LAMB(MixedPrecision):
+class LAMB(Stepping):
     """Adam whose step has the norm of the weight: lr * |weight| / |step| (You et al. 2019).
 
     Parameters
@@ -180,7 +182,7 @@ class LAMB(MixedPrecision):
     bias_correction : whether the averages are corrected for their start.
     """
 
-    copy_first = True
+    copies = copy_first = True
 
     def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999,
                  epsilon: float = 1e-6, lower_bound: float | None = None, upper_bound: float | None = None,
@@ -198,31 +200,13 @@ class LAMB(MixedPrecision):
         """See `Optimizer.create_state`."""
         return zeros_of(weight), zeros_of(weight)
 
-    def _update(self, index: Any, weight: Any, grad: Any, state: Any, copied: bool) -> None:
-        if not isinstance(index, (list, tuple)):
-            index, weight, grad, state = [index], [weight], [grad], [state]
-        lrs, wds = [], []
-        for one in index:
-            rates = self._rates(one)
-            lrs.append(rates["lr"])
-            wds.append(rates["wd"])
-        options: dict[str, Any] = {
-            "beta1": self.beta1,
-            "beta2": self.beta2,
-            "epsilon": self.epsilon,
-            "lrs": lrs,
-            "wds": wds,
-            "bias_correction": self.bias_correction,
-            "lower_bound": self.lower_bound or -1.0,
-            "upper_bound": self.upper_bound or -1.0,
-            "out": weight,
-            "step_count": [self._index_update_count[one] for one in index],
-        }
+    def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
+              wd: float) -> Step:  # fmt: skip
+        options = {"lr": lr, "beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon, "wd": wd}
+        options |= {"t": self._index_update_count[index], "bias_correction": self.bias_correction}
+        options |= {"lower_bound": self.lower_bound or -1.0, "upper_bound": self.upper_bound or -1.0}
         options |= self._scaling()
         if copied:
-            copies = [copy for copy, _ in state]
-            mean, var = zip(*[pair for _, pair in state], strict=True)
-            nd.contrib.multi_mp_lamb_update(weight, grad, mean, var, copies, **options)
-        else:
-            mean, var = zip(*state, strict=True)
-            nd.contrib.multi_lamb_update(weight, grad, mean, var, **options)
+            copy, averages = state
+            return step_of("_mp_lamb_update", (weight, grad, *averages, copy), options)
+        return step_of("_lamb_update", (weight, grad, *state), options)

@@ -14,7 +14,7 @@ from ..errors import ArgumentError, AssertedArgumentError, StateError, closest, 
 from ..lr_scheduler import LRScheduler
 from ..ndarray import NDArray
 
-__all__ = ["MixedPrecision", "Optimizer", "create", "is_half", "register", "zeros_of"]
+__all__ = ["Optimizer", "create", "is_half", "register", "zeros_of"]
 __getattr__ = names_from(__name__, "mxcy.optimizer", "mxcy.ndarray")
 
 
@@ -228,33 +228,6 @@ class Optimizer:
         if not isinstance(state, dict):
             raise StateError(message("Optimizer", "state", "a dict", type(state).__name__))
         self.__dict__.update(state)
-
-
-class MixedPrecision(Optimizer):
-    """Base class of optimizers that have operators of their own for half-precision weights.
-
-    A subclass defines `_update(index, weight, grad, state, copied)`; with `copied` the state is
-    (state, float32 copy), or with `copy_first` the other way round.
-    """
-
-    copy_first = False
-
-    def create_state_multi_precision(self, index: Any, weight: NDArray) -> Any:
-        """See `Optimizer.create_state_multi_precision`."""
-        found = super().create_state_multi_precision(index, weight)
-        return found[::-1] if self._has_copy(weight) and not self.copy_first else found
-
-    def update(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
-        """See `Optimizer.update`."""
-        self._update(index, weight, grad, state, False)
-
-    def update_multi_precision(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
-        """See `Optimizer.update_multi_precision`."""
-        first = weight[0] if isinstance(index, (list, tuple)) else weight
-        self._update(index, weight, grad, state, self._has_copy(first))
-
-    def _update(self, index: Any, weight: Any, grad: Any, state: Any, copied: bool) -> None:
-        raise NotImplementedError(f"{type(self).__name__} must define _update")
 
 
 def zeros_of(weight: NDArray) -> NDArray:

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import ndarray as nd
 from .. import random
 from ..errors import AssertedArgumentError, message
 from ..ndarray import NDArray
-from .optimizer import MixedPrecision, Optimizer, register, zeros_of
-from .repeated import repeat
+from .optimizer import Optimizer, register, zeros_of
+from .steps import Step, Stepping, step_of
 
 __all__ = ["DCASGD", "NAG", "SGD", "SGLD", "Signum", "ccSGD"]
 
@@ -24,7 +23,7 @@ def aggregation(most: int) -> int:
 
 
 @register
-class SGD(MixedPrecision):
+class SGD(Stepping):
     """weight -= lr * g, or with momentum: mom = momentum * mom - lr * g, weight += mom.
 
     Here g = clip(rescale_grad * grad) + wd * weight. The state is `mom`, None without momentum.
@@ -36,6 +35,8 @@ class SGD(MixedPrecision):
     **kwargs : arguments of `Optimizer`.
     """
 
+    copies = True
+
     def __init__(self, momentum: float = 0.0, lazy_update: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
         self.momentum = momentum
@@ -46,32 +47,21 @@ class SGD(MixedPrecision):
         """See `Optimizer.create_state`."""
         return None if self.momentum == 0.0 else zeros_of(weight)
 
-    def _update(self, index: Any, weight: Any, grad: Any, state: Any, copied: bool) -> None:
-        if not isinstance(index, (list, tuple)):
-            index, weight, grad, state = [index], [weight], [grad], [state]
-        self._update_count(index)
-        rates = tuple(zip(self._get_lrs(index), self._get_wds(index), strict=True))
-        scaling = self._scaling()
-
-        def push() -> None:
-            for w, g, found, (lr, wd) in zip(weight, grad, state, rates, strict=True):
-                descend(w, g, found, copied, self.momentum, lr=lr, wd=wd, **scaling)
-
-        states = [x for found in state for x in (found if copied else (found,)) if x is not None]
-        repeat(self, push, [*weight, *grad, *states], (rates, self.momentum, *scaling.values()))
+    def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
+              wd: float) -> Step:  # fmt: skip
+        options = {"lr": lr, "wd": wd, "lazy_update": self.lazy_update, **self._scaling()}
+        return descent(weight, grad, state, copied, self.momentum, options)
 
 
-def descend(weight: NDArray, grad: NDArray, state: Any, copied: bool, momentum: float, **rates: Any) -> None:
-    """One step of gradient descent; with `copied` the state holds momentum and a float32 copy."""
-    if not copied:
-        if state is None:
-            nd.sgd_update(weight, grad, out=weight, **rates)
-        else:
-            nd.sgd_mom_update(weight, grad, state, out=weight, momentum=momentum, **rates)
-    elif state[0] is None:
-        nd.mp_sgd_update(weight, grad, state[1], out=weight, **rates)
-    else:
-        nd.mp_sgd_mom_update(weight, grad, *state, out=weight, momentum=momentum, **rates)
+def descent(weight: NDArray, grad: NDArray, state: Any, copied: bool, momentum: float,
+            options: dict[str, Any]) -> Step:  # fmt: skip
+    """A step of gradient descent; with `copied` the state holds momentum and a float32 copy."""
+    moving, rest = (state[0], state[1:]) if copied else (state, ())
+    prefix = "mp_" if copied else ""
+    if moving is None:
+        return step_of(f"{prefix}sgd_update", (weight, grad, *rest), options)
+    options["momentum"] = momentum
+    return step_of(f"{prefix}sgd_mom_update", (weight, grad, moving, *rest), options)
 
 
 @register
@@ -80,11 +70,13 @@ class ccSGD(SGD):
 
 
 @register
-class NAG(MixedPrecision):
+class NAG(Stepping):
     """Nesterov's accelerated gradient: the step is momentum * mom - lr * g, with mom updated before.
 
     Parameters: those of `SGD` and `Optimizer`.
     """
+
+    copies = True
 
     def __init__(self, momentum: float = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
@@ -94,18 +86,19 @@ class NAG(MixedPrecision):
         """See `Optimizer.create_state`."""
         return None if self.momentum == 0.0 else zeros_of(weight)
 
-    def _update(self, index: Any, weight: Any, grad: Any, state: Any, copied: bool) -> None:
-        rates = self._rates(index) | self._scaling()
+    def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
+              wd: float) -> Step:  # fmt: skip
+        options = {"lr": lr, "wd": wd, **self._scaling()}
         if (state[0] if copied else state) is None:
-            descend(weight, grad, state, copied, 0.0, **rates)
-        elif copied:
-            nd.mp_nag_mom_update(weight, grad, *state, out=weight, momentum=self.momentum, **rates)
-        else:
-            nd.nag_mom_update(weight, grad, state, out=weight, momentum=self.momentum, **rates)
+            return descent(weight, grad, state, copied, 0.0, options | {"lazy_update": True})
+        options["momentum"] = self.momentum
+        if copied:
+            return step_of("mp_nag_mom_update", (weight, grad, *state), options)
+        return step_of("nag_mom_update", (weight, grad, state), options)
 
 
 @register
-class Signum(Optimizer):
+class Signum(Stepping):
     """Steps of one size in the direction of the sign of the momentum, or of the gradient without it.
 
     Bernstein et al. 2018. `wd_lh` is weight decay apart from the gradient (Loshchilov and Hutter 2017).
@@ -120,14 +113,13 @@ class Signum(Optimizer):
         """See `Optimizer.create_state`."""
         return None if self.momentum == 0.0 else zeros_of(weight)
 
-    def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
-        """See `Optimizer.update`."""
-        rates = self._rates(index) | self._scaling()
+    def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
+              wd: float) -> Step:  # fmt: skip
+        options = {"lr": lr, "wd": wd, **self._scaling()}
         if state is None:
-            nd.signsgd_update(weight, grad, out=weight, **rates)
-        else:
-            nd.signum_update(weight, grad, state, out=weight, momentum=self.momentum, wd_lh=self.wd_lh,
-                             **rates)  # fmt: skip
+            return step_of("signsgd_update", (weight, grad), options)
+        options |= {"momentum": self.momentum, "wd_lh": self.wd_lh}
+        return step_of("signum_update", (weight, grad, state), options)
 
 
 @register

@@ -23,6 +23,7 @@ from ..errors import FormatError, message, problem
 from ..ndarray import NDArray
 from .optimizer import Optimizer
 from .pickles import Fields, read_pickle
+from .steps import Stepping
 
 __all__ = ["Updater", "get_updater"]
 
@@ -56,14 +57,15 @@ class Updater:
             elif not self.states_synced[key]:
                 self.states[key] = self.sync_state_context(self.states[key], w.context)
             self.states_synced[key] = True
-        if not self.aggregate_updates:
+        together = isinstance(self.optimizer, Stepping) and self.optimizer.takes_lists
+        if not self.aggregate_updates and not together:
             for key, w, g in zip(index, weight, grad, strict=True):
                 self.optimizer.update_multi_precision(key, w, g, self.states[key])
             return
         by_dtype: dict[Any, list] = {}
         for arguments in zip(index, weight, grad, strict=True):
             by_dtype.setdefault(arguments[1].dtype, []).append(arguments)
-        size = self.optimizer.aggregate_num
+        size = len(index) if together else self.optimizer.aggregate_num
         for same in by_dtype.values():
             for start in range(0, len(same), size):
                 keys, weights, grads = zip(*same[start : start + size], strict=True)
