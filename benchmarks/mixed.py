@@ -54,8 +54,7 @@ def inside(batch, width):
 
     def steps():
         for _ in range(STEPS):
-            executor.forward(is_train=True)
-            executor.backward()
+            executor.forward_backward()
             for weight, new in zip(weights, update.forward(), strict=True):
                 new.copyto(weight)
         mx.nd.waitall()
@@ -69,8 +68,7 @@ def mixed(batch, width):
 
     def steps():
         for _ in range(STEPS):
-            executor.forward(is_train=True)
-            executor.backward()
+            executor.forward_backward()
             for weight, gradient in pairs:
                 weight -= ETA * gradient
         mx.nd.waitall()

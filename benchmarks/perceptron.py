@@ -54,8 +54,7 @@ def symbolic(mx):
 
     def steps():
         for _ in range(STEPS):
-            executor.forward(is_train=True)
-            executor.backward()
+            executor.forward_backward()
             if updater.aggregate_updates:
                 updater(keys, gradients, weights)
             else:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mxcy as mx
+from mxcy.errors import ArgumentError
 
 sym, nd = mx.sym, mx.nd
 
@@ -87,3 +88,51 @@ def test_optimized_symbol_is_the_symbol():
     executor = net.simple_bind(mx.cpu(), x=(2,))
 
     assert executor.get_optimized_symbol().list_outputs() == net.list_outputs()
+
+
+def classifier(drop=False):
+    net = sym.BatchNorm(sym.FullyConnected(sym.Variable("x"), num_hidden=6, name="f"), name="bn")
+    net = sym.Dropout(net, p=0.5) if drop else sym.tanh(net)
+    return sym.SoftmaxOutput(sym.FullyConnected(net, num_hidden=3, name="g"), name="softmax")
+
+
+def bound_classifier(drop=False, large=1):
+    executor = classifier(drop).simple_bind(mx.cpu(), x=(8 * large, 4))
+    rng = np.random.default_rng(0)
+    for value in executor.arg_arrays:
+        value[:] = rng.standard_normal(value.shape)
+    return executor
+
+
+@pytest.mark.parametrize(("drop", "large"), [(False, 1), (False, 4000), (True, 1)])
+def test_forward_and_backward_together_are_forward_then_backward(drop, large):
+    together, apart = bound_classifier(drop, large), bound_classifier(drop, large)
+    for _ in range(3):
+        mx.random.seed(5)
+        together.forward_backward(x=nd.full((8 * large, 4), 0.5))
+        mx.random.seed(5)
+        apart.forward(is_train=True, x=nd.full((8 * large, 4), 0.5))
+        apart.backward()
+
+    for name in ("outputs", "grad_arrays", "aux_arrays"):
+        for mine, expected in zip(getattr(together, name), getattr(apart, name), strict=True):
+            assert np.array_equal(mine.asnumpy(), expected.asnumpy())
+
+
+def test_forward_and_backward_of_a_loss_are_one_push():
+    executor = bound_classifier()
+    executor.forward_backward()
+
+    assert len(executor._program.both._parts[True]) == 1
+    together = [g.asnumpy() for g in executor.grad_arrays]
+    executor.backward()
+    assert all(np.array_equal(g.asnumpy(), t) for g, t in zip(executor.grad_arrays, together, strict=True))
+
+
+def test_forward_and_backward_of_what_is_no_loss_ask_for_its_gradient():
+    executor = sym.tanh(sym.Variable("x")).simple_bind(mx.cpu(), x=(3,))
+
+    with pytest.raises(ArgumentError, match="the output is no loss"):
+        executor.forward_backward()
+    executor.forward_backward(nd.ones((3,)))
+    assert np.array_equal(executor.grad_arrays[0].asnumpy(), [1, 1, 1])

@@ -111,16 +111,20 @@ class Executor:
         Keywords are values of arguments, copied into their arrays. With `is_train` operators behave as
         in training (Dropout drops, states are updated).
         """
-        if kwargs:
-            self._assign(kwargs)
-        self._program = self._chosen(bool(is_train))
-        if not self._program.repeatable:
-            self._drawn = current_context(), philox.get_state()
+        self._begin(bool(is_train), kwargs)
         self._run(self._program.forward, bool(is_train))
-        self._forward_mode = bool(is_train)
-        self._pool.user = self._number
         self._spent = False
         return self.outputs
+
+    def _begin(self, is_train: bool, values: Mapping[str, Any]) -> None:
+        """Make ready for a run of forward."""
+        if values:
+            self._assign(values)
+        self._program = self._chosen(is_train)
+        if not self._program.repeatable:
+            self._drawn = current_context(), philox.get_state()
+        self._forward_mode = is_train
+        self._pool.user = self._number
 
     def backward(self, out_grads: Any = None, is_train: bool = True) -> None:
         """Compute the gradients of the arguments for which arrays were bound.
@@ -145,10 +149,20 @@ class Executor:
                     inputs[position] = None
 
     def forward_backward(self, out_grads: Any = None, **kwargs: Any) -> list[NDArray]:
-        """Run `forward` for training, then `backward`; return the outputs."""
-        outputs = self.forward(is_train=True, **kwargs)
-        self.backward(out_grads)
-        return outputs
+        """Run `forward` for training, then `backward`; return the outputs.
+
+        Where no gradients of outputs are read, both are pushed together.
+        """
+        self._begin(True, kwargs)
+        if self._monitor is not None or any(self._program.head_uses):
+            self._run(self._program.forward, True)
+            self._spent = False
+            self.backward(out_grads)
+        else:
+            self._head_gradients(out_grads)
+            self._program.both.run(True)
+            self._spent = self._program.consumes
+        return self.outputs
 
     def _repeat(self) -> None:
         """Run forward again where backward, or another executor, has used the buffers of its results."""

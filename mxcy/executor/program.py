@@ -90,7 +90,7 @@ class Program:
 
     Attributes
     ----------
-    forward, backward : their steps.
+    forward, backward, both : their steps.
     outputs : the array of each head.
     head_uses : for each head, the places (inputs of a step, position) where its gradient is read.
     whole : the graph with its gradient, as it was before passes changed it.
@@ -139,7 +139,9 @@ class Program:
         steps = [step for node in backward for step in self._steps(node)]
         for target, (node, array, req) in zip(targets, gradients, strict=True):
             steps += self._final_steps(target, array, req, node.name)
-        self.backward = Schedule(steps, frozenset(array._storage_id for _, array, _ in gradients))
+        outside = frozenset(array._storage_id for _, array, _ in gradients)
+        self.backward = Schedule(steps, outside)
+        self.both = Schedule([*self.forward.steps, *steps], outside, self._shared)
         self._buffers.clear()
         del self._source
 

@@ -82,8 +82,8 @@ class ExecutorGroup:
 
     # -- running ----------------------------------------------------------------------------------------
 
-    def forward(self, batch: DataBatch, is_train: bool) -> None:
-        """Copy a batch into the arguments and compute the outputs.
+    def forward(self, batch: DataBatch, is_train: bool, backward: bool = False) -> None:
+        """Copy a batch into the arguments and compute the outputs, and with `backward` the gradients.
 
         A batch is anything with a list `data`: programs often make one of a namedtuple.
         """
@@ -100,7 +100,10 @@ class ExecutorGroup:
         self._load(self.data_shapes, batch.data)
         if self.label_shapes and labels:
             self._load(self.label_shapes, labels)
-        self.executor.forward(is_train=is_train)
+        if backward:
+            self.executor.forward_backward()
+        else:
+            self.executor.forward(is_train=is_train)
 
     def _load(self, descs: list[DataDesc], values: Sequence) -> None:
         for desc, value in zip(descs, values, strict=True):

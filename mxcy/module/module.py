@@ -468,6 +468,14 @@ class Module(BaseModule):
         self._require("backward", "binded", "params_initialized", "for_training")
         self._exec_group.backward(out_grads)
 
+    def forward_backward(self, data_batch: DataBatch) -> None:
+        """See `BaseModule.forward_backward`: on each device it is pushed together."""
+        if type(self).forward is not Module.forward or type(self).backward is not Module.backward:
+            super().forward_backward(data_batch)
+            return
+        self._require("backward", "binded", "params_initialized", "for_training")
+        self._exec_group.forward(data_batch, True, backward=True)
+
     def update(self) -> None:
         """Change the parameters by their gradients."""
         self._require("update", "binded", "params_initialized", "optimizer_initialized")

@@ -144,11 +144,13 @@ class ParallelGroup:
 
     # -- running ----------------------------------------------------------------------------------------
 
-    def forward(self, batch: DataBatch, is_train: bool) -> None:
-        """Copy the parts of a batch to the devices and compute the outputs."""
+    def forward(self, batch: DataBatch, is_train: bool, backward: bool = False) -> None:
+        """Copy the parts of a batch to the devices and compute the outputs, and with `backward` the
+        gradients.
+        """
         if len(self.groups) == 1:
             group = self.groups[0]
-            group.forward(batch, is_train)
+            group.forward(batch, is_train, backward)
             if group.data_shapes is not self.data_shapes or group.label_shapes is not self.label_shapes:
                 self._set_shapes(group.data_shapes, group.label_shapes)
             return
@@ -163,7 +165,7 @@ class ParallelGroup:
         if data is not self.data_shapes or label is not self.label_shapes:
             self.reshape(data, label)
         for i, group in enumerate(self.groups):
-            group.forward(self._part(batch.data, labels, i), is_train)
+            group.forward(self._part(batch.data, labels, i), is_train, backward)
 
     def _part(self, data: Sequence, labels: Sequence, i: int) -> Any:
         """The batch of one device."""
