@@ -45,6 +45,8 @@ if TYPE_CHECKING:
         monitor,
         name,
         ndarray,
+        numpy,
+        numpy_extension,
         optimizer,
         profiler,
         random,
@@ -62,6 +64,8 @@ if TYPE_CHECKING:
     from . import module as mod
     from . import monitor as mon
     from . import ndarray as nd
+    from . import numpy as np
+    from . import numpy_extension as npx
     from . import random as rnd
     from . import symbol as sym
     from . import visualization as viz
@@ -99,6 +103,10 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "name": ("name", None),
     "nd": ("ndarray", None),
     "ndarray": ("ndarray", None),
+    "np": ("numpy", None),
+    "npx": ("numpy_extension", None),
+    "numpy": ("numpy", None),
+    "numpy_extension": ("numpy_extension", None),
     "operator": ("operator", None),
     "opt": ("optimizer", None),
     "optimizer": ("optimizer", None),

@@ -35,6 +35,8 @@ cdef Array adopt_var(CVar* var, int face, int64_t offset, int ndim, const int64_
 cdef int64_t checked_nbytes(int ndim, const int64_t* shape, uint8_t dtype_code) except -1
 # Reads a shape (an int or a sequence of ints) into `shape`, room for 32; returns the dimensions.
 cdef int read_shape(object source, int64_t* shape, bint any_sign=*) except -1
+# Makes room for the shape and strides of an array that has none, or those of another rank.
+cdef int place_dims(PyObject* p, int ndim) except -1
 # Raises ArgumentError if `x` is a view of read-only memory. For every function with out=.
 cdef int require_writable(Array x, str op) except -1
 
@@ -89,6 +91,7 @@ cdef struct FastLoop:
 cdef struct Face:
     Type* type
     bint zero_dim
+    bint scalars                       # results without axes are constants, as NumPy's scalars
     int pooled
     PyObject* pool[POOL_SIZE]          # freed objects of exactly this class
     PyObject* operators[SLOT_COUNT]    # Python callables, or NULL
@@ -123,3 +126,7 @@ cdef struct Lent:
     PyObject* (*scalar)(PyObject* x) except NULL
 
 cdef Lent lent
+
+# Whether this is a result without axes of a face where those are constants.
+cdef inline bint is_constant(Array x) noexcept:
+    return x.read_only and x.ndim_ == 0 and faces[x.face].scalars

@@ -88,7 +88,7 @@ cdef void deallocate(PyObject* p) noexcept:
         decref(<PyObject*>kind)
 
 
-cdef inline int place_dims(PyObject* p, int ndim) except -1:
+cdef int place_dims(PyObject* p, int ndim) except -1:
     """Makes room for the shape and strides of an array that has none, or those of another rank."""
     cdef int64_t* dims = (<Array>p).inline_dims
     if ndim > 4:
@@ -144,12 +144,12 @@ cdef Array adopt_var(CVar* var, int face, int64_t offset, int ndim, const int64_
     return x
 
 
-cdef inline Array allocate_array(int face, int16_t context, int ndim, const int64_t* shape, uint8_t code):
+cdef Array allocate_array(int face, int16_t where, int ndim, const int64_t* shape, uint8_t code, bint fix=False):
     cdef int64_t one = 1
     if ndim == 0 and not faces[face].zero_dim:
         ndim, shape = 1, &one
     cdef int64_t nbytes = checked_nbytes(ndim, shape, code)
-    return adopt_var(var_new(nbytes, context), face, 0, ndim, shape, NULL, code, False)
+    return adopt_var(var_new(nbytes, where), face, 0, ndim, shape, NULL, code, fix and ndim == 0)
 
 
 cdef Array new_array(int face, int ndim, const int64_t* shape, uint8_t dtype_code):
@@ -157,7 +157,7 @@ cdef Array new_array(int face, int ndim, const int64_t* shape, uint8_t dtype_cod
 
 
 cdef Array new_like(Array like, int ndim, const int64_t* shape, uint8_t dtype_code):
-    return allocate_array(like.face, like.var.context, ndim, shape, dtype_code)
+    return allocate_array(like.face, like.var.context, ndim, shape, dtype_code, faces[like.face].scalars)
 
 
 cdef Array new_view(Array base, int64_t offset, int ndim, const int64_t* shape, const int64_t* strides):
@@ -188,7 +188,7 @@ cdef int read_shape(object source, int64_t* shape, bint any_sign=False) except -
 
 
 cdef int require_writable(Array x, str op) except -1:
-    if x.read_only:
+    if x.read_only and not is_constant(x):  # one that an operator has just made and fills
         raise ArgumentError(problem(op, None, "the array is a read-only view", "copy it first"))
     return 0
 
@@ -205,7 +205,7 @@ cdef tuple as_tuple(const int64_t* values, int n):
 
 
 cdef object only_element(Array x, str op):
-    if x.size != 1:
+    if x.size != 1 or x.ndim_ > 0 and faces[x.face].scalars:
         raise ArgumentTypeError(message(op, None, "an array with one element", f"shape {x.shape}"))
     return steal(lent.scalar(<PyObject*>x))
 
@@ -492,11 +492,11 @@ cdef class Array:
 
 # --- faces --------------------------------------------------------------------------------------
 
-def register_face(cls, *, bint zero_dim):
+def register_face(cls, *, bint zero_dim, bint scalars=False):
     """Make a subclass of `Array` without fields the class of arrays; return its number.
 
-    `zero_dim=False`: what would have no axes gets shape (1,). The class must have no instances yet, and
-    lives for ever.
+    `zero_dim=False`: without axes means shape (1,). `scalars`: results without axes are constants, as
+    NumPy's scalars are. The class must have no instances yet, and lives for ever.
     """
     global n_faces
     if not issubclass(cls, Array) or cls.__dictoffset__ or cls.__basicsize__ != Array.__basicsize__:
@@ -505,7 +505,7 @@ def register_face(cls, *, bint zero_dim):
         raise ArgumentError(message("register_face", "cls", f"at most {MAX_FACES} faces", n_faces + 1))
     cdef Face* f = &faces[n_faces]
     f.type = <Type*><void*>cls
-    f.zero_dim = zero_dim
+    f.zero_dim, f.scalars = zero_dim, scalars
     f.type.tp_dealloc = deallocate
     if n_faces > 0:
         leave_collector(f.type)

@@ -16,6 +16,7 @@ from cpython.buffer cimport (
 )
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
+from libc.string cimport memcpy
 from libc.stdint cimport (
     int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t,
 )
@@ -50,8 +51,16 @@ cdef extern from "numpy/arrayobject.h":
     # Takes over the reference to the dtype.
     ctypedef struct Descr "PyArray_Descr":
         pass
+    void PyArray_ScalarAsCtype(object scalar, void* to)
     object PyArray_NewFromDescr(NumpyType*, Descr* dtype, int ndim, const int64_t* shape,
                                 const int64_t* strides, char* data, int flags, PyObject*)
+
+cdef extern from "Python.h":
+    Py_ssize_t references "Py_REFCNT"(PyObject*)
+
+cdef enum:
+    FEW_BYTES = 8192
+    OWN_REFERENCES = 5  # those of `adopt` and what calls it, and of a tuple of results
 
 cnp.import_array()
 
@@ -225,13 +234,15 @@ def copied_numpy(Array x):
 # --- arrays from NumPy --------------------------------------------------------------------------
 
 cdef Array import_memory(char* data, object owner, int face, int ndim, const int64_t* shape,
-                         const int64_t* strides, int dtype_code, bint read_only):
+                         const int64_t* strides, int dtype_code, bint read_only, bint shared=True):
     cdef int64_t low, high
     cdef CVar* var
     if not byte_bounds(ndim, shape, strides, ITEMSIZE[dtype_code], &low, &high):
         raise ShapeError(problem("import", "strides", "the elements do not fit into the address space"))
     var = var_import(data + low, high - low, owner)
-    var.exports_write.fetch_add(1)
+    var.context = 0x100  # cpu(0)
+    if shared:
+        var.exports_write.fetch_add(1)
     return adopt_var(var, face, -low, ndim, shape, strides, dtype_code, read_only)
 
 
@@ -272,7 +283,7 @@ cdef CVar* own_var(object base) noexcept:
     return NULL
 
 
-cdef Array over_numpy(cnp.ndarray source, int code, int face):
+cdef Array over_numpy(cnp.ndarray source, int code, int face, bint shared=True):
     cdef bint read_only = not cnp.PyArray_ISWRITEABLE(source)
     cdef char* data = cnp.PyArray_BYTES(source)
     cdef int ndim = cnp.PyArray_NDIM(source)
@@ -285,7 +296,65 @@ cdef Array over_numpy(cnp.ndarray source, int code, int face):
     if own is not NULL:  # our own memory comes back: with the same variable it stays in order
         own.refs.fetch_add(1)
         return adopt_var(own, face, data - own.data.load(), ndim, shape, strides, code, read_only)
-    return import_memory(data, source, face, ndim, shape, strides, code, read_only)
+    return import_memory(data, source, face, ndim, shape, strides, code, read_only, shared)
+
+
+# --- functions of NumPy -------------------------------------------------------------------------
+
+def read_view(Array x):
+    """Return a NumPy array over the memory of `x` for a function that reads it and may return a view of it.
+
+    It says that it may be written if `x` may, for that view; who writes takes `view_numpy(writable=True)`.
+    """
+    if x.var.on_gpu():
+        return _gpu.to_numpy(x)
+    begin_export(x.var, False)
+    cdef Export export = Export.__new__(Export)
+    x.var.refs.fetch_add(1)
+    export.var = x.var
+    return wrap(x, export, not x.read_only)
+
+
+def adopt(a, int face):
+    """Return an array over what a function of NumPy has returned: a view of ours, or memory of its own.
+
+    Memory that nobody else can reach becomes the array's; small pieces are copied, which is cheaper. Memory
+    that somebody may hold stays shared.
+    """
+    cdef cnp.ndarray source = a
+    cdef int code = code_of(source.dtype)
+    cdef Array x
+    cdef int ndim = cnp.PyArray_NDIM(source)
+    if ndim > MAX_NDIM:
+        raise ShapeError(message("from_numpy", "a", f"at most {MAX_NDIM} dimensions", ndim))
+    if not source.dtype.isnative or not cnp.PyArray_ISALIGNED(source):
+        return from_numpy(source, face, True)
+    cdef bint alone = is_alone(source)
+    if alone and cnp.PyArray_NBYTES(source) <= FEW_BYTES and cnp.PyArray_IS_C_CONTIGUOUS(source):
+        x = new_exact(face, ndim, <int64_t*>cnp.PyArray_DIMS(source), code, 0x100)
+        memcpy(element(x), cnp.PyArray_BYTES(source), x.nbytes)
+        x.var.version += 1
+        return x
+    return over_numpy(source, code, face, not alone)
+
+
+cdef bint is_alone(cnp.ndarray a) except -1:
+    """Whether an array that a function has just returned is the only way to its memory."""
+    base = (<object>a).base
+    if base is None:
+        return references(<PyObject*>a) <= OWN_REFERENCES
+    if isinstance(base, np.ndarray) and base.base is None:
+        return references(<PyObject*>base) <= 2  # of `a` and of this function
+    return False
+
+
+def constant(value, int face):
+    """Return a result without axes, as a function of NumPy returns scalars; nobody can change it."""
+    cdef Array x = new_exact(face, 0, NULL, code_of(value.dtype), 0x100)
+    PyArray_ScalarAsCtype(value, element(x))
+    x.var.version += 1
+    x.read_only = True
+    return x
 
 
 # --- copies and pickles -------------------------------------------------------------------------

@@ -9,8 +9,12 @@ and calls the face's `_set_basic(view, value)`.
 from cpython.object cimport PyObject
 from cpython.slice cimport PySlice_AdjustIndices, PySlice_Unpack
 from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcpy
 
-from ._array cimport MAX_NDIM, Array, incref, lent, new_view, read_shape, require_writable
+from ._array cimport (
+    MAX_NDIM, Array, faces, incref, is_constant, lent, new_like, new_view, place_dims, read_shape,
+    require_writable,
+)
 
 from .errors import ArgumentError, ArgumentTypeError, ArrayIndexError, AxisError, ShapeError, message, problem, wrap
 
@@ -154,6 +158,8 @@ cdef PyObject* get_item(PyObject* p, PyObject* key) except NULL:
         result = x._get_recorded(<object>key)
     elif parse(&v, x, <object>key):
         result = new_view(x, v.offset, v.ndim, v.shape, v.strides)
+        if v.ndim == 0 and faces[x.face].scalars and not has_ellipsis(<object>key):
+            result = constant(<Array>result)
     else:
         result = x._get_advanced(<object>key)
     incref(<PyObject*>result)
@@ -163,6 +169,8 @@ cdef PyObject* get_item(PyObject* p, PyObject* key) except NULL:
 cdef int set_item(PyObject* p, PyObject* key, PyObject* value) except -1:
     cdef View v
     cdef Array x = <Array>p
+    if is_constant(x):
+        raise ArgumentTypeError(problem("setitem", None, "a result without axes is a constant, as a number is"))
     require_writable(x, "setitem")
     if x.grad_info is not NULL or isinstance(<object>value, Array) and (<Array>value).grad_info is not NULL:
         x._set_recorded(<object>key, <object>value)
@@ -171,6 +179,28 @@ cdef int set_item(PyObject* p, PyObject* key, PyObject* value) except -1:
     else:
         x._set_advanced(<object>key, <object>value)
     return 0
+
+
+cdef bint has_ellipsis(object key) noexcept:
+    if PyTuple_CheckExact(key):
+        for item in <tuple>key:
+            if item is Ellipsis:
+                return True
+        return False
+    return key is Ellipsis
+
+
+cdef Array constant(Array x):
+    """The value of a view of one element, which later writes do not change."""
+    cdef Array made = new_like(x, 0, x.dims, x.dtype_code)
+    if x.var.readable() and not x.var.on_gpu() and x.var.data.load() is not NULL:
+        memcpy(made.var.data.load(), x.var.data.load() + x.offset, ITEMSIZE[x.dtype_code])
+        made.var.version += 1
+    else:
+        made.read_only = False
+        x._copy_to(made)
+        made.read_only = True
+    return made
 
 
 def view(Array x, key):
@@ -237,6 +267,21 @@ cdef bint multiply(int64_t* product, int64_t factor) noexcept:
         return False
     product[0] *= factor
     return True
+
+
+def set_shape(Array x, shape):
+    """Give `x` itself another shape of as many elements, without a copy."""
+    cdef Array other = reshape_view(x, shape)
+    if other is None:
+        raise AttributeError(problem("shape", None, "the elements would have to be copied", "use reshape"))
+    place_dims(<PyObject*>x, other.ndim_)
+    memcpy(x.dims, other.dims, 2 * other.ndim_ * sizeof(int64_t))
+    x.c_contiguous = other.c_contiguous
+
+
+def set_readonly(Array x, bint read_only):
+    """Say whether `x` may be written."""
+    x.read_only = read_only
 
 
 def transpose_view(Array x, axes=None):

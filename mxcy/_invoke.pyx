@@ -17,8 +17,7 @@ from libc.string cimport memcpy
 from ._array cimport (
     DTYPE_COUNT, FLOOR_DIVIDE, MULTIPLY, NUMBER_LEFT, NUMBER_RIGHT, ONE_ARRAY, POWER, REMAINDER, TWO_ARRAYS,
     Array, FastLoop, LoopFunction, Type,
-    adopt_var, allocate, decref, faces, incref, lent,
-    require_writable, type_of,
+    adopt_var, allocate, decref, faces, incref, is_constant, lent, require_writable, type_of,
 )
 from ._engine cimport CVar, report_fp_flags, var_ensure_data, var_new, var_release
 
@@ -65,7 +64,7 @@ cdef const char* slot_names[64]
 cdef list _slot_bytes = [name.encode() for name in SLOTS]
 
 
-cdef inline bint same_shape(PyObject* a, PyObject* b) noexcept:
+cdef bint same_shape(PyObject* a, PyObject* b) noexcept:
     cdef int i
     if (<Array>a).ndim_ != (<Array>b).ndim_ or (<Array>a).size != (<Array>b).size:
         return False
@@ -75,7 +74,7 @@ cdef inline bint same_shape(PyObject* a, PyObject* b) noexcept:
     return True
 
 
-cdef inline char* readable_data(PyObject* p) noexcept:
+cdef char* readable_data(PyObject* p) noexcept:
     """The elements, if they can be read here and now in one run, and autograd need not know; else NULL."""
     cdef char* data
     if not (<Array>p).c_contiguous or not (<Array>p).var.readable() or (<Array>p).var.on_gpu():
@@ -107,7 +106,7 @@ cdef bint store_int(long long value, int code, char* out) noexcept:
     return True
 
 
-cdef inline bint store_scalar(PyObject* scalar, int code, char* out) except? False:
+cdef bint store_scalar(PyObject* scalar, int code, char* out) except? False:
     """Writes a Python number as an element; false if NumPy would do more than convert it."""
     cdef double value
     cdef long long integer
@@ -128,16 +127,16 @@ cdef inline bint store_scalar(PyObject* scalar, int code, char* out) except? Fal
     return overflow == 0 and store_int(integer, code, out)
 
 
-cdef inline bint is_element(PyObject* p, int code) noexcept:
+cdef bint is_element(PyObject* p, int code) noexcept:
     """Whether this is a NumPy scalar of the dtype."""
     return type_of(p) is element_types[code]
 
 
-cdef inline bint is_number(PyObject* p) noexcept:
+cdef bint is_number(PyObject* p) noexcept:
     return type_of(p) is &PyFloat_Type or type_of(p) is &PyLong_Type
 
 
-cdef inline PyObject* fresh_like(PyObject* x, int face, uint8_t code, char** data) except NULL:
+cdef PyObject* fresh_like(PyObject* x, int face, uint8_t code, char** data) except NULL:
     """An array of the shape of `x` (C order) with its buffer present."""
     cdef CVar* var = var_new((<Array>x).size * ITEMSIZE[code], (<Array>x).var.context)
     cdef PyObject* p
@@ -163,7 +162,7 @@ cdef inline PyObject* fresh_like(PyObject* x, int face, uint8_t code, char** dat
     (<Array>p).dtype_code = code
     (<Array>p).c_contiguous = (<Array>p).whole = True
     (<Array>p).face = face
-    (<Array>p).read_only = False
+    (<Array>p).read_only = ndim == 0 and faces[face].scalars
     for i in range(ndim):
         (<Array>p).inline_dims[i] = (<Array>x).dims[i]
     c_strides(ndim, (<Array>x).dims, ITEMSIZE[code], (<Array>p).inline_dims + ndim)
@@ -236,6 +235,8 @@ cdef PyObject* run_fast(PyObject* left, PyObject* right, int slot, bint inplace)
         # multiplies (complex numbers in another way than `multiply` does).
         if x is right or code == BOOL or code > FLOAT64 or not is_number(right) or not is_two(right):
             return NULL
+        if code < FLOAT16 and faces[(<Array>x).face].scalars and type_of(right) is &PyFloat_Type:
+            return NULL  # by NumPy's rules a float
         slot, name, form, y = MULTIPLY, "square", TWO_ARRAYS, x
     elif not store_scalar(right if form == NUMBER_RIGHT else left, code, scalar):
         return NULL
@@ -340,6 +341,8 @@ cdef PyObject* inplace(PyObject* left, PyObject* right, int slot) except NULL:
     cdef PyObject* function = faces[(<Array>left).face].operators[slot]
     if function is NULL:
         return returned(NotImplemented)
+    if is_constant(<Array>left):  # as for numbers, a name gets another value
+        return binary(left, right, slot)
     require_writable(<Array>left, SLOTS[slot])
     return returned((<object>function)(<object>left, <object>right, out=<object>left))
 

@@ -7,9 +7,25 @@ from collections.abc import Callable
 from typing import Any
 
 from .context import gpu_memory_info, num_gpus
+from .switches import (
+    is_np_array,
+    is_np_default_dtype,
+    is_np_shape,
+    np_array,
+    np_shape,
+    reset_np,
+    set_np,
+    set_np_shape,
+    use_np,
+    use_np_array,
+    use_np_default_dtype,
+    use_np_shape,
+)
 
 __all__ = [
-    "get_gpu_count", "get_gpu_memory", "getenv", "is_np_array", "is_np_shape", "set_module", "setenv",
+    "get_gpu_count", "get_gpu_memory", "getenv", "is_np_array", "is_np_default_dtype", "is_np_shape",
+    "np_array", "np_shape", "reset_np", "set_module", "set_np", "set_np_shape", "setenv", "use_np",
+    "use_np_array", "use_np_default_dtype", "use_np_shape",
 ]  # fmt: skip
 
 
@@ -34,19 +50,6 @@ def get_gpu_count() -> int:
 def get_gpu_memory(gpu_dev_id: int) -> tuple[int, int]:
     """Return (free, total) bytes of the memory of a GPU."""
     return gpu_memory_info(gpu_dev_id)
-
-
-def is_np_shape() -> bool:
-    """Return whether extents of 0 and arrays without axes mean what they mean in NumPy.
-
-    In `mx.nd` and `mx.sym` they do not, as in MXNet.
-    """
-    return False
-
-
-def is_np_array() -> bool:
-    """Return whether blocks and operators make arrays of `mx.np`: not those of `mx.nd` and `mx.sym`."""
-    return False
 
 
 def set_module(module: str | None) -> Callable:

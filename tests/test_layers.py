@@ -11,7 +11,8 @@ PACKAGE = ROOT / "mxcy"
 
 # What each layer holds. A module may import from its own layer and from those with smaller numbers.
 LAYERS = [
-    {"errors", "base", "dtypes", "context", "name", "attribute", "registry", "_files", "_paths"},
+    {"errors", "base", "dtypes", "context", "name", "attribute", "registry", "_files", "_paths"}
+    | {"switches"},
     {"_engine", "_engine_native", "_engine_serial", "_engine_threaded", "_failures", "engine"}
     | {"_cast", "native"}
     | {"_array", "_invoke", "_index", "_export", "_dlpack", "_gpu"},
@@ -58,6 +59,7 @@ HOOKS: set[tuple[str, str]] = {
     ("model", "module.feed_forward"),  # they say mx.model.FeedForward
     ("context", "_engine"),  # Context.empty_cache asks the pool
     ("context", "_gpu"),
+    ("ndarray.ndarray", "numpy"),  # as_np_ndarray of MXNet's arrays
 }
 
 FILE_LINES = 600

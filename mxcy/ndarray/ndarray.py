@@ -234,6 +234,12 @@ class NDArray(OperatorMethods):
         """Return the array itself: it is of MXNet's own class already."""
         return self
 
+    def as_np_ndarray(self):
+        """Return a view of the array in the class of `mx.np`, on the tape if the array is."""
+        from ..numpy import as_other_face
+
+        return as_other_face(self, "np")
+
     def to_dlpack_for_read(self):
         """Return a DLPack capsule for reading the elements, when those that write them are done."""
         self.wait_to_read()

@@ -1,0 +1,56 @@
+"""`mxcy.numpy`: the namespace of NumPy 2 over the engine.
+
+    import mxcy.numpy as np
+
+Programs written for NumPy run as they are. Arrays are views of one another where NumPy's are, types and
+values follow NumPy 2, and large operations run in parallel, in the background, and fused. What comes from
+where is in docs/numpy-coverage.md.
+"""
+
+# ruff: noqa: F403 (each module lists what it gives in __all__)
+
+from . import (
+    _array_api,
+    _creation,
+    _foreign,
+    _gradients,
+    _products,
+    _reductions,
+    _shapes,
+    _through,
+    _ufuncs,
+    fft,
+    linalg,
+    random,
+    testing,
+)
+from ._array_api import *
+from ._creation import *
+from ._foreign import *
+from ._ndarray import ndarray
+from ._products import *
+from ._recorded import as_other_face
+from ._reductions import *
+from ._shapes import *
+from ._through import *
+from ._ufunc import ufunc
+from ._ufuncs import *
+
+__all__ = [
+    "fft",
+    "linalg",
+    "ndarray",
+    "random",
+    "testing",
+    "ufunc",
+    *_array_api.__all__,
+    *_creation.__all__,
+    *_foreign.__all__,
+    *_products.__all__,
+    *_reductions.__all__,
+    *_shapes.__all__,
+    *_through.__all__,
+    *_ufuncs.__all__,
+]
+
+_gradients.give_rules()

@@ -1,0 +1,13 @@
+# How arguments of NumPy's functions are our memory, and what they return becomes arrays.
+from .._array cimport Array
+
+cdef int face() noexcept
+cdef bint has_place(object values) except -1
+cdef bint is_recording() except -1
+# What the tape does with a call: see `set_hooks`.
+cdef object record_call(object function, tuple args, dict kwargs)
+cdef int wrote(Array x) except -1
+# A NumPy array over an array (of the face), or a container with such; notes the pair in `seen`.
+cdef object taken(object x, list seen)
+cdef object taken_to_write(object x, list seen)
+cdef object given(object result, list seen)

@@ -1,0 +1,262 @@
+"""NumPy's functions over our memory.
+
+A function of NumPy that has no operator of ours runs at once, in the calling thread, on NumPy arrays that
+show the memory of its arguments. What it returns is an array again: a view where NumPy returns a view, so
+that memory is shared exactly as in NumPy.
+"""
+
+import functools
+
+import numpy as np
+
+cimport numpy as cnp
+
+from .._array cimport Array
+
+from .._array import from_numpy
+from .._export import adopt, constant, count_write, read_view
+from ..dtypes import DTYPES
+from ..errors import ArgumentTypeError, DTypeError, message, problem
+
+__all__ = ["Own", "Through", "as_array", "constant_of", "is_array", "own", "set_hooks", "unwrap", "wrap"]
+
+cnp.import_array()
+
+cdef int FACE = -1
+cdef object _record = None   # records a call: (function, args, kwargs)
+cdef object _recording = None
+cdef object _note_write = None
+cdef frozenset _KINDS = frozenset("biufc")
+
+
+def set_hooks(int number, recording, record, note_write):
+    """Set the face of arrays, and what the tape does.
+
+    `recording()` says whether this thread records; `record(function, args, kwargs)` does a call with
+    operands on the tape; `note_write(x)` is told of arrays that were written.
+    """
+    global FACE, _record, _recording, _note_write
+    FACE, _recording, _record, _note_write = number, recording, record, note_write
+
+
+cdef int face() noexcept:
+    return FACE
+
+
+cdef bint has_place(object values) except -1:
+    """Whether an array in a tuple or a list of arguments (or in a list in it) is on the tape."""
+    for x in values:
+        if isinstance(x, Array):
+            if (<Array>x).grad_info is not NULL:
+                return True
+        elif isinstance(x, (list, tuple)) and x and has_place(x):
+            return True
+    return False
+
+
+cdef bint is_recording() except -1:
+    return _recording()
+
+
+cdef object record_call(object function, tuple args, dict kwargs):
+    return _record(function, args, kwargs)
+
+
+cdef int wrote(Array x) except -1:
+    count_write(x)
+    _note_write(x)
+    return 0
+
+
+# --- arguments ------------------------------------------------------------------------------------
+cdef object taken(object x, list seen):
+    cdef list items
+    cdef bint changed = False
+    if isinstance(x, Array):
+        if (<Array>x).face != FACE:
+            raise foreign(x)
+        view = read_view(x)
+        seen.append((view, x))
+        return view
+    if type(x) is list or isinstance(x, tuple):
+        items = []
+        for item in x:
+            found = taken(item, seen)
+            changed = changed or found is not item
+            items.append(found)
+        return (items if type(x) is list else tuple(items)) if changed else x
+    if type(x) is slice:
+        return slice(taken(x.start, seen), taken(x.stop, seen), taken(x.step, seen))
+    return x
+
+
+cdef object taken_to_write(object x, list seen):
+    if isinstance(x, tuple):
+        return tuple([taken_to_write(item, seen) for item in x])
+    if not isinstance(x, Array):
+        return x
+    if (<Array>x).face != FACE:
+        raise foreign(x)
+    if (<Array>x).read_only:
+        raise ValueError("output array is read-only")
+    view = x.view_numpy(True)
+    seen.append((view, x))
+    return view
+
+
+cdef object foreign(object x):
+    kind = type(x).__name__
+    return ArgumentTypeError(message("numpy", None, "arrays of mxcy.numpy", kind, "call as_np_ndarray()"))
+
+
+cdef object given(object result, list seen):
+    if isinstance(result, np.ndarray):
+        for view, x in seen:
+            if result is view:
+                return x
+        return given_array(result)
+    if isinstance(result, np.generic):
+        return constant(result, FACE) if is_number(result.dtype) else result
+    if isinstance(result, tuple):
+        items = [given(item, seen) for item in result]
+        return type(result)(*items) if hasattr(result, "_fields") else tuple(items)
+    if type(result) is list:
+        return [given(item, seen) for item in result]
+    return result
+
+
+cdef bint is_number(object dtype) except -1:
+    return dtype.kind in _KINDS and dtype.itemsize <= (16 if dtype.kind == "c" else 8) or dtype in DTYPES
+
+
+cdef object given_array(object result):
+    if type(result) is not np.ndarray:
+        result = np.asarray(result)
+    if not is_number(result.dtype):
+        hint = "numpy itself has arrays of objects, texts and times"
+        raise DTypeError(message("array", "dtype", "a type of numbers", result.dtype, hint))
+    return adopt(result, FACE)
+
+
+def unwrap(x):
+    """Return a NumPy array over an array (a container: with such in it); other things as they are."""
+    return taken(x, [])
+
+
+def wrap(result):
+    """Return what a function of NumPy returned, with arrays of ours in the place of NumPy's."""
+    return given(result, [])
+
+
+def is_array(x):
+    """Return whether x is an array of this namespace."""
+    return isinstance(x, Array) and (<Array>x).face == FACE
+
+
+def constant_of(value):
+    """Return a NumPy scalar as a result without axes."""
+    return constant(value, FACE)
+
+
+# --- functions ------------------------------------------------------------------------------------
+def described(function):
+    """Return what a function of NumPy is for, in a paragraph."""
+    text = function.__doc__ or ""
+    if not text or not getattr(function, "__module__", "mxcy").startswith("numpy"):
+        return text
+    paragraphs = [" ".join(p.split()) for p in text.split("\n\n")]
+    found = next((p for p in paragraphs if p and not p.startswith(function.__name__ + "(")), "")
+    return f"{found}\n\nAs `numpy.{function.__name__}`, over the memory of arrays of ours."
+
+
+cdef class Through:
+    """A function of NumPy that runs at once over the memory of its arguments.
+
+    `writes` are the positions and names of arguments that it writes. `rule` is what autograd does with it:
+    see `_tape.py`.
+    """
+
+    cdef dict __dict__
+    cdef readonly object function
+    cdef frozenset writes
+    cdef public object rule
+
+    def __init__(self, function, writes=()):
+        functools.update_wrapper(self, function)
+        self.__module__ = "mxcy.numpy"
+        self.__doc__ = described(function)
+        self.function = function
+        self.writes = frozenset(writes)
+
+    def __call__(self, *args, **kwargs):
+        if (has_place(args) or kwargs and has_place(kwargs.values())) and is_recording():
+            return record_call(self, args, kwargs)
+        return self.compute(args, kwargs)
+
+    cpdef compute(self, tuple args, dict kwargs):
+        """Call the function, without telling autograd."""
+        cdef list seen = [], written = []
+        cdef list views = []
+        cdef int i
+        cdef bint plain = not self.writes
+        for i in range(len(args)):
+            x = args[i]
+            if plain or i not in self.writes:
+                views.append(taken(x, seen) if isinstance(x, (Array, list, tuple)) else x)
+            else:
+                views.append(taken_to_write(x, written))
+        if kwargs:
+            kwargs = dict(kwargs)
+            for name, x in kwargs.items():
+                if name == "out" or name in self.writes:
+                    kwargs[name] = taken_to_write(x, written)
+                elif isinstance(x, (Array, list, tuple)):
+                    kwargs[name] = taken(x, seen)
+        result = self.function(*views, **kwargs)
+        if written:
+            for _, x in written:
+                wrote(x)
+            seen += written
+        views = None
+        return given(result, seen)
+
+    def __repr__(self):
+        return f"<function {self.__name__} of mxcy.numpy>"
+
+    def __reduce__(self):
+        return self.__name__
+
+    def __get__(self, instance, owner):
+        return self
+
+
+cdef class Own(Through):
+    """A function of ours; the only thing that happens around it is what autograd wants."""
+
+    cpdef compute(self, tuple args, dict kwargs):
+        """Call the function, without telling autograd."""
+        return self.function(*args, **kwargs)
+
+
+def own(function):
+    """Make a function of ours one that autograd knows by name (decorator)."""
+    return Own(function)
+
+
+def as_array(x, copy=False):
+    """Return an array of ours with the elements of x, which is x itself unless `copy`.
+
+    Memory of NumPy's arrays is shared, unless it is not aligned or in another byte order.
+    """
+    if isinstance(x, Array) and (<Array>x).face == FACE:
+        return x._copied() if copy else x
+    if isinstance(x, Array):
+        raise foreign(x)
+    if type(x) is not np.ndarray:
+        shown = unwrap(x)
+        x = np.asarray(shown)
+        copy = copy or x is not shown
+    if not is_number(x.dtype):
+        hint = "numpy itself has arrays of objects, texts and times"
+        raise DTypeError(message("array", "dtype", "a type of numbers", x.dtype, hint))
+    return from_numpy(x, FACE, copy or not (x.flags.aligned and x.dtype.isnative))

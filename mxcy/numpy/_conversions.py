@@ -1,0 +1,161 @@
+"""What methods of arrays do with one array: copies, casts, views of its memory, assignment in place."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as _np
+
+from .._array import Array, overlay
+from .._export import count_write, storage_nbytes
+from .._index import set_readonly, set_shape
+from ..dtypes import DTYPES
+from ..errors import ArgumentError, message
+from ..kernels import cpu as kernels
+from ._calls import own, unwrap, wrap
+
+__all__ = [
+    "FlatIterator", "astype", "base_of", "byteswap", "copy", "dump", "dumps", "flatten", "in_place", "number",
+    "resize", "set_flags", "view",
+]  # fmt: skip
+
+
+@own
+def copy(a, order="C"):
+    """A new array with the same elements."""
+    if a._c_contiguous or order == "C":
+        return kernels.copy(a)
+    return wrap(unwrap(a).copy(order))
+
+
+@own
+def astype(a, dtype, order="K", casting="unsafe", copy=True):
+    """The elements converted to another dtype."""
+    dtype = _np.dtype(dtype)
+    fits = a._c_contiguous and order in ("K", "A", "C")
+    if dtype == a.dtype and fits:
+        return kernels.copy(a) if copy else a
+    floats_to_integers = a.dtype.kind in "fc" and dtype.kind in "biu"  # which NumPy may warn of
+    if fits and dtype in DTYPES and dtype.isnative and casting == "unsafe" and not floats_to_integers:
+        if a.dtype.kind != "c" or dtype.kind == "c":
+            return kernels.astype(a, dtype)
+    shown = unwrap(a)
+    result = shown.astype(dtype, order, casting, copy=copy)
+    return a if result is shown else wrap(result)
+
+
+@own
+def flatten(a, order="C"):
+    """A copy of all elements along one axis."""
+    return kernels.copy(a)._reshape_view((a.size,)) if order == "C" else wrap(unwrap(a).flatten(order))
+
+
+@own
+def view(a, dtype=None):
+    """A view of the same memory, perhaps read as another dtype."""
+    if dtype is None or (isinstance(dtype, type) and issubclass(dtype, (Array, _np.ndarray))):
+        return a._strided(0, a.shape, a.strides)
+    return wrap(unwrap(a).view(dtype))
+
+
+def in_place(a: Any, method: str, *args: Any, **kwargs: Any) -> None:
+    """Call a method of NumPy's arrays that changes the array."""
+    getattr(a.view_numpy(writable=True), method)(*args, **kwargs)
+    count_write(a)
+    a._wrote()
+
+
+def byteswap(a: Any, inplace: bool) -> Any:
+    """The elements with their bytes in reverse order."""
+    if inplace:
+        in_place(a, "byteswap", True)
+        return a
+    return wrap(unwrap(a).byteswap())
+
+
+def number(value: Any) -> Any:
+    """A number, from a number or anything with one element."""
+    found = _np.asarray(unwrap(value))
+    if found.ndim:
+        raise ValueError("setting an array element with a sequence.")
+    return value
+
+
+def resize(a: Any, shape: Any) -> None:
+    """Give an array another shape of as many elements."""
+    set_shape(a, shape)
+
+
+def set_flags(a: Any, write: Any, align: Any, uic: Any) -> None:
+    """Say whether an array may be written."""
+    if uic or align is False:
+        raise ArgumentError(message("setflags", None, "write=", "align= or uic="))
+    if write is not None:
+        set_readonly(a, not write)
+
+
+def base_of(a: Any) -> Any:
+    """None for an array over all of its buffer, otherwise an array over all of that."""
+    if a.nbytes == storage_nbytes(a) and (a.ndim == 0 or a._c_contiguous):
+        return None
+    if storage_nbytes(a) % a.itemsize:
+        return overlay(a, (storage_nbytes(a),), _np.uint8, 0, False)
+    return overlay(a, (storage_nbytes(a) // a.itemsize,), a.dtype, 0, False)
+
+
+def dumps(a: Any) -> bytes:
+    """The array as a pickle."""
+    return pickle.dumps(a)
+
+
+def dump(a: Any, file: Any) -> None:
+    """Write an array to a file as a pickle."""
+    if hasattr(file, "write"):
+        pickle.dump(a, file)
+    else:
+        with open(file, "wb") as opened:
+            pickle.dump(a, opened)
+
+
+class FlatIterator:
+    """All elements of an array in C order, wherever they lie: `x.flat`."""
+
+    def __init__(self, array: Any):
+        self.base = array
+        self._view = array.view_numpy(writable=not array._readonly)
+        self._flat = self._view.flat
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return wrap(next(self._flat))
+
+    def __len__(self):
+        return len(self._flat)
+
+    def __getitem__(self, key):
+        return wrap(self._flat[unwrap(key)])
+
+    def __setitem__(self, key, value):
+        self._flat[unwrap(key)] = unwrap(value)
+        count_write(self.base)
+        self.base._wrote()
+
+    def __array__(self, dtype=None, *, copy=None):
+        return self._flat.__array__() if dtype is None else self._flat.__array__(dtype)
+
+    @property
+    def index(self):
+        """How many elements have been visited."""
+        return self._flat.index
+
+    @property
+    def coords(self):
+        """The index of the next element."""
+        return self._flat.coords
+
+    def copy(self):
+        """A copy of all elements along one axis."""
+        return self.base.flatten()

@@ -1,0 +1,315 @@
+"""New arrays. `device=` is that of the array API, `ctx=` that of MXNet's `mx.np`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as _np
+
+from .._array import Array
+from .._array import empty as _empty
+from .._array import from_dlpack as _from_dlpack
+from ..context import Context, current_context
+from ..errors import ArgumentTypeError, DTypeError, message
+from ..kernels import cpu as kernels
+from ..ndarray._placement import context_code
+from ._calls import as_array, described, is_array, own, unwrap, wrap
+from ._ndarray import FACE
+from ._protocols import context_named
+
+__all__ = [
+    "arange", "array", "asanyarray", "asarray", "asarray_chkfinite", "ascontiguousarray", "asfortranarray",
+    "astype", "copy", "empty", "empty_like", "eye", "from_dlpack", "frombuffer", "fromfile", "fromfunction",
+    "fromiter", "fromregex", "fromstring", "full", "full_like", "genfromtxt", "geomspace", "identity",
+    "indices", "linspace", "loadtxt", "logspace", "ones", "ones_like", "require", "tri", "zeros",
+    "zeros_like", "bartlett", "blackman", "diag_indices", "hamming", "hanning", "kaiser", "load",
+    "tril_indices", "triu_indices",
+]  # fmt: skip
+
+CPU = 0x100
+
+
+def _code(device: Any, ctx: Any) -> int:
+    """The core's number of the place of a new array."""
+    place = device if device is not None else ctx
+    if place is None:
+        context = current_context()
+        return CPU if context.device_typeid == 1 else context_code(context)
+    return context_code(context_named(place))
+
+
+def _placed(x: Any, device: Any, ctx: Any) -> Any:
+    """The array on the place that was asked for."""
+    code = _code(device, ctx)
+    if code == x._context_code:
+        return x
+    return x.as_in_context(Context(Context.devtype2str[code >> 8], code & 0xFF))
+
+
+def _shaped(shape: Any, dtype: Any, order: str, device: Any, ctx: Any) -> Any:
+    """A new array with undefined contents."""
+    if not isinstance(shape, (int, tuple, list)):
+        shape = unwrap(shape)
+        shape = tuple(shape.tolist()) if isinstance(shape, _np.ndarray) and shape.ndim else shape
+    dtype = float if dtype is None else dtype
+    if order in ("C", "K", "A"):
+        return _empty(shape, dtype, FACE, _code(device, ctx))
+    if order != "F":
+        raise ValueError(f"order must be one of 'C', 'F', 'A', or 'K' (got {order!r})")
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    return _empty(shape[::-1], dtype, FACE, _code(device, ctx))._transpose_view()
+
+
+def empty(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
+    """A new array with undefined contents, of float64 by default."""
+    return _shaped(shape, dtype, order, device, ctx)
+
+
+def zeros(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
+    """A new array of zeros, of float64 by default."""
+    return kernels.fill(_shaped(shape, dtype, order, device, ctx), 0)
+
+
+def ones(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
+    """A new array of ones, of float64 by default."""
+    return kernels.fill(_shaped(shape, dtype, order, device, ctx), 1)
+
+
+def full(shape, fill_value, dtype=None, order="C", *, device=None, like=None, ctx=None):
+    """A new array filled with a value, of its dtype by default."""
+    if not isinstance(fill_value, (int, float, complex)):
+        fill_value = as_array(fill_value)
+    if dtype is None:
+        dtype = fill_value.dtype if isinstance(fill_value, Array) else _np.asarray(fill_value).dtype
+    result = _shaped(shape, dtype, order, device, ctx)
+    result[...] = fill_value
+    return result
+
+
+def _like(prototype: Any, dtype: Any, order: str, shape: Any, device: Any, ctx: Any) -> Any:
+    """A new array like another one, with its order of axes for "K"."""
+    a = as_array(prototype)
+    dtype = a.dtype if dtype is None else dtype
+    if device is None and ctx is None:
+        device = a.context
+    if ((shape is not None or a._c_contiguous) and order in ("K", "A", "C")) or order == "C":
+        return _shaped(a.shape if shape is None else shape, dtype, "C", device, ctx)
+    # NumPy itself says how the axes of a result without elements of its own would lie.
+    made: Any = _np.empty_like
+    strides = made(unwrap(a), order=order, shape=shape).strides
+    extents = a.shape if shape is None else tuple(_np.broadcast_shapes(shape))
+    axes = sorted(range(len(extents)), key=lambda i: (-strides[i], i))
+    result = _shaped([extents[i] for i in axes], dtype, "C", device, ctx)
+    return result._transpose_view([axes.index(i) for i in range(len(axes))])
+
+
+@own
+def empty_like(prototype, /, dtype=None, order="K", subok=True, shape=None, *, device=None, ctx=None):
+    """A new array like another one (its shape, dtype and order of axes) with undefined contents."""
+    return _like(prototype, dtype, order, shape, device, ctx)
+
+
+@own
+def zeros_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None, ctx=None):
+    """A new array of zeros like another one."""
+    return kernels.fill(_like(a, dtype, order, shape, device, ctx), 0)
+
+
+@own
+def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None, ctx=None):
+    """A new array of ones like another one."""
+    return kernels.fill(_like(a, dtype, order, shape, device, ctx), 1)
+
+
+@own
+def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None, ctx=None):
+    """A new array filled with a value, like another one."""
+    result = _like(a, dtype, order, shape, device, ctx)
+    result[...] = fill_value
+    return result
+
+
+# --- from values ----------------------------------------------------------------------------------
+def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, like=None, device=None,
+          ctx=None):  # fmt: skip
+    """An array of the values of `object`: numbers, nested sequences, arrays, what has `__array__`.
+
+    Without `dtype` it is the one that NumPy finds: int64, float64, complex128 or bool for Python's numbers.
+    `copy=False` raises ValueError where a copy is needed, `copy=None` copies only then.
+    """
+    if is_array(object) and ndmin <= object.ndim and order in ("K", "A", "C"):
+        if dtype is None or _np.dtype(dtype) == object.dtype:
+            if (order == "K" and copy) or object._c_contiguous or (order == "A" and not copy):
+                return _placed(_copied(object) if copy else object, device, ctx)
+    if isinstance(object, Array) and not is_array(object):
+        object = object.as_np_ndarray()
+    shown = unwrap(object)
+    made = _np.array(shown, dtype, copy=copy, order=order, ndmin=ndmin)
+    if made is shown and is_array(object):
+        return _placed(object, device, ctx)
+    if (made.dtype.kind not in "biufc" and not _is_bfloat(made.dtype)) or made.dtype.itemsize > 16:
+        hint = "numpy itself has arrays of objects, texts and times"
+        raise DTypeError(message("array", "dtype", "a type of numbers", made.dtype, hint))
+    return _placed(wrap(made) if made is not object else as_array(made), device, ctx)
+
+
+def _is_bfloat(dtype: Any) -> bool:
+    return dtype.name == "bfloat16"
+
+
+def _copied(x: Any) -> Any:
+    """A copy with the same order of axes."""
+    if x._c_contiguous:
+        return kernels.copy(x)
+    result = _like(x, None, "K", None, None, None)
+    return kernels.copy(x, out=result)
+
+
+def asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None, ctx=None):
+    """The array itself if it is one with this dtype and order; otherwise an array of its values."""
+    if is_array(a) and dtype is None and order is None and not copy:
+        return _placed(a, device, ctx)
+    return array(a, dtype, copy=copy, order="K" if order is None else order, device=device, ctx=ctx)
+
+
+def asanyarray(a, dtype=None, order=None, *, device=None, copy=None, like=None):
+    """As `asarray`: the classes of arrays are not told apart."""
+    return asarray(a, dtype, order, device=device, copy=copy)
+
+
+def ascontiguousarray(a, dtype=None, *, like=None):
+    """An array with at least one axis whose elements lie in one run in C order, `a` itself if it is one."""
+    return array(a, dtype, copy=None, order="C", ndmin=1)
+
+
+def asfortranarray(a, dtype=None, *, like=None):
+    """An array with at least one axis whose elements lie in one run in Fortran order."""
+    return array(a, dtype, copy=None, order="F", ndmin=1)
+
+
+def asarray_chkfinite(a, dtype=None, order=None):
+    """As `asarray`; raise ValueError if an element is NaN or infinite."""
+    return _made(_np.asarray_chkfinite(unwrap(a), dtype, order), a)
+
+
+def _made(result: Any, source: Any) -> Any:
+    return source if is_array(source) and result is unwrap(source) else wrap(result)
+
+
+def require(a, dtype=None, requirements=None, *, like=None):
+    """An array of a dtype that has properties: "C", "F", "A" (aligned), "W" (writable), "O" (owns)."""
+    return wrap(_np.require(unwrap(a), dtype, requirements))
+
+
+@own
+def copy(a, order="K", subok=False):
+    """A new array with the same elements."""
+    return array(a, copy=True, order=order)
+
+
+@own
+def astype(x, dtype, /, *, copy=True, device=None):
+    """The elements converted to another dtype."""
+    if not is_array(x):
+        raise ArgumentTypeError("Input should be a NumPy array. It is of type " + type(x).__name__)
+    return _placed(x.astype(dtype, copy=copy), device, None)
+
+
+def from_dlpack(x, /, *, device=None, copy=None):
+    """An array over the memory of any object that speaks DLPack, or with a copy of its values."""
+    return _placed(_from_dlpack(x, FACE, copy), device, None)
+
+
+# --- sequences ------------------------------------------------------------------------------------
+def _by_numpy(function: Any) -> Any:
+    """A function of NumPy without operands in our memory."""
+    from ._calls import Through
+
+    through = Through(function)
+
+    def make(*args, device=None, ctx=None, like=None, **kwargs):
+        return _placed(through.compute(args, kwargs), device, ctx)
+
+    make.__name__ = make.__qualname__ = function.__name__
+    make.__doc__ = described(function)
+    make.__wrapped__ = function  # type: ignore[attr-defined]
+    make.__module__ = "mxcy.numpy"
+    return make
+
+
+arange = _by_numpy(_np.arange)
+linspace = _by_numpy(_np.linspace)
+logspace = _by_numpy(_np.logspace)
+geomspace = _by_numpy(_np.geomspace)
+eye = _by_numpy(_np.eye)
+identity = _by_numpy(_np.identity)
+tri = _by_numpy(_np.tri)
+indices = _by_numpy(_np.indices)
+frombuffer = _by_numpy(_np.frombuffer)
+fromfile = _by_numpy(_np.fromfile)
+fromfunction = _by_numpy(_np.fromfunction)
+fromiter = _by_numpy(_np.fromiter)
+fromregex = _by_numpy(_np.fromregex)
+fromstring = _by_numpy(_np.fromstring)
+genfromtxt = _by_numpy(_np.genfromtxt)
+loadtxt = _by_numpy(_np.loadtxt)
+bartlett = _by_numpy(_np.bartlett)
+blackman = _by_numpy(_np.blackman)
+diag_indices = _by_numpy(_np.diag_indices)
+hamming = _by_numpy(_np.hamming)
+hanning = _by_numpy(_np.hanning)
+kaiser = _by_numpy(_np.kaiser)
+tril_indices = _by_numpy(_np.tril_indices)
+triu_indices = _by_numpy(_np.triu_indices)
+
+
+class _Archive:
+    """What `load` returns for .npz files: a mapping from names to arrays, read when they are asked for."""
+
+    def __init__(self, file):
+        self._file = file
+        self.files = file.files
+
+    def __getitem__(self, name):
+        return wrap(self._file[name])
+
+    def __contains__(self, name):
+        return name in self._file
+
+    def __iter__(self):
+        return iter(self._file)
+
+    def __len__(self):
+        return len(self._file)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def keys(self):
+        """The names of the arrays."""
+        return self._file.keys()
+
+    def values(self):
+        """The arrays."""
+        return [self[name] for name in self]
+
+    def items(self):
+        """Pairs of a name and an array."""
+        return [(name, self[name]) for name in self]
+
+    def get(self, name, default=None):
+        """The array of a name, or the default."""
+        return self[name] if name in self else default  # noqa: SIM401 (this is what get is)
+
+    def close(self):
+        """Close the file."""
+        self._file.close()
+
+
+def load(file, mmap_mode=None, allow_pickle=False, *args, **kwargs):
+    """Read an array from an .npy file, or several by name from an .npz file."""
+    found = _np.load(file, mmap_mode, allow_pickle, *args, **kwargs)
+    return _Archive(found) if hasattr(found, "files") else wrap(found)

@@ -1,0 +1,310 @@
+"""The methods of arrays that are functions of the namespace, and the attributes that are views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as _np
+
+from .._array import Array
+from . import _conversions, _products, _reductions, _shapes, _through, _ufuncs
+from ._calls import unwrap, wrap
+
+__all__ = ["Methods"]
+
+_NOTHING: Any = _np._NoValue
+
+
+class Methods(Array):
+    """Methods of `mxcy.numpy.ndarray`; each is the function of the same name with the array first."""
+
+    __slots__ = ()
+
+    # Attributes.
+
+    @property
+    def T(self):
+        """A view with the axes in reverse order."""
+        return _shapes.transpose(self)
+
+    @property
+    def mT(self):
+        """A view with the last two axes exchanged."""
+        if self.ndim < 2:
+            raise ValueError("matrix transpose with ndim < 2 is undefined")
+        return _shapes.matrix_transpose(self)
+
+    @property
+    def real(self):
+        """The real part: a view, or the array itself if it is not complex."""
+        return self if self.dtype.kind != "c" else _through.real(self)
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        self.real[...] = value
+
+    @property
+    def imag(self):
+        """The imaginary part: a view, or zeros that cannot be written."""
+        return _through.imag(self)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        if self.dtype.kind != "c":
+            raise TypeError("array does not have imaginary part to set")
+        self.imag[...] = value
+
+    @property
+    def flat(self):
+        """An iterator over all elements, which can be indexed and assigned to."""
+        return _conversions.FlatIterator(self)
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        self.flat[...] = value
+
+    @property
+    def flags(self):
+        """How the elements lie in memory: NumPy's object, of a view."""
+        return unwrap(self).flags
+
+    @property
+    def base(self):
+        """None, or for a view an array over all of the memory that it is a part of."""
+        return _conversions.base_of(self)
+
+    @property
+    def data(self):
+        """A memoryview of the elements."""
+        return memoryview(self)
+
+    @property
+    def ctypes(self):
+        """What foreign functions need: NumPy's object, of a view that it keeps."""
+        return self.view_numpy(writable=not self._readonly).ctypes
+
+    # Values.
+
+    def item(self, *args):
+        """The only element, or the one at a position, as a Python number."""
+        return unwrap(self).item(*args)
+
+    def tolist(self):
+        """The elements as nested lists of Python numbers, or one number."""
+        return unwrap(self).tolist()
+
+    def tobytes(self, order="C"):
+        """The elements as bytes."""
+        return unwrap(self).tobytes(order)
+
+    def tofile(self, fid, sep="", format="%s"):
+        """Write the elements to a file."""
+        unwrap(self).tofile(fid, sep, format)
+
+    def dumps(self):
+        """The array as a pickle."""
+        return _conversions.dumps(self)
+
+    def dump(self, file):
+        """Write the array to a file as a pickle."""
+        _conversions.dump(self, file)
+
+    # Copies and conversions.
+
+    def copy(self, order="C"):
+        """A new array with the same elements, in C order by default."""
+        return _conversions.copy(self, order=order)
+
+    def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
+        """The elements converted to another dtype, the array itself if `copy=False` and nothing changes."""
+        return _conversions.astype(self, dtype, order, casting, copy)
+
+    def view(self, dtype=None, type=None):
+        """A view of the same memory, perhaps read as another dtype."""
+        return _conversions.view(self, dtype)
+
+    def byteswap(self, inplace=False):
+        """The elements with their bytes in reverse order."""
+        return _conversions.byteswap(self, inplace)
+
+    def getfield(self, dtype, offset=0):
+        """A view of a part of each element."""
+        return wrap(unwrap(self).getfield(dtype, offset))
+
+    def setfield(self, val, dtype, offset=0):
+        """Write a part of each element."""
+        self.getfield(dtype, offset)[...] = val
+
+    def setflags(self, write=None, align=None, uic=None):
+        """Say whether the array may be written."""
+        _conversions.set_flags(self, write, align, uic)
+
+    def fill(self, value):
+        """Set every element to a number."""
+        self[...] = _conversions.number(value)
+
+    # Shapes.
+
+    def reshape(self, *shape, order="C", copy=None):
+        """The elements in another shape, a view where that can be."""
+        if len(shape) == 1:
+            (shape,) = shape
+        return _shapes.reshape(self, shape, order, copy=copy)
+
+    def resize(self, *shape, refcheck=True):
+        """Refused unless the number of elements stays: memory is shared with the engine."""
+        _conversions.resize(self, shape[0] if len(shape) == 1 else shape)
+
+    def ravel(self, order="C"):
+        """All elements along one axis, a view where that can be."""
+        return _shapes.ravel(self, order)
+
+    def flatten(self, order="C"):
+        """A copy of all elements along one axis."""
+        return _conversions.flatten(self, order)
+
+    def transpose(self, *axes):
+        """A view with the axes in another order, reversed by default."""
+        if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
+            (axes,) = axes
+        return _shapes.transpose(self, axes if axes else None)
+
+    def swapaxes(self, axis1, axis2):
+        """A view with two axes exchanged."""
+        return _shapes.swapaxes(self, axis1, axis2)
+
+    def squeeze(self, axis=None):
+        """A view without axes of extent 1, all of them or those given."""
+        return _shapes.squeeze(self, axis)
+
+    def diagonal(self, offset=0, axis1=0, axis2=1):
+        """A view of a diagonal, which cannot be written."""
+        return _through.diagonal(self, offset, axis1, axis2)
+
+    def repeat(self, repeats, axis=None):
+        """Every element (or entry along an axis) repeated."""
+        return _through.repeat(self, repeats, axis)
+
+    # Reductions.
+
+    def sum(self, axis=None, dtype=None, out=None, keepdims=False, initial=_NOTHING, where=_NOTHING):
+        """Sum of the elements along axes."""
+        return _reductions.sum(self, axis, dtype, out, keepdims, initial, where)
+
+    def prod(self, axis=None, dtype=None, out=None, keepdims=False, initial=_NOTHING, where=_NOTHING):
+        """Product of the elements along axes."""
+        return _reductions.prod(self, axis, dtype, out, keepdims, initial, where)
+
+    def max(self, axis=None, out=None, keepdims=False, initial=_NOTHING, where=_NOTHING):
+        """Largest element along axes."""
+        return _reductions.max(self, axis, out, keepdims, initial, where)
+
+    def min(self, axis=None, out=None, keepdims=False, initial=_NOTHING, where=_NOTHING):
+        """Smallest element along axes."""
+        return _reductions.min(self, axis, out, keepdims, initial, where)
+
+    def any(self, axis=None, out=None, keepdims=False, *, where=_NOTHING):
+        """Whether an element along axes is not zero."""
+        return _reductions.any(self, axis, out, keepdims, where=where)
+
+    def all(self, axis=None, out=None, keepdims=False, *, where=_NOTHING):
+        """Whether no element along axes is zero."""
+        return _reductions.all(self, axis, out, keepdims, where=where)
+
+    def mean(self, axis=None, dtype=None, out=None, keepdims=False, *, where=_NOTHING):
+        """Mean of the elements along axes."""
+        return _reductions.mean(self, axis, dtype, out, keepdims, where=where)
+
+    def var(self, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=_NOTHING, mean=_NOTHING,
+            correction=_NOTHING):  # fmt: skip
+        """Variance of the elements along axes."""
+        options = {"where": where, "mean": mean, "correction": correction}
+        return _reductions.var(self, axis, dtype, out, ddof, keepdims, **options)
+
+    def std(self, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=_NOTHING, mean=_NOTHING,
+            correction=_NOTHING):  # fmt: skip
+        """Standard deviation of the elements along axes."""
+        options = {"where": where, "mean": mean, "correction": correction}
+        return _reductions.std(self, axis, dtype, out, ddof, keepdims, **options)
+
+    def argmax(self, axis=None, out=None, *, keepdims=False):
+        """Position of the first largest element along an axis."""
+        return _reductions.argmax(self, axis, out, keepdims=keepdims)
+
+    def argmin(self, axis=None, out=None, *, keepdims=False):
+        """Position of the first smallest element along an axis."""
+        return _reductions.argmin(self, axis, out, keepdims=keepdims)
+
+    def cumsum(self, axis=None, dtype=None, out=None):
+        """Running sums along an axis."""
+        return _reductions.cumsum(self, axis, dtype, out)
+
+    def cumprod(self, axis=None, dtype=None, out=None):
+        """Running products along an axis."""
+        return _reductions.cumprod(self, axis, dtype, out)
+
+    def trace(self, offset=0, axis1=0, axis2=1, dtype=None, out=None):
+        """Sum of a diagonal."""
+        return _through.trace(self, offset, axis1, axis2, dtype, out)
+
+    # Order and choice.
+
+    def sort(self, axis=-1, kind=None, order=None, *, stable=None):
+        """Sort along an axis in place."""
+        _conversions.in_place(self, "sort", axis, kind, order, stable=stable)
+
+    def partition(self, kth, axis=-1, kind="introselect", order=None):
+        """Put the kth smallest element in its place, smaller ones before it, in place."""
+        _conversions.in_place(self, "partition", unwrap(kth), axis, kind, order)
+
+    def argsort(self, axis=-1, kind=None, order=None, *, stable=None):
+        """Positions that sort the elements along an axis."""
+        return _through.argsort(self, axis, kind, order, stable=stable)
+
+    def argpartition(self, kth, axis=-1, kind="introselect", order=None):
+        """Positions that put the kth smallest element in its place."""
+        return _through.argpartition(self, kth, axis, kind, order)
+
+    def searchsorted(self, v, side="left", sorter=None):
+        """Where values would be inserted to keep the order."""
+        return _through.searchsorted(self, v, side, sorter)
+
+    def nonzero(self):
+        """The indices of elements that are not zero, an array for each axis."""
+        return _through.nonzero(self)
+
+    def take(self, indices, axis=None, out=None, mode="raise"):
+        """The entries at indices along an axis."""
+        return _through.take(self, indices, axis, out, mode)
+
+    def put(self, indices, values, mode="raise"):
+        """Write the elements at positions in the flattened array."""
+        _through.put(self, indices, values, mode)
+
+    def choose(self, choices, out=None, mode="raise"):
+        """Elements of the arrays that the elements of this one choose."""
+        return _through.choose(self, choices, out, mode)
+
+    def compress(self, condition, axis=None, out=None):
+        """The entries along an axis where a condition holds."""
+        return _through.compress(condition, self, axis, out)
+
+    # Elements.
+
+    def clip(self, min=None, max=None, out=None, **kwargs):
+        """The elements limited to a range."""
+        return _through.clip(self, min, max, out, **kwargs)
+
+    def round(self, decimals=0, out=None):
+        """The elements rounded to a number of decimals."""
+        return _through.round(self, decimals, out)
+
+    def conj(self):
+        """The complex conjugate."""
+        return _ufuncs.conjugate(self) if self.dtype.kind == "c" else self
+
+    conjugate = conj
+
+    def dot(self, b, out=None):
+        """Product of matrices or vectors."""
+        return _products.dot(self, b, out)

@@ -1,0 +1,252 @@
+"""Sums and their relatives, by the machine's reductions; rare forms (`where=`) by NumPy over our memory."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as _np
+
+from .._array import Array
+from .._pointwise import compile_program
+from .._reduce import accumulate, arg_reduce, reduce
+from ..dtypes import DTYPES, code_of
+from ._calls import Through, as_array, own
+from ._ufuncs import (
+    add,
+    maximum,
+    minimum,
+    multiply,
+    sqrt,
+    subtract,
+)
+
+__all__ = [
+    "all", "amax", "amin", "any", "argmax", "argmin", "cumprod", "cumsum", "max", "mean", "min", "prod",
+    "std", "sum", "var",
+]  # fmt: skip
+
+_NOTHING: Any = _np._NoValue
+_FLOAT64 = code_of(_np.float64)
+_THROUGH = {
+    name: Through(getattr(_np, name))
+    for name in [
+        "all",
+        "any",
+        "argmax",
+        "argmin",
+        "cumprod",
+        "cumsum",
+        "max",
+        "mean",
+        "min",
+        "prod",
+        "std",
+        "sum",
+        "var",
+    ]
+}
+
+
+def _given(**options: Any) -> dict:
+    """The keywords that were given."""
+    return {name: x for name, x in options.items() if x is not _NOTHING}
+
+
+def _plain(x: Any, dtype: Any, out: Any, where: Any) -> bool:
+    """Whether the machine's reduction does it."""
+    return (
+        isinstance(x, Array)
+        and (where is _NOTHING or where is True)
+        and (out is None or (isinstance(out, Array) and not out._readonly))
+        and (dtype is None or _np.dtype(dtype) in DTYPES)
+    )
+
+
+def _reduced(name: str, ufunc: Any, a: Any, axis: Any, dtype: Any, out: Any, keepdims: Any, initial: Any,
+             where: Any) -> Any:  # fmt: skip
+    a = as_array(a)
+    keepdims = False if keepdims is _NOTHING else keepdims
+    initial = None if initial is _NOTHING else initial
+    if _plain(a, dtype, out, where) and (initial is None or type(initial) in (int, float)) and axis != ():
+        if out is None:
+            return reduce(ufunc, a, axis, keepdims, dtype, initial=initial)
+        if dtype is None and out.dtype == _result_dtype(ufunc, a.dtype):
+            reduce(ufunc, a, axis, keepdims, dtype, out=out, initial=initial)
+            out._wrote()
+            return out
+    options = _given(axis=axis, out=out, keepdims=keepdims, where=where)
+    if dtype is not None:
+        options["dtype"] = dtype
+    if initial is not None:
+        options["initial"] = initial
+    return _THROUGH[name](a, **options)
+
+
+def _result_dtype(ufunc: Any, dtype: Any) -> Any:
+    if ufunc in (_np.logical_and, _np.logical_or):
+        return _np.dtype(bool)
+    if ufunc in (_np.add, _np.multiply) and dtype.kind in "biu" and dtype.itemsize < 8:
+        return _np.dtype(_np.uint64 if dtype.kind == "u" else _np.int64)
+    return dtype
+
+
+@own
+def sum(a, axis=None, dtype=None, out=None, keepdims=_NOTHING, initial=_NOTHING, where=_NOTHING):
+    """Sum of the elements along axes (all of them by default); integers shorter than 64 bits are widened."""
+    return _reduced("sum", _np.add, a, axis, dtype, out, keepdims, initial, where)
+
+
+@own
+def prod(a, axis=None, dtype=None, out=None, keepdims=_NOTHING, initial=_NOTHING, where=_NOTHING):
+    """Product of the elements along axes; integers shorter than 64 bits are widened."""
+    return _reduced("prod", _np.multiply, a, axis, dtype, out, keepdims, initial, where)
+
+
+@own
+def max(a, axis=None, out=None, keepdims=_NOTHING, initial=_NOTHING, where=_NOTHING):
+    """Largest element along axes; NaN if there is one."""
+    return _reduced("max", _np.maximum, a, axis, None, out, keepdims, initial, where)
+
+
+@own
+def min(a, axis=None, out=None, keepdims=_NOTHING, initial=_NOTHING, where=_NOTHING):
+    """Smallest element along axes; NaN if there is one."""
+    return _reduced("min", _np.minimum, a, axis, None, out, keepdims, initial, where)
+
+
+amax = max
+amin = min
+
+
+@own
+def any(a, axis=None, out=None, keepdims=_NOTHING, *, where=_NOTHING):
+    """Whether an element along axes is not zero."""
+    return _reduced("any", _np.logical_or, a, axis, None, out, keepdims, _NOTHING, where)
+
+
+@own
+def all(a, axis=None, out=None, keepdims=_NOTHING, *, where=_NOTHING):
+    """Whether no element along axes is zero."""
+    return _reduced("all", _np.logical_and, a, axis, None, out, keepdims, _NOTHING, where)
+
+
+def _position(kind: str, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
+    a = as_array(a)
+    keep = False if keepdims is _NOTHING else keepdims
+    if out is None and a.size and not isinstance(axis, (tuple, list)) and a.dtype.kind != "c":
+        return arg_reduce(kind, a, axis, keep)
+    return _THROUGH[kind](a, axis, **_given(out=out, keepdims=keepdims))
+
+
+@own
+def argmax(a, axis=None, out=None, *, keepdims=_NOTHING):
+    """Position of the first largest element along an axis, or in the flattened array."""
+    return _position("argmax", a, axis, out, keepdims)
+
+
+@own
+def argmin(a, axis=None, out=None, *, keepdims=_NOTHING):
+    """Position of the first smallest element along an axis, or in the flattened array."""
+    return _position("argmin", a, axis, out, keepdims)
+
+
+def _running(name: str, ufunc: Any, a: Any, axis: Any, dtype: Any, out: Any) -> Any:
+    a = as_array(a)
+    if out is None and _plain(a, dtype, None, True) and (axis is not None or a.ndim > 0):
+        if a.dtype != _np.float16 and a.ndim > 0:
+            return accumulate(ufunc, a, axis, dtype)
+    return _THROUGH[name](a, axis, dtype, out)
+
+
+@own
+def cumsum(a, axis=None, dtype=None, out=None):
+    """Running sums along an axis, or of the flattened array."""
+    return _running("cumsum", _np.add, a, axis, dtype, out)
+
+
+@own
+def cumprod(a, axis=None, dtype=None, out=None):
+    """Running products along an axis, or of the flattened array."""
+    return _running("cumprod", _np.multiply, a, axis, dtype, out)
+
+
+# --- means ----------------------------------------------------------------------------------------
+def _count(a: Any, axis: Any) -> int:
+    """How many elements make one result."""
+    if axis is None:
+        return a.size
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    return math.prod([a.shape[i] for i in axes])
+
+
+_finishers: dict[int, Any] = {}
+
+
+def _divided_by(code: int) -> Any:
+    """The program that divides a sum by a count."""
+    found = _finishers.get(code)
+    if found is None:
+        found = compile_program(2, [(_np.divide, (0, 1))], [2], [code, float], (code,), "mean")
+        _finishers[code] = found
+    return found
+
+
+@own
+def mean(a, axis=None, dtype=None, out=None, keepdims=_NOTHING, *, where=_NOTHING):
+    """Arithmetic mean of the elements along axes, of integers as float64."""
+    a = as_array(a)
+    if out is None and dtype is None and _plain(a, None, None, where) and a.size and axis != ():
+        code = _FLOAT64 if a.dtype.kind in "biu" else a._dtype_code
+        keep = False if keepdims is _NOTHING else keepdims
+        try:
+            count = float(_count(a, axis))
+        except (IndexError, TypeError):
+            return _THROUGH["mean"](a, axis)  # which says what is wrong
+        return reduce(_np.add, a, axis, keep, code, post=_divided_by(code), post_scalars=(count,),
+                      name="mean")  # fmt: skip
+    return _THROUGH["mean"](a, axis, dtype, out, **_given(keepdims=keepdims, where=where))
+
+
+def _variance(name: str, a: Any, axis: Any, dtype: Any, out: Any, ddof: Any, keepdims: Any,
+              options: dict) -> Any:  # fmt: skip
+    a = as_array(a)
+    large = a.size > 20_000 and out is None and dtype is None and not options and a.dtype.kind in "iufb"
+    if large and ddof == 0 and axis != () and a.dtype != _np.float16:
+        keep = False if keepdims is _NOTHING else keepdims
+        deviation = subtract(a, mean.function(a, axis, keepdims=True))
+        found = mean.function(multiply(deviation, deviation), axis, keepdims=keep)
+        return sqrt(found) if name == "std" else found
+    return _THROUGH[name](a, axis, dtype, out, ddof, **_given(keepdims=keepdims), **options)
+
+
+@own
+def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=_NOTHING, *, where=_NOTHING, mean=_NOTHING,
+        correction=_NOTHING):  # fmt: skip
+    """Variance of the elements along axes: the mean squared deviation, divided by n - `ddof`."""
+    options = _given(where=where, mean=mean, correction=correction)
+    return _variance("var", a, axis, dtype, out, ddof, keepdims, options)
+
+
+@own
+def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=_NOTHING, *, where=_NOTHING, mean=_NOTHING,
+        correction=_NOTHING):  # fmt: skip
+    """Standard deviation of the elements along axes, the root of the variance."""
+    options = _given(where=where, mean=mean, correction=correction)
+    return _variance("std", a, axis, dtype, out, ddof, keepdims, options)
+
+
+# --- methods of universal functions -----------------------------------------------------------------
+def _reduction_of(name: str, ufunc: Any) -> Any:
+    def reduction(array, axis=0, dtype=None, out=None, keepdims=False, where=True, initial=_NOTHING):
+        if dtype is not None or out is not None or where is not True or initial is None:
+            options = {"axis": axis, "dtype": dtype, "out": out, "keepdims": keepdims, "where": where}
+            return ufunc.method("reduce", (array,), options | _given(initial=initial))
+        return _BY_NAME[name](array, axis, keepdims=keepdims, **_given(initial=initial))
+
+    return reduction
+
+
+_BY_NAME = {"sum": sum, "prod": prod, "max": max, "min": min}
+for _name, _ufunc in (("sum", add), ("prod", multiply), ("max", maximum), ("min", minimum)):
+    _ufunc.reduction = _reduction_of(_name, _ufunc)

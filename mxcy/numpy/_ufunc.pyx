@@ -1,0 +1,496 @@
+# cython: cdivision=True
+"""Universal functions: NumPy's loops, run at once over small arrays, by the engine over others.
+
+Small arrays of one dtype and shape (or an array and a number) that nobody writes go to the inner loop in the
+calling thread, as Python's operators do (`_invoke`). Other arrays go to the block machine as a program of one
+step, where they fuse with what follows. What is left (`where`, `casting`, `dtype`, `order`, results of
+another dtype, objects) is NumPy's own function over the same memory.
+"""
+
+import functools
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint8_t
+
+import numpy as np
+
+from .._array cimport (
+    DTYPE_COUNT, Array, FastLoop, LoopFunction, decref, faces, steal, type_of,
+)
+from .._engine cimport report_fp_flags
+from .._invoke cimport fresh_like, is_element, is_number, readable_data, same_shape, store_scalar
+from .._loops cimport ResolvedLoop
+from .._pointwise cimport Program, invoke
+from ._calls import described
+from ._calls cimport face, given, has_place, is_recording, record_call, taken, taken_to_write, wrote
+
+from .._array import from_numpy
+from .._export import constant
+from .._loops import resolve
+from .._pointwise import compile_program
+from ..dtypes import DTYPES, code_of
+from ..errors import DTypeError
+
+__all__ = ["elementwise", "ufunc"]
+
+cdef extern from "dtype.hpp" namespace "mxcy" nogil:
+    enum:
+        BOOL, FLOAT16, BFLOAT16
+    const uint8_t* ITEMSIZE
+
+cdef extern from "fp_status.hpp" namespace "mxcy" nogil:
+    int take_fp_flags()
+
+cdef enum:
+    INLINE_NS = 15000
+
+cdef object _missing = object()
+cdef tuple NUMBERS = (int, float, complex, bool)
+
+
+cdef class ufunc:
+    """A universal function over arrays of `mxcy.numpy`; attributes and methods are those of NumPy's.
+
+    `rule` is what autograd does with it, see `_tape.py`.
+    """
+
+    cdef dict __dict__
+    cdef readonly object function
+    cdef FastLoop loops[DTYPE_COUNT]
+    cdef int n_in, n_out
+    cdef dict programs
+    cdef public object rule
+    cdef public object reduction   # own `reduce`, or None
+    cdef public object running     # own `accumulate`, or None
+    cdef const char* c_name
+    cdef bytes name_bytes
+
+    def __init__(self, function):
+        functools.update_wrapper(self, function, ("__name__",), ())
+        self.__doc__ = described(function)
+        self.__qualname__ = function.__name__
+        self.__module__ = "mxcy.numpy"
+        self.function = function
+        self.name_bytes = function.__name__.encode()
+        self.c_name = self.name_bytes
+        self.n_in, self.n_out = function.nin, function.nout
+        self.programs = {}
+        if self.n_out == 1 and self.n_in <= 2 and function.signature is None:
+            for code in range(DTYPE_COUNT):
+                if code != FLOAT16 and code != BFLOAT16:
+                    self._find_loop(code)
+
+    def _find_loop(self, int code):
+        cdef ResolvedLoop found
+        try:
+            found = resolve(self.function, (code,) * self.n_in)
+        except DTypeError:
+            return
+        if found.python or found.may_fail or found.declared != found.stored:
+            return
+        if set(found.declared[: self.n_in]) != {code}:
+            return
+        cdef FastLoop* loop = &self.loops[code]
+        loop.function, loop.data = <LoopFunction>found.loop, found.data
+        loop.out = found.declared[self.n_in]
+        loop.limit = min(16384, <int64_t>(INLINE_NS / max(found.cost_ns, 0.1))) + 1
+
+    def __call__(self, *args, **kwargs):
+        cdef PyObject* made = NULL
+        cdef Py_ssize_t n = len(args)
+        if not kwargs and n == self.n_in:
+            if n == 1:
+                made = self.one(<PyObject*>args[0])
+            elif n == 2:
+                made = self.two(<PyObject*>args[0], <PyObject*>args[1])
+            if made is not NULL:
+                return steal(made)
+        return self.general(args, kwargs)
+
+    cdef PyObject* one(self, PyObject* x) except? NULL:
+        cdef char* args[2]
+        cdef Py_ssize_t strides[2]
+        cdef Py_ssize_t n
+        cdef FastLoop* loop
+        cdef PyObject* result
+        if type_of(x) is not faces[face()].type:
+            return NULL
+        loop = &self.loops[(<Array>x).dtype_code]
+        n = (<Array>x).size
+        if n >= loop.limit or (<Array>x).grad_info is not NULL:
+            return NULL
+        args[0] = readable_data(x)
+        if args[0] is NULL:
+            return NULL
+        strides[0] = ITEMSIZE[(<Array>x).dtype_code]
+        strides[1] = ITEMSIZE[loop.out]
+        result = fresh_like(x, face(), loop.out, &args[1])
+        return self.run(loop, args, n, strides, result)
+
+    cdef PyObject* two(self, PyObject* a, PyObject* b) except? NULL:
+        cdef char* args[3]
+        cdef char scalar[16]
+        cdef Py_ssize_t strides[3]
+        cdef Py_ssize_t n
+        cdef FastLoop* loop
+        cdef PyObject* x = a
+        cdef int code
+        if type_of(a) is not faces[face()].type:
+            x = b
+            if type_of(b) is not faces[face()].type:
+                return NULL
+        code = (<Array>x).dtype_code
+        loop = &self.loops[code]
+        n = (<Array>x).size
+        if n >= loop.limit or (<Array>x).grad_info is not NULL:
+            return NULL
+        strides[0] = strides[1] = ITEMSIZE[code]
+        if type_of(a) is type_of(b):
+            if (<Array>b).dtype_code != code or (<Array>b).grad_info is not NULL or not same_shape(a, b):
+                return NULL
+            args[0], args[1] = readable_data(a), readable_data(b)
+        elif not self.scalar_operand(a if x is b else b, code, scalar):
+            return NULL
+        elif x is a:
+            args[0], args[1], strides[1] = readable_data(a), scalar, 0
+        else:
+            args[0], args[1], strides[0] = scalar, readable_data(b), 0
+        if args[0] is NULL or args[1] is NULL:
+            return NULL
+        strides[2] = ITEMSIZE[loop.out]
+        return self.run(loop, args, n, strides, fresh_like(x, face(), loop.out, &args[2]))
+
+    cdef bint scalar_operand(self, PyObject* number, int code, char* out) except? False:
+        if not is_number(number) and not is_element(number, code):
+            return False
+        return code != BOOL and store_scalar(number, code, out)
+
+    cdef PyObject* run(self, FastLoop* loop, char** args, Py_ssize_t n, Py_ssize_t* strides,
+                       PyObject* result) except NULL:
+        cdef int flags
+        take_fp_flags()  # what other code of this thread has left behind
+        loop.function(args, &n, strides, loop.data)
+        flags = take_fp_flags()
+        (<Array>result).var.version += 1
+        if flags:
+            try:
+                report_fp_flags(self.c_name, flags)
+            except BaseException:
+                decref(result)
+                raise
+        return result
+
+    # --- everything else ------------------------------------------------------------------------------
+    def general(self, tuple args, dict kwargs):
+        """Call with any arguments, on the tape if one of them is."""
+        if (has_place(args) or kwargs and has_place(kwargs.values())) and is_recording():
+            return record_call(self, args, kwargs)
+        return self.compute(args, kwargs)
+
+    cpdef compute(self, tuple args, dict kwargs):
+        """Call with any arguments, without telling autograd."""
+        cdef object out = None
+        if kwargs:
+            out = kwargs.get("out", None)
+            if len(kwargs) > 1 or out is None and "out" not in kwargs:
+                return self.through(args, kwargs)
+        cdef Py_ssize_t n = len(args)
+        if n == self.n_in + 1 and self.n_out == 1 and out is None:
+            out, args = args[self.n_in], args[: self.n_in]
+            n -= 1
+        if n != self.n_in:
+            return self.through(args, kwargs)
+        if type(out) is tuple and len(<tuple>out) == 1:
+            out = (<tuple>out)[0]
+        if out is not None and (self.n_out > 1 or not isinstance(out, Array)):
+            return self.through(args, kwargs)
+        cdef list operands = arrays_of(args)
+        cdef Program program = None if operands is None else self.program(operands)
+        if program is None or out is not None and not fits(program, <Array>out):
+            return self.through(args, kwargs if out is None else {"out": out})
+        return self.push(program, operands, out)
+
+    cdef object push(self, Program program, list operands, out):
+        cdef list results
+        order = None if out is not None else layout(operands)
+        if order is not None:
+            operands = [ordered(x, order) for x in operands]
+        results = invoke(program, operands, None if out is None else [out])
+        if program.flags == 0:  # it can fail, and what depends on values is told at the call
+            for x in results:
+                x.wait_to_read()
+        if out is not None:
+            wrote_by_engine(out)
+            return out
+        if order is not None:
+            back = inverse(order)
+            results = [x._transpose_view(back) for x in results]
+        return results[0] if self.n_out == 1 else tuple(results)
+
+    cdef Program program(self, list operands):
+        """The program for operands of these types, None if the machine has none."""
+        cdef list types = []
+        cdef bint any_array = False
+        for x in operands:
+            if isinstance(x, Array):
+                any_array = True
+                types.append((<Array>x).dtype_code)
+            else:
+                types.append(type(x))
+        key = tuple(types)
+        found = self.programs.get(key, _missing)
+        if found is _missing:
+            found = self.compile(key) if any_array else None
+            self.programs[key] = found
+        return found
+
+    def compile(self, tuple types):
+        """Return the program for operands of these types, None if the machine has none."""
+        if self.function.signature is not None or _inexact_halves(self.function, types):
+            return None
+        outputs = list(range(self.n_in, self.n_in + self.n_out))
+        try:
+            return compile_program(self.n_in, [(self.function, tuple(range(self.n_in)))], outputs, types)
+        except DTypeError:
+            return None
+
+    def through(self, tuple args, dict kwargs):
+        """Call NumPy's function over the memory of the arguments."""
+        cdef list seen = [], written = []
+        cdef tuple views = tuple([taken(x, seen) for x in args[: self.n_in]])
+        views += tuple([taken_to_write(x, written) for x in args[self.n_in :]])
+        kwargs = dict(kwargs)
+        for name, x in kwargs.items():
+            kwargs[name] = taken_to_write(x, written) if name == "out" else taken(x, seen)
+        return done(self.function(*views, **kwargs), seen, written)
+
+    # --- methods --------------------------------------------------------------------------------------
+    def reduce(self, array, axis=0, dtype=None, out=None, keepdims=False, initial=_missing, where=True):
+        """Combine the elements along axes (all of them for None) to one each."""
+        kwargs = {"axis": axis, "dtype": dtype, "out": out, "keepdims": keepdims, "where": where}
+        if initial is not _missing:
+            kwargs["initial"] = initial
+        if self.reduction is not None:
+            return self.reduction(array, **kwargs)
+        return self.method("reduce", (array,), kwargs)
+
+    def accumulate(self, array, axis=0, dtype=None, out=None):
+        """Combine the elements along an axis up to each of them."""
+        if self.running is not None:
+            return self.running(array, axis, dtype, out)
+        return self.method("accumulate", (array,), {"axis": axis, "dtype": dtype, "out": out})
+
+    def reduceat(self, array, indices, axis=0, dtype=None, out=None):
+        """Combine the elements between neighbouring indices along an axis."""
+        return self.method("reduceat", (array, indices), {"axis": axis, "dtype": dtype, "out": out})
+
+    def outer(self, a, b, **kwargs):
+        """Apply the function to every pair of an element of a and one of b."""
+        return self.method("outer", (a, b), kwargs)
+
+    def at(self, a, indices, *b):
+        """Apply the function in place to the elements at indices, once for each time they are given."""
+        cdef list seen = [], written = []
+        view = taken_to_write(a, written)
+        return done(self.function.at(view, taken(indices, seen), *taken(b, seen)), seen, written)
+
+    def method(self, str name, tuple args, dict kwargs):
+        """Call a method of NumPy's function over the memory of the arguments."""
+        cdef list seen = [], written = []
+        if has_place(args) and is_recording():
+            return record_call((self, name), args, kwargs)
+        kwargs = {key: x for key, x in kwargs.items() if x is not None or key == "axis"}
+        if kwargs.get("where") is True:
+            del kwargs["where"]
+        for key, x in kwargs.items():
+            kwargs[key] = taken_to_write(x, written) if key == "out" else taken(x, seen)
+        views = [taken(x, seen) for x in args]
+        return done(getattr(self.function, name)(*views, **kwargs), seen, written)
+
+    def __getattr__(self, name):
+        return getattr(self.function, name)
+
+    def __repr__(self):
+        return f"<ufunc '{self.__name__}'>"
+
+    def __reduce__(self):
+        return self.__name__
+
+
+cdef object done(result, list seen, list written):
+    for _, x in written:
+        wrote(x)
+    return given(result, seen + written)
+
+
+cdef int wrote_by_engine(Array x) except -1:
+    x._wrote()
+    return 0
+
+
+cdef bint fits(Program program, Array out) except -1:
+    return out.dtype_code == program.out_dtypes[0] and not out.read_only and out.face == face()
+
+
+cdef bint _inexact_halves(function, tuple types) except -1:
+    """Whether loops over float32 may round a half result otherwise than NumPy's own loops do."""
+    return FLOAT16 in types and function.__name__ not in EXACT_IN_HALVES
+
+
+# Functions whose result in float32, rounded to half, is that of NumPy's loop for halves.
+EXACT_IN_HALVES = frozenset(
+    "add subtract multiply divide true_divide negative positive absolute fabs sqrt square reciprocal maximum "
+    "minimum fmax fmin equal not_equal less less_equal greater greater_equal isnan isinf isfinite signbit "
+    "copysign sign floor ceil trunc rint logical_and logical_or logical_xor logical_not conjugate".split()
+)
+
+
+cdef list arrays_of(tuple args):
+    """Operands as arrays and Python numbers; None if there is something else."""
+    cdef list operands = []
+    for x in args:
+        if isinstance(x, Array):
+            if (<Array>x).face != face():
+                return None
+        elif type(x) in NUMBERS:
+            pass
+        elif isinstance(x, np.generic) or type(x) is np.ndarray:
+            if not is_supported(x.dtype):
+                return None
+            x = constant(x, face()) if isinstance(x, np.generic) else over(x)
+        else:
+            return None
+        operands.append(x)
+    return operands
+
+
+cdef bint is_supported(object dtype) except -1:
+    return dtype.isbuiltin == 1 and dtype.kind in "biufc" and dtype.itemsize <= (16 if dtype.kind == "c" else 8)
+
+
+cdef object over(x):
+    return from_numpy(x, face(), not (x.flags.aligned and x.dtype.isnative))
+
+
+# --- order of axes --------------------------------------------------------------------------------------
+cdef object layout(list operands):
+    """The order of axes in which NumPy lays out the result, from the slowest; None for that of C."""
+    cdef Array x, first = None
+    cdef int ndim = 0
+    for given_x in operands:
+        if isinstance(given_x, Array):
+            x = <Array>given_x
+            if not x.c_contiguous and first is None:
+                first = x
+            ndim = max(ndim, x.ndim_)
+    if first is None or ndim < 2:
+        return None
+    shapes = [(<Array>o).shape for o in operands if isinstance(o, Array)]
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError:
+        return None  # said by who computes
+    order = _order(shape, [_steps(<Array>o, shape) for o in operands if isinstance(o, Array)])
+    return None if order == list(range(ndim)) else order
+
+
+cdef list _steps(Array x, tuple shape):
+    """Strides of an operand over the axes of the result, 0 where it is repeated."""
+    cdef int missing = len(shape) - x.ndim_, i
+    return [0] * missing + [
+        0 if x.dims[i] == 1 else x.dims[x.ndim_ + i] for i in range(x.ndim_)
+    ]
+
+
+def _order(shape, steps):
+    """Sort axes as NumPy's iterator does: stable, from the last, by the strides of all operands that differ."""
+    axes = list(reversed(range(len(shape))))  # fastest first
+    for i in range(1, len(axes)):
+        place = i
+        for k in range(i - 1, -1, -1):
+            ambiguous, swap = True, False
+            for of in steps:
+                here, there = abs(of[axes[i]]), abs(of[axes[k]])
+                if here and there:
+                    if there <= here:
+                        swap = False
+                    elif ambiguous:
+                        swap = True
+                    ambiguous = False
+            if not ambiguous:
+                if not swap:
+                    break
+                place = k
+        axes.insert(place, axes.pop(i))
+    return axes[::-1]
+
+
+cdef object ordered(x, list order):
+    """An operand with its axes in another order."""
+    if not isinstance(x, Array) or (<Array>x).ndim_ == 0:
+        return x
+    cdef Array a = <Array>x
+    if a.ndim_ < len(order):
+        a = a._reshape_view((1,) * (len(order) - a.ndim_) + a.shape)
+        if a is None:
+            a = x._copied()._reshape_view((1,) * (len(order) - (<Array>x).ndim_) + x.shape)
+    return a._transpose_view(order)
+
+
+cdef list inverse(list order):
+    back = [0] * len(order)
+    for place, axis in enumerate(order):
+        back[axis] = place
+    return back
+
+
+def elementwise(function):
+    """Return the universal function over our arrays of one of NumPy's, SciPy's or Numba's."""
+    found = _known.get(function)
+    if found is None:
+        found = _known[function] = ufunc(function)
+    return found
+
+
+cdef dict _known = {}
+
+
+# --- Python's operators -----------------------------------------------------------------------------------
+cdef class Operator:
+    """What Python's operator does where the fast path does not: a universal function, or what NumPy says."""
+
+    cdef object function
+    cdef object python
+
+    def __init__(self, function, python):
+        self.function, self.python = function, python
+
+    def __call__(self, a, b=_missing, out=None):
+        if b is _missing:
+            return self.function(a)
+        if not (is_usual(a) and is_usual(b)):
+            return self.unusual(a, b, out)
+        return self.function(a, b) if out is None else self.function(a, b, out=out)
+
+    cdef unusual(self, a, b, out):
+        """Ask NumPy's operator, which knows when to leave the operation to the other operand."""
+        cdef list seen = []
+        other = b if isinstance(a, Array) else a
+        if isinstance(other, Array) or getattr(other, "__array_ufunc__", self) is None:
+            return NotImplemented
+        result = self.python(taken(a, seen), taken(b, seen))
+        if out is None:
+            return given(result, seen)
+        out[...] = result
+        return out
+
+
+cdef bint is_usual(x) except -1:
+    if isinstance(x, Array):
+        return (<Array>x).face == face()
+    return isinstance(x, (int, float, complex, np.generic, list, tuple)) or type(x) is np.ndarray
+
+
+def operator_of(function, python):
+    """Return what to register for an operator: see `_invoke.set_operator`."""
+    return Operator(function, python)

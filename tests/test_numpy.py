@@ -1,0 +1,158 @@
+"""`mxcy.numpy`: what NumPy's arrays do, ours do."""
+
+import copy
+import operator
+import pickle
+
+import numpy as onp
+import pytest
+
+import mxcy as mx
+import mxcy.numpy as np
+
+
+def same(ours, theirs):
+    """Assert the same shape, dtype, values and text as NumPy's result."""
+    assert isinstance(ours, np.ndarray)
+    theirs_array = onp.asarray(theirs)
+    assert ours.shape == theirs_array.shape
+    assert ours.dtype == theirs_array.dtype
+    onp.testing.assert_array_equal(ours.asnumpy(), theirs_array)
+    assert repr(ours) == repr(theirs)
+
+
+OPERATORS = [
+    operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod,
+    operator.pow, operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", OPERATORS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "int32", "uint8", "complex128"])
+def test_operators_are_those_of_numpy(function, dtype):
+    theirs = onp.arange(1, 7).reshape(2, 3).astype(dtype)
+    ours = np.array(theirs)
+    if dtype == "complex128" and function in (operator.floordiv, operator.mod):
+        with pytest.raises(TypeError):
+            function(ours, ours)
+        return
+    others = [theirs, theirs[0], 2, 2.0, onp.float32(2), onp.int64(2), [1, 2, 3]]
+    for other in others:
+        mine = np.array(other) if isinstance(other, onp.ndarray) else other
+        same(function(ours, mine), function(theirs, other))
+        same(function(mine, ours), function(other, theirs))
+        same(function(ours, other), function(theirs, other))
+
+
+def test_results_without_axes_are_constants():
+    x = np.arange(3.0)
+    total = x.sum()
+    kept = total
+    total += 1
+
+    assert (float(kept), float(total)) == (3.0, 4.0)
+    assert {x[1]: "one"}[1.0] == "one"
+    with pytest.raises(TypeError, match="constant"):
+        kept[...] = 5
+
+
+def test_an_element_is_not_a_view():
+    x = np.arange(3.0)
+    x[0], x[2] = x[2], x[0]
+
+    assert x.tolist() == [2, 1, 0]
+
+
+def test_arrays_cannot_be_keys():
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(np.zeros(2))
+
+
+def test_views_share_memory_where_those_of_numpy_do():
+    x = np.zeros((3, 4))
+    views = [x[1:], x.T, x.reshape(4, 3), x.ravel(), x[None], np.swapaxes(x, 0, 1), np.diagonal(x)]
+
+    assert all(np.shares_memory(x, v) for v in views)
+    assert not np.shares_memory(x, x.copy())
+    views[1][0, 0] = 7
+    assert x[0, 0] == 7
+
+
+def test_pickle_copy_and_files(tmp_path):
+    x = np.arange(6.0).reshape(2, 3)[:, ::-1]
+    np.save(tmp_path / "x.npy", x)
+    np.savez(tmp_path / "x.npz", x=x)
+
+    for found in (pickle.loads(pickle.dumps(x)), copy.deepcopy(x), np.load(tmp_path / "x.npy")):
+        same(found, x.asnumpy())
+    with np.load(tmp_path / "x.npz") as archive:
+        same(archive["x"], x.asnumpy())
+
+
+def test_functions_of_numpy_give_arrays_of_ours():
+    x = np.arange(4.0)
+
+    same(onp.exp(x), onp.exp(onp.arange(4.0)))
+    same(onp.concatenate([x, x]), onp.concatenate([onp.arange(4.0)] * 2))
+    same(onp.arange(4) + x, onp.arange(4) + onp.arange(4.0))
+    same(onp.linalg.norm(x), onp.linalg.norm(onp.arange(4.0)))
+
+
+def test_the_stream_of_a_seed_is_that_of_numpy():
+    same(np.random.default_rng(3).normal(size=5), onp.random.default_rng(3).normal(size=5))
+    same(np.random.RandomState(3).rand(2, 2), onp.random.RandomState(3).rand(2, 2))
+
+
+def test_errors_are_those_of_numpy():
+    x = np.zeros((2, 3))
+    for bad, kind in [
+        (lambda: x + np.zeros(4), ValueError),
+        (lambda: x[2], IndexError),
+        (lambda: x[0, 0, 0], IndexError),
+        (lambda: x.reshape(4), ValueError),
+        (lambda: x.sum(axis=2), onp.exceptions.AxisError),
+        (lambda: np.linalg.inv(np.zeros((2, 2))), onp.linalg.LinAlgError),
+        (lambda: np.arange(3) ** -1, ValueError),
+        (lambda: np.array([1], "uint8") + 300, OverflowError),
+        (lambda: np.array([object()]), TypeError),
+    ]:
+        with pytest.raises(kind):
+            bad()
+
+
+def test_mxnet_programs():
+    x = mx.np.array([1.0, 2.0], ctx=mx.cpu())
+    x.attach_grad()
+    with mx.autograd.record():
+        y = (mx.npx.relu(x) * x).sum()
+    y.backward()
+
+    assert x.grad.tolist() == [2, 4]
+    assert isinstance(x.as_nd_ndarray(), mx.nd.NDArray)
+    assert x.as_nd_ndarray().as_np_ndarray().shape == (2,)
+    assert x.item(1) == 2.0 and mx.np.sum(x).item() == 3.0
+
+
+def test_switches_are_accepted():
+    mx.npx.set_np()
+    assert mx.util.is_np_array() and mx.npx.is_np_shape()
+    mx.npx.reset_np()
+    assert not mx.util.is_np_array()
+
+
+def test_second_derivatives():
+    x = np.array([0.5, 1.0])
+    x.attach_grad()
+    with mx.autograd.record():
+        (first,) = mx.autograd.grad(np.sin(x).sum(), [x], create_graph=True)
+        total = first.sum()
+    total.backward()
+
+    onp.testing.assert_allclose(x.grad.asnumpy(), -onp.sin(x.asnumpy()))
+
+
+def test_functions_without_gradient_say_so():
+    x = np.array([0.5, 1.0])
+    x.attach_grad()
+    with mx.autograd.record(), pytest.raises(mx.MXNetError, match="median: the function has no gradient"):
+        np.median(x)
