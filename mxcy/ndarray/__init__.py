@@ -6,7 +6,7 @@ import numpy as np
 
 from .._engine import waitall
 from ..ops import places
-from . import _internal, contrib, linalg, op, random
+from . import _internal, contrib, image, linalg, op, random
 from ._creation import (
     arange,
     array,
@@ -352,6 +352,7 @@ def __getattr__(name: str):
 __all__ = [
     "NDArray",
     "contrib",
+    "image",
     "histogram",
     "linalg",
     "load",

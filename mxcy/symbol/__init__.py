@@ -1,6 +1,6 @@
 """`mx.sym`: graphs of operators, written down before there is data."""
 
-from . import _internal, contrib, linalg, random
+from . import _internal, contrib, image, linalg, random
 from .creation import arange, eye, full, histogram, linspace, ones, pow, split_v2, zeros
 from .op import (
     LRN,

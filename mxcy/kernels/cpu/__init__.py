@@ -27,6 +27,7 @@ from .copying import (
 from .ctc import ctc_loss, ctc_loss_grad
 from .detection import box_decode, box_detection, box_encode, box_target, matching, propose
 from .displaced import correlation, correlation_grad, displaced_columns, displaced_columns_grad
+from .images import image_hue, image_resize
 from .indexing import (
     gather_nd,
     index_get,
@@ -134,6 +135,8 @@ __all__ = [
     "flip",
     "full",
     "gather_nd",
+    "image_hue",
+    "image_resize",
     "index_get",
     "index_get_grad",
     "index_put",
