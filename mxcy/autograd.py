@@ -183,11 +183,14 @@ def get_symbol(x: Any) -> Any:
         return names[-1]
 
     for node in nodes:
-        if node.attrs is None:
+        operands = tuple([variable(place) for place in node.inputs or ()])
+        if node.attrs is not None:
+            result = operands[0]._apply(node.op, operands, node.attrs)
+        elif hasattr(node.op, "as_symbol"):
+            result = node.op.as_symbol(operands)
+        else:
             text = f"{node.op.name} is not an operator of symbols"
             raise ArgumentError(problem("get_symbol", "x", text, "use slice, take or reshape of mx.nd"))
-        operands = tuple([variable(place) for place in node.inputs or ()])
-        result = operands[0]._apply(node.op, operands, node.attrs)
         made[node] = [result[i] for i in range(node.visible)]
     return variable(x._tape)
 

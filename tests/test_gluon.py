@@ -580,3 +580,73 @@ def test_zoneout_keeps_what_was():
         gluon.rnn.ResidualCell(cell.base_cell)
     with pytest.raises(AssertionError, match="modifier"):
         cell.base_cell.begin_state(2)
+
+
+@pytest.mark.parametrize("on_store", [True, False])
+def test_every_device_counts_its_updates(on_store):
+    x = gluon.Parameter("x", shape=(2,))
+    x.initialize(ctx=[mx.cpu(0), mx.cpu(1)], init="zeros")
+    schedule = mx.lr_scheduler.FactorScheduler(2, factor=0.1, base_lr=1)
+    settings = {"learning_rate": 1, "lr_scheduler": schedule}
+    trainer = gluon.Trainer([x], "sgd", settings, update_on_kvstore=on_store)
+    rates = []
+    for _ in range(5):
+        with mx.autograd.record():
+            mx.autograd.backward([w + 1 for w in x.list_data()])
+        trainer.step(1)
+        rates.append(trainer.learning_rate)
+
+    np.testing.assert_allclose(rates, [1, 1, 0.1, 0.1, 0.01])
+
+
+def test_counts_of_devices_are_saved(tmp_path):
+    def trained(steps, load):
+        x = gluon.Parameter("x", shape=(2,))
+        x.initialize(ctx=[mx.cpu(0), mx.cpu(1)], init="zeros")
+        trainer = gluon.Trainer([x], "adam", {"learning_rate": 0.1}, update_on_kvstore=False)
+        if load:
+            x.set_data(nd.load(str(tmp_path / "x.params"))[0])
+            trainer.load_states(str(tmp_path / "x.states"))
+        for _ in range(steps):
+            with mx.autograd.record():
+                mx.autograd.backward([w * w + w for w in x.list_data()])
+            trainer.step(1)
+        return x, trainer
+
+    whole, _ = trained(5, False)
+    x, trainer = trained(2, False)
+    nd.save(str(tmp_path / "x.params"), [x.data()])
+    trainer.save_states(str(tmp_path / "x.states"))
+    rest, _ = trained(3, True)
+
+    for device in (mx.cpu(0), mx.cpu(1)):
+        assert (rest.data(device) == whole.data(device)).asnumpy().all()
+
+
+def test_hooks_of_operators_see_inputs_and_outputs_under_mxnets_names():
+    net = nn.HybridSequential(prefix="net_")
+    with net.name_scope():
+        net.add(nn.Dense(2, activation="relu", prefix="d_"))
+    net.initialize()
+    net.hybridize()
+    net(nd.ones((1, 3)))
+    seen = []
+    net.register_op_hook(lambda node, op, x: seen.append((node, op)), monitor_all=True)
+    net(nd.ones((1, 3)))
+
+    dense, relu = "FullyConnected", "Activation"
+    assert seen == [
+        ("net_d_fwd_data", dense), ("net_d_fwd_weight", dense), ("net_d_fwd_bias", dense),
+        ("net_d_fwd_output", dense), ("net_d_relu_fwd_input0", relu), ("net_d_relu_fwd_output", relu),
+    ]  # fmt: skip
+
+
+def test_a_recorded_graph_is_a_symbol():
+    net = nn.Dense(2, in_units=3)
+    net.initialize()
+    net.hybridize()
+    with mx.autograd.record():
+        y = net(nd.ones((1, 3))) * 2
+    symbol = mx.autograd.get_symbol(y)
+
+    assert [node.op.name for node in symbol._graph.nodes if node.op] == ["FullyConnected", "_mul_scalar"]

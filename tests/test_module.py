@@ -335,6 +335,9 @@ def test_all_that_is_wrong_with_parameters_is_said_at_once(bound):
     assert (bound.get_params()[0]["fc2_bias"].asnumpy() == before["fc2_bias"].asnumpy()).all()
 
     bound.set_params({"fc2_bias": nd.ones(3), "other": nd.ones(1)}, {}, allow_missing=True, allow_extra=True)
+    bound.set_params(bound.get_params()[0] | {"other": nd.ones(1)}, {})
+    with pytest.raises(ValueError, match="'other' is not in the arguments"):
+        bound.set_params({"other": nd.ones(1)}, {}, allow_missing=True)
 
     assert (bound.get_params()[0]["fc2_bias"].asnumpy() == 1).all()
 

@@ -215,6 +215,10 @@ class Use:
         found = iter(autograd.grad(heads, asked, list(g_outputs), create_graph=True, train_mode=STATE.train))
         return [next(found) if want else None for want in wanted]
 
+    def as_symbol(self, operands: Sequence[Symbol]) -> Symbol:
+        """The graph with these inputs, for `autograd.get_symbol`."""
+        return self._graph.symbol(**dict(zip(self._graph.inputs, operands, strict=True)))
+
     def release(self) -> None:
         """Give the executor back."""
         bound, self._held = self._held, None

@@ -99,9 +99,19 @@ class HybridBlock(Block):
     def _monitor(self) -> tuple[Callable, bool] | None:
         if self._callback is None:
             return None
-        operators = {name: node.op.name for node in self._cached_graph[1]._graph.nodes if node.op is not None
-                     for name in node.output_names()}  # fmt: skip
-        return (lambda name, x: self._callback(name, operators.get(name, ""), x)), self._monitor_all
+        operators = {}
+        for node in self._cached_graph[1]._graph.nodes:
+            if node.op is not None:
+                operators.update(dict.fromkeys(node.output_names(), node.op.name))
+                for i, name in enumerate(node.op.input_names(node.attrs)):
+                    operators[f"{node.name}_{name}"] = operators[f"{node.name}_input{i}"] = node.op.name
+        callback = self._callback
+
+        def show(name: str, x: NDArray) -> None:
+            if name in operators:  # variables are shown as inputs of operators
+                callback(name, operators[name], x)
+
+        return show, self._monitor_all
 
     # -- tracing ----------------------------------------------------------------------------------------
 

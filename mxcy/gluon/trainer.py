@@ -78,9 +78,9 @@ class Trainer:
 
     def _forget_store(self) -> None:
         self._kvstore: stores.KVStoreBase | None = None
-        self._update_on_kvstore = False
+        self._update_on_kvstore: bool | None = None  # None without a store
         self._kv_initialized = False
-        self._waiting: list[tuple[int, Parameter]] = []  # parameters that the store does not have yet
+        self._params_to_init: list[tuple[int, Parameter]] = []  # parameters that the store does not have yet
 
     def _values_changed(self, parameter: Parameter) -> None:
         """Values were set by hand: the store must have them before it updates again."""
@@ -92,22 +92,22 @@ class Trainer:
         params = {p.name: p.data(self._contexts[0]) for p in self._params}
         store, able = store_for(wanted, len(self._contexts), params)
         self._kvstore = store
-        self._update_on_kvstore = able if on_store is None or store is None else bool(on_store)
         if store is not None:
+            self._update_on_kvstore = able if on_store is None else bool(on_store)
             if self._compression_params:
                 store.set_gradient_compression(self._compression_params)
             if self._update_on_kvstore:
                 store.set_optimizer(self._optimizer)
-            self._waiting = list(enumerate(self._params))
+            self._params_to_init = list(enumerate(self._params))
         self._kv_initialized = True
 
     def _ready(self) -> None:
         if not self._kv_initialized:
             self._init_kvstore()
-        waiting, self._waiting = self._waiting, []
+        waiting, self._params_to_init = self._params_to_init, []
         for i, parameter in waiting:
             if parameter._deferred_init:
-                self._waiting.append((i, parameter))
+                self._params_to_init.append((i, parameter))
             else:
                 copies = parameter.list_data()
                 self._kvstore.broadcast(i, copies[0], copies)  # type: ignore[union-attr]

@@ -333,7 +333,8 @@ class Module(BaseModule):
         arg_params, aux_params : values by name.
         allow_missing : whether those without a value may stay as they are.
         force_init : False does nothing if they are set already.
-        allow_extra : whether there may be values that the network has no array for.
+        allow_extra : with `allow_missing`, whether there may be values that the network has no array for;
+            without it they are left out, as in MXNet.
 
         Raises BindError that names all values that are missing or surplus, or have the wrong shape; then
         nothing is changed.
@@ -361,7 +362,9 @@ class Module(BaseModule):
             missing = [name for name in own if name not in given]
             if missing and not allow_missing:
                 wrong.append(f"{', '.join(missing)} is not presented")
-            for name in [] if allow_extra else sorted(given.keys() - own.keys()):
+            # With nothing missing, what is surplus is left out; otherwise it may be a misspelt name.
+            silent = allow_extra or not (allow_missing or missing)
+            for name in [] if silent else sorted(given.keys() - own.keys()):
                 near = closest(name, own)
                 hint = f" (did you mean {near[0]}?)" if near else ""
                 wrong.append(f"{name!r} is not in the arguments{hint}")

@@ -58,7 +58,9 @@ class Optimizer:
         self.wd = wd
         self.begin_num_update = begin_num_update
         self.num_update = begin_num_update
-        self._index_update_count: dict[Any, int] = {}
+        # Each device counts by itself: with a Trainer on several, all update the parameters of one index.
+        self._all_index_update_counts: dict[int, dict[Any, int]] = {0: {}}
+        self._index_update_count = self._all_index_update_counts[0]
         self.clip_gradient = clip_gradient
         self.multi_precision = multi_precision
         self.aggregate_num = 0  # how many parameters `update` takes at once; 0: one, not in a list
@@ -216,6 +218,10 @@ class Optimizer:
         if self.clip_gradient is not None:
             grad = nd.clip(grad, -self.clip_gradient, self.clip_gradient)
         return grad
+
+    def _set_current_context(self, device_id: int) -> None:
+        """Count updates of a device from now on."""
+        self._index_update_count = self._all_index_update_counts.setdefault(device_id, {})
 
     def _update_count(self, index: Any) -> None:
         """Count an update of these parameters; `num_update` is the largest count."""

@@ -6,7 +6,8 @@ it, so a file from elsewhere cannot run code.
 
     {"format": "mxcy-updater", "version": 1,
      "states": [[key, structure], ...],       null: no state; "3": array `3`; [...]: a tuple of these
-     "optimizer": null or {"name": "sgd", "fields": {...}, "scheduler": null or {"name", "fields"}}}
+     "optimizer": null or {"name": "sgd", "fields": {...}, "scheduler": null or {"name", "fields"},
+                           "counts": [[device, [[index, updates], ...]], ...]}}
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from .steps import Stepping
 __all__ = ["Updater", "get_updater"]
 
 FORMAT, VERSION = "mxcy-updater", 1
-OF_MXNET = {"sym_info", "param_dict", "lr_scheduler", "_all_index_update_counts", "allow_np_array"}
+COUNTS = {"_all_index_update_counts", "_index_update_count"}
+OF_MXNET = {"sym_info", "param_dict", "lr_scheduler", "allow_np_array"} | COUNTS
 LEFT_OUT = {"sym_info", "param_dict", "lr_scheduler"}  # fields of optimizers that are made anew
 
 
@@ -51,6 +53,8 @@ class Updater:
         """Update one weight by its gradient, or each of a list."""
         if not isinstance(index, (list, tuple)):
             index, grad, weight = [index], [grad], [weight]
+        if weight:
+            self.optimizer._set_current_context(weight[0].context.device_id)
         for key, w in zip(index, weight, strict=True):
             if key not in self.states:
                 self.states[key] = self.optimizer.create_state_multi_precision(key, w)
@@ -160,6 +164,7 @@ def describe(optimizer: Optimizer) -> dict[str, Any]:
     """An optimizer as its name and its fields. Keys of dicts keep their type."""
     name = type(optimizer).__name__.lower()
     described: dict[str, Any] = {"name": name, "fields": plain_fields(optimizer), "scheduler": None}
+    described["counts"] = pairs(optimizer._all_index_update_counts)
     scheduler = optimizer.lr_scheduler
     if scheduler is not None:
         described["scheduler"] = {"name": type(scheduler).__name__, "fields": plain_fields(scheduler)}
@@ -167,7 +172,12 @@ def describe(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def plain_fields(thing: Any) -> dict[str, Any]:
-    return jsonable({name: value for name, value in vars(thing).items() if name not in LEFT_OUT})
+    return jsonable({name: value for name, value in vars(thing).items() if name not in LEFT_OUT | COUNTS})
+
+
+def pairs(counts: dict) -> list:
+    """Updates by device and index."""
+    return [[device, [list(pair) for pair in of_device.items()]] for device, of_device in counts.items()]
 
 
 def jsonable(fields: dict[str, Any]) -> dict[str, Any]:
@@ -189,6 +199,9 @@ def rebuild(described: dict[str, Any], old: Optimizer) -> Optimizer:
     new = klass.__new__(klass)
     vars(new).update({name: getattr(old, name) for name in LEFT_OUT})
     fill(new, described["fields"])
+    counts = {device: dict(map(tuple, of_device)) for device, of_device in described["counts"]}
+    new._all_index_update_counts = counts
+    new._set_current_context(0)
     new.lr_scheduler = None
     if described["scheduler"] is not None:
         name = described["scheduler"]["name"]
@@ -209,7 +222,8 @@ def of_mxnet(fields: Fields) -> dict[str, Any]:
 
     scheduler = fields.held.get("lr_scheduler")
     found = described(fields) | {"scheduler": None if scheduler is None else described(scheduler)}
-    return found | {"name": found["name"].lower()}
+    counts = fields.held.get("_all_index_update_counts") or {0: fields.held["_index_update_count"]}
+    return found | {"name": found["name"].lower(), "counts": pairs(counts)}
 
 
 def fill(thing: Any, fields: dict[str, Any]) -> None:

@@ -68,6 +68,7 @@ class SyncBatchNorm(BatchNorm):
                  use_global_stats: bool = False, **kwargs: Any):  # fmt: skip
         super().__init__(1, momentum, epsilon, center, scale, use_global_stats, in_channels=in_channels,
                          **kwargs)  # fmt: skip
+        self.num_devices = num_devices
 
 
 class PixelShuffle1D(HybridBlock):
