@@ -217,7 +217,8 @@ class Use:
 
     def as_symbol(self, operands: Sequence[Symbol]) -> Symbol:
         """The graph with these inputs, for `autograd.get_symbol`."""
-        return self._graph.symbol(**dict(zip(self._graph.inputs, operands, strict=True)))
+        named: dict[str, Any] = dict(zip(self._graph.inputs, operands, strict=True))
+        return self._graph.symbol(**named)
 
     def release(self) -> None:
         """Give the executor back."""
