@@ -144,7 +144,6 @@ def test_workers():
         (TypeError, lambda s: s.init("w", np.ones(2))),
         (ValueError, lambda s: s.row_sparse_pull("w", nd.ones(2), row_ids=nd.ones(1))),
         (AssertionError, lambda s: s.save_optimizer_states("x")),
-        (ValueError, lambda s: mx.kv.create("dist_sync")),
         (ValueError, lambda s: mx.kv.create("nosuch")),
         (TypeError, lambda s: mx.kv.create(3)),
     ],

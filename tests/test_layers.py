@@ -41,7 +41,8 @@ LAYERS = [
         "runtime",
         "util",
     },
-    {"__init__", "__main__", "module", "gluon", "contrib", "rnn", "tools", "test_utils", "libinfo"},
+    {"__init__", "__main__", "command", "module", "gluon", "contrib", "rnn", "tools", "test_utils"}
+    | {"libinfo"},
 ]
 
 # (importer, imported): inside one layer, and still forbidden.

@@ -32,6 +32,10 @@ __all__ = ["KVStore", "create"]
 
 LOCAL = ("local", "local_update_cpu", "local_allreduce_cpu")
 DEVICE = ("device", "local_allreduce_device")
+DIST = (
+    *("dist", "dist_sync", "dist_device_sync", "dist_sync_device", "dist_device"),
+    *("dist_async", "dist_device_async", "dist_async_device"),
+)
 
 
 class KVStore(KVStoreBase):
@@ -217,8 +221,9 @@ class KVStore(KVStoreBase):
                 raise ShapeError(message(call, f"key {key!r}", f"shape {stored.shape}", x.shape))
 
 
-def create(name: str = "local") -> KVStoreBase:
-    """Return a store: "local" or "device" (which add values alike here), or a registered class.
+def create(name: str = "local", **options: Any) -> KVStoreBase:
+    """Return a store: "local" or "device" (which add values alike here), a registered class, or one of many
+    machines ("dist_sync", "dist_async", "dist_device_sync"), whose `options` are those of `dist.create`.
 
     >>> create("local").num_workers
     1
@@ -230,5 +235,8 @@ def create(name: str = "local") -> KVStoreBase:
         return KVStore(low)
     if low in KVStoreBase.kv_registry:
         return KVStoreBase.kv_registry[low]()
-    hint = "this process trains on one machine" if low.startswith("dist") else None
-    raise ArgumentError(message("create", "name", "'local' or 'device'", repr(name), hint))
+    if low in DIST:
+        from . import dist  # Ray and ZeroMQ are needed there only
+
+        return dist.create(low, **options)
+    raise ArgumentError(message("create", "name", "'local', 'device' or 'dist_sync'", repr(name)))

@@ -258,7 +258,7 @@ Var* new_var(size_t nbytes, int16_t context) {
 }
 
 Var* import_var(char* data, size_t nbytes, _object* owner) {
-  Var* var = make(BARE, nbytes, 0);
+  Var* var = make(BARE, nbytes, 1 << 8);  // cpu(0)
   if (!var) return nullptr;
   var->data.store(data, std::memory_order_relaxed);
   var->owner = owner;

@@ -1,0 +1,7 @@
+"""`python -m mxcy` is the command `mxcy`."""
+
+import sys
+
+from .command import main
+
+sys.exit(main())

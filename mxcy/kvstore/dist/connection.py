@@ -1,0 +1,387 @@
+"""`Connections`: a worker's side of the wire. One thread sends, receives, and sends again what was lost.
+
+A request goes to one server and stays here until it is answered. Once a second each server is asked how
+much of the stream it has got and how much it has sent: if either does not agree with this side, or the
+server is another incarnation, a new stream is opened and everything unanswered is sent again, in order.
+Servers know by the rounds what they have applied, so that is harmless.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+
+from ... import errors
+from ...errors import FormatError, MXNetError, problem
+from .arena import View
+from .frames import SHARED, Frame, Kind, decode, encode
+from .service import Ticket
+
+__all__ = ["Connections", "Request"]
+
+PING_SECONDS = 1.0
+EAGER = 64 << 10
+
+
+class Request:
+    """Something asked of one server.
+
+    Attributes
+    ----------
+    result : of a call: (dict, parts); of a pull: a list of (unit, count, offset, size, start, data, codec).
+    then : called when it is answered, in the thread of the connections.
+    """
+
+    __slots__ = ("_lock", "error", "frames", "left", "link", "number", "pairs", "result", "then", "wanted")
+
+    def __init__(self, frames: list[Frame], pairs: set | None = None, wanted: int = 0):
+        self.frames, self.pairs, self.wanted = frames, pairs, wanted
+        self.left = wanted
+        self.number = 0
+        self.link: Link | None = None
+        self.result: Any = [] if wanted else None
+        self.error: BaseException | None = None
+        self.then: Callable[[], Any] | None = None
+        self._lock = _thread.allocate_lock()
+        self._lock.acquire()
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Let go those who wait."""
+        if not self._lock.locked():
+            return
+        self.error = error
+        self.frames = []
+        self._lock.release()
+        if self.then is not None:
+            self.then()
+
+    def done(self) -> bool:
+        """Whether it is answered, or has failed."""
+        return not self._lock.locked()
+
+    def wait(self, seconds: float, late: Callable[[], BaseException]) -> Any:
+        """Return the result; raise its error, or what `late()` returns after so many seconds."""
+        if not self._lock.acquire(timeout=seconds):
+            raise late()
+        self._lock.release()
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+class Link:
+    """The connection to one server."""
+
+    def __init__(self, number: int, endpoint: str):
+        self.number, self.endpoint = number, endpoint
+        self.socket: Any = None
+        self.stream = 0
+        self.sent = self.got = 0
+        self.incarnation: int | None = None
+        self.welcome: dict | None = None
+        self.open: dict[int, Request] = {}  # in the order of sending
+        self.pushes: dict[tuple[int, int], Request] = {}
+        self.view: View | None = None
+        self.heard = time.monotonic()
+        self.pinged = 0.0
+
+
+class Connections:
+    """All connections of one process, and their thread.
+
+    Parameters
+    ----------
+    sender : number of this process in the job.
+    ticket : of the job.
+    hello : what is told to servers: `machine` and `arena`.
+    ping : called with (server number, dict) for each answer to a ping; `say`: what goes with a ping.
+    """
+
+    def __init__(self, sender: int, ticket: Ticket, hello: dict, ping: Callable[[int, dict], None] | None = None,
+                 say: Callable[[int], dict] | None = None):  # fmt: skip
+        self.sender, self.ticket, self.hello = sender, ticket, hello
+        self._ping, self._say = ping, say
+        self.links: dict[int, Link] = {}
+        self.counters = {"resent": 0, "bytes_out": 0, "bytes_in": 0, "dropped": 0}
+        self._context = zmq.Context()
+        self._outbox: deque[tuple[Link, Request]] = deque()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK)
+        self._numbers = 0
+        self._unapplied: list[Request] = []  # pushes, some of which may be done
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._error: BaseException | None = None
+        self._asked: deque[Callable[[], None]] = deque()
+        self._thread = threading.Thread(target=self._run, name="mxcy-kvstore-client", daemon=True)
+        self._poller = zmq.Poller()
+        self._poller.register(self._wake, zmq.POLLIN)
+        self._thread.start()
+
+    # -- from any thread --------------------------------------------------------------------------------
+
+    def connect(self, server: int, endpoint: str) -> None:
+        """Connect to a server, or to its new place."""
+        self._asked.append(lambda: self._connect(server, endpoint))
+        os.eventfd_write(self._wake, 1)
+
+    def send(self, server: int, request: Request) -> Request:
+        """Send a request; it is answered some time."""
+        if self._error is not None:
+            request.finish(self._error)
+            return request
+        with self._lock:
+            self._numbers += 1
+            request.number = self._numbers
+            for frame in request.frames:
+                frame.request = request.number
+            link = request.link = self.links.get(server) or self._made(server)
+            if request.pairs is not None:
+                if self._numbers % 64 == 0:
+                    self._unapplied = [r for r in self._unapplied if not r.done()]
+                self._unapplied.append(request)
+            self._outbox.append((link, request))
+        os.eventfd_write(self._wake, 1)
+        return request
+
+    def _made(self, server: int) -> Link:
+        link = self.links[server] = Link(server, "")
+        return link
+
+    def call(self, server: int, method: str, parts: list | None = None, **body: Any) -> Request:
+        """Call a method of a server."""
+        frame = Frame(Kind.CALL, body=body | {"method": method}, parts=parts or [])
+        return self.send(server, Request([frame]))
+
+    def fail(self, error: BaseException) -> None:
+        """Finish everything, now and later, with an error."""
+        self._error = error
+        self._asked.append(self._fail_all)
+        if self._thread.is_alive():
+            os.eventfd_write(self._wake, 1)
+
+    def unapplied(self) -> list[Request]:
+        """Return the pushes that are not answered."""
+        with self._lock:
+            self._unapplied = [request for request in self._unapplied if not request.done()]
+            return list(self._unapplied)
+
+    def usable(self) -> bool:
+        """Whether nothing has gone wrong with all of it."""
+        return self._error is None
+
+    def close(self) -> None:
+        """End the thread and the sockets; what is unanswered fails."""
+        if not self._thread.is_alive():
+            return
+        if self._error is None:
+            self._error = MXNetError(problem("KVStore", None, "the store is closed"))
+        self._stopping = True
+        os.eventfd_write(self._wake, 1)
+        self._thread.join()
+        os.close(self._wake)
+
+    # -- the thread -------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                ready = dict(self._poller.poll(int(PING_SECONDS * 250)))
+                if self._wake in ready:
+                    try:
+                        os.eventfd_read(self._wake)
+                    except BlockingIOError:
+                        pass
+                while self._asked:
+                    self._asked.popleft()()
+                for link in list(self.links.values()):
+                    if link.socket is not None and link.socket in ready:
+                        self._drain(link)
+                self._flush()
+                now = time.monotonic()
+                for link in list(self.links.values()):
+                    if link.socket is not None and now - link.pinged >= PING_SECONDS:
+                        self._send_ping(link, now)
+        except BaseException as error:
+            self._error = self._error or error
+            raise
+        finally:
+            self._fail_all()
+            self._context.destroy(linger=0)
+
+    def _fail_all(self) -> None:
+        error = self._error or MXNetError(problem("KVStore", None, "the store is closed"))
+        with self._lock:
+            waiting = [request for _, request in self._outbox]
+            self._outbox.clear()
+        for link in self.links.values():
+            waiting += link.open.values()
+            link.open.clear()
+            link.pushes.clear()
+        for request in waiting:
+            request.finish(error)
+
+    def _connect(self, server: int, endpoint: str) -> None:
+        with self._lock:
+            link = self.links.get(server) or self._made(server)
+        if link.socket is not None:
+            if link.endpoint == endpoint:
+                return
+            self._poller.unregister(link.socket)
+            link.socket.close(linger=0)
+        link.endpoint = endpoint
+        link.socket = self._context.socket(zmq.DEALER)
+        link.socket.setsockopt(zmq.IDENTITY, f"{self.sender}-{secrets.token_hex(6)}".encode())
+        for option, value in ((zmq.LINGER, 0), (zmq.SNDHWM, 0), (zmq.RCVHWM, 0), (zmq.RECONNECT_IVL, 50),
+                              (zmq.RECONNECT_IVL_MAX, 1000)):  # fmt: skip
+            link.socket.setsockopt(option, value)
+        link.socket.curve_serverkey = self.ticket.server_public.encode()
+        link.socket.curve_publickey = self.ticket.client_public.encode()
+        link.socket.curve_secretkey = self.ticket.client_secret.encode()
+        link.socket.connect(endpoint)
+        self._poller.register(link.socket, zmq.POLLIN)
+        self._restart(link)
+
+    def _restart(self, link: Link) -> None:
+        """Open a new stream, and send again what is unanswered."""
+        link.stream += 1
+        link.sent = link.got = 0
+        link.pinged = time.monotonic()
+        hello = self.hello | {"token": self.ticket.token}
+        self._post(link, Frame(Kind.HELLO, body=hello))
+        for request in list(link.open.values()):
+            self.counters["resent"] += 1
+            if request.wanted:
+                request.result, request.left = [], request.wanted
+            self._transmit(link, request)
+
+    def _post(self, link: Link, frame: Frame) -> None:
+        frame.sender, frame.stream = self.sender, link.stream
+        parts = encode(frame)
+        link.socket.send_multipart(parts, copy=all(len(p) <= EAGER for p in parts[2:]))
+
+    def _transmit(self, link: Link, request: Request) -> None:
+        for frame in request.frames:
+            link.sent += 1
+            frame.number = link.sent
+            self._post(link, frame)
+
+    def _flush(self) -> None:
+        while self._outbox:
+            with self._lock:
+                if not self._outbox:
+                    return
+                if self._outbox[0][0].socket is None:
+                    return  # connect comes first
+                link, request = self._outbox.popleft()
+            link.open[request.number] = request
+            for pair in request.pairs or ():
+                link.pushes[pair] = request
+            self.counters["bytes_out"] += sum(len(p) for f in request.frames for p in f.parts)
+            self._transmit(link, request)
+
+    def _send_ping(self, link: Link, now: float) -> None:
+        link.pinged = now
+        body = {"sent": link.sent, "got": link.got} | (self._say(link.number) if self._say else {})
+        self._post(link, Frame(Kind.PING, body=body))
+
+    def _drain(self, link: Link) -> None:
+        for _ in range(64):
+            try:
+                parts = link.socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            try:
+                frame = decode([p.bytes if len(p) <= EAGER else p.buffer for p in parts])
+            except FormatError:
+                self.counters["dropped"] += 1
+                continue
+            link.heard = time.monotonic()
+            self._take(link, frame)
+
+    def _take(self, link: Link, frame: Frame) -> None:
+        if frame.kind == Kind.HELLO:  # a server that does not know us: it is another incarnation
+            if frame.body.get("incarnation") != link.incarnation:
+                link.incarnation = frame.body.get("incarnation")
+                self._restart(link)
+            return
+        if frame.kind == Kind.ERROR and frame.body.get("final"):
+            self._error = error_of(frame.body)
+            self._fail_all()
+            return
+        if frame.stream != link.stream:
+            self.counters["dropped"] += 1
+            return
+        if frame.kind == Kind.WELCOME:
+            link.incarnation = frame.body["incarnation"]
+            link.welcome = frame.body
+            if frame.body.get("arena"):
+                link.view = View(str(frame.body["arena"]))
+            return
+        if frame.kind == Kind.PONG:
+            self._pong(link, frame.body)
+            return
+        if frame.number != link.got + 1:
+            self.counters["dropped"] += 1
+            return
+        link.got += 1
+        self._answer(link, frame)
+
+    def _pong(self, link: Link, body: dict) -> None:
+        # Both sides compare at one point of the stream: the server when the ping comes, this one now.
+        lost = body["got"] != body["expected"] or body["sent"] != link.got
+        if body.get("again") or lost:
+            self._restart(link)
+        if self._ping is not None:
+            self._ping(link.number, body)
+
+    def _answer(self, link: Link, frame: Frame) -> None:
+        if frame.kind == Kind.DONE:
+            for pair in zip(frame.body["unit"].tolist(), frame.body["round"].tolist(), strict=True):
+                request = link.pushes.pop(pair, None)
+                if request is not None and request.pairs is not None:
+                    request.pairs.discard(pair)
+                    if not request.pairs:
+                        link.open.pop(request.number, None)
+                        request.finish()
+            return
+        request = link.open.get(frame.request)
+        if request is None:
+            return  # answered already
+        if frame.kind == Kind.VALUE:
+            for entry in frame.body.tolist():
+                unit, count, offset, size, start, length, part, codec = entry
+                data = SHARED if part == SHARED else memoryview(frame.parts[part])[start : start + length]
+                request.result.append((unit, count, offset, size, start, data, codec))
+                request.left -= 1 if codec else size
+                self.counters["bytes_in"] += length
+            if request.left > 0:
+                return
+        elif frame.kind == Kind.RESULT:
+            request.result = (frame.body, list(frame.parts))
+        elif frame.kind == Kind.ERROR:
+            self._close_request(link, request, error_of(frame.body))
+            return
+        self._close_request(link, request, None)
+
+    def _close_request(self, link: Link, request: Request, error: BaseException | None) -> None:
+        link.open.pop(request.number, None)
+        for pair in request.pairs or ():
+            link.pushes.pop(pair, None)
+        request.finish(error)
+
+
+def error_of(body: dict) -> MXNetError:
+    """The error that a server names; only classes of `mxcy.errors` are made."""
+    name = str(body.get("error"))
+    klass = getattr(errors, name, MXNetError) if name in errors.__all__ else MXNetError
+    if not (isinstance(klass, type) and issubclass(klass, MXNetError)):
+        klass = MXNetError
+    return klass(str(body.get("text")))

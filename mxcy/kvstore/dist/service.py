@@ -1,0 +1,284 @@
+"""`Service`: a server's sockets around a core (`Shard`, `Membership`, `Aggregator`), in a thread of its own.
+
+Who may talk. The socket binds to one address of the cluster. CURVE admits only who holds the client key of
+the job, everything else ends in the handshake. A peer then says hello with the job's token; frames of
+peers that have not, frames that are none, and frames out of their stream are counted and dropped.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import zmq
+from zmq.utils import z85
+from zmq.utils.monitor import recv_monitor_message
+
+from ...errors import FormatError, MXNetError, problem
+from .arena import View
+from .frames import PROTOCOL, Frame, Kind, decode, encode
+
+__all__ = ["Service", "Ticket", "make_ticket"]
+
+VERSION_TEXT = "protocol {} of mxcy's KVStore was expected, {} came: install one version everywhere"
+TICK_MS = 200
+EAGER = 64 << 10  # parts up to here are copied out of ZeroMQ's buffers
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What lets a process into a job. Servers hold the secret key of the server too."""
+
+    job: str
+    token: str
+    server_public: str
+    client_public: str
+    client_secret: str
+    server_secret: str = ""
+
+    def for_workers(self) -> Ticket:
+        """Return the ticket without the secret of the servers."""
+        return Ticket(**asdict(self) | {"server_secret": ""})
+
+    def to_json(self) -> str:
+        """Return it as text."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def of(text: str) -> Ticket:
+        """Return what `to_json` gave."""
+        return Ticket(**json.loads(text))
+
+
+def make_ticket(job: str) -> Ticket:
+    """Draw the keys and the token of a new job."""
+    server, client = zmq.curve_keypair(), zmq.curve_keypair()
+    return Ticket(job, secrets.token_hex(16), server[0].decode(), client[0].decode(), client[1].decode(),
+                  server[1].decode())  # fmt: skip
+
+
+class Peer:
+    """Who has said hello on a connection."""
+
+    __slots__ = ("got", "identity", "sender", "sent", "stream", "view")
+
+    def __init__(self, identity: bytes, sender: int, stream: int, view: View | None):
+        self.identity, self.sender, self.stream, self.view = identity, sender, stream, view
+        self.got = self.sent = 0
+
+
+class Service:
+    """Runs a core.
+
+    Parameters
+    ----------
+    core : has `handle(sender, frame, shared)`, `tick(now)`, `pong(sender)`, `joined(sender, local)`,
+        `bound(port)`, `close()`, `release()`, `port` and the set `again`.
+    ticket : of the job, with the servers' secret.
+    address : to bind to; the port is that of the core, or any free one.
+    machine : name of the machine; peers of the same one share memory.
+    """
+
+    def __init__(self, core: Any, ticket: Ticket, address: str = "127.0.0.1", machine: str = ""):
+        self.core, self.ticket, self.machine = core, ticket, machine
+        self.incarnation = secrets.randbits(53)
+        self.counters: Counter[str] = Counter()
+        self._peers: dict[bytes, Peer] = {}
+        self._of_sender: dict[int, Peer] = {}
+        self._context = zmq.Context()
+        self._zap = self._context.socket(zmq.REP)
+        self._zap.bind("inproc://zeromq.zap.01")
+        self._socket = self._context.socket(zmq.ROUTER)
+        for option, value in (
+            (zmq.LINGER, 0), (zmq.SNDHWM, 0), (zmq.RCVHWM, 0), (zmq.ROUTER_HANDOVER, 1),
+            (zmq.CURVE_SERVER, 1), (zmq.MAXMSGSIZE, 1 << 30), (zmq.HANDSHAKE_IVL, 5000),
+        ):  # fmt: skip
+            self._socket.setsockopt(option, value)
+        self._socket.zap_domain = ticket.job.encode()
+        self._socket.curve_secretkey = ticket.server_secret.encode()
+        self._monitor = self._socket.get_monitor_socket(
+            zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+            | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+            | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+        )
+        self._stopper, self._stop_end = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
+        name = f"inproc://stop-{self.incarnation}"
+        self._stopper.bind(name)
+        self._stop_end.connect(name)
+        self._event = os.eventfd(0, os.EFD_NONBLOCK)
+        core.wake = self._wake
+        self._bind(address, core.port)
+        self.endpoint: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        core.bound(int(self.endpoint.rsplit(":", 1)[1]))
+        self._thread = threading.Thread(target=self._run, name="mxcy-kvstore-server", daemon=True)
+        self.failed: BaseException | None = None
+
+    def _bind(self, address: str, port: int) -> None:
+        """Take the port of before, if there is one and it is free; else any."""
+        for wanted in filter(None, (port, "*")):
+            try:
+                self._socket.bind(f"tcp://{address}:{wanted}")
+                return
+            except zmq.ZMQError as error:
+                if wanted == "*":
+                    self._close_sockets()
+                    text = f"cannot listen on {address}: {error}"
+                    raise MXNetError(problem("KVStore", None, text, "is it an address of this machine?")) from None
+
+    def _wake(self) -> None:
+        """Have the core's `tick` called soon; from any thread."""
+        os.eventfd_write(self._event, 1)
+
+    def start(self) -> Service:
+        """Begin to serve."""
+        self._thread.start()
+        return self
+
+    def stop(self, keep: bool = False) -> None:
+        """End the thread and the sockets; remove what the core keeps, unless it is to come back."""
+        if self._thread.is_alive():
+            self._stop_end.send(b"keep" if keep else b"stop")
+            self._thread.join()
+
+    def alive(self) -> bool:
+        """Whether it serves."""
+        return self._thread.is_alive()
+
+    # -- the thread -------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        poller = zmq.Poller()
+        for one in (self._socket, self._zap, self._monitor, self._stopper, self._event):
+            poller.register(one, zmq.POLLIN)
+        keep = False
+        try:
+            while True:
+                ready = dict(poller.poll(TICK_MS))
+                if self._zap in ready:
+                    self._admit()
+                if self._monitor in ready:
+                    recv_monitor_message(self._monitor)
+                    self.counters["refused"] += 1
+                if self._stopper in ready:
+                    keep = self._stopper.recv() == b"keep"
+                    return
+                if self._event in ready:
+                    os.eventfd_read(self._event)
+                if self._socket in ready:
+                    self._drain()
+                self._send(self.core.tick(time.monotonic()))
+        except BaseException as error:
+            self.failed = error
+            raise
+        finally:
+            if keep:
+                self.core.release()
+            else:
+                self.core.close()
+            self._close_sockets()
+
+    def _close_sockets(self) -> None:
+        self._socket.disable_monitor()
+        self._context.destroy(linger=0)
+
+    def _admit(self) -> None:
+        """Answer ZeroMQ's question whether a client key may come in."""
+        version, request, _, _, _, mechanism, *keys = self._zap.recv_multipart()
+        known = z85.decode(self.ticket.client_public)
+        good = mechanism == b"CURVE" and len(keys) == 1 and hmac.compare_digest(keys[0], known)
+        code, text = (b"200", b"OK") if good else (b"400", b"unknown key")
+        self._zap.send_multipart([version, request, code, text, b"worker", b""])
+
+    def _drain(self) -> None:
+        """Take what has arrived, a bounded number at a time so that the rest gets its turn."""
+        for _ in range(64):
+            try:
+                parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            identity = parts[0].bytes
+            message = [p.bytes if len(p) <= EAGER else p.buffer for p in parts[1:]]
+            try:
+                self._take(identity, decode(message))
+            except FormatError as error:
+                self.counters["malformed"] += 1
+                self._refuse(identity, message, error)
+
+    def _refuse(self, identity: bytes, message: list, error: FormatError) -> None:
+        """Say so to a peer of another version; others get no answer."""
+        if "protocol" in str(error):
+            body = {"error": "MXNetError", "text": str(error), "final": True}
+            self._post(identity, Frame(Kind.ERROR, body=body))
+
+    def _take(self, identity: bytes, frame: Frame) -> None:
+        if frame.kind == Kind.HELLO:
+            self._hello(identity, frame)
+            return
+        peer = self._peers.get(identity)
+        if peer is None:
+            self.counters["strangers"] += 1
+            self._post(identity, Frame(Kind.HELLO, body={"incarnation": self.incarnation}))
+            return
+        if frame.sender != peer.sender or frame.stream != peer.stream:
+            self.counters["stale"] += 1
+            return
+        if frame.kind == Kind.PING:
+            again = peer.sender in self.core.again
+            self.core.again.discard(peer.sender)
+            body = {"got": peer.got, "expected": frame.body.get("sent", 0), "sent": peer.sent, "again": again}
+            body |= self.core.pong(peer.sender, frame)
+            self._post(identity, Frame(Kind.PONG, stream=peer.stream, body=body))
+            return
+        if frame.number != peer.got + 1:
+            self.counters["out_of_order"] += 1
+            return
+        peer.got += 1
+        shared: Callable | None = peer.view.bytes if peer.view is not None else None
+        self._send(self.core.handle(peer.sender, frame, shared))
+
+    def _hello(self, identity: bytes, frame: Frame) -> None:
+        body = frame.body
+        try:
+            if not hmac.compare_digest(str(body["token"]), self.ticket.token):
+                raise FormatError("token")
+            arena = str(body.get("arena") or "")
+            local = bool(self.machine) and body.get("machine") == self.machine
+            view = View(arena) if local and arena.startswith(f"mxcy-{self.ticket.job}-") else None
+            greeting = self.core.joined(frame.sender, local, body)
+        except (KeyError, MXNetError) as error:
+            self.counters["strangers"] += 1
+            if not isinstance(error, (FormatError, KeyError)):
+                final = {"error": type(error).__name__, "text": str(error), "final": True}
+                self._post(identity, Frame(Kind.ERROR, body=final))
+            return
+        old = self._of_sender.get(frame.sender)
+        if old is not None:
+            if old.identity == identity and frame.stream <= old.stream:
+                self.counters["stale"] += 1
+                return
+            self._peers.pop(old.identity, None)
+        peer = self._peers[identity] = self._of_sender[frame.sender] = Peer(identity, frame.sender, frame.stream, view)
+        welcome = {"incarnation": self.incarnation, "protocol": PROTOCOL} | greeting
+        self._post(identity, Frame(Kind.WELCOME, stream=peer.stream, body=welcome))
+
+    def _send(self, out: list[tuple[int, Frame]]) -> None:
+        for receiver, frame in out:
+            peer = self._of_sender.get(receiver)
+            if peer is not None:
+                peer.sent += 1
+                frame.stream, frame.number = peer.stream, peer.sent
+                self._post(peer.identity, frame)
+
+    def _post(self, identity: bytes, frame: Frame) -> None:
+        try:
+            self._socket.send_multipart([identity, *encode(frame)], zmq.NOBLOCK, copy=True)
+        except zmq.ZMQError:
+            self.counters["unsent"] += 1  # the peer is gone: it asks again when it is back
