@@ -62,6 +62,7 @@ SOURCES = {
     "mxcy.kernels.cpu.sequence": ["mxcy/kernels/cpu/sequence.cpp"],
     "mxcy.kernels.cpu.sampling": ["mxcy/kernels/cpu/sampling.cpp"],
     "mxcy.kernels.cpu.softmax": ["mxcy/kernels/cpu/softmax.cpp", "mxcy/kernels/cpu/softmax_output.cpp"],
+    "mxcy.kernels.cpu.sparse": ["mxcy/kernels/cpu/sparse.cpp", "mxcy/kernels/cpu/sparse_product.cpp"],
     "mxcy.kernels.cpu.sorting": ["mxcy/kernels/cpu/sorting.cpp"],
 }
 
@@ -99,6 +100,7 @@ MULTI_ISA = {
     "mxcy/kernels/cpu/winograd_weight.cpp": X86_ISAS,
     "mxcy/kernels/cpu/random.cpp": X86_ISAS,
     "mxcy/kernels/cpu/softmax.cpp": X86_ISAS,
+    "mxcy/kernels/cpu/sparse_product.cpp": X86_ISAS,
 }
 
 DEBUG = os.environ.get("MXCY_DEBUG", "0") not in ("", "0")

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._engine import waitall
 from ..ops import places
-from . import _internal, contrib, image, linalg, op, random
+from . import _internal, contrib, image, linalg, op, random, sparse
 from ._creation import (
     arange,
     array,
@@ -26,6 +26,7 @@ from ._creation import (
     zeros,
 )
 from ._saving import load, load_frombuffer, save
+from ._sparse import BaseSparseNDArray, CSRNDArray, RowSparseNDArray
 from ._updates import reset_arrays
 from .ndarray import NDArray
 from .op import (
@@ -122,6 +123,7 @@ from .op import (
     broadcast_sub,
     broadcast_to,
     cast,
+    cast_storage,
     cbrt,
     ceil,
     choose_element_0index,
@@ -350,7 +352,10 @@ def __getattr__(name: str):
 
 
 __all__ = [
+    "BaseSparseNDArray",
+    "CSRNDArray",
     "NDArray",
+    "RowSparseNDArray",
     "contrib",
     "image",
     "histogram",
@@ -370,6 +375,7 @@ __all__ = [
     "random_uniform",
     "reset_arrays",
     "save",
+    "sparse",
     "split_v2",
     "true_divide",
     "uniform",

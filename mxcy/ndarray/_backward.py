@@ -8,6 +8,7 @@ from typing import Any
 from .. import ops
 from ..errors import ArgumentError, ShapeError, StateError, message, problem
 from ..kernels import cpu as kernels
+from ..ops import _storage
 from ._tape import RECORDING, REPLAYING, STATE, Leaf, Node, alias, set_mode
 
 __all__ = ["backward", "gradients"]
@@ -186,11 +187,14 @@ def _fill(leaf: Leaf, g: Any) -> None:
     buffer = leaf.grad
     if g is None:
         if leaf.req == "write":
-            kernels.fill(buffer, 0)
+            buffer[:] = 0
         return
     if g.shape != buffer.shape and not g.size == buffer.size == 1:  # nor are there results without axes
         raise ShapeError(message("backward", None, f"a gradient of shape {buffer.shape}", g.shape))
-    if leaf.req == "write":
+    if _storage.stored(buffer) or _storage.stored(g):
+        total = g if leaf.req == "write" else ops.elemwise_add(buffer, g)
+        total.copyto(buffer)
+    elif leaf.req == "write":
         kernels.copy(g._reshape_view(buffer.shape), out=buffer)
     else:
         ops.add(buffer, g if g.dtype == buffer.dtype else g.astype(buffer.dtype), out=buffer)

@@ -15,6 +15,8 @@ from ..context import current_context
 from ..dtypes import DTYPES, code_of
 from ..errors import ArgumentError, ArgumentTypeError, AxisError, ShapeError, message
 from ..kernels import cpu as kernels
+from ..ops import _storage
+from . import _sparse_creation
 from ._indexing import assign
 from ._placement import as_shape, context_code, new
 from .ndarray import FACE, NDArray
@@ -42,9 +44,12 @@ __all__ = [
 def array(source_array: Any, ctx: Any = None, dtype: Any = None) -> NDArray:
     """Return a new array with the values of an array, a nested list or a number.
 
-    Without `dtype` it is float32 whatever the source, unless that is an NDArray, whose dtype it keeps.
+    Without `dtype` it is float32 whatever the source, unless that is an NDArray, whose dtype it keeps. Of a
+    sparse array or matrix the new array is sparse, and has its dtype.
     Raises an error that is a TypeError for what is not like an array.
     """
+    if _storage.stored(source_array) or _sparse_creation.is_scipy(source_array):
+        return _sparse_creation.array(source_array, ctx, dtype)
     if isinstance(source_array, Array):
         dtype = source_array.dtype if dtype is None else dtype
         if source_array.ndim == 0:
@@ -78,9 +83,12 @@ def _values(source: Any, dtype: np.dtype) -> np.ndarray:
 
 
 def empty(shape: Any, ctx: Any = None, dtype: Any = None, stype: str | None = None) -> NDArray:
-    """Return a new array whose contents are undefined; float32 without `dtype`."""
+    """Return a new array whose contents are undefined; float32 without `dtype`.
+
+    `stype` is its storage type; sparse ones keep no element, so that they are all zeros.
+    """
     if stype not in (None, "default"):
-        raise ArgumentTypeError(message("empty", "stype", "'default': arrays are dense", repr(stype)))
+        return _sparse_creation.zeros(stype, shape, ctx, dtype)
     return new(shape, np.float32 if dtype is None else dtype, ctx, FACE)
 
 
@@ -105,8 +113,11 @@ def _check_out(op: str, out: Any, shape: Any) -> None:
 def zeros(
     shape: Any, ctx: Any = None, dtype: Any = None, stype: str | None = None, out: Any = None
 ) -> NDArray:
-    """Return a new array (or `out`) filled with 0; float32 without `dtype`."""
-    return full(shape, 0, ctx, dtype, out) if out is not None else _filled(empty(shape, ctx, dtype, stype), 0)
+    """Return a new array (or `out`) filled with 0; float32 without `dtype`. `stype` is its storage type."""
+    if out is not None:
+        return full(shape, 0, ctx, dtype, out)
+    made = empty(shape, ctx, dtype, stype)
+    return made if stype not in (None, "default") else _filled(made, 0)
 
 
 def ones(shape: Any, ctx: Any = None, dtype: Any = None, out: Any = None) -> NDArray:

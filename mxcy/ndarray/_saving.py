@@ -12,7 +12,8 @@ import numpy as np
 from .._array import Array, from_numpy
 from .._files import replacing
 from ..context import cpu
-from ..errors import ArgumentTypeError, message, wrap
+from ..errors import ArgumentTypeError, FormatError, message, problem, wrap
+from ..ops._storage import Csr, Rows, stored, wrapped
 from . import _safetensors, params
 from ._placement import GPU, new
 from .ndarray import FACE, NDArray
@@ -30,7 +31,7 @@ def save(fname: Any, data: Any) -> None:
     A path that ends in ".safetensors" makes a file of that format, for which all arrays need names.
     """
     names, arrays = _named(data)
-    views = [x.view_numpy() for x in arrays]
+    views = [_values(x) for x in arrays]
     if isinstance(fname, (str, os.PathLike)) and os.fspath(fname).endswith(_safetensors.SUFFIX):
         _save_named(fname, data, names, views)
         return
@@ -48,10 +49,23 @@ def _save_named(fname: Any, data: Any, names: list[str], views: list[np.ndarray]
     if not isinstance(data, dict):
         expected = "a dict, as the format has names"
         raise ArgumentTypeError(message("save", "data", expected, type(data).__name__))
+    sparse = [name for name, x in zip(names, views, strict=True) if isinstance(x, params.Sparse)]
+    if sparse:
+        hint = "convert them with tostype('default')"
+        expected = "dense arrays, as the format has no others"
+        raise ArgumentTypeError(message("save", "data", expected, f"a sparse one, {sparse[0]!r}", hint))
     content = io.BytesIO()
     _safetensors.write(content, dict(zip(names, views, strict=True)))
     with replacing(fname) as stream:
         stream.write(content.getbuffer())
+
+
+def _values(x: NDArray) -> Any:
+    """The elements of an array as they are written."""
+    if not stored(x):
+        return x.view_numpy()
+    data, *places = [np.array(part.view_numpy()) for part in x._stored.arrays()]
+    return params.Sparse(x.stype, x.shape, data, places)
 
 
 def _named(data: Any) -> tuple[list[str], list[NDArray]]:
@@ -110,13 +124,30 @@ def _from_safetensors(content: bytes, source: str) -> dict[str, NDArray]:
 
 
 def _loaded(stream: Any, size: int, source: str) -> list[NDArray] | dict[str, NDArray]:
-    arrays, names = params.read(stream, size, source, _allocate)
+    found, names = params.read(stream, size, source, _allocate)
+    arrays = [_sparse(x, source) if isinstance(x, params.Sparse) else x for x in found]
     return dict(zip(names, arrays, strict=True)) if names else arrays
 
 
+def _sparse(found: params.Sparse, source: str) -> NDArray:
+    """A sparse array from its parts, which are checked first."""
+    kind = Csr if found.stype == "csr" else Rows
+    parts = [from_numpy(x, FACE) for x in (found.data, *found.places)]
+    made = wrapped(kind(found.shape, *parts))
+    fault = "expected two dimensions" if found.stype == "csr" and found.ndim != 2 else made._fault(True)
+    if fault:
+        raise FormatError(problem("load", source, fault, "the file is damaged"))
+    made._stored.ordered = made._ascends()
+    return made.as_in_context(_context(found.device))
+
+
+def _context(device: tuple[int, int]) -> Any:
+    kind, number = device
+    return cpu(number if kind != GPU and 0 <= number < 256 else 0)
+
+
 def _allocate(header: params.Header) -> tuple[NDArray, np.ndarray]:
-    kind, number = header.device
-    context = cpu(number if kind != GPU and 0 <= number < 256 else 0)
+    context = _context(header.device)
     if header.shape:
         array = new(header.shape, header.dtype, context, FACE)
     else:

@@ -17,6 +17,7 @@ import sys
 import threading
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import partial
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ from .._invoke import set_autograd
 from ..errors import ArgumentTypeError, StateError, message, problem
 from ..graph.arithmetic import Arithmetic
 from ..kernels import cpu as kernels
+from ..ops import _storage
 from ..ops._operator import Cache
 
 __all__ = [
@@ -228,23 +230,27 @@ def place_of(x: Any) -> Place | None:
     return place
 
 
-def apply(op: Any, inputs: Sequence, attrs: Any, out: Any) -> Any:
-    """Compute an operator and, where an operand has a place, enter it on the tape."""
+def apply(op: Any, inputs: Sequence, attrs: Any, out: Any, by: Any = None) -> Any:
+    """Compute an operator and, where an operand has a place, enter it on the tape.
+
+    `by` computes it if not its own `compute` does.
+    """
+    by = op.compute if by is None else by
     if STATE.mode == REPLAYING:
         if op.identity and out is None and attrs is op._defaults and len(inputs) == 2:
             if inputs[0].shape == inputs[1].shape:
                 return inputs[0]
-        return returned(op, attrs, compute(op, inputs, attrs, out), out)
-    places = [place_of(x) for x in inputs]
+        return returned(op, attrs, compute(op, inputs, attrs, out, by), out)
+    places = [place_of(x) for x in inputs] if STATE.mode == RECORDING else ()
     if not any(places):
-        return returned(op, attrs, compute(op, inputs, attrs, out), out)
+        return returned(op, attrs, compute(op, inputs, attrs, out, by), out)
     visible = op.num_visible(attrs)
     node = Node(op, attrs, places, visible)
     plan = _plan(op, attrs, places) if op.needs else None
     if plan is not None:
         _save_inputs(node, plan, inputs, out)
     results = (
-        op.compute(inputs, attrs, is_train=STATE.train) if out is None else compute(op, inputs, attrs, out)
+        by(inputs, attrs, is_train=STATE.train) if out is None else compute(op, inputs, attrs, out, by)
     )
     if plan is not None or visible > 1:
         _save_outputs(node, plan, results)
@@ -287,16 +293,17 @@ def _save_outputs(node: Node, plan: tuple | None, results: Sequence) -> None:
             node.shells.append((True, i, shell(results[i])))
 
 
-def compute(op: Any, inputs: Sequence, attrs: Any, out: Any) -> list:
+def compute(op: Any, inputs: Sequence, attrs: Any, out: Any, by: Any = None) -> list:
     """Run an operator, into `out` if it is not None; constants written over places remove them."""
+    by = op.compute if by is None else by
     if out is None:
-        return op.compute(inputs, attrs, is_train=STATE.train)
+        return by(inputs, attrs, is_train=STATE.train)
     outs = listed(op, out)
+    if any(map(_storage.stored, outs)):
+        by = partial(_storage.compute, op)
     if STATE.mode == RECORDING:
         refuse_leaves(op.name, outs)
-    results = op.compute(
-        inputs, attrs, outs + [None] * (op.num_outputs(attrs) - len(outs)), is_train=STATE.train
-    )
+    results = by(inputs, attrs, outs + [None] * (op.num_outputs(attrs) - len(outs)), is_train=STATE.train)
     for x in outs:
         note_write(x, STATE.mode == RECORDING)
     return results
@@ -380,7 +387,7 @@ def changed_outside(x: Any) -> bool:
 
 def alias(x: Any) -> Any:
     """Return a view of all of an array without a place."""
-    return as_face(x, x._face)
+    return x.detach() if _storage.stored(x) else as_face(x, x._face)
 
 
 def shell(x: Any) -> Any:

@@ -15,6 +15,7 @@ from ..context import Context
 from ..dtypes import DTYPES, code_of
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message
 from ..kernels import cpu as kernels
+from ..ops._storage import stored
 from . import _backward, _indexing, _recorded, _tape
 from ._methods import OperatorMethods
 from ._placement import as_shape, context_of, new
@@ -147,11 +148,11 @@ class NDArray(OperatorMethods):
     def attach_grad(self, grad_req: str = "write", stype: str | None = None) -> None:
         """Attach a buffer of zeros that `backward` writes the gradient to ("add": adds it; "null": neither).
 
+        `stype` is its storage type, by default dense.
         An array that was computed under `record` becomes independent of what it was computed from.
         """
-        if stype not in (None, "default"):
-            raise ArgumentError(message("attach_grad", "stype", "'default'", repr(stype)))
-        self._attach(ops.zeros_like(_tape.alias(self)), grad_req)
+        buffer = ops.zeros_like(_tape.alias(self))
+        self._attach(buffer if stype is None else buffer.tostype(stype), grad_req)
 
     def _attach(self, buffer: Any, grad_req: str) -> None:
         if grad_req not in ("write", "add", "null"):
@@ -214,6 +215,9 @@ class NDArray(OperatorMethods):
             raise ArgumentTypeError(message("copyto", "other", "an NDArray or a Context", got))
         if other.shape != self.shape:
             raise ShapeError(message("copyto", "other", f"shape {self.shape}", other.shape))
+        if stored(other):
+            other[:] = self
+            return other
         return _recorded.cast_into(self, other)
 
     def astype(self, dtype: Any, copy: bool = True):
@@ -229,6 +233,10 @@ class NDArray(OperatorMethods):
     def as_in_context(self, context: Context):
         """Return the array itself if it is on this device, otherwise a copy there."""
         return self if context == self.context else self.copyto(context)
+
+    def tostype(self, stype: str):
+        """Return a copy in another storage: "default", "csr" (of a matrix) or "row_sparse"."""
+        return ops.cast_storage(self, stype=stype)
 
     def as_nd_ndarray(self):
         """Return the array itself: it is of MXNet's own class already."""

@@ -38,6 +38,8 @@ __all__ = ["Header", "check", "read", "write"]
 FILE_MAGIC = 0x112
 V1, V2, V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 DENSE = 0
+STYPES = {1: "row_sparse", 2: "csr"}
+INDEX = np.dtype(np.int64)  # of the places of sparse arrays
 CPU = 1
 MAX_NDIM = 32
 SMALLEST_ARRAY = 20  # bytes of an array in the oldest version, with one dimension of extent 0
@@ -51,9 +53,29 @@ class Header(NamedTuple):
     device: tuple[int, int] = (CPU, 0)
 
 
+class Sparse(NamedTuple):
+    """A sparse array: its elements, and the arrays of where they belong (of csr: indptr, indices)."""
+
+    stype: str
+    shape: tuple[int, ...]
+    data: np.ndarray
+    places: list[np.ndarray]
+    device: tuple[int, int] = (CPU, 0)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the elements."""
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """How many axes it has."""
+        return len(self.shape)
+
+
 def write(
     stream: IO[bytes],
-    arrays: Sequence[np.ndarray],
+    arrays: Sequence[np.ndarray | Sparse],
     names: Sequence[str] = (),
     devices: Sequence[tuple[int, int]] | None = None,
 ) -> None:
@@ -67,17 +89,38 @@ def write(
     stream.write(struct.pack("<QQQ", FILE_MAGIC, 0, len(arrays)))
     for i, array in enumerate(arrays):
         device = devices[i] if devices else (CPU, 0)
-        shape = array.shape
-        head = struct.pack(f"<Iii{len(shape)}q3i", version, DENSE, len(shape), *shape, *device, flags[i])
-        stream.write(head)
-        flat = np.ascontiguousarray(array).reshape(-1)
-        if sys.byteorder == "big":
-            flat = flat.byteswap()
-        stream.write(flat.view(np.uint8).data)
+        if isinstance(array, Sparse):
+            _write_sparse(stream, version, array, device, flags[i])
+            continue
+        head = struct.pack("<Ii", version, DENSE) + _extents(array.shape)
+        stream.write(head + struct.pack("<3i", *device, flags[i]))
+        _write_elements(stream, array)
     stream.write(struct.pack("<Q", len(names)))
     for name in names:
         encoded = name.encode()
         stream.write(struct.pack("<Q", len(encoded)) + encoded)
+
+
+def _extents(shape: Sequence[int]) -> bytes:
+    return struct.pack(f"<i{len(shape)}q", len(shape), *shape)
+
+
+def _write_elements(stream: IO[bytes], array: np.ndarray) -> None:
+    flat = np.ascontiguousarray(array).reshape(-1)
+    if sys.byteorder == "big":
+        flat = flat.byteswap()
+    stream.write(flat.view(np.uint8).data)
+
+
+def _write_sparse(stream: IO[bytes], version: int, array: Sparse, device: tuple, flag: int) -> None:
+    kind = next(number for number, stype in STYPES.items() if stype == array.stype)
+    head = struct.pack("<Ii", version, kind) + _extents(array.data.shape) + _extents(array.shape)
+    head += struct.pack("<3i", *device, flag)
+    for places in array.places:
+        head += struct.pack("<i", mxnet_flag_of(code_of(INDEX))) + _extents(places.shape)
+    stream.write(head)
+    for part in (array.data, *array.places):
+        _write_elements(stream, part)
 
 
 def check(dtypes: Sequence[np.dtype], names: Sequence[str] = ()) -> list[int]:
@@ -106,7 +149,8 @@ def read(
 ) -> tuple[list[Any], list[str]]:
     """Read all arrays and names of a binary stream of `size` bytes; no names if the file has none.
 
-    `allocate` returns a new array and a writable NumPy view of it in C order, which is filled.
+    `allocate` returns a new array and a writable NumPy view of it in C order, which is filled. Sparse arrays
+    come as `Sparse`, with places that have not been checked.
     `source` names the file in errors. Raises `FormatError` for anything but a whole file.
     """
     reader = _Reader(stream, size, source)
@@ -117,7 +161,13 @@ def read(
     count = reader.count("arrays", SMALLEST_ARRAY)
     arrays = []
     for number in range(count):
-        array, view = allocate(reader.header(number))
+        header = reader.header(number)
+        if isinstance(header, Sparse):
+            for part in (header.data, *header.places):
+                reader.fill(part, f"the elements of array {number}")
+            arrays.append(header)
+            continue
+        array, view = allocate(header)
         reader.fill(view, f"the elements of array {number}")
         arrays.append(array)
     n_names = reader.count("names", 8)
@@ -191,40 +241,70 @@ class _Reader:
         except UnicodeDecodeError:
             raise self.error(f"{what} in UTF-8 at byte {start + 8}", encoded[:40]) from None
 
-    def header(self, number: int) -> Header:
-        """Read all of an array but its elements."""
+    def header(self, number: int) -> Header | Sparse:
+        """Read all of an array but its elements; of a sparse one with room for them."""
         what = f"array {number}"
         start = self.position
         (version,) = self.numbers("<I", f"the version of {what}")
         extent = "q"
         if version in (V2, V3):
             storage, ndim = self.numbers("<ii", f"the head of {what}")
+            if storage in STYPES:
+                return self.sparse(STYPES[storage], ndim, what, start)
             if storage != DENSE:
-                kind = {1: "row_sparse", 2: "csr"}.get(storage)
-                got = f"sparse storage ({kind})" if kind else f"storage type {storage}"
-                hint = "convert it with MXNet's tostype('default')" if kind else "the file is damaged"
-                raise self.error(f"{what} at byte {start} to be dense", got, hint)
+                expected = f"{what} at byte {start} to be dense, row_sparse or csr"
+                raise self.error(expected, f"storage type {storage}")
         elif version == V1:
             (ndim,) = self.numbers("<i", f"the head of {what}")
         else:
             ndim, extent = version, "I"
-        if not (version != V3) <= ndim <= MAX_NDIM:
-            expected = f"1 to {MAX_NDIM} dimensions for {what} at byte {start}"
-            hint = "MXNet saves so what has no value" if ndim == 0 or ndim == -1 else "the file is damaged"
-            raise self.error(expected, ndim, hint)
-        shape = self.numbers(f"<{ndim}{extent}", f"the shape of {what}")
-        place, device, flag = self.numbers("<3i", f"the type of {what}")
-        code = from_mxnet_flag(flag)
-        if code is None:
-            raise self.error(f"a type flag of MXNet for {what} at byte {self.position - 4}", flag)
-        header = Header(shape, numpy_dtype(code), (place, device))
+        shape = self.extents(ndim, what, start, extent, least=version != V3)
+        place, device = self.numbers("<2i", f"the device of {what}")
+        header = Header(shape, self.dtype(what), (place, device))
         self.check_extents(header, what, start)
         return header
 
-    def check_extents(self, header: Header, what: str, start: int) -> None:
-        """Refuse shapes whose elements cannot be in the file, and empty ones that no array can have."""
+    def extents(self, ndim: int, what: str, start: int, extent: str = "q", least: int = 1) -> tuple:
+        """Read a shape whose length was read."""
+        if not least <= ndim <= MAX_NDIM:
+            expected = f"1 to {MAX_NDIM} dimensions for {what} at byte {start}"
+            hint = "MXNet saves so what has no value" if ndim == 0 or ndim == -1 else "the file is damaged"
+            raise self.error(expected, ndim, hint)
+        return self.numbers(f"<{ndim}{extent}", f"the shape of {what}")
+
+    def dtype(self, what: str) -> np.dtype:
+        """Read a type flag."""
+        (flag,) = self.numbers("<i", f"the type of {what}")
+        code = from_mxnet_flag(flag)
+        if code is None:
+            raise self.error(f"a type flag of MXNet for {what} at byte {self.position - 4}", flag)
+        return numpy_dtype(code)
+
+    def sparse(self, stype: str, ndim: int, what: str, start: int) -> Sparse:
+        """Read the head of a sparse array from the shape of its elements on."""
+        kept = self.extents(ndim, what, start)
+        (ndim,) = self.numbers("<i", f"the dimensions of {what}")
+        shape = self.extents(ndim, what, start)
+        place, device = self.numbers("<2i", f"the device of {what}")
+        parts = [Header(kept, self.dtype(what))]
+        for name in ("indices",) if stype == "row_sparse" else ("indptr", "indices"):
+            dtype = self.dtype(f"the {name} of {what}")
+            if dtype != INDEX:
+                raise self.error(f"{name} of {what} at byte {start} of {INDEX}", dtype)
+            (ndim,) = self.numbers("<i", f"the dimensions of {what}")
+            parts.append(Header(self.extents(ndim, what, start), dtype))
+        self.check_extents(Header(shape, np.dtype(np.int8)), what, start, held=False)
+        for part in parts:
+            self.check_extents(part, what, start)
+        self.require(sum(math.prod(x.shape) * x.dtype.itemsize for x in parts), f"the elements of {what}")
+        data, *places = [np.empty(x.shape, x.dtype) for x in parts]
+        return Sparse(stype, shape, data, places, (place, device))
+
+    def check_extents(self, header: Header, what: str, start: int, held: bool = True) -> None:
+        """Refuse shapes that no array can have, and those whose elements cannot be in the file (`held`)."""
         itemsize = header.dtype.itemsize
         shape = header.shape
         if min(shape, default=0) < 0 or math.prod(max(1, n) for n in shape) * itemsize >= 2**63:
             raise self.error(f"extents of an array for {what} at byte {start}", shape)
-        self.require(math.prod(shape) * itemsize, f"the elements of {what} of shape {shape}")
+        if held:
+            self.require(math.prod(shape) * itemsize, f"the elements of {what} of shape {shape}")

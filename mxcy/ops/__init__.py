@@ -317,6 +317,7 @@ from .softmax import (
     softmax,
     softmin,
 )
+from .sparse import cast_storage, retain
 from .spatial import BilinearSampler, GridGenerator, SpatialTransformer
 from .svm import SVMOutput
 from .trigonometric import (
@@ -436,6 +437,7 @@ PUBLIC = {
     "broadcast_sub": broadcast_sub,
     "broadcast_to": broadcast_to,
     "cast": cast,
+    "cast_storage": cast_storage,
     "cbrt": cbrt,
     "ceil": ceil,
     "choose_element_0index": choose_element_0index,
@@ -580,6 +582,7 @@ __all__ = [
     "Operator",
     "lookup",
     "resolve_reshape",
+    "retain",
     "wrap_scalar",
     *PUBLIC,
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from .._array import Array
 from ..errors import ArgumentTypeError, message
 from ._attributes import Attributes
+from ._call import special
 from ._operator import Cache, Operator
 
 __all__ = ["BinaryFunction"]
@@ -48,6 +49,9 @@ class BinaryFunction:
         # To find that a number has no such attribute takes as long as the rest of this.
         right = None if isinstance(rhs, NUMBERS) else getattr(rhs, "_apply", None)
         if left is not None and right is not None:
+            first = special((lhs, rhs))
+            if first is not None:
+                return first._apply(self.array, (lhs, rhs), self.array._defaults, out, None)
             elemwise = not isinstance(lhs, Array) and getattr(lhs, "_arithmetic", None) == "elemwise"
             op = self.elemwise if elemwise else self.array
             return left(op, (lhs, rhs), op._defaults, out, None)

@@ -8,7 +8,7 @@ from libc.math cimport signbit
 
 import numpy as np
 
-__all__ = ["Callee"]
+__all__ = ["Callee", "set_special", "special"]
 
 CONSTANTS = (int, float, str, type(None), type, np.dtype, np.generic)
 
@@ -38,6 +38,25 @@ cdef object kind_of(value):
     return kind
 
 
+cdef tuple classes = ()  # of operands that are asked before others: sparse arrays
+
+
+def set_special(*given):
+    """Say which classes of operands are asked first how a call is computed."""
+    global classes
+    classes = given
+
+
+cpdef object special(tuple operands):
+    """Return the operand that is asked first, None if they are all alike."""
+    cdef object x, kind
+    for x in operands:
+        for kind in classes:
+            if type(x) is kind:
+                return x
+    return None
+
+
 cdef class Callee:
     """An object to call with tensors, then attributes, by position or by name, and `out` and `name`."""
 
@@ -54,7 +73,8 @@ cdef class Callee:
         cdef tuple written = (), key
         if not operands:
             return self._call_unknown(operands, keywords, out, name)[0]
-        apply = getattr(operands[0], "_apply", None)
+        first = special(operands)
+        apply = getattr(operands[0] if first is None else first, "_apply", None)
         if apply is None:
             return self._call_unknown(operands, keywords, out, name)[0]
         if not keywords and len(operands) == self._plain:

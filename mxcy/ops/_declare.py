@@ -63,19 +63,28 @@ def declare(form: type[Operator], name: str | None, options: dict) -> Callable:
     return decorate
 
 
-def elementwise(*, grad: Any, name: str | None = None, twin: str | None = None, **options: Any) -> Callable:
+def elementwise(
+    *,
+    grad: Any,
+    name: str | None = None,
+    twin: str | None = None,
+    twin_storage: Sequence = (),
+    **options: Any,
+) -> Callable:
     """Declare an operator that computes every element of its output from those of its inputs.
 
-    Options: `ref`, `cases`, `grad_check`, `kinds` (of dtypes: a string of "b", "i", "u", "f", "c").
-    Operands broadcast.  `twin` names the same operator as MXNet has it for operands of one shape, where
-    an unknown shape is that of the other operand; it becomes the attribute `elemwise` of this one.
+    Options: `ref`, `cases`, `grad_check`, `kinds` (of dtypes: a string of "b", "i", "u", "f", "c"),
+    `storage` (see _storage.py).  Operands broadcast.  `twin` names the same operator as MXNet has it for
+    operands of one shape, where an unknown shape is that of the other operand; it becomes the attribute
+    `elemwise` of this one, and keeps `twin_storage`.
     """
     if twin is None:
         return declare(Elementwise, name, {"grad": grad, **options})
 
     def decorate(function: Callable) -> Any:
         made = declare(Elementwise, name, {"grad": grad, **options})(function)
-        made.elemwise = declare(Elementwise, twin, {"grad": grad, "shapes": "elemwise", **options})(function)
+        further = {"shapes": "elemwise", "storage": twin_storage}
+        made.elemwise = declare(Elementwise, twin, {"grad": grad, **options, **further})(function)
         return made
 
     return decorate
@@ -89,9 +98,9 @@ def reduction(*, combine: str, grad: Any, name: str | None = None, **options: An
     return declare(Reduction, name, {"combine": combine, "grad": grad, **options})
 
 
-def op(*, grad: Any, name: str | None = None, **options: Any) -> Callable:
+def op(*, grad: Any, name: str | None = None, form: type[Op] = Op, **options: Any) -> Callable:
     """Declare an operator with a body over arrays and kernels.  Options: see `Op`."""
-    return declare(Op, name, {"grad": grad, **options})
+    return declare(form, name, {"grad": grad, **options})
 
 
 def layer(*, ref: Callable, cases: Sequence, name: str | None = None, **options: Any) -> Callable:

@@ -24,7 +24,7 @@ from ..errors import (
     unknown_attribute,
 )
 from ._attributes import REQUIRED, Attribute, Attributes
-from ._call import Callee
+from ._call import Callee, special
 from ._cases import Case, Draw
 
 __all__ = ["REGISTRY", "Cache", "Operator", "Rule", "describe", "register", "unify_shapes"]
@@ -96,6 +96,7 @@ class Operator(Callee):
         identity: bool = False,
         view: bool = False,
         in_place: bool = False,
+        storage: Sequence = (),
     ):
         self.name = self.__name__ = self.__qualname__ = name
         self.__doc__ = function.__doc__
@@ -113,6 +114,7 @@ class Operator(Callee):
         self.identity = identity  # the result is the first input when the shapes agree
         self.view = view  # the result has the elements of the first input, in order
         self.in_place = in_place  # the result may be written over any input of its shape and dtype
+        self.storage = tuple(storage)  # rules for sparse operands, see _storage.py
         self.aux: tuple[str, ...] = ()
         self.rules = self._rules_of(grad)
         self.needs = frozenset(n for rule in self.rules if rule for n in rule.names if self._is_value(n))
@@ -162,13 +164,33 @@ class Operator(Callee):
         """Names of the inputs that are states, written by a forward pass in training."""
         return self.aux
 
+    def written_inputs(self, attrs: dict) -> Sequence[int]:
+        """Positions of the inputs that it writes: the states at the end."""
+        count = len(self.input_names(attrs))
+        return range(count - len(self.aux_names(attrs)), count)
+
+    # -- storage -------------------------------------------------------------------------------------
+
+    def stored(self, stypes: tuple[str, ...], attrs: dict) -> Any:
+        """Return the rule for operands of these storage types; None: dense copies are computed with."""
+        for rule in self.storage:
+            if rule.fits(stypes, attrs):
+                return rule
+        return None
+
+    def infer_storage(self, stypes: tuple[str, ...], attrs: dict) -> str:
+        """Return the storage type of the outputs."""
+        rule = self.stored(stypes, attrs) if self.storage else None
+        return "default" if rule is None else rule.out
+
     # -- arguments -----------------------------------------------------------------------------------
 
     def _call_unknown(self, operands: tuple, keywords: dict, out: Any, name: str | None) -> tuple:
         """(result, inputs, attributes) of a call unlike earlier ones; takes what nodes keep from keywords."""
         node = {key: keywords.pop(key) for key in NODE_KEYWORDS if key in keywords}
         inputs, attrs = self.bind_arguments(operands, keywords)
-        for operand in inputs:
+        first = special(inputs)
+        for operand in inputs if first is None else (first,):
             apply = getattr(operand, "_apply", None)
             if apply is not None:
                 return apply(self, inputs, attrs, out, name, **node), inputs, attrs

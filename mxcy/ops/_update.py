@@ -88,6 +88,10 @@ class Update(Op):
         """See `Operator.writes_inputs`."""
         return bool(self.written)
 
+    def written_inputs(self, attrs):
+        """See `Operator.written_inputs`."""
+        return self.written
+
     def _reference(self, *arrays: np.ndarray, **given: Any) -> np.ndarray:
         return self.evaluate(arrays, self.numbers(self.parse_attrs(given)))
 

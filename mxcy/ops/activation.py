@@ -7,12 +7,13 @@ import numpy as np
 from ..errors import ArgumentError
 from ._cases import case, raises, special, uniform
 from ._declare import elementwise
+from ._storage import KEEPS
 from ._trace import own, ufunc
 
 ANY = [uniform(3, 4, avoid=(0,)), uniform(low=1), uniform(0, 2)]
 
 
-@elementwise(grad=lambda g, y: g * (y > 0), ref=lambda x: np.maximum(x, 0), cases=ANY)
+@elementwise(grad=lambda g, y: g * (y > 0), ref=lambda x: np.maximum(x, 0), storage=KEEPS, cases=ANY)
 def relu(data):
     """max(x, 0) of every element."""
     return own.relu(data)

@@ -22,6 +22,8 @@ from ._binary import BinaryFunction
 from ._cases import case, given, raises, uniform
 from ._declare import elementwise, op
 from ._layer import equal_shapes
+from ._sparse import ADDS, BY_LINES, MULTIPLIES, SUMS, keeps
+from ._storage import KEEPS
 from ._trace import own, trace, ufunc
 from .reduction import _sum_like as sum_like
 
@@ -93,6 +95,7 @@ def divide_reference(a, b):
     grad=(lambda g, lhs: sum_like(g, lhs), lambda g, rhs: sum_like(g, rhs)),
     kinds="iufc",
     ref=np.add,
+    twin_storage=ADDS,
     cases=PAIRS + MISMATCH,
 )
 def broadcast_add(lhs, rhs):
@@ -104,6 +107,7 @@ def broadcast_add(lhs, rhs):
     grad=(lambda g: g, lambda g: g),
     kinds="iufc",
     ref=np.add,
+    storage=ADDS,
     cases=[case(uniform(3, 4), uniform(3, 4))],
 )
 def _grad_add(lhs, rhs):
@@ -111,7 +115,11 @@ def _grad_add(lhs, rhs):
     return lhs + rhs
 
 
-@elementwise(grad=lambda g: g, kinds="iufc", ref=lambda x, scalar: x + scalar, cases=NOT_A_NUMBER)
+@elementwise(
+    grad=lambda g: g, kinds="iufc", ref=lambda x, scalar: x + scalar,
+    storage=keeps(lambda attrs: attrs["scalar"] == 0),
+    cases=NOT_A_NUMBER,
+)
 def _plus_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     """data + scalar."""
     return data + scalar
@@ -132,6 +140,7 @@ def sum_program(count, code):
     ref=lambda *args: functools.reduce(np.add, args),
     kinds="iufc",
     in_place=True,
+    storage=SUMS,
     cases=[
         case(*[uniform(3, 4)] * 3),
         case(uniform(2)),
@@ -156,6 +165,7 @@ def add_n(*args, out):
     grad=(lambda g, lhs: sum_like(g, lhs), lambda g, rhs: sum_like(-g, rhs)),
     kinds="iufc",
     ref=np.subtract,
+    twin_storage=ADDS,
     cases=PAIRS + MISMATCH,
 )
 def broadcast_sub(lhs, rhs):
@@ -163,7 +173,11 @@ def broadcast_sub(lhs, rhs):
     return lhs - rhs
 
 
-@elementwise(grad=lambda g: g, kinds="iufc", ref=lambda x, scalar: x - scalar, cases=ONE)
+@elementwise(
+    grad=lambda g: g, kinds="iufc", ref=lambda x, scalar: x - scalar,
+    storage=keeps(lambda attrs: attrs["scalar"] == 0),
+    cases=ONE,
+)
 def _minus_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     """data - scalar."""
     return data - scalar
@@ -184,6 +198,7 @@ subtract = BinaryFunction("subtract", broadcast_sub, _minus_scalar, _rminus_scal
     grad=(lambda g, lhs, rhs: sum_like(g * rhs, lhs), lambda g, lhs, rhs: sum_like(g * lhs, rhs)),
     kinds="iufc",
     ref=np.multiply,
+    storage=BY_LINES, twin_storage=MULTIPLIES,
     cases=PAIRS + MISMATCH,
 )
 def broadcast_mul(lhs, rhs):
@@ -191,7 +206,11 @@ def broadcast_mul(lhs, rhs):
     return lhs * rhs
 
 
-@elementwise(grad=lambda g, scalar: g * scalar, kinds="iufc", ref=lambda x, scalar: x * scalar, cases=ONE)
+@elementwise(
+    grad=lambda g, scalar: g * scalar, kinds="iufc", ref=lambda x, scalar: x * scalar,
+    storage=KEEPS,
+    cases=ONE,
+)
 def _mul_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     """data * scalar."""
     return data * scalar
@@ -209,6 +228,7 @@ multiply = BinaryFunction("multiply", broadcast_mul, _mul_scalar, None, operator
     ),
     kinds="iufc",
     ref=divide_reference,
+    storage=BY_LINES,
     cases=DIVISORS + MISMATCH,
 )
 def broadcast_div(lhs, rhs):
@@ -219,6 +239,7 @@ def broadcast_div(lhs, rhs):
 @elementwise(
     grad=lambda g, scalar: g / scalar,
     kinds="iufc",
+    storage=KEEPS,
     cases=ONE,
     ref=lambda x, scalar: divide_reference(x, scalar),
 )

@@ -11,6 +11,7 @@ from ..errors import ShapeError
 from ._binary import BinaryFunction
 from ._cases import case, given, raises, uniform
 from ._declare import ZERO, elementwise
+from ._sparse import keeps
 from ._trace import own
 
 PAIRS = [
@@ -28,7 +29,11 @@ def broadcast_equal(lhs, rhs):
     return own.equal(lhs, rhs)
 
 
-@elementwise(grad=ZERO, kinds="biuf", ref=lambda x, scalar: x == scalar, cases=ONE)
+@elementwise(
+    grad=ZERO, kinds="biuf", ref=lambda x, scalar: x == scalar,
+    storage=keeps(lambda attrs: attrs["scalar"] != 0),
+    cases=ONE,
+)
 def _equal_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     """1 where data == scalar, else 0."""
     return own.equal(data, scalar)
@@ -40,7 +45,11 @@ def broadcast_not_equal(lhs, rhs):
     return own.not_equal(lhs, rhs)
 
 
-@elementwise(grad=ZERO, kinds="biuf", ref=lambda x, scalar: x != scalar, cases=ONE)
+@elementwise(
+    grad=ZERO, kinds="biuf", ref=lambda x, scalar: x != scalar,
+    storage=keeps(lambda attrs: attrs["scalar"] == 0),
+    cases=ONE,
+)
 def _not_equal_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     """1 where data != scalar, else 0."""
     return own.not_equal(data, scalar)
@@ -52,7 +61,11 @@ def broadcast_greater(lhs, rhs):
     return own.greater(lhs, rhs)
 
 
-@elementwise(grad=ZERO, kinds="biuf", ref=lambda x, scalar: x > scalar, cases=ONE)
+@elementwise(
+    grad=ZERO, kinds="biuf", ref=lambda x, scalar: x > scalar,
+    storage=keeps(lambda attrs: attrs["scalar"] >= 0),
+    cases=ONE,
+)
 def _greater_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     """1 where data > scalar, else 0."""
     return own.greater(data, scalar)
@@ -64,7 +77,11 @@ def broadcast_greater_equal(lhs, rhs):
     return own.greater_equal(lhs, rhs)
 
 
-@elementwise(grad=ZERO, kinds="biuf", ref=lambda x, scalar: x >= scalar, cases=ONE)
+@elementwise(
+    grad=ZERO, kinds="biuf", ref=lambda x, scalar: x >= scalar,
+    storage=keeps(lambda attrs: attrs["scalar"] > 0),
+    cases=ONE,
+)
 def _greater_equal_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     """1 where data >= scalar, else 0."""
     return own.greater_equal(data, scalar)
@@ -76,7 +93,11 @@ def broadcast_lesser(lhs, rhs):
     return own.less(lhs, rhs)
 
 
-@elementwise(grad=ZERO, kinds="biuf", ref=lambda x, scalar: x < scalar, cases=ONE)
+@elementwise(
+    grad=ZERO, kinds="biuf", ref=lambda x, scalar: x < scalar,
+    storage=keeps(lambda attrs: attrs["scalar"] <= 0),
+    cases=ONE,
+)
 def _lesser_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     """1 where data < scalar, else 0."""
     return own.less(data, scalar)
@@ -88,7 +109,11 @@ def broadcast_lesser_equal(lhs, rhs):
     return own.less_equal(lhs, rhs)
 
 
-@elementwise(grad=ZERO, kinds="biuf", ref=lambda x, scalar: x <= scalar, cases=ONE)
+@elementwise(
+    grad=ZERO, kinds="biuf", ref=lambda x, scalar: x <= scalar,
+    storage=keeps(lambda attrs: attrs["scalar"] < 0),
+    cases=ONE,
+)
 def _lesser_equal_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     """1 where data <= scalar, else 0."""
     return own.less_equal(data, scalar)

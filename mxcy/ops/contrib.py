@@ -15,6 +15,7 @@ from ._cases import case, given, raises, uniform
 from ._declare import ZERO, elementwise, op
 from ._elementwise import normalize_axes
 from ._operator import describe, find
+from ._sparse import keeps_csr
 from .attention import eager
 
 STRAIGHT = "the gradient passes straight through, by definition"
@@ -24,6 +25,7 @@ STRAIGHT = "the gradient passes straight through, by definition"
     grad=lambda g, data, a, b: g * (data * (2 * a) + b),
     ref=lambda x, a=0.0, b=0.0, c=0.0: a * x * x + b * x + c,
     kinds="f",
+    storage=keeps_csr(lambda attrs: attrs["c"] == 0),
     cases=[case(uniform(3, 4), a=1.5, b=-2.0, c=0.5), uniform(0, 2)],
 )
 def _contrib_quadratic(data, *, a: float = 0.0, b: float = 0.0, c: float = 0.0):

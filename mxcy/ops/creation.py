@@ -14,6 +14,7 @@ from ._attributes import Axis, DType, Place, Shape
 from ._cases import case, raises, uniform
 from ._declare import ZERO, op
 from ._elementwise import normalize_axis
+from ._sparse import ZEROS
 
 FLOAT32 = np.dtype("float32")
 MADE: dict[str, Any] = {"grad": ZERO, "dtype": lambda dtype: FLOAT32 if dtype is None else dtype}
@@ -189,7 +190,11 @@ def alike(data, value, out):
     return out
 
 
-@op(grad=ZERO, shape_only=("data",), ref=np.zeros_like, cases=[uniform(2, 3), uniform(0, 2), uniform()])
+@op(
+    grad=ZERO, shape_only=("data",), ref=np.zeros_like,
+    storage=ZEROS,
+    cases=[uniform(2, 3), uniform(0, 2), uniform()],
+)
 def zeros_like(data, *, out):
     """Zeros of the shape and dtype of data."""
     return alike(data, 0, out)

@@ -10,6 +10,7 @@ from ..errors import ArgumentTypeError, DTypeError, UnknownAttributeError
 from . import arithmetic
 from ._cases import case, given, raises, special, uniform
 from ._declare import elementwise, op
+from ._storage import KEEPS
 from ._trace import ufunc
 
 ANY = [uniform(3, 4), uniform(), uniform(0, 2), uniform(2, 1, 3)]
@@ -32,7 +33,7 @@ def exp(data):
     return ufunc.exp(data)
 
 
-@elementwise(grad=lambda g, y: g * (y + 1), ref=np.expm1, cases=ANY)
+@elementwise(grad=lambda g, y: g * (y + 1), ref=np.expm1, storage=KEEPS, cases=ANY)
 def expm1(data):
     """exp(x) - 1, accurate near 0."""
     return ufunc.expm1(data)
@@ -56,13 +57,13 @@ def log2(data):
     return ufunc.log2(data)
 
 
-@elementwise(grad=lambda g, data: g / (data + 1), ref=np.log1p, cases=POSITIVE)
+@elementwise(grad=lambda g, data: g / (data + 1), ref=np.log1p, storage=KEEPS, cases=POSITIVE)
 def log1p(data):
     """log(1 + x), accurate near 0."""
     return ufunc.log1p(data)
 
 
-@elementwise(grad=lambda g, y: g / y * 0.5, ref=np.sqrt, cases=POSITIVE)
+@elementwise(grad=lambda g, y: g / y * 0.5, ref=np.sqrt, storage=KEEPS, cases=POSITIVE)
 def sqrt(data):
     """Square root of every element."""
     return ufunc.sqrt(data)
@@ -74,7 +75,7 @@ def rsqrt(data):
     return 1.0 / ufunc.sqrt(data)
 
 
-@elementwise(grad=lambda g, y: g / (y * y) * (1 / 3), ref=np.cbrt, cases=NOT_ZERO)
+@elementwise(grad=lambda g, y: g / (y * y) * (1 / 3), ref=np.cbrt, storage=KEEPS, cases=NOT_ZERO)
 def cbrt(data):
     """Cube root of every element."""
     return ufunc.cbrt(data)
@@ -86,7 +87,7 @@ def rcbrt(data):
     return 1.0 / ufunc.cbrt(data)
 
 
-@elementwise(grad=lambda g, data: g * data * 2.0, kinds="iufc", ref=np.square, cases=ANY)
+@elementwise(grad=lambda g, data: g * data * 2.0, kinds="iufc", ref=np.square, storage=KEEPS, cases=ANY)
 def square(data):
     """x² of every element."""
     return ufunc.square(data)

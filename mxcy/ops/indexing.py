@@ -17,6 +17,8 @@ from ._cases import case, given, integers, raises, uniform
 from ._declare import ZERO, layer, op
 from ._elementwise import normalize_axis
 from ._operator import describe, find, unify_shapes
+from ._sparse import TAKE_GRAD, TAKES, TAKES_ROWS, quietly
+from ._storage import Maker, rule
 from .slicing import apart
 
 FLOAT32 = np.dtype("float32")
@@ -51,6 +53,7 @@ def where_reference(c, x, y):
     free=("condition",),
     dtype=lambda x: x,
     ref=where_reference,
+    storage=[rule("csr, default, default -> default", quietly)],
     cases=[
         case(integers(2, 3, high=2), uniform(2, 3), uniform(2, 3)),
         case(given([1.0, 0.0], "float32"), uniform(2, 3), uniform(2, 3)),
@@ -95,6 +98,7 @@ def take_reference(x, indices, axis=0, mode="clip"):
     free=("indices",),
     dtype=lambda a: a,
     ref=take_reference,
+    storage=TAKES,
     cases=[
         case(uniform(3, 2), given([0, 5, -1], "float32")),
         case(uniform(3, 2), given([[0, 5], [-1, 2]], "int32"), mode="wrap"),
@@ -131,13 +135,18 @@ def take_grad_reference(g, indices, like, axis=0, mode="clip"):
     dtype=lambda data: data,
     kinds="iuf",
     ref=take_grad_reference,
+    form=Maker, storage=TAKE_GRAD,
     cases=[
         case(uniform(3, 2), given([0, 2, 2], "int32"), uniform(3, 2)),
         case(uniform(2, 4, 2), given([0, 2, 2, -1], "int64"), uniform(2, 3, 2), axis=1, mode="wrap"),
     ],
 )
-def _take_grad(data, indices, like, *, axis: int = 0, mode: Literal["clip", "wrap", "raise"] = "clip", out):
-    """Zeros of the shape of `like`, with entries of data added where `take` would take them from."""
+def _take_grad(data, indices, like, *, axis: int = 0, mode: Literal["clip", "wrap", "raise"] = "clip",
+               sparse_grad: bool = False, out):  # fmt: skip
+    """Zeros of the shape of `like`, with entries of data added where `take` would take them from.
+
+    With `sparse_grad` (of axis 0) in row-sparse storage.
+    """
     data, axis = apart(data, out), normalize_axis("take", axis, like.ndim)
     return kernels.take_grad(data, apart(indices, out), like.shape, axis, mode, out=out)
 
@@ -352,6 +361,7 @@ def scatter_nd(data, indices, *, shape: Shape, out):
     free=("data",),
     kinds="biuf",
     ref=lambda x, w, **attrs: w[np.clip(np.trunc(x).astype(int), 0, len(w) - 1)],
+    storage=TAKES_ROWS,
     cases=[
         case(given([0.0, 2.0, 9.0], "float32"), uniform(3, 2), input_dim=3, output_dim=2),
         case(integers(2, 3, high=4), uniform(4, 2), input_dim=4, output_dim=2),
@@ -366,7 +376,10 @@ def scatter_nd(data, indices, *, shape: Shape, out):
     ],
 )
 class Embedding:
-    """Rows of a weight matrix (input_dim, output_dim) chosen by indices; those outside are clipped."""
+    """Rows of a weight matrix (input_dim, output_dim) chosen by indices; those outside are clipped.
+
+    With `sparse_grad` the gradient of the weight is in row-sparse storage.
+    """
 
     input_dim: int
     output_dim: int
@@ -384,4 +397,4 @@ class Embedding:
         return kernels.take(weight, data, 0, "clip", out=out)
 
     def backward(self, g, data, weight):
-        return None, _take_grad(g, data, weight, axis=0, mode="clip")
+        return None, _take_grad(g, data, weight, axis=0, mode="clip", sparse_grad=self.sparse_grad)

@@ -13,6 +13,8 @@ from ..kernels import cpu as kernels
 from ._cases import case, raises, uniform
 from ._declare import op
 from ._operator import describe, find
+from ._sparse import DOT, DOT_GRAD_LHS, DOT_GRAD_RHS
+from ._storage import Maker
 from .shape import SwapAxis, product, reshaped
 
 Storage = Literal[None, "default", "csr", "row_sparse"]
@@ -74,6 +76,7 @@ def dot_reference(a, b, transpose_a=False, transpose_b=False):
     shape=dot_shape,
     ref=dot_reference,
     kinds="fc",
+    form=Maker, storage=DOT,
     cases=[
         case(uniform(2, 3), uniform(3, 4)),
         case(uniform(3, 2), uniform(4, 3), transpose_a=True, transpose_b=True),
@@ -134,6 +137,7 @@ def grad_lhs_reference(g, rhs, like, transpose_a=False, transpose_b=False):
     shape_only=("like",),
     ref=grad_lhs_reference,
     kinds="fc",
+    storage=DOT_GRAD_LHS,
     cases=[
         case(uniform(2, 4), uniform(3, 4), uniform(2, 3)),
         case(uniform(2, 3, 5), uniform(5, 4), uniform(4, 2, 3), transpose_a=True, transpose_b=True),
@@ -170,6 +174,7 @@ def grad_rhs_reference(g, lhs, like, transpose_a=False, transpose_b=False):
     shape_only=("like",),
     ref=grad_rhs_reference,
     kinds="fc",
+    storage=DOT_GRAD_RHS,
     cases=[
         case(uniform(2, 4), uniform(2, 3), uniform(3, 4)),
         case(uniform(2, 3, 5), uniform(4, 2, 3), uniform(5, 4), transpose_a=True, transpose_b=True),

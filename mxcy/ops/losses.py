@@ -12,6 +12,7 @@ from ._attributes import Attributes
 from ._cases import case, given, integers, raises, special, uniform
 from ._declare import ZERO, elementwise, layer, op
 from ._operator import describe, find
+from ._storage import KEEPS
 from ._trace import own
 from .shape import product
 from .softmax import softmax
@@ -357,6 +358,7 @@ class MAERegressionOutput(Regression):
 @op(
     grad=ZERO,
     ref=lambda x: x,
+    storage=KEEPS,
     cases=[uniform(2, 3), uniform(0, 2)],
     grad_check="stops gradients, by definition",
 )
@@ -368,6 +370,7 @@ def BlockGrad(data, *, out):
 @op(
     grad=lambda data: find("ones_like")(data),
     ref=lambda x: x,
+    storage=KEEPS,
     cases=[uniform(2, 3), uniform(0, 2)],
     outputs=("loss",),
     grad_check="the data is a loss: its gradient is 1, whatever flows back",

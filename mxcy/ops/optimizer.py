@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import DTypeError, ShapeError
 from ._cases import case, given, raises, uniform
+from ._sparse import FTRL, lazy_rules
 from ._trace import Value, cast, own
 from ._update import Update, clipped, either, maximum, minimum, rounded, update
 from .reduction import norm
@@ -69,6 +70,7 @@ def widened(grad):
 
 # --- gradient descent ------------------------------------------------------------------------------------
 @update(
+    storage=lazy_rules(0),
     cases=[
         case(uniform(3, 4), uniform(3, 4), lr=0.1),
         case(uniform(3), uniform(3), **CLIP),
@@ -83,6 +85,7 @@ def sgd_update(weight, grad, *, lr: float, wd: float = 0.0, rescale_grad: float 
 
 @update(
     states=("mom",),
+    storage=lazy_rules(1),
     cases=[
         case(uniform(3, 4), uniform(3, 4), uniform(3, 4), lr=0.1),
         case(uniform(3), uniform(3), uniform(3), momentum=0.9, **CLIP),
@@ -198,6 +201,7 @@ def averages(g, mean, var, beta1, beta2):
 
 @update(
     states=("mean", "var"),
+    storage=lazy_rules(2),
     cases=[
         case(uniform(3, 4), uniform(3, 4), uniform(3, 4), uniform(3, 4, **POSITIVE), lr=0.1),
         case(uniform(3), uniform(3), uniform(3), uniform(3, **POSITIVE), beta1=0.8, epsilon=1e-3, **CLIP),
@@ -309,6 +313,7 @@ def ftml_update(weight, grad, d, v, z, *, lr: float, beta1: float = 0.6, beta2: 
 
 @update(
     states=("z", "n"),
+    storage=FTRL,
     cases=[
         case(uniform(3, 4), uniform(3, 4), uniform(3, 4), uniform(3, 4, **POSITIVE), lr=0.1),
         case(uniform(3), uniform(3), uniform(3), uniform(3, **POSITIVE), lamda1=0.5, beta=2.0, **CLIP),

@@ -13,6 +13,7 @@ from ._cases import case, given, raises, uniform
 from ._declare import ZERO, op, reduction
 from ._elementwise import broadcast_shapes, normalize_axes, normalize_axis
 from ._operator import describe, find
+from ._sparse import NORM, SUM
 from ._trace import ufunc
 
 AXES = [
@@ -62,7 +63,11 @@ def spread(g, data, axis, keepdims, exclude):
 
 
 # --- sums and products ---------------------------------------------------------------------------------
-@reduction(combine="add", grad=spread, kinds="biufc", ref=reference(np.sum), cases=AXES + EMPTY + BAD_AXES)
+@reduction(
+    combine="add", grad=spread, kinds="biufc", ref=reference(np.sum),
+    storage=SUM,
+    cases=AXES + EMPTY + BAD_AXES,
+)
 def sum(data, *, axis: Axes = None, keepdims: bool = False, exclude: bool = False):
     """Sum along axes (all of them by default; those that are not named with `exclude`).
 
@@ -82,6 +87,7 @@ def mean_gradient(g, data, axis, keepdims, exclude):
     finish=lambda total, count: ufunc.true_divide(total, count),
     kinds="biuf",
     ref=reference(np.mean),
+    storage=SUM,
     cases=AXES + BAD_AXES,
 )
 def mean(data, *, axis: Axes = None, keepdims: bool = False, exclude: bool = False):
@@ -182,6 +188,7 @@ def norm_reference(x, ord=2, axis=None, keepdims=False, out_dtype=None):
     grad=norm_gradient,
     ref=norm_reference,
     finish=lambda total, count, ord: ufunc.sqrt(total) if ord == 2 else total,
+    storage=NORM,
     cases=[
         case(uniform(3, 4)),
         case(uniform(2, 3, 4), axis=1, keepdims=True),

@@ -16,6 +16,7 @@ from ._cases import case, raises, uniform
 from ._declare import ZERO, op
 from ._elementwise import broadcast_shapes, normalize_axes, normalize_axis
 from ._operator import describe
+from ._storage import KEEPS
 
 
 def reshaped(x, shape, out):
@@ -493,7 +494,7 @@ def _cast_like(data, like, *, out):
     return kernels.astype(data, like.dtype, out=out)
 
 
-@op(grad=lambda g: g, ref=lambda x: x, cases=[uniform(2, 3), uniform(), uniform(0, 2)])
+@op(grad=lambda g: g, ref=lambda x: x, storage=KEEPS, cases=[uniform(2, 3), uniform(), uniform(0, 2)])
 def _copy(data, *, out):
     """A copy of an array."""
     return kernels.copy(data, out=out)

@@ -19,6 +19,7 @@ from ._cases import case, raises, uniform
 from ._declare import op
 from ._elementwise import normalize_axes, normalize_axis
 from ._operator import describe, unify_shapes
+from ._sparse import CONCATENATES, SLICES
 
 # Operators that undo a slice or a join read one operand for its shape only.
 BACK: dict[str, Any] = {
@@ -82,6 +83,7 @@ def slice_reference(x, begin, end, step=()):
     grad=lambda g, data, begin, end, step: _unslice(g, data, begin=begin, end=end, step=step),
     shape=slice_shape,
     ref=slice_reference,
+    storage=SLICES,
     cases=[
         case(uniform(3, 4), begin=(0, 1), end=(2, None)),
         case(uniform(3, 4), begin=(None, -1), end=(None, None), step=(1, -2)),
@@ -241,6 +243,7 @@ def concat_back(data, dim, y):
     shape=concat_shape,
     back=concat_back,
     ref=lambda *xs, dim=1: np.concatenate(xs, axis=dim),
+    storage=CONCATENATES,
     cases=[
         case(uniform(2, 2), uniform(2, 1)),
         case(uniform(2, 3), uniform(1, 3), uniform(0, 3), dim=0),

@@ -7,6 +7,7 @@ import numpy as np
 
 from ._cases import uniform
 from ._declare import elementwise
+from ._storage import KEEPS
 from ._trace import ufunc
 from .exponential import sqrt
 
@@ -16,7 +17,7 @@ SMALL = [uniform(3, 4, low=-1.2, high=1.2), uniform(0, 2)]
 ABOVE_ONE = [uniform(3, 4, low=1.1, high=3), uniform(0, 2, low=2)]
 
 
-@elementwise(grad=lambda g, data: g * cos(data), ref=np.sin, cases=ANY)
+@elementwise(grad=lambda g, data: g * cos(data), ref=np.sin, storage=KEEPS, cases=ANY)
 def sin(data):
     """Sine of every element, in radians."""
     return ufunc.sin(data)
@@ -28,13 +29,13 @@ def cos(data):
     return ufunc.cos(data)
 
 
-@elementwise(grad=lambda g, y: g * (y * y + 1), ref=np.tan, cases=SMALL)
+@elementwise(grad=lambda g, y: g * (y * y + 1), ref=np.tan, storage=KEEPS, cases=SMALL)
 def tan(data):
     """Tangent of every element, in radians."""
     return ufunc.tan(data)
 
 
-@elementwise(grad=lambda g, data: g / sqrt(1 - data * data), ref=np.arcsin, cases=UNIT)
+@elementwise(grad=lambda g, data: g / sqrt(1 - data * data), ref=np.arcsin, storage=KEEPS, cases=UNIT)
 def arcsin(data):
     """Inverse sine, in [-π/2, π/2]."""
     return ufunc.arcsin(data)
@@ -46,13 +47,13 @@ def arccos(data):
     return ufunc.arccos(data)
 
 
-@elementwise(grad=lambda g, data: g / (data * data + 1), ref=np.arctan, cases=ANY)
+@elementwise(grad=lambda g, data: g / (data * data + 1), ref=np.arctan, storage=KEEPS, cases=ANY)
 def arctan(data):
     """Inverse tangent, in [-π/2, π/2]."""
     return ufunc.arctan(data)
 
 
-@elementwise(grad=lambda g, data: g * cosh(data), ref=np.sinh, cases=ANY)
+@elementwise(grad=lambda g, data: g * cosh(data), ref=np.sinh, storage=KEEPS, cases=ANY)
 def sinh(data):
     """Hyperbolic sine of every element."""
     return ufunc.sinh(data)
@@ -64,13 +65,13 @@ def cosh(data):
     return ufunc.cosh(data)
 
 
-@elementwise(grad=lambda g, y: g * (1 - y * y), ref=np.tanh, cases=ANY)
+@elementwise(grad=lambda g, y: g * (1 - y * y), ref=np.tanh, storage=KEEPS, cases=ANY)
 def tanh(data):
     """Hyperbolic tangent of every element."""
     return ufunc.tanh(data)
 
 
-@elementwise(grad=lambda g, data: g / sqrt(data * data + 1), ref=np.arcsinh, cases=ANY)
+@elementwise(grad=lambda g, data: g / sqrt(data * data + 1), ref=np.arcsinh, storage=KEEPS, cases=ANY)
 def arcsinh(data):
     """Inverse hyperbolic sine."""
     return ufunc.arcsinh(data)
@@ -82,19 +83,19 @@ def arccosh(data):
     return ufunc.arccosh(data)
 
 
-@elementwise(grad=lambda g, data: g / (1 - data * data), ref=np.arctanh, cases=UNIT)
+@elementwise(grad=lambda g, data: g / (1 - data * data), ref=np.arctanh, storage=KEEPS, cases=UNIT)
 def arctanh(data):
     """Inverse hyperbolic tangent, of elements between -1 and 1."""
     return ufunc.arctanh(data)
 
 
-@elementwise(grad=lambda g: g * float(180 / np.pi), ref=np.degrees, cases=ANY)
+@elementwise(grad=lambda g: g * float(180 / np.pi), ref=np.degrees, storage=KEEPS, cases=ANY)
 def degrees(data):
     """Radians as degrees."""
     return ufunc.degrees(data)
 
 
-@elementwise(grad=lambda g: g * float(np.pi / 180), ref=np.radians, cases=ANY)
+@elementwise(grad=lambda g: g * float(np.pi / 180), ref=np.radians, storage=KEEPS, cases=ANY)
 def radians(data):
     """Degrees as radians."""
     return ufunc.radians(data)

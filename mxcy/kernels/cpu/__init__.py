@@ -83,6 +83,7 @@ from .softmax import (
     softmax_output_grad,
 )
 from .sorting import argsort, sort, topk, topk_mask
+from .sparse import csr_count, csr_dense, csr_fill, csr_product, csr_transpose, gather_rows
 
 __all__ = [
     "box_decode",
@@ -126,6 +127,11 @@ __all__ = [
     "convolution_data_grad",
     "convolution_weight_grad",
     "copy",
+    "csr_count",
+    "csr_dense",
+    "csr_fill",
+    "csr_product",
+    "csr_transpose",
     "ctc_loss",
     "ctc_loss_grad",
     "determinant",
@@ -135,6 +141,7 @@ __all__ = [
     "flip",
     "full",
     "gather_nd",
+    "gather_rows",
     "image_hue",
     "image_resize",
     "index_get",
