@@ -6,9 +6,15 @@ In an expression `x` and `y` are arrays of the storage types that the row names,
 
 import numpy as np
 
-ZERO_TO_ZERO = """abs sign round rint ceil floor trunc fix square sqrt cbrt expm1 log1p sin tan arcsin arctan
-degrees radians sinh tanh arcsinh arctanh relu negative identity BlockGrad make_loss zeros_like""".split()
-OTHERS = "ones_like exp cos arccos sigmoid erf softsign softmax transpose Flatten max argmax".split()
+ZERO_TO_ZERO = [
+    "abs", "sign", "round", "rint", "ceil", "floor", "trunc", "fix", "square", "sqrt", "cbrt", "expm1",
+    "log1p", "sin", "tan", "arcsin", "arctan", "degrees", "radians", "sinh", "tanh", "arcsinh", "arctanh",
+    "relu", "negative", "identity", "BlockGrad", "make_loss", "zeros_like",
+]  # fmt: skip
+OTHERS = [
+    "ones_like", "exp", "cos", "arccos", "sigmoid", "erf", "softsign", "softmax", "transpose", "Flatten",
+    "max", "argmax",
+]  # fmt: skip
 
 ONE = [
     *[f"nd.{name}(x)" for name in ZERO_TO_ZERO + OTHERS],
@@ -20,15 +26,18 @@ ONE = [
     "nd.mean(x, axis=0)", "nd.mean(x, axis=1, keepdims=True)", "nd.norm(x)", "nd.norm(x, ord=1)",
     "nd.norm(x, axis=0)", "nd.prod(x, axis=0)",
     "nd.cast_storage(x, 'default')", "x.tostype('default')", "x.copy()", "x.astype('float64')", "x.T",
-    "nd.cast(x, dtype='float64')", "nd.slice(x, begin=(1, 0), end=(3, 2))", "nd.slice(x, begin=(1,), end=(3,))",
+    "nd.cast(x, dtype='float64')", "nd.slice(x, begin=(1, 0), end=(3, 2))",
+    "nd.slice(x, begin=(1,), end=(3,))",
     "nd.slice(x, begin=(0, 0), end=(3, 2), step=(1, 2))", "nd.slice_axis(x, axis=1, begin=0, end=2)",
     "nd.take(x, nd.array([0, 2, 2]))", "nd.take(x, nd.array([-1, 2, 9]), mode='wrap')",
     "nd.where(x, d, d * 2)", "nd.add_n(x, x, x)", "nd.stack(x, x)", "nd.concat(x, x, dim=0)",
     "nd.concat(x, x, dim=1)", "nd.contrib.quadratic(x, a=1, b=2, c=0)", "nd.contrib.quadratic(x, a=1, c=1)",
     "nd.broadcast_add(x, d[0:1])", "nd.broadcast_mul(x, d[0:1])", "nd.broadcast_mul(x, d[0])",
     "nd.broadcast_mul(x, d[:, 0:1])", "nd.broadcast_div(x, d[0:1])", "nd.broadcast_mul(x, d[0, 0:1])",
-    "nd.broadcast_mul(d[0:1], x)", "nd.smooth_l1(x, scalar=1)", "nd.FullyConnected(x, d, no_bias=True, num_hidden=4)",
-    "nd.LinearRegressionOutput(d, x)", "nd.elemwise_mul(x, d)", "nd.elemwise_mul(d, x)", "nd.elemwise_add(d, x)",
+    "nd.broadcast_mul(d[0:1], x)", "nd.smooth_l1(x, scalar=1)",
+    "nd.FullyConnected(x, d, no_bias=True, num_hidden=4)",
+    "nd.LinearRegressionOutput(d, x)", "nd.elemwise_mul(x, d)", "nd.elemwise_mul(d, x)",
+    "nd.elemwise_add(d, x)",
     "nd.elemwise_sub(x, d)", "nd.elemwise_div(x, d)", "nd._internal._scatter_plus_scalar(x, scalar=2)",
 ]  # fmt: skip
 CSR = [
@@ -45,7 +54,8 @@ TWO = [
     *[f"nd.elemwise_{name}(x, y)" for name in ("add", "sub", "mul")],
     *[f"nd.broadcast_{name}(x, y)" for name in ("add", "sub", "maximum", "power", "equal")],
     *[f"sparse.{name}(x, y)" for name in ("add", "subtract", "multiply")],
-    "x + y", "x - y", "x ** y", "x == y", "x > y", "nd.add_n(x, y)", "nd.add_n(x, y, x)", "nd._internal._grad_add(x, y)",
+    "x + y", "x - y", "x ** y", "x == y", "x > y", "nd.add_n(x, y)", "nd.add_n(x, y, x)",
+    "nd._internal._grad_add(x, y)",
     "nd.where(d > 0.3, x, y)",
 ]  # fmt: skip
 FLAGS = [
@@ -79,8 +89,9 @@ def evaluate(mx, text, stypes):
     """The result of a row."""
     shapes = [(4, 3), (4, 3)]
     if text.startswith("nd.dot"):
-        shapes = [(3, 4) if "transpose_a=True" in text else (4, 3), (5, 3) if "transpose_b=True" in text else (3, 5)]
+        flips = "transpose_a=True" in text, "transpose_b=True" in text
+        shapes = [(3, 4) if flips[0] else (4, 3), (5, 3) if flips[1] else (3, 5)]
     names = {"nd": mx.nd, "sparse": mx.nd.sparse, "d": mx.nd.array(np.linspace(0.2, 1.3, 12).reshape(4, 3))}
-    for name, stype, shape, seed in zip("xy", stypes, shapes, (1, 2)):
+    for name, stype, shape, seed in zip("xy", stypes, shapes, (1, 2), strict=False):
         names[name] = operand(mx.nd, stype, seed, shape)
     return eval(text, names)

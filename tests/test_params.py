@@ -239,7 +239,7 @@ REFUSED = {
     "33 dimensions": (one_array(shape=(1,) * 33), "1 to 32 dimensions"),
     "2**31 - 1 dimensions": (HEAD + struct.pack("<QIii", 1, V2, 0, 2**31 - 1) + bytes(64), "1 to 32 dim"),
     "sparse": (one_array(storage=2), "indptr of array 0 at byte 24 of int64, got float32"),
-    "storage": (one_array(storage=7), "array 0 at byte 24 to be dense, row_sparse or csr, got storage type 7"),
+    "storage": (one_array(storage=7), "to be dense, row_sparse or csr, got storage type 7"),
     "type flag": (one_array(flag=99), "a type flag of MXNet for array 0 at byte 52, got 99"),
     "negative flag": (one_array(flag=-1), "a type flag of MXNet"),
     "two names for one array": (one_array(names=[b"a", b"b"]), "1 names or none, got 2"),

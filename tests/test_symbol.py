@@ -197,7 +197,7 @@ def test_hidden_outputs_stay_hidden():
             ArgumentError,
             "Variable(foo): unknown keyword; write __foo__",
         ),
-        (lambda x: sym.Variable("w", stype="csr"), ArgumentError, "expected 'default', got 'csr'"),
+        (lambda x: sym.Variable("w", stype="coo"), ArgumentError, "'row_sparse' or 'csr', got 'coo'"),
         (lambda x: sym.Group([]), ArgumentTypeError, "expected a list of symbols, got an empty list"),
         (lambda x: sym.Group([x, 3]), ArgumentTypeError, "got one with a int"),
         (lambda x: mx.AttrScope(a=1), ArgumentError, "AttrScope(a): expected a string, got 1"),

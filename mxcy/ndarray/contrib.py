@@ -30,6 +30,7 @@ from ..ops.deformable import _contrib_DeformableConvolution as DeformableConvolu
 from ..ops.deformable import _contrib_ModulatedDeformableConvolution as ModulatedDeformableConvolution
 from ..ops.detection import _contrib_MultiBoxDetection as MultiBoxDetection
 from ..ops.detection import _contrib_MultiBoxTarget as MultiBoxTarget
+from ..ops.indexing import _contrib_SparseEmbedding as SparseEmbedding
 from ..ops.positioned import _contrib_DeformablePSROIPooling as DeformablePSROIPooling
 from ..ops.positioned import _contrib_PSROIPooling as PSROIPooling
 from ..ops.positioned import _contrib_RROIAlign as RROIAlign
@@ -38,6 +39,7 @@ from ..ops.proposals import _contrib_Proposal as Proposal
 from ..ops.regions import _contrib_ROIAlign as ROIAlign
 from ..ops.resizing import _contrib_AdaptiveAvgPooling2D as AdaptiveAvgPooling2D
 from ..ops.resizing import _contrib_BilinearResize2D as BilinearResize2D
+from ..ops.sparse import edge_id, getnnz, group_adagrad_update
 from ._updates import (
     adamw_update,
     mp_adamw_update,
@@ -50,6 +52,10 @@ from .control_flow import cond, foreach, while_loop
 from .masking import boolean_mask
 
 __all__ = [
+    "SparseEmbedding",
+    "edge_id",
+    "getnnz",
+    "group_adagrad_update",
     "Proposal",
     "MultiProposal",
     "PSROIPooling",

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from .. import _engine
-from .._array import Array
+from .._array import Array, as_face
 from ..errors import ArgumentError, ArgumentTypeError, message
 from ..kernels import cpu as kernels
+from ..ops import _storage
 from ..ops.random_sampling import check, sample_multinomial
 from ._placement import as_shape, new
 from .ndarray import FACE, NDArray
@@ -227,6 +228,9 @@ def _draw(kernel: Callable, parameters: tuple, shape: Any, dtype: Any, ctx: Any,
         raise ArgumentTypeError(message("random", "out", "an NDArray", type(out).__name__))
     elif shape is not None:
         shape = as_shape("random", shape)
+    if _storage.stored(out):
+        drawn = kernel(*parameters, shape=out.shape, dtype=out.dtype, ctx=out.context)
+        return as_face(drawn, FACE).copyto(out)
     try:
         return kernel(*parameters, shape=shape, dtype=dtype, ctx=out.context, out=out)
     except ArgumentError as error:

@@ -398,3 +398,18 @@ class Embedding:
 
     def backward(self, g, data, weight):
         return None, _take_grad(g, data, weight, axis=0, mode="clip", sparse_grad=self.sparse_grad)
+
+
+@layer(
+    name="_contrib_SparseEmbedding",
+    free=("data",),
+    kinds="f",
+    ref=lambda x, w, **attrs: w[np.clip(np.trunc(x).astype(int), 0, len(w) - 1)],
+    storage=TAKES_ROWS,
+    cases=[case(given([0.0, 2.0, 9.0], "float32"), uniform(3, 2), input_dim=3, output_dim=2)],
+)
+class _contrib_SparseEmbedding(Embedding.layer_class):  # type: ignore[name-defined]
+    """`Embedding` whose weight has a gradient in row-sparse storage, always deterministic."""
+
+    sparse_grad = True
+    deterministic: bool = False

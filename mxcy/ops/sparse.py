@@ -170,6 +170,7 @@ def scatter_minus_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
 
 def kept_elements(op, inputs, attrs):
     (part,) = inputs
+    op.infer_shape([part.shape], attrs)
     starts = host(part.indptr)
     counts = np.diff(starts) if attrs["axis"] == 1 else np.array([starts[-1]])
     return placed(counts, part.data)

@@ -1,6 +1,6 @@
 """`mx.sym`: graphs of operators, written down before there is data."""
 
-from . import _internal, contrib, image, linalg, random
+from . import _internal, contrib, image, linalg, random, sparse
 from .creation import arange, eye, full, histogram, linspace, ones, pow, split_v2, zeros
 from .op import (
     LRN,
@@ -97,6 +97,7 @@ from .op import (
     broadcast_sub,
     broadcast_to,
     cast,
+    cast_storage,
     cbrt,
     ceil,
     choose_element_0index,

@@ -15,6 +15,8 @@ from ..graph.ir import Entry, Graph, Node
 
 __all__ = ["HIDDEN_KEYS", "add_node", "call", "hint_of", "init_labels", "labels_of", "make_variable"]
 
+STYPES = ("default", "row_sparse", "csr")  # in the order of MXNet's numbers
+
 # Labels that may be written without underscores, as `lr_mult`; kept as `__lr_mult__`.
 HIDDEN_KEYS = ("ctx_group", "lr_mult", "wd_mult", "force_mirroring", "mirror_stage", "profiler_scope")
 
@@ -139,9 +141,9 @@ def make_variable(given_name: str, attr: dict | None, shape: Any, lr_mult: Any, 
     """Return the graph of a new variable; see `Variable`."""
     if not isinstance(given_name, str):
         raise ArgumentTypeError(message("Variable", "name", "a string", repr(given_name)))
-    if stype not in (None, "default"):
-        hint = "mxcy has dense storage only"
-        raise ArgumentError(message("Variable", "stype", "'default'", repr(stype), hint))
+    if stype is not None and stype not in STYPES:
+        expected = "'default', 'row_sparse' or 'csr'"
+        raise ArgumentError(message("Variable", "stype", expected, repr(stype)))
     labels = labels_of(None, attribute.current().get(attr))
     if shape is not None:
         labels["__shape__"] = str(shape)
@@ -152,7 +154,7 @@ def make_variable(given_name: str, attr: dict | None, shape: Any, lr_mult: Any, 
     if dtype is not None:
         labels["__dtype__"] = _dtype_label(dtype)
     if stype is not None:
-        labels["__storage_type__"] = "0"  # dense
+        labels["__storage_type__"] = str(STYPES.index(stype))
     if init is not None:
         if not isinstance(init, str) and not hasattr(init, "dumps"):
             expected = "an Initializer, or the text of one"

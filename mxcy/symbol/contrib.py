@@ -1,6 +1,18 @@
 """`mx.sym.contrib`: operators that MXNet keeps apart, and control flow."""
 
-from ..ops import anchors, box_coding, boxes, deformable, detection, positioned, proposals, regions, resizing
+from ..ops import (
+    anchors,
+    box_coding,
+    boxes,
+    deformable,
+    detection,
+    indexing,
+    positioned,
+    proposals,
+    regions,
+    resizing,
+    sparse,
+)
 from ..ops import attention as pairs
 from ..ops import contrib as own
 from .control_flow import cond, foreach, while_loop
@@ -48,7 +60,16 @@ DeformablePSROIPooling = SymbolFunction(positioned._contrib_DeformablePSROIPooli
 RROIAlign = SymbolFunction(positioned._contrib_RROIAlign, "RROIAlign")
 MultiBoxPrior = SymbolFunction(anchors._contrib_MultiBoxPrior, "MultiBoxPrior")
 
+SparseEmbedding = SymbolFunction(indexing._contrib_SparseEmbedding, "SparseEmbedding")
+edge_id = SymbolFunction(sparse.edge_id, "edge_id")
+getnnz = SymbolFunction(sparse.getnnz, "getnnz")
+group_adagrad_update = SymbolFunction(sparse.group_adagrad_update, "group_adagrad_update")
+
 __all__ = [
+    "SparseEmbedding",
+    "edge_id",
+    "getnnz",
+    "group_adagrad_update",
     "Proposal",
     "MultiProposal",
     "PSROIPooling",

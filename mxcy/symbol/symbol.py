@@ -289,7 +289,7 @@ def var(name: str, attr: dict[str, str] | None = None, shape: Sequence | None = 
     shape, dtype : what inference starts from where nothing else is said of this variable.
     lr_mult, wd_mult : factors of the learning rate and the weight decay of this argument.
     init : the initializer of this argument, an object with `dumps()` or the text that it returns.
-    stype : only 'default', dense storage.
+    stype : storage type of the array that it stands for: "default" (dense), "csr" or "row_sparse".
     **kwargs : further labels with names such as `__mine__`.
     """
     return Symbol(compose.make_variable(name, attr, shape, lr_mult, wd_mult, dtype, init, stype, kwargs))
