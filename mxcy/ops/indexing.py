@@ -402,6 +402,7 @@ class Embedding:
 
 @layer(
     name="_contrib_SparseEmbedding",
+    grad_check="the gradient has row-sparse storage; see tests/test_sparse_autograd.py",
     free=("data",),
     kinds="f",
     ref=lambda x, w, **attrs: w[np.clip(np.trunc(x).astype(int), 0, len(w) - 1)],
