@@ -13,6 +13,7 @@ from ..context import Context
 from ..errors import ArgumentTypeError, message
 from ..graph.ir import Node
 from ..graph.place import place
+from ..graph.storage import gradient_storage, stype_of
 from ..ndarray import NDArray, zeros
 from .arguments import (
     Arrays,
@@ -91,13 +92,14 @@ def simple_bind(
     problems = Problems(graph)
     if not isinstance(ctx, Context):
         raise ArgumentTypeError(message("simple_bind", "ctx", "a Context", type(ctx).__name__))
-    sparse = [name for name, stype in (stype_dict or {}).items() if stype not in (None, "default")]
-    if sparse:
-        problems.add(f"expected dense storage, got a sparse stype for {', '.join(map(repr, sparse))}")
     reqs = requests(problems, graph.arguments, grad_req)
     check_placement(problems, ctx, group2ctx)
     _check_shared(problems, shared_exec)
     check_surplus(problems, "type_dict", graph.variables, type_dict or {})
+    check_surplus(problems, "stype_dict", graph.variables, stype_dict or {})
+    for name, stype in (stype_dict or {}).items():
+        if stype not in (None, "default", "csr", "row_sparse"):
+            problems.add(f"stype_dict '{name}' expected 'default', 'csr' or 'row_sparse', got {stype!r}")
     if problems.found:
         problems.check()
     found = shapes_of(problems, shapes)
@@ -106,18 +108,21 @@ def simple_bind(
     given = _Given(shared_arg_names, shared_exec, shared_buffer)
     contexts = place(graph, ctx, group2ctx)[1] if group2ctx else {}
 
-    def new(node: Node) -> NDArray:
-        return zeros(found[node], ctx=contexts.get(node, ctx), dtype=dtypes[node])
+    stypes = {node: (stype_dict or {}).get(node.name) or stype_of(node) for node in graph.variables}
+
+    def new(node: Node, stype: str) -> NDArray:
+        return zeros(found[node], ctx=contexts.get(node, ctx), dtype=dtypes[node], stype=stype)
 
     def make(node: Node) -> NDArray:
         shared = given.take(node.name, found[node], dtypes[node])
-        return new(node) if shared is None else shared
+        fits = shared is not None and shared.stype == stypes[node]
+        return shared if fits else new(node, stypes[node])  # type: ignore[return-value]
 
     args: Arrays = [given.put(node.name, make(node)) for node in graph.arguments]
-    states: Arrays = [new(node) for node in graph.states]
-    grads: Arrays = [
-        new(node) if req != "null" else None for node, req in zip(graph.arguments, reqs, strict=True)
-    ]
+    states: Arrays = [new(node, "default") for node in graph.states]
+    wanted = [node for node, req in zip(graph.arguments, reqs, strict=True) if req != "null"]
+    made = dict(zip(wanted, gradient_storage(graph, wanted, stypes), strict=True))
+    grads: Arrays = [new(node, made[node]) if node in made else None for node in graph.arguments]
     return Executor(symbol, ctx, args, grads, reqs, states, group2ctx, shared_exec, problems.inferred)
 
 

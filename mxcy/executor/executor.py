@@ -365,6 +365,8 @@ def folded_for_prediction(graph: Graph, arrays: Mapping[Node, NDArray]) -> Graph
 
 def _first_elements(old: NDArray, shape: tuple[int, ...]) -> NDArray:
     """As many elements of an array as there are in this shape; new ones, of zeros, if it has fewer."""
+    if old.stype != "default":
+        return zeros(shape, ctx=old.context, dtype=old.dtype, stype=old.stype)
     size = math.prod(shape)
     flat = old._reshape_view((old.size,)) if size <= old.size else None
     if flat is None:

@@ -26,9 +26,12 @@ from ..graph.infer import complete
 from ..graph.ir import Entry, Graph, Node, variable
 from ..graph.optimise import optimise
 from ..graph.plan_memory import Plan, plan_memory
+from ..graph.storage import infer_storage, may_be_sparse
 from ..graph.training import with_gradient
-from ..ndarray import NDArray, empty
+from ..ndarray import NDArray, empty, zeros
 from ..ndarray import array as new_array
+from ..ops import _storage
+from ..ops._call import special
 from ..ops._elementwise import Elementwise
 from .options import PLAIN, Options
 from .pool import Pool
@@ -40,7 +43,7 @@ __all__ = ["Program", "Step"]
 class Step:
     """One push: an operator on fixed arrays. `inputs` is a list, as head gradients change."""
 
-    __slots__ = ("attrs", "inputs", "name", "op", "outs", "site", "sources")
+    __slots__ = ("attrs", "inputs", "mixed", "name", "op", "outs", "site", "sources")
 
     def __init__(
         self, op: Any, attrs: Any, inputs: list, outs: list, name: str, sources: Sequence, site: Any = None
@@ -52,6 +55,7 @@ class Step:
         self.name = name
         self.sources = sources
         self.site = site  # the line that made the node, or the one whose gradient it computes
+        self.mixed = any(map(_storage.stored, (*inputs, *outs)))  # sparse arrays take part
 
     def read(self) -> Iterator[tuple[str, Any]]:
         """What it reads, under MXNet's names: variables by their own, and all as inputs of the node."""
@@ -71,7 +75,10 @@ class Step:
     def run(self, is_train: bool) -> None:
         """Push the operation. Errors that are known now name the node."""
         try:
-            self.op.compute(self.inputs, self.attrs, self.outs, is_train)
+            if self.mixed or special(tuple(self.inputs)) is not None:  # a gradient that backward was given
+                _storage.compute(self.op, self.inputs, self.attrs, self.outs, is_train)
+            else:
+                self.op.compute(self.inputs, self.attrs, self.outs, is_train)
         except MXNetError as error:
             error.add_note(self.note())
             raise
@@ -121,12 +128,18 @@ class Program:
         mirrors, budget = options.mirror, options.budget
         found = with_gradient(graph, wanted, heads, shapes, dtypes, mirrors, budget, known)
         self.whole, self.shapes, self.dtypes = found
+        stypes = {node: array.stype for node, array in arrays.items() if _storage.stored(array)}
+        sparse = bool(stypes) or may_be_sparse(graph, stypes)
+        if sparse:  # passes know nothing of storage
+            options = options._replace(simplify=False, fuse=False)
         forward, backward, targets = self._optimise(graph, options)
         self.head_uses: list[list[tuple[list, int]]] = [[] for _ in heads]
         self._head_places = dict(zip(heads, self.head_uses, strict=True))
         self._buffers = {Entry(node, 0): array for node, array in arrays.items()}
         self._rigid = {entry for entry, array in self._buffers.items() if not array._c_contiguous}
         self._rigid.update(heads)
+        if sparse:
+            self._make_sparse([*self.heads, *targets], stypes)
         self._source = Roots(self.shapes, self._rigid)  # the entry whose buffer another one has
         self._written: set[int] = set()  # gradients that a step of the graph writes
         self._assign_outputs(outputs)
@@ -144,6 +157,14 @@ class Program:
         self.both = Schedule([*self.forward.steps, *steps], outside, self._shared)
         self._buffers.clear()
         del self._source
+
+    def _make_sparse(self, heads: list[Entry], stypes: Mapping[Node, str]) -> None:
+        """Give results that are sparse arrays of their own, which no plan concerns."""
+        for entry, stype in infer_storage(Graph(heads), stypes, self.shapes).items():
+            self._rigid.add(entry)
+            if entry.node.op is not None:
+                made = zeros(self.shapes[entry], ctx=self.ctx, dtype=self.dtypes[entry], stype=stype)
+                self._buffers[entry] = made
 
     def _optimise(self, graph: Graph, options: Options) -> tuple[list, list, list]:
         """Run the passes. Return the nodes of forward and of backward, in order, and the new targets."""
@@ -230,6 +251,8 @@ class Program:
             own = _computed(source) and source.node not in forward
             if req != "write" or not own or source in self._buffers:
                 continue
+            if _storage.stored(array):
+                continue
             shape = self.shapes[source]
             fitting = array if array.shape == shape else array._reshape_view(shape)
             if fitting is not None:
@@ -276,7 +299,11 @@ class Program:
             return array
         out = given
         if out is None:
-            out = self._new(array.shape, np.dtype(array.dtype), self._contexts[position])
+            dtype, place = np.dtype(array.dtype), self._contexts[position]
+            if _storage.stored(array):
+                out = zeros(array.shape, ctx=place, dtype=dtype, stype=array.stype)
+            else:
+                out = self._new(array.shape, dtype, place)
         steps.append(self._copy(head, out, head.node.name))
         return out
 

@@ -67,7 +67,7 @@ class Schedule:
 
         for step, given in zip(self.steps, self._given, strict=True):
             run = partial(step.run, is_train)
-            if given or not recording.add(run, step.note()):
+            if given or step.mixed or not recording.add(run, step.note()):
                 recording = close()
                 parts.append(run)
             elif recording.cost_ns > LONG_NS and any(out._storage_id in self._outside for out in step.outs):

@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 from .. import autograd
 from ..errors import ArgumentError, ArgumentTypeError, message
 from ..executor import Executor, bind
-from ..ndarray import NDArray, _tape
+from ..graph.storage import gradient_storage
+from ..ndarray import NDArray, _tape, zeros
 from ..ndarray._tape import OFF, RECORDING, STATE, Node, set_mode
 from ..ndarray.ndarray import FACE
+from ..ops._call import special
 from ..symbol import Symbol
 
 __all__ = ["CachedGraph", "CachedOp"]
@@ -86,7 +88,7 @@ class CachedGraph:
     # -- executors --------------------------------------------------------------------------------------
 
     def _key(self, arrays: Sequence[NDArray], wanted: tuple) -> tuple:
-        shapes = tuple([(arrays[i].shape, arrays[i].dtype) for i in self._copied])
+        shapes = tuple([(arrays[i].shape, arrays[i].dtype, arrays[i].stype) for i in self._copied])
         return arrays[0].context, wanted, shapes, tuple([id(arrays[i]) for i in self._bound])
 
     def _take(self, key: tuple, arrays: Sequence[NDArray], wanted: tuple) -> Bound:
@@ -99,11 +101,23 @@ class CachedGraph:
         for i, name in enumerate(self.inputs):
             own = arrays[i].copy() if i in self._copied else arrays[i]
             (states if self._is_state[i] else args)[name] = own
-        grads = {n: _like(args[n]) for n, want in zip(self.inputs, wanted, strict=True) if want}
+        grads = self._gradients(args, [n for n, want in zip(self.inputs, wanted, strict=True) if want])
         requests = {name: "write" if name in grads else "null" for name in args}
         executor = bind(self.symbol, key[0], args, grads, requests, states)
         named = args | states
         return Bound(executor, [named[self.inputs[i]] for i in self._copied])
+
+    def _gradients(self, args: dict[str, NDArray], names: list[str]) -> dict[str, NDArray]:
+        """Arrays for the gradients of arguments, in the storage in which they are computed."""
+        graph = self.symbol._graph
+        nodes = {node.name: node for node in graph.arguments}
+        stypes = {node: args[name].stype for name, node in nodes.items()}
+        found = gradient_storage(graph, [nodes[name] for name in names], stypes)
+        made = {}
+        for name, stype in zip(names, found, strict=True):
+            x = args[name]
+            made[name] = zeros(x.shape, ctx=x.context, dtype=x.dtype, stype=stype)
+        return made
 
     def _give(self, key: tuple, bound: Bound) -> None:
         with self._lock:
@@ -121,17 +135,16 @@ class CachedGraph:
                 values[node, 0] = named[node.name]
                 continue
             operands = tuple([values[source.node, source.index] for source in node.inputs])
-            if operands:
+            sparse = special(operands)
+            if sparse is not None:
+                found = sparse._apply(node.op, operands, node.attrs)
+            elif operands:
                 found = _tape.apply(node.op, operands, node.attrs, None)
             else:
                 found = node.op.compute((), node.attrs, is_train=STATE.train, face=FACE)
             for i, value in enumerate(found if isinstance(found, list) else [found]):
                 values[node, i] = value
         return [values[head.node, head.index] for head in graph.heads]
-
-
-def _like(x: NDArray) -> NDArray:
-    return x.zeros_like()
 
 
 class CachedOp:

@@ -68,6 +68,11 @@ class Sparse(NamedTuple):
         return self.data.dtype
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of all that is kept."""
+        return self.data.nbytes + sum(places.nbytes for places in self.places)
+
+    @property
     def ndim(self) -> int:
         """How many axes it has."""
         return len(self.shape)

@@ -83,6 +83,8 @@ class Binding:
         Parameters
         ----------
         type_dict : dtypes of arguments by name; others follow, or are float32.
+        stype_dict : storage types of arguments by name; others are those of the variables. Gradients have
+            the storage that they are computed in.
         shared_arg_names, shared_buffer : names of the arguments that are taken from `shared_exec` where
             it has them in the same shape and dtype, and a dict of arrays to take arguments from and put
             them in.

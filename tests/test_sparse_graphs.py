@@ -1,0 +1,125 @@
+"""Graphs with sparse variables, results and gradients."""
+
+import numpy as np
+import pytest
+
+import mxcy as mx
+
+nd, sym = mx.nd, mx.sym
+MATRIX = np.array([[1, 0, 0, 0], [0, 0, 0, 0], [0, 2, 0, 3]], np.float32)
+
+
+def test_variables_carry_their_storage():
+    x = sym.Variable("x", stype="csr")
+    y = sym.Variable("y", stype="row_sparse")
+
+    assert x.attr("__storage_type__") == "2"
+    assert y.attr("__storage_type__") == "1"
+    assert sym.load_json((x * 2).tojson()).get_internals()["x"].attr("__storage_type__") == "2"
+
+
+def linear():
+    loss = sym.sum(sym.square(sym.dot(sym.Variable("x", stype="csr"), sym.Variable("w"))))
+    return sym.MakeLoss(loss)
+
+
+def test_a_linear_model_follows_its_data():
+    executor = linear().simple_bind(mx.cpu(), x=(3, 4), w=(4, 2), grad_req={"w": "write", "x": "null"})
+    weight = np.arange(8.0).reshape(4, 2)
+    executor.arg_dict["w"][:] = weight
+
+    for factor in (1, 2, 3):
+        executor.arg_dict["x"][:] = MATRIX * factor
+        executor.forward(is_train=True)
+        executor.backward()
+
+        gradient = executor.grad_dict["w"]
+        assert (executor.arg_dict["x"].stype, gradient.stype) == ("csr", "row_sparse")
+        assert gradient.indices.asnumpy().tolist() == [0, 1, 3]
+        product = factor * MATRIX @ weight
+        np.testing.assert_allclose(executor.outputs[0].asnumpy(), [(product**2).sum()])
+        np.testing.assert_allclose(gradient.asnumpy(), 2 * factor * MATRIX.T @ product)
+
+
+@pytest.mark.parametrize("stype", ["default", "row_sparse"])
+@pytest.mark.parametrize("req", ["write", "add"])
+def test_gradients_are_written_to_arrays_of_any_storage(stype, req):
+    gradient = nd.zeros((4, 2), stype=stype)
+    executor = linear().bind(
+        mx.cpu(), {"x": nd.array(MATRIX).tostype("csr"), "w": nd.ones((4, 2))}, {"w": gradient},
+        {"x": "null", "w": req},
+    )  # fmt: skip
+
+    for _ in range(2):
+        executor.forward(is_train=True)
+        executor.backward()
+
+    expected = 2 * MATRIX.T @ MATRIX @ np.ones((4, 2))
+    np.testing.assert_allclose(gradient.asnumpy(), expected * (2 if req == "add" else 1))
+    assert gradient.stype == stype
+
+
+def test_an_embedding_in_a_graph():
+    i, w = sym.Variable("i"), sym.Variable("w")
+    embedded = sym.Embedding(i, w, input_dim=5, output_dim=2, sparse_grad=True)
+    loss = sym.MakeLoss(sym.sum(embedded * embedded))
+    executor = loss.simple_bind(mx.cpu(), i=(3,), grad_req={"w": "write", "i": "null"})
+    executor.arg_dict["w"][:] = 1
+
+    for indices in ([1, 3, 1], [0, 0, 0], [4, 2, 1]):
+        executor.forward_backward(i=nd.array(indices))
+
+        gradient = executor.grad_dict["w"]
+        assert gradient.stype == "row_sparse"
+        assert gradient.indices.asnumpy().tolist() == sorted(set(indices))
+        np.testing.assert_array_equal(gradient.asnumpy()[:, 0], 2 * np.bincount(indices, minlength=5))
+
+
+def test_sparse_results_and_variables_as_outputs():
+    x = sym.Variable("x", stype="csr")
+    both = sym.Group([sym.sparse.square(x), x, sym.cast_storage(sym.Variable("d"), stype="row_sparse")])
+    executor = both.simple_bind(mx.cpu(), x=(3, 4), d=(2, 3), grad_req="null")
+    executor.arg_dict["d"][:] = [[0, 0, 0], [1, 2, 3]]
+
+    for _ in range(2):
+        executor.arg_dict["x"][:] = executor.arg_dict["x"].asnumpy() + MATRIX
+        squares, same, rows = executor.forward()
+        values = executor.arg_dict["x"].asnumpy()
+        assert [y.stype for y in (squares, same, rows)] == ["csr", "csr", "row_sparse"]
+        np.testing.assert_array_equal(squares.asnumpy(), values**2)
+        np.testing.assert_array_equal(same.asnumpy(), values)
+        assert rows.indices.asnumpy().tolist() == [1]
+
+
+def test_dense_operators_take_sparse_variables():
+    x = sym.Variable("x", stype="csr")
+    y = sym.exp(sym.Reshape(x, shape=(-1, 2))) + 1
+    executor = y.bind(mx.cpu(), {"x": nd.array(MATRIX).tostype("csr")}, {"x": nd.zeros((3, 4))})
+
+    executor.forward(is_train=True)
+    executor.backward(nd.ones((6, 2)))
+
+    np.testing.assert_allclose(executor.outputs[0].asnumpy(), np.exp(MATRIX.reshape(6, 2)) + 1, rtol=1e-6)
+    np.testing.assert_allclose(executor.grad_arrays[0].asnumpy(), np.exp(MATRIX), rtol=1e-6)
+
+
+def test_head_gradients_may_be_sparse():
+    x = sym.Variable("x")
+    executor = (x * 2).bind(mx.cpu(), {"x": nd.ones((3, 4))}, {"x": nd.zeros((3, 4))})
+
+    executor.forward(is_train=True)
+    executor.backward(nd.array(MATRIX).tostype("csr"))
+
+    np.testing.assert_array_equal(executor.grad_arrays[0].asnumpy(), 2 * MATRIX)
+
+
+def test_a_reshaped_executor_and_monitors():
+    executor = linear().simple_bind(mx.cpu(), x=(3, 4), w=(4, 2))
+    seen = []
+    executor.set_monitor_callback(lambda name, array: seen.append((name, array.stype)))
+    executor.forward()
+    other = executor.reshape(x=(2, 4), w=(4, 2), partial_shaping=True)
+
+    assert (other.arg_dict["x"].stype, other.arg_dict["x"].shape) == ("csr", (2, 4))
+    assert other.forward()[0].asnumpy().tolist() == [0]
+    assert [stype for name, stype in seen] == ["default"] * 4
