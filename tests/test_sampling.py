@@ -124,3 +124,33 @@ def test_histograms_positions_and_elements():
     assert nd.unravel_index(nd.array([1, 5, 13]), shape=(-1, 6)).asnumpy().tolist() == [[0, 0, 2], [1, 5, 1]]
     filled = nd.fill_element_0index(nd.array([[1, 2], [3, 4]]), nd.array([9, 8]), nd.array([0, 1]))
     assert filled.asnumpy().tolist() == [[9, 2], [3, 8]]
+
+
+def test_distributions_that_tend_to_zero_are_zero():
+    assert (
+        nd.random.gamma(nd.array([0.0, 2.5]), nd.array([1.0, 0.7]), shape=4)[0].asnumpy().tolist() == [0] * 4
+    )
+    assert nd.random.negative_binomial(0, 0.5, shape=3).asnumpy().tolist() == [0] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("uniform", ([0, 10], [1, 12])), ("normal", ([0, 5], [1, 2])), ("exponential", ([1, 0.25],)),
+        ("gamma", ([0, 2.5], [1, 0.7])), ("poisson", ([25, 8.5],)),
+        ("negative_binomial", ([3, 4], [0.4, 0.8])),
+    ],
+)  # fmt: skip
+def test_symbols_as_parameters_are_those_of_arrays(name, parameters):
+    variables = [mx.sym.Variable(f"v{i}") for i in range(len(parameters))]
+    arrays = [nd.array(values) for values in parameters]
+    drawn = getattr(mx.sym.random, name)(*variables, shape=(200, 200), dtype="float64")
+    found = drawn.eval(**dict(zip(drawn.list_arguments(), arrays, strict=True)))[0]
+    expected = getattr(nd.random, name)(*arrays, shape=(200, 200))
+
+    assert (found.shape, found.dtype) == ((2, 200, 200), np.float64)
+    np.testing.assert_allclose(
+        found.asnumpy().mean(axis=(1, 2)), expected.asnumpy().mean(axis=(1, 2)), atol=0.1
+    )
+    with pytest.raises(TypeError, match="expected numbers or symbols, got both"):
+        mx.sym.random.uniform(variables[0], 1)

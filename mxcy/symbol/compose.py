@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import attribute, name
 from ..dtypes import code_of, mxnet_flag_of
-from ..errors import ArgumentError, ArgumentTypeError, DTypeError, message, problem
+from ..errors import ArgumentError, ArgumentTypeError, DTypeError, OperandTypeError, message, problem
 from ..graph._nodes import this_site
 from ..graph.ir import Entry, Graph, Node
 
@@ -128,7 +128,7 @@ def _entry(op: Any, argument: str, given: Any) -> Entry:
     graph = getattr(given, "_graph", None)
     if graph is None:
         hint = "a variable stands for data; bind the data to it"
-        raise ArgumentTypeError(message(op.name, argument, "a Symbol", type(given).__name__, hint))
+        raise OperandTypeError(message(op.name, argument, "a Symbol", type(given).__name__, hint))
     if len(graph.heads) != 1:
         hint = "choose one by its number or name"
         got = f"one with {len(graph.heads)} outputs"

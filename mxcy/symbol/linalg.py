@@ -1,56 +1,7 @@
 """`mx.sym.linalg`: linear algebra on matrices, the last two axes of arrays."""
 
-from .op import (
-    linalg_det as det,
-)
-from .op import (
-    linalg_extractdiag as extractdiag,
-)
-from .op import (
-    linalg_extracttrian as extracttrian,
-)
-from .op import (
-    linalg_gelqf as gelqf,
-)
-from .op import (
-    linalg_gemm as gemm,
-)
-from .op import (
-    linalg_gemm2 as gemm2,
-)
-from .op import (
-    linalg_inverse as inverse,
-)
-from .op import (
-    linalg_makediag as makediag,
-)
-from .op import (
-    linalg_maketrian as maketrian,
-)
-from .op import (
-    linalg_potrf as potrf,
-)
-from .op import (
-    linalg_potri as potri,
-)
-from .op import (
-    linalg_slogdet as slogdet,
-)
-from .op import (
-    linalg_sumlogdiag as sumlogdiag,
-)
-from .op import (
-    linalg_syevd as syevd,
-)
-from .op import (
-    linalg_syrk as syrk,
-)
-from .op import (
-    linalg_trmm as trmm,
-)
-from .op import (
-    linalg_trsm as trsm,
-)
+from .. import ops
+from .function import SymbolFunction
 
 __all__ = [
     "det",
@@ -71,3 +22,21 @@ __all__ = [
     "trmm",
     "trsm",
 ]
+
+det = SymbolFunction(ops.lookup("_linalg_det"), "det")
+extractdiag = SymbolFunction(ops.lookup("_linalg_extractdiag"), "extractdiag")
+extracttrian = SymbolFunction(ops.lookup("_linalg_extracttrian"), "extracttrian")
+gelqf = SymbolFunction(ops.lookup("_linalg_gelqf"), "gelqf")
+gemm = SymbolFunction(ops.lookup("_linalg_gemm"), "gemm")
+gemm2 = SymbolFunction(ops.lookup("_linalg_gemm2"), "gemm2")
+inverse = SymbolFunction(ops.lookup("_linalg_inverse"), "inverse")
+makediag = SymbolFunction(ops.lookup("_linalg_makediag"), "makediag")
+maketrian = SymbolFunction(ops.lookup("_linalg_maketrian"), "maketrian")
+potrf = SymbolFunction(ops.lookup("_linalg_potrf"), "potrf")
+potri = SymbolFunction(ops.lookup("_linalg_potri"), "potri")
+slogdet = SymbolFunction(ops.lookup("_linalg_slogdet"), "slogdet")
+sumlogdiag = SymbolFunction(ops.lookup("_linalg_sumlogdiag"), "sumlogdiag")
+syevd = SymbolFunction(ops.lookup("_linalg_syevd"), "syevd")
+syrk = SymbolFunction(ops.lookup("_linalg_syrk"), "syrk")
+trmm = SymbolFunction(ops.lookup("_linalg_trmm"), "trmm")
+trsm = SymbolFunction(ops.lookup("_linalg_trsm"), "trsm")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ops
+from ..errors import ArgumentTypeError, message
 from ..ops import random_sampling
 from .creation import made
 from .function import SymbolFunction
@@ -45,24 +46,28 @@ poisson_like = SymbolFunction(ops.lookup("_random_poisson_like"), "poisson_like"
 uniform_like = SymbolFunction(ops.lookup("_random_uniform_like"), "uniform_like")
 
 
-def uniform(low: float = 0, high: float = 1, shape: Any = (), dtype: Any = None, **node: Any) -> Symbol:
-    """Return numbers drawn evenly from [low, high). Keywords are `name` and `attr` of the node."""
-    return _draw(ops.random_uniform, {"low": low, "high": high}, shape, dtype, node)
+def uniform(low: Any = 0, high: Any = 1, shape: Any = (), dtype: Any = None, **node: Any) -> Symbol:
+    """Return numbers drawn evenly from [low, high). Keywords are `name` and `attr` of the node.
+
+    Here and below the parameters are numbers, or symbols of one shape: the result then has this shape
+    followed by `shape`.
+    """
+    return _sampled("uniform", {"low": low, "high": high}, shape, dtype, node)
 
 
-def normal(loc: float = 0, scale: float = 1, shape: Any = (), dtype: Any = None, **node: Any) -> Symbol:
+def normal(loc: Any = 0, scale: Any = 1, shape: Any = (), dtype: Any = None, **node: Any) -> Symbol:
     """Return numbers from the normal distribution with mean `loc` and standard deviation `scale`."""
-    return _draw(ops.random_normal, {"loc": loc, "scale": scale}, shape, dtype, node)
+    return _sampled("normal", {"loc": loc, "scale": scale}, shape, dtype, node)
 
 
-def randn(*shape: int, loc: float = 0, scale: float = 1, dtype: Any = None, **node: Any) -> Symbol:
+def randn(*shape: int, loc: Any = 0, scale: Any = 1, dtype: Any = None, **node: Any) -> Symbol:
     """Return numbers from the normal distribution, with the extents of the shape as arguments."""
     return normal(loc, scale, shape, dtype, **node)
 
 
-def exponential(scale: float = 1, shape: Any = (), dtype: Any = None, **node: Any) -> Symbol:
+def exponential(scale: Any = 1, shape: Any = (), dtype: Any = None, **node: Any) -> Symbol:
     """Return numbers from the exponential distribution with mean `scale`."""
-    return _draw(ops.random_exponential, {"lam": 1 / scale}, shape, dtype, node)
+    return _sampled("exponential", {"lam": 1 / scale}, shape, dtype, node)
 
 
 def randint(low: int, high: int, shape: Any = (), dtype: Any = None, **node: Any) -> Symbol:
@@ -102,7 +107,11 @@ def multinomial(
 
 def _sampled(distribution: str, parameters: dict, shape: Any, dtype: Any, node: dict) -> Symbol:
     """Draw from a distribution whose parameters are numbers, or symbols."""
-    if any(isinstance(value, Symbol) for value in parameters.values()):
+    are_symbols = {isinstance(value, Symbol) for value in parameters.values()}
+    if len(are_symbols) > 1:
+        names = " and ".join(parameters)
+        raise ArgumentTypeError(message(distribution, names, "numbers or symbols", "both"))
+    if are_symbols == {True}:
         function = SymbolFunction(ops.lookup(f"_sample_{distribution}"), f"_sample_{distribution}")
         given = {"shape": shape} if dtype is None else {"shape": shape, "dtype": dtype}
         return function(*parameters.values(), **given, **node)

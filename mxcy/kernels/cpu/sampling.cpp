@@ -53,6 +53,7 @@ class Draws {
 
 // Marsaglia and Tsang, "A simple method for generating gamma variables" (2000).
 double gamma(Draws& draws, double shape) {
+  if (shape == 0) return 0;  // what the distribution tends to
   if (!(shape > 0)) return NAN;
   if (shape < 1) {
     const double whole = gamma(draws, shape + 1);
