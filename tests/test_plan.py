@@ -12,6 +12,7 @@ from mxcy.errors import ArgumentError, ShapeError
 from mxcy.executor import options
 from mxcy.executor.options import PLAIN, Options
 from mxcy.graph import plan_memory as planner
+from mxcy.graph import rejoin
 from mxcy.graph.effects import in_order, sequence
 from mxcy.graph.fuse import STEPS, Fused, fuse
 from mxcy.graph.infer import infer_dtypes, infer_shapes
@@ -110,6 +111,7 @@ def networks(draw):
 def test_every_combination_equals_plain_evaluation(net, option, req, large):
     with pytest.MonkeyPatch.context() as patch, mx.name.NameManager(), np.errstate(all="ignore"):
         patch.setattr(planner, "LARGE", large)  # so that small results are laid at offsets as well
+        patch.setattr(rejoin, "LEAST", large)  # and joined again
         plain = bound(net, PLAIN, patch, (4, 4), req=req)
         planned = bound(net, option, patch, (4, 4), req=req)
 

@@ -7,6 +7,7 @@ import mxcy as mx
 from mxcy.errors import ArgumentError
 from mxcy.executor import options
 from mxcy.executor.options import Options
+from mxcy.graph import rejoin
 from mxcy.graph.mirror import marked, may_repeat, mirror
 
 sym, nd = mx.sym, mx.nd
@@ -114,6 +115,40 @@ def test_what_may_not_run_twice_is_left_alone():
     assert mirror(graph, [], may_repeat(graph)) == []
     with pytest.raises(ArgumentError, match="attr\\(force_mirroring\\): expected True or False, got 'yes'"):
         marked(sym.tanh(sym.Variable("x"), attr={"force_mirroring": "yes"})._graph)
+
+
+def branches(parts=3):
+    """Rectified branches, joined and read by layers whose gradients need the whole; then joined once more."""
+    net = sym.Variable("data")
+    for block in range(2):
+        rest = [sym.Activation(sym.FullyConnected(net, num_hidden=8, name=f"fc{block}{i}"), act_type="relu",
+                               name=f"relu{block}{i}") for i in range(parts)]  # fmt: skip
+        joined = sym.concat(*rest, dim=1, name=f"join{block}")
+        net = sym.concat(joined, net, dim=1, name=f"outer{block}")
+    net = sym.FullyConnected(net, num_hidden=3, name="last")
+    return sym.SoftmaxOutput(net, name="softmax")
+
+
+def test_backward_joins_again_what_it_keeps_in_parts(monkeypatch):
+    kept, expected = trained(branches())
+    monkeypatch.setattr(rejoin, "LEAST", 1)
+    again, found = trained(branches())
+
+    assert found == expected
+    # Of the inner joins backward needs the shape alone.
+    assert [name for name in nodes_of(again) if name.endswith("_mirror")] == ["outer0_mirror", "outer1_mirror"]
+    assert not any(name.endswith("_mirror") for name in nodes_of(kept))
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_joins_that_are_outputs_or_small_are_kept(small, monkeypatch):
+    monkeypatch.setattr(rejoin, "LEAST", 100 if small else 1)
+    x = sym.Variable("x")
+    joined = sym.concat(sym.tanh(x, name="a"), sym.sigmoid(x, name="b"), dim=1, name="join")
+    net = sym.square(joined)
+    executor = (net if small else sym.Group([net, joined])).simple_bind(mx.cpu(), x=(2, 3))
+
+    assert "join_mirror" not in nodes_of(executor)
 
 
 def test_a_budget_makes_memory_grow_with_the_root_of_the_depth():

@@ -12,6 +12,7 @@ from .infer import complete, infer_dtypes, infer_shapes
 from .ir import Entry, Graph, Node
 from .mirror import marked, mirror
 from .recompute import choose
+from .rejoin import rejoined
 
 __all__ = ["Trained", "with_gradient"]
 
@@ -40,13 +41,16 @@ def with_gradient(
 
     `shapes` and `dtypes` hold those of variables; gradients of heads are like their heads. Backward
     computes again what is marked, with `mirrors` all that is quick to compute, and as much as is needed
-    to keep results within a `budget` of bytes. `own` is what inference says of the graph by itself, if
-    that is known already.
+    to keep results within a `budget` of bytes; without a budget it joins again what it keeps in parts.
+    `own` is what inference says of the graph by itself, if that is known already.
     """
     targets = gradient(graph, wanted, heads) if wanted else []
-    if targets and (mirrors or any("__force_mirroring__" in node.labels for node in graph.nodes)):
-        targets = mirror(graph, targets, marked(graph, mirrors))
     own = own or (infer_shapes(graph, shapes), infer_dtypes(graph, dtypes))
+    again = rejoined(graph, targets, *own) if targets and budget is None else set()
+    if targets and (mirrors or any("__force_mirroring__" in node.labels for node in graph.nodes)):
+        again |= marked(graph, mirrors)
+    if again:
+        targets = mirror(graph, targets, again)
     found = _inferred(graph, targets, heads, dict(shapes), dict(dtypes), own)
     if not targets or budget is None or not _known(found):
         return found
