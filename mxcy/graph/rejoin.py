@@ -26,7 +26,7 @@ _SHAPES = ("_split_like", "reshape_like")  # read only the shapes of their opera
 def rejoined(
     graph: Graph, targets: Sequence[Entry], shapes: Mapping[Entry, Any], dtypes: Mapping[Entry, Any]
 ) -> set[Node]:
-    """Return the nodes for `mirror`; `targets` are the gradients, `shapes` and `dtypes` those of the graph."""
+    """Return the nodes for `mirror`; `targets` are the gradients, the rest is known of entries."""
     joins = [node for node in graph.nodes if node.op is not None and node.op.name == "Concat"]
     if not joins:
         return set()
@@ -51,4 +51,6 @@ def rejoined(
 
 def _nbytes(entry: Entry, shapes: Mapping[Entry, Any], dtypes: Mapping[Entry, Any]) -> int:
     shape, dtype = shapes.get(entry), dtypes.get(entry)
-    return prod(shape) * np.dtype(dtype).itemsize if complete(shape) and dtype is not None else 0
+    if shape is None or not complete(shape) or dtype is None:
+        return 0
+    return prod(shape) * np.dtype(dtype).itemsize
