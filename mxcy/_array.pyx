@@ -10,8 +10,7 @@ Classes that users see are *faces*: Python subclasses without fields of their ow
   a user's subclass of a face still goes through Python's own and then ours.
 * Operators on small arrays run at once in the calling thread (`_invoke`).
 
-Views and indexing are in `_index`, NumPy, buffers and pickle in `_export`, DLPack in `_dlpack`. All four
-import this module, which therefore imports them last; C functions of theirs are reached through `lent`.
+Views are in `_index`, NumPy and buffers in `_export`. They import this module, which imports them last.
 """
 
 from cpython.buffer cimport Py_buffer
@@ -207,7 +206,8 @@ cdef tuple as_tuple(const int64_t* values, int n):
 cdef object only_element(Array x, str op):
     if x.size != 1 or x.ndim_ > 0 and faces[x.face].scalars:
         raise ArgumentTypeError(message(op, None, "an array with one element", f"shape {x.shape}"))
-    return steal(lent.scalar(<PyObject*>x))
+    value = steal(lent.scalar(<PyObject*>x))
+    return _export.real_part(value) if x.dtype_code > 12 and op != "complex" and is_constant(x) else value
 
 
 # --- the class ----------------------------------------------------------------------------------

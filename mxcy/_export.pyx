@@ -25,6 +25,7 @@ from ._array cimport MAX_NDIM, Array, adopt_var, checked_nbytes, incref, lent
 from ._engine cimport CVar, var_ensure_data, var_import, var_new, var_release, wait
 
 import copy as _copy
+import warnings
 from pickle import PickleBuffer
 
 import numpy as np
@@ -334,6 +335,7 @@ def adopt(a, int face):
         x = new_exact(face, ndim, <int64_t*>cnp.PyArray_DIMS(source), code, 0x100)
         memcpy(element(x), cnp.PyArray_BYTES(source), x.nbytes)
         x.var.version += 1
+        x.read_only = ndim > 0 and not cnp.PyArray_ISWRITEABLE(source)  # without axes: no constant
         return x
     return over_numpy(source, code, face, not alone)
 
@@ -446,6 +448,13 @@ cdef PyObject* scalar(PyObject* p) except NULL:
         value = wrap(x, x, False).item()
     incref(<PyObject*>value)
     return <PyObject*>value
+
+
+def real_part(value):
+    """Return the real part of a complex number for what takes real ones, with NumPy's warning."""
+    text = "Casting complex values to real discards the imaginary part"
+    warnings.warn(text, np.exceptions.ComplexWarning, stacklevel=2)
+    return value.real
 
 
 cdef const char* FORMATS[15]

@@ -90,6 +90,8 @@ cdef PyObject* push_loop(PyObject* left, PyObject* right, PyObject* into, int sl
         ndim = common_shape(x, y, extents)
     else:
         extents = x.dims
+    if faces[x.face].scalars and ndim > 1 and not (x.c_contiguous and (not two or y.c_contiguous)):
+        return NULL  # NumPy keeps the order of the axes of its operands
     if ndim < 0 or not is_aligned(x) or two and not is_aligned(y):
         return NULL
     if into != NULL and (x.read_only or not x.c_contiguous or two and not covers(x, y)):

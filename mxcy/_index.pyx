@@ -175,7 +175,11 @@ cdef int set_item(PyObject* p, PyObject* key, PyObject* value) except -1:
     if x.grad_info is not NULL or isinstance(<object>value, Array) and (<Array>value).grad_info is not NULL:
         x._set_recorded(<object>key, <object>value)
     elif parse(&v, x, <object>key):
-        x._set_basic(new_view(x, v.offset, v.ndim, v.shape, v.strides), <object>value)
+        made = new_view(x, v.offset, v.ndim, v.shape, v.strides)
+        if v.ndim == 0 and faces[x.face].scalars and not has_ellipsis(<object>key):
+            x._set_element(made, <object>value)
+        else:
+            x._set_basic(made, <object>value)
     else:
         x._set_advanced(<object>key, <object>value)
     return 0
@@ -319,7 +323,7 @@ def broadcast_view(Array x, shape):
         raise ShapeError(message("broadcast_to", "shape", f"one that {x.shape} broadcasts to", shape))
     for i in range(v.ndim):
         own = i - (v.ndim - x.ndim_)
-        v.strides[i] = x.dims[x.ndim_ + own] if own >= 0 else 0
+        v.strides[i] = x.dims[x.ndim_ + own] if own >= 0 and x.dims[own] != 1 else 0
         if own < 0 or x.dims[own] == v.shape[i]:
             continue
         if x.dims[own] != 1:

@@ -21,11 +21,18 @@ __all__ = [
 ]  # fmt: skip
 
 
+def like(made: Any, a: Any) -> Any:
+    """What was made of an array: without axes a constant only if the array is one."""
+    if made.ndim == 0 and not a._is_constant():
+        set_readonly(made, False)
+    return made
+
+
 @own
 def copy(a, order="C"):
     """A new array with the same elements."""
     if a._c_contiguous or order == "C":
-        return kernels.copy(a)
+        return like(kernels.copy(a), a)
     return wrap(unwrap(a).copy(order))
 
 
@@ -35,11 +42,11 @@ def astype(a, dtype, order="K", casting="unsafe", copy=True):
     dtype = _np.dtype(dtype)
     fits = a._c_contiguous and order in ("K", "A", "C")
     if dtype == a.dtype and fits:
-        return kernels.copy(a) if copy else a
+        return like(kernels.copy(a), a) if copy else a
     floats_to_integers = a.dtype.kind in "fc" and dtype.kind in "biu"  # which NumPy may warn of
     if fits and dtype in DTYPES and dtype.isnative and casting == "unsafe" and not floats_to_integers:
         if a.dtype.kind != "c" or dtype.kind == "c":
-            return kernels.astype(a, dtype)
+            return like(kernels.astype(a, dtype), a)
     shown = unwrap(a)
     result = shown.astype(dtype, order, casting, copy=copy)
     return a if result is shown else wrap(result)

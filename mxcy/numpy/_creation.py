@@ -9,6 +9,7 @@ import numpy as _np
 from .._array import Array
 from .._array import empty as _empty
 from .._array import from_dlpack as _from_dlpack
+from .._index import set_readonly
 from ..context import Context, current_context
 from ..errors import ArgumentTypeError, DTypeError, message
 from ..kernels import cpu as kernels
@@ -160,7 +161,10 @@ def _is_bfloat(dtype: Any) -> bool:
 def _copied(x: Any) -> Any:
     """A copy with the same order of axes."""
     if x._c_contiguous:
-        return kernels.copy(x)
+        made = kernels.copy(x)
+        if made.ndim == 0:
+            set_readonly(made, False)
+        return made
     result = _like(x, None, "K", None, None, None)
     return kernels.copy(x, out=result)
 

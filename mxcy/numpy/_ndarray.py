@@ -123,6 +123,14 @@ class ndarray(Methods):
             _recorded.count(view)
         self._wrote()
 
+    def _set_element(self, view: Any, value: Any) -> None:
+        if isinstance(value, (int, float, complex, _np.generic)) or getattr(value, "ndim", 1) == 0:
+            self._set_basic(view, value)
+        else:  # some arrays with one element are taken, by some dtypes
+            view.view_numpy(writable=True)[()] = unwrap(value)
+            _recorded.count(view)
+            self._wrote()
+
     def _set_advanced(self, key: Any, value: Any) -> None:
         self.view_numpy(writable=True)[unwrap(key)] = unwrap(value)
         _recorded.count(self)

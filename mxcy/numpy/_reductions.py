@@ -68,7 +68,13 @@ def _reduced(name: str, ufunc: Any, a: Any, axis: Any, dtype: Any, out: Any, kee
     a = as_array(a)
     keepdims = False if keepdims is _NOTHING else keepdims
     initial = None if initial is _NOTHING else initial
-    if _plain(a, dtype, out, where) and (initial is None or type(initial) in (int, float)) and axis != ():
+    if (
+        a.size
+        and (a.ndim or axis is None)
+        and _plain(a, dtype, out, where)
+        and (initial is None or type(initial) in (int, float))
+        and axis != ()
+    ):
         if out is None:
             return reduce(ufunc, a, axis, keepdims, dtype, initial=initial)
         if dtype is None and out.dtype == _result_dtype(ufunc, a.dtype):
@@ -134,7 +140,7 @@ def all(a, axis=None, out=None, keepdims=_NOTHING, *, where=_NOTHING):
 def _position(kind: str, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
     a = as_array(a)
     keep = False if keepdims is _NOTHING else keepdims
-    if out is None and a.size and not isinstance(axis, (tuple, list)) and a.dtype.kind != "c":
+    if out is None and a.size and a.ndim and not isinstance(axis, (tuple, list)) and a.dtype.kind != "c":
         return arg_reduce(kind, a, axis, keep)
     return _THROUGH[kind](a, axis, **_given(out=out, keepdims=keepdims))
 
@@ -196,7 +202,7 @@ def _divided_by(code: int) -> Any:
 def mean(a, axis=None, dtype=None, out=None, keepdims=_NOTHING, *, where=_NOTHING):
     """Arithmetic mean of the elements along axes, of integers as float64."""
     a = as_array(a)
-    if out is None and dtype is None and _plain(a, None, None, where) and a.size and axis != ():
+    if out is None and dtype is None and _plain(a, None, None, where) and a.size and a.ndim and axis != ():
         code = _FLOAT64 if a.dtype.kind in "biu" else a._dtype_code
         keep = False if keepdims is _NOTHING else keepdims
         try:

@@ -24,7 +24,7 @@ from .._pointwise cimport Program, invoke
 from ._calls import described
 from ._calls cimport face, given, has_place, is_recording, record_call, taken, taken_to_write, wrote
 
-from .._array import from_numpy
+from .._array import as_face, from_numpy
 from .._export import constant
 from .._loops import resolve
 from .._pointwise import compile_program
@@ -206,7 +206,7 @@ cdef class ufunc:
             return self.through(args, kwargs)
         cdef list operands = arrays_of(args)
         cdef Program program = None if operands is None else self.program(operands)
-        if program is None or out is not None and not fits(program, <Array>out):
+        if program is None or out is not None and not fits(program, <Array>out, operands):
             return self.through(args, kwargs if out is None else {"out": out})
         return self.push(program, operands, out)
 
@@ -222,6 +222,8 @@ cdef class ufunc:
         if out is not None:
             wrote_by_engine(out)
             return out
+        if (<Array>results[0]).face != face():  # the first operand was a number that became an array
+            results = [as_result(x) for x in results]
         if order is not None:
             back = inverse(order)
             results = [x._transpose_view(back) for x in results]
@@ -323,13 +325,29 @@ cdef object done(result, list seen, list written):
     return given(result, seen + written)
 
 
+cdef object as_result(Array x):
+    cdef Array made = as_face(x, face())
+    made.read_only = made.ndim_ == 0
+    return made
+
+
 cdef int wrote_by_engine(Array x) except -1:
     x._wrote()
     return 0
 
 
-cdef bint fits(Program program, Array out) except -1:
-    return out.dtype_code == program.out_dtypes[0] and not out.read_only and out.face == face()
+cdef bint fits(Program program, Array out, list operands) except -1:
+    """Whether the machine can write the result there as it is: operands are not repeated for it."""
+    if out.dtype_code != program.out_dtypes[0] or out.read_only or out.face != face():
+        return False
+    arrays = [x for x in operands if isinstance(x, Array)]
+    for x in arrays:
+        if same_shape(<PyObject*>x, <PyObject*>out):
+            return True
+    try:
+        return np.broadcast_shapes(*[x.shape for x in arrays]) == out.shape
+    except ValueError:
+        return False
 
 
 cdef bint _inexact_halves(function, tuple types) except -1:
@@ -339,8 +357,8 @@ cdef bint _inexact_halves(function, tuple types) except -1:
 
 # Functions whose result in float32, rounded to half, is that of NumPy's loop for halves.
 EXACT_IN_HALVES = frozenset(
-    "add subtract multiply divide true_divide negative positive absolute fabs sqrt square reciprocal maximum "
-    "minimum fmax fmin equal not_equal less less_equal greater greater_equal isnan isinf isfinite signbit "
+    "add subtract multiply divide true_divide negative positive absolute fabs sqrt square reciprocal "
+    "equal not_equal less less_equal greater greater_equal isnan isinf isfinite signbit "
     "copysign sign floor ceil trunc rint logical_and logical_or logical_xor logical_not conjugate".split()
 )
 
