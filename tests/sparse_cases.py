@@ -95,3 +95,28 @@ def evaluate(mx, text, stypes):
     for name, stype, shape, seed in zip("xy", stypes, shapes, (1, 2), strict=False):
         names[name] = operand(mx.nd, stype, seed, shape)
     return eval(text, names)
+
+
+# --- updates --------------------------------------------------------------------------------------------
+OPTIMIZERS = [
+    ("sgd", {}), ("sgd", {"momentum": 0.9}), ("sgd", {"momentum": 0.9, "lazy_update": False}),
+    ("sgd", {"lazy_update": False}), ("sgd", {"momentum": 0.9, "clip_gradient": 0.3}), ("adam", {}),
+    ("adam", {"lazy_update": False}), ("adam", {"clip_gradient": 0.3}), ("adagrad", {"wd": 0.0}),
+    ("adagrad", {"wd": 0.0, "clip_gradient": 0.3}), ("ftrl", {}), ("ftrl", {"lamda1": 0.1}),
+    ("groupadagrad", {"wd": 0.0}), ("rmsprop", {}), ("rmsprop", {"centered": True}),
+    ("adadelta", {}), ("signum", {}), ("ftml", {}),
+]  # fmt: skip
+
+
+def updated(mx, name, params, stype):
+    """A weight after three updates by gradients of some rows."""
+    options = {"learning_rate": 0.1, "wd": 0.01, "rescale_grad": 0.5, **params}
+    updater = mx.optimizer.get_updater(mx.optimizer.create(name, **options))
+    weight = mx.nd.array(np.linspace(-1, 1, 15).reshape(5, 3)).tostype(stype)
+    for step, rows in enumerate(([1, 3], [0, 3], [])):
+        values = np.float32([[1, -2, 0.5]] * len(rows)).reshape(-1, 3) * (step + 1)
+        grad = mx.nd.zeros((5, 3), stype="row_sparse")
+        if rows:
+            grad = mx.nd.sparse.row_sparse_array((values, rows), shape=(5, 3))
+        updater(0, grad, weight)
+    return weight

@@ -11,7 +11,8 @@ from typing import Any
 
 from .. import ndarray as nd
 from ..errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, message, problem
-from .parameter import Parameter, ParameterDict, shortened
+from ._shapes import shortened
+from .parameter import Parameter, ParameterDict
 from .scope import BlockScope
 
 __all__ = ["Block", "HookHandle"]

@@ -12,10 +12,11 @@ from .. import symbol as sym
 from ..errors import ArgumentError, MXNetError, StateError, problem
 from ..ndarray import NDArray
 from ..symbol import Symbol
+from ._shapes import known
 from .block import Block
 from .cached import CachedGraph
 from .nesting import flatten, kinds, regroup
-from .parameter import DeferredInitializationError, ParameterDict, known
+from .parameter import DeferredInitializationError, ParameterDict
 
 __all__ = ["HybridBlock"]
 

@@ -13,6 +13,7 @@ from .. import ndarray as nd
 from ..context import Context
 from ..errors import (
     ArgumentError,
+    ArgumentTypeError,
     AssertedArgumentError,
     MXNetError,
     StateError,
@@ -20,6 +21,7 @@ from ..errors import (
     problem,
 )
 from ..ndarray import NDArray
+from ._shapes import known, merged_shape, shortened
 
 __all__ = ["Constant", "DeferredInitializationError", "Parameter", "ParameterDict", "tensor_types"]
 
@@ -33,11 +35,6 @@ class DeferredInitializationError(MXNetError):
 
 class UninitializedError(StateError, RuntimeError):
     """A parameter is read that has no values, or none on this device."""
-
-
-def known(shape: tuple | None) -> bool:
-    """Whether all extents of a shape are known; 0 and -1 stand for unknown ones."""
-    return bool(shape) and all(n > 0 for n in shape)  # type: ignore[arg-type, union-attr]
 
 
 def device_list(ctx: Any) -> list[Context]:
@@ -59,7 +56,8 @@ class Parameter:
     lr_mult, wd_mult : factors of learning rate and weight decay.
     init : initializer; by default that of `initialize`.
     differentiable : False makes grad_req "null".
-    stype, grad_stype : accepted; arrays are dense.
+    stype, grad_stype : storage types of the values and of the gradient: "default" (dense), "row_sparse" or
+        "csr". Values in rows are kept by the store of a `Trainer`: read them by `row_sparse_data`.
     """
 
     def __init__(self, name: str, grad_req: str = "write", shape: Any = None, dtype: Any = np.float32,
@@ -163,12 +161,19 @@ class Parameter:
         return UninitializedError(problem(who, None, "has not been initialized", hint))
 
     def data(self, ctx: Any = None) -> NDArray:
-        """Return the array on a device; raises if it was not initialized there."""
+        """Return the array on a device; raises if it was not initialized there, or is sparse."""
+        self._require_storage("data", self._stype == "default", "row_sparse_data")
         return self._check_and_get(self._data, ctx)
 
     def list_data(self) -> list[NDArray]:
         """Return the arrays on all devices."""
+        self._require_storage("list_data", self._stype == "default", "list_row_sparse_data")
         return self._check_and_get(self._data, list)
+
+    def _require_storage(self, call: str, fits: bool, instead: str) -> None:
+        if not fits:
+            text = f"its storage type is {self._stype}"
+            raise UninitializedError(problem(f"Parameter '{self.name}'", call, text, f"use {instead}()"))
 
     def grad(self, ctx: Any = None) -> NDArray:
         """Return the gradient on a device."""
@@ -198,13 +203,23 @@ class Parameter:
             gradient[:] = 0
 
     def row_sparse_data(self, row_id: NDArray) -> NDArray:
-        """Rows of a sparse parameter; arrays are dense here, so this always raises."""
-        text = "its storage type is default; use data() instead"
-        raise UninitializedError(problem(f"Parameter '{self.name}'", "row_sparse_data", text))
+        """Return the array on the device of `row_id`, with these rows as the trainer's store has them."""
+        return self._pulled(row_id, getattr(row_id, "context", None))
 
     def list_row_sparse_data(self, row_id: NDArray) -> list[NDArray]:
-        """See `row_sparse_data`."""
-        return [self.row_sparse_data(row_id)]
+        """Return the arrays on all devices, with rows as `row_sparse_data` gives them."""
+        return self._pulled(row_id, list)
+
+    def _pulled(self, row_id: NDArray, ctx: Any) -> Any:
+        self._require_storage("row_sparse_data", self._stype == "row_sparse", "data")
+        who = f"Parameter '{self.name}'"
+        if not isinstance(row_id, NDArray):
+            raise ArgumentTypeError(message(who, "row_id", "an NDArray", type(row_id).__name__))
+        found = self._check_and_get(self._data, ctx)
+        if self._trainer is None:
+            raise UninitializedError(problem(who, "row_sparse_data", "no Trainer was created with it"))
+        self._trainer._row_sparse_pull(self, found, row_id)
+        return found
 
     # -- initialization ---------------------------------------------------------------------------------
 
@@ -247,7 +262,7 @@ class Parameter:
         self._deferred_init = ()
         with autograd.pause():
             if values is None:
-                values = nd.zeros(self.shape, ctx=context.cpu(), dtype=self.dtype)
+                values = nd.zeros(self.shape, ctx=context.cpu(), dtype=self.dtype, stype=self._stype)
                 fill(init, default_init, self.name, values)
             self._init_impl(values, devices)
 
@@ -260,7 +275,8 @@ class Parameter:
         if self.grad_req == "null":
             self._grad = None
             return
-        self._grad = [nd.zeros(x.shape, ctx=x.context, dtype=x.dtype) for x in self._data or ()]
+        stype = self._grad_stype
+        self._grad = [nd.zeros(x.shape, ctx=x.context, dtype=x.dtype, stype=stype) for x in self._data or ()]
         autograd.mark_variables(self._data, self._grad, self.grad_req)
 
     def _load_init(self, data: NDArray, ctx: Any, cast_dtype: bool = False,
@@ -287,6 +303,8 @@ class Parameter:
                 data = data.astype(self.dtype, copy=False)
             else:
                 self.dtype = data.dtype
+        if data.stype != self._stype:
+            data = data.tostype(self._stype)
         devices = None if ctx is None else device_list(ctx)
         if self._data is not None or self._deferred_init:
             current = self.list_ctx()
@@ -328,7 +346,9 @@ class Parameter:
 
     def _reduce(self) -> NDArray:
         """The mean of the arrays of all devices, on the processor."""
-        near = [x.copyto(context.cpu()) for x in self.list_data()]
+        if self._stype != "default" and self._trainer is not None:
+            return self._trainer._whole(self)
+        near = [x.copyto(context.cpu()) for x in self._check_and_get(self._data, list)]
         return near[0] if len(near) == 1 else (nd.add_n(*near) / len(near)).astype(near[0].dtype)
 
     def cast(self, dtype: Any) -> None:
@@ -347,10 +367,13 @@ class Parameter:
         """Return the symbol that stands for the parameter."""
         if self._var is None:
             self._var = symbol.var(self.name, shape=self.shape, dtype=self.dtype, lr_mult=self.lr_mult,
-                                   wd_mult=self.wd_mult, init=self.init)  # fmt: skip
+                                   wd_mult=self.wd_mult, init=self.init, stype=self._stype)  # fmt: skip
         return self._var
 
     def _set_trainer(self, trainer: Any) -> None:
+        if self._stype != "default" and trainer and self._trainer not in (None, trainer):
+            text = f"is {self._stype} and has a Trainer already, whose store keeps it"
+            raise UninitializedError(problem(f"Parameter '{self.name}'", None, text))
         self._trainer = trainer
 
 
@@ -569,20 +592,3 @@ class ParameterDict:
             if name in self._params:
                 self[name]._load_init(value, ctx, cast_dtype=cast_dtype, dtype_source=dtype_source)
 
-
-def merged_shape(desired: Any, existing: tuple) -> tuple | None:
-    """What is known of a shape from two, None if they contradict each other."""
-    desired = (desired,) if isinstance(desired, int) else tuple(desired)
-    if len(desired) != len(existing):
-        return None
-    if any(a > 0 and b > 0 and a != b for a, b in zip(desired, existing, strict=True)):
-        return None
-    return tuple(b if a in (0, -1) else a for a, b in zip(desired, existing, strict=True))
-
-
-def shortened(names: Iterable[str], limit: int = 7) -> str:
-    """Names for an error text, not too many of them."""
-    found = [repr(name) for name in names]
-    if len(found) > limit:
-        found = [*found[: limit // 2], "...", *found[-(limit // 2) :]]
-    return ", ".join(found) or "nothing"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from .. import kvstore as stores
+from .. import ndarray as nd
 from .. import optimizer as optimizers
 from .._files import replacing
 from ..errors import ArgumentError, AssertedArgumentError, message, problem, wrap
-from ..module.stores import store_for
+from ..module.stores import is_distributed, reduce_gradients, store_for
 from .parameter import Parameter, ParameterDict
 
 __all__ = ["Trainer"]
@@ -89,10 +90,17 @@ class Trainer:
 
     def _init_kvstore(self) -> None:
         wanted, on_store = self._wanted
-        params = {p.name: p.data(self._contexts[0]) for p in self._params}
-        store, able = store_for(wanted, len(self._contexts), params)
+        params = {p.name: p._check_and_get(p._data, self._contexts[0]) for p in self._params}
+        rows = any(p._stype != "default" for p in self._params)
+        if rows and on_store is False:
+            text = "parameters in sparse storage are updated on the store"
+            raise ArgumentError(problem("Trainer", "update_on_kvstore", text, "leave it out"))
+        store, able = store_for(wanted, len(self._contexts), params, needed=rows)
         self._kvstore = store
         if store is not None:
+            sparse = any(p._grad_stype != "default" for p in self._params)
+            if sparse and not rows and not is_distributed(store):
+                able = False  # gradients are added up, and weights stay on the devices
             self._update_on_kvstore = able if on_store is None else bool(on_store)
             if self._compression_params:
                 store.set_gradient_compression(self._compression_params)
@@ -109,8 +117,27 @@ class Trainer:
             if parameter._deferred_init:
                 self._params_to_init.append((i, parameter))
             else:
-                copies = parameter.list_data()
-                self._kvstore.broadcast(i, copies[0], copies)  # type: ignore[union-attr]
+                copies = parameter._check_and_get(parameter._data, list)
+                if parameter._stype == "default":
+                    self._kvstore.broadcast(i, copies[0], copies)  # type: ignore[union-attr]
+                else:
+                    self._kvstore.init(i, copies[0])  # type: ignore[union-attr]
+
+    def _row_sparse_pull(self, parameter: Parameter, out: Any, row_id: Any) -> None:
+        """Copy rows of a parameter from the store."""
+        self._ready()
+        self._kvstore.row_sparse_pull(self._number(parameter), out=out, row_ids=row_id)  # type: ignore
+
+    def _whole(self, parameter: Parameter) -> Any:
+        """A sparse parameter with all its rows, from the store."""
+        self._ready()
+        found = nd.zeros(parameter.shape, dtype=parameter.dtype, stype=parameter._stype)
+        every = nd.arange(0, parameter.shape[0], dtype="int64")  # type: ignore[index]
+        self._kvstore.row_sparse_pull(self._number(parameter), out=found, row_ids=every)  # type: ignore
+        return found
+
+    def _number(self, parameter: Parameter) -> int:
+        return next(i for i, own in enumerate(self._params) if own is parameter)
 
     # -- learning rate ----------------------------------------------------------------------------------
 
@@ -167,9 +194,14 @@ class Trainer:
         if self._kvstore is None:
             return
         for i, parameter in enumerate(self._params):
-            if parameter.grad_req != "null":
+            if parameter.grad_req == "null":
+                continue
+            gradients = parameter.list_grad()
+            if parameter._stype == "default":
                 out = parameter.list_data() if self._update_on_kvstore else None
-                self._kvstore.pushpull(i, parameter.list_grad(), out=out, priority=-i)
+                reduce_gradients(self._kvstore, i, gradients, -i, out)
+            else:  # its rows are pulled when they are read
+                self._kvstore.push(i, gradients, priority=-i)  # type: ignore[attr-defined]
 
     def _update(self, ignore_stale_grad: bool) -> None:
         if self._amp_loss_scaler is not None and self._amp_loss_scaler.has_overflow(self._params):
@@ -179,7 +211,7 @@ class Trainer:
         for i, parameter in enumerate(self._params):
             if parameter.grad_req == "null":
                 continue
-            arrays = parameter.list_data()
+            arrays = parameter._check_and_get(parameter._data, list)
             if not ignore_stale_grad:
                 self._refuse_stale(parameter, arrays)
             if on_store:

@@ -54,7 +54,8 @@ def clip_global_norm(arrays: list[NDArray], max_norm: float, check_isfinite: boo
     if not arrays:
         raise AssertedArgumentError(message("clip_global_norm", "arrays", "at least one array", "none"))
     context = arrays[0].context
-    squares = [nd.sum(nd.square(x)).astype(np.float32).as_in_context(context) for x in arrays]
+    squares = [nd.square(nd.norm(x)) if x.stype != "default" else nd.sum(nd.square(x)) for x in arrays]
+    squares = [x.astype(np.float32).as_in_context(context) for x in squares]
     norm = nd.sqrt(nd.add_n(*squares))
     if check_isfinite and not np.isfinite(norm.asscalar()):
         text = "nan or inf is detected. Clipping results will be undefined."

@@ -83,7 +83,11 @@ class KVStore(KVStoreBase):
             values = [self._compression(key, i, x) for i, x in enumerate(values)]
         near = [x.as_in_context(stored.context) for x in values]
         if self._updater is None:
-            if len(near) == 1:
+            merged = near[0] if len(near) == 1 else None
+            if any(x.stype != "default" for x in near) and near[0].stype != stored.stype:
+                total = nd.add_n(*near) if merged is None else merged.copy()
+                self._stored[key] = total.astype(stored.dtype, copy=False)
+            elif len(near) == 1:
                 near[0].copyto(stored)
             else:
                 nd.add_n(*near, out=stored)
@@ -92,13 +96,17 @@ class KVStore(KVStoreBase):
             self._updater(key, near[0] if len(near) == 1 else nd.add_n(*near), stored)
 
     def pull(self, key: Any, out: Any = None, priority: int = 0, ignore_sparse: bool = True) -> None:
-        """Copy what is kept under each key to all arrays of `out`."""
+        """Copy what is kept under each key to all arrays of `out`; with `ignore_sparse` only to dense ones.
+
+        Rows of sparse ones are what `row_sparse_pull` is for.
+        """
         if out is None:
             raise AssertedArgumentError(message("pull", "out", "an NDArray or a list", "None"))
         for k, targets in self._pairs("pull", key, out):
             self._known("pull", k, targets)
             for target in targets:
-                self._stored[k].copyto(target)
+                if not (ignore_sparse and target.stype != "default"):
+                    self._stored[k].copyto(target)
 
     def pushpull(self, key: Any, value: Any, out: Any = None, priority: int = 0) -> None:
         """`push`, then `pull` to `out`, or to the values themselves."""
@@ -111,9 +119,32 @@ class KVStore(KVStoreBase):
         self.pull(key, out, priority)
 
     def row_sparse_pull(self, key: Any, out: Any = None, priority: int = 0, row_ids: Any = None) -> None:
-        """Rows of sparse arrays; arrays are dense here, so this always raises ArgumentError."""
-        text = "arrays are dense here"
-        raise ArgumentError(problem("row_sparse_pull", None, text, "use pull, and take the rows"))
+        """Copy rows of what is kept under each key to arrays in row-sparse storage, which keep no others.
+
+        `row_ids`: an array of row numbers for each array of `out`, or one for all; they may repeat.
+        """
+        for argument, value in (("out", out), ("row_ids", row_ids)):
+            if value is None:
+                raise AssertedArgumentError(message("row_sparse_pull", argument, "NDArrays", "None"))
+        ids = list(row_ids) if isinstance(row_ids, (list, tuple)) else [row_ids]
+        pairs = self._pairs("row_sparse_pull", key, out)
+        count = sum(len(targets) for _, targets in pairs)
+        if len(ids) not in (1, count):
+            expected = f"1 or {count} arrays"
+            raise AssertedArgumentError(message("row_sparse_pull", "row_ids", expected, len(ids)))
+        rows = iter(ids * count if len(ids) == 1 else ids)
+        for k, targets in pairs:
+            self._known("row_sparse_pull", k, targets)
+            for target, wanted in zip(targets, rows, strict=False):
+                self._pull_rows(k, target, wanted)
+
+    def _pull_rows(self, key: Any, target: NDArray, rows: NDArray) -> None:
+        stored = self._stored[key]
+        for what, x in (("the value kept", stored), ("out", target)):
+            if x.stype != "row_sparse":
+                got = f"{x.stype} storage of {what} under key {key!r}"
+                raise ArgumentError(message("row_sparse_pull", "out", "row-sparse storage", got))
+        nd.sparse.retain(stored, rows.as_in_context(stored.context)).copyto(target)
 
     # -- updates ----------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ from ..symbol import Symbol
 from .base_module import DEFAULT_INITIALIZER, BaseModule
 from .inputs import check_names, descriptions
 from .parallel_group import ParallelGroup, groups_of
-from .stores import store_for
+from .stores import reduce_gradients, store_for
 
 __all__ = ["Module"]
 
@@ -271,6 +271,11 @@ class Module(BaseModule):
     def _average(self, name: str, auxiliary: bool) -> NDArray:
         """A copy of a parameter: the mean of those of all devices, as in MXNet."""
         copies = self._exec_group.copies(name, auxiliary)
+        if self._update_on_kvstore and copies[0].stype == "row_sparse":
+            found = nd.zeros(copies[0].shape, dtype=copies[0].dtype, stype="row_sparse")
+            every = nd.arange(0, found.shape[0], dtype="int64")
+            self._kvstore.row_sparse_pull(name, out=found, row_ids=every)
+            return found
         if len(copies) == 1:
             return copies[0].copy()
         near = [x.as_in_context(contexts.cpu()) for x in copies]
@@ -403,7 +408,9 @@ class Module(BaseModule):
         if self.optimizer_initialized and not force_init:
             self.logger.warning("optimizer already initialized, ignoring...")
             return
-        store, on_store = store_for(kvstore, len(self._context), self._own_params()[0])
+        own = self._own_params()[0]
+        rows = any(x.stype == "row_sparse" for x in own.values()) and kvstore is not None
+        store, on_store = store_for(kvstore, len(self._context), own, rows and len(self._context) > 1)
         count = 1 if on_store else len(self._context)
         names = {i * count + k: n for i, n in enumerate(self._param_names) for k in range(count)}
         rescale_grad = 1.0 / self._exec_group.batch_size
@@ -441,10 +448,30 @@ class Module(BaseModule):
             self._kvstore.set_optimizer(self._optimizer)
         for name in self._param_names:
             copies = self._exec_group.copies(name)
-            if self._update_on_kvstore:
+            if self._update_on_kvstore and copies[0].stype == "default":
                 self._kvstore.broadcast(name, copies[0], out=copies)
             else:
                 self._kvstore.init(name, copies[0])
+
+    def prepare(self, data_batch: DataBatch, sparse_row_id_fn: Any = None) -> None:
+        """Pull the rows of parameters in row-sparse storage that a batch needs from the store.
+
+        `sparse_row_id_fn(data_batch)` returns a dict of name to row numbers.
+        """
+        self._require("prepare", "binded")
+        if sparse_row_id_fn is None:
+            return
+        if self._kvstore is None or not self._update_on_kvstore:
+            text = "Parameters are not updated in the KVStore. No need to call sparse_row_id_fn."
+            warnings.warn(text, UserWarning, stacklevel=2)
+            return
+        for name, rows in sparse_row_id_fn(data_batch).items():
+            copies = self._exec_group.copies(name)
+            if copies[0].stype != "row_sparse":
+                text = f"{name}.stype is not 'row_sparse'. No need to perform row_sparse_pull."
+                warnings.warn(text, UserWarning, stacklevel=2)
+            else:
+                self._kvstore.row_sparse_pull(name, copies, row_ids=rows)
 
     def borrow_optimizer(self, shared_module: Module) -> None:
         """Use the optimizer of another module, with its states."""
@@ -492,7 +519,7 @@ class Module(BaseModule):
             if not gradients:
                 continue
             if self._kvstore is not None:
-                self._kvstore.pushpull(name, gradients, priority=-i)
+                reduce_gradients(self._kvstore, name, gradients, -i)
             weights = self._exec_group.copies(name)
             for k, (gradient, weight) in enumerate(zip(gradients, weights, strict=True)):
                 updates[k].append((i * count + k, gradient, weight))

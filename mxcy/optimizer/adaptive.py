@@ -15,7 +15,7 @@ __all__ = ["FTML", "AdaDelta", "AdaGrad", "Adam", "Adamax", "Ftrl", "Nadam", "RM
 
 def single_zeros(weight: NDArray) -> NDArray:
     """Zeros in float32, whatever the dtype of the weight."""
-    return nd.zeros(weight.shape, ctx=weight.context)
+    return nd.zeros(weight.shape, ctx=weight.context, stype=weight.stype)
 
 
 @register
@@ -23,7 +23,7 @@ class Adam(Stepping):
     """weight -= lr * mean / (sqrt(var) + epsilon), with lr corrected for the start of the averages.
 
     Kingma and Ba 2014. The state is (mean, var): moving averages of g and of its square.
-    `lazy_update` is accepted for MXNet's programs.
+    With `lazy_update` only those rows change that a gradient in row-sparse storage has.
     """
 
     def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999,
@@ -36,7 +36,7 @@ class Adam(Stepping):
 
     def create_state(self, index: Any, weight: NDArray) -> tuple:
         """See `Optimizer.create_state`."""
-        return zeros_of(weight), zeros_of(weight)
+        return zeros_of(weight, self.lazy_update), zeros_of(weight, self.lazy_update)
 
     def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
               wd: float) -> Step:  # fmt: skip
@@ -49,7 +49,10 @@ class Adam(Stepping):
 
 @register
 class AdaGrad(Stepping):
-    """weight -= lr * (g / sqrt(sum of g * g + eps) + wd * weight) (Duchi et al. 2011)."""
+    """weight -= lr * (g / sqrt(sum of g * g + eps) + wd * weight) (Duchi et al. 2011).
+
+    Of a gradient in row-sparse storage only its rows change, and there is no weight decay.
+    """
 
     def __init__(self, eps: float = 1e-7, **kwargs: Any):
         super().__init__(**kwargs)
@@ -61,6 +64,10 @@ class AdaGrad(Stepping):
 
     def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
               wd: float) -> Step:  # fmt: skip
+        if grad.stype == "row_sparse":
+            options = {"lr": lr, "wd": wd, "epsilon": self.float_stable_eps, **self._scaling()}
+            return step_of("_sparse_adagrad_update", (weight, grad, state), options)
+
         def change(lr: Any, wd: Any) -> None:
             scaled = self._scaled(grad)
             state[:] += nd.square(scaled)

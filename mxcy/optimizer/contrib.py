@@ -17,7 +17,10 @@ __all__ = ["AdamW", "GroupAdaGrad"]
 
 @register
 class GroupAdaGrad(Optimizer):
-    """`AdaGrad` with one rate for each row of a matrix: its history is the mean of the squares of the row."""
+    """`AdaGrad` with one rate for each row of a matrix: its history is the mean of the squares of the row.
+
+    Of a gradient in row-sparse storage only its rows change.
+    """
 
     def __init__(self, eps: float = 1e-5, **kwargs: Any):
         super().__init__(**kwargs)
@@ -27,7 +30,7 @@ class GroupAdaGrad(Optimizer):
         """See `Optimizer.create_state`."""
         if len(weight.shape) != 2:
             raise AssertedArgumentError(message("GroupAdaGrad", "weight", "2 dimensions", weight.shape))
-        return nd.zeros((weight.shape[0], 1), ctx=weight.context)
+        return nd.zeros((weight.shape[0], 1), ctx=weight.context, stype=weight.stype)
 
     def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
         """See `Optimizer.update`."""
@@ -35,6 +38,10 @@ class GroupAdaGrad(Optimizer):
         if rates["wd"] != 0:
             text = message("GroupAdaGrad", "wd", "0, for it has no weight decay", rates["wd"])
             raise AssertedArgumentError(text)
+        if grad.stype == "row_sparse":
+            nd.contrib.group_adagrad_update(weight, grad, state, out=weight, lr=rates["lr"],
+                                            epsilon=self.float_stable_eps, **self._scaling())  # fmt: skip
+            return
         grad = self._scaled(grad)
         state[:] += nd.mean(nd.square(grad), axis=1, keepdims=True)
         weight[:] -= rates["lr"] * grad / nd.sqrt(state + self.float_stable_eps)

@@ -236,9 +236,10 @@ class Optimizer:
         self.__dict__.update(state)
 
 
-def zeros_of(weight: NDArray) -> NDArray:
-    """Zeros like a weight: a state at the start."""
-    return nd.zeros(weight.shape, ctx=weight.context, dtype=weight.dtype)
+def zeros_of(weight: NDArray, lazy: bool = True) -> NDArray:
+    """Zeros like a weight: a state at the start; dense if all of its rows change in every step."""
+    stype = weight.stype if lazy else "default"
+    return nd.zeros(weight.shape, ctx=weight.context, dtype=weight.dtype, stype=stype)
 
 
 def is_half(weight: NDArray) -> bool:

@@ -31,7 +31,8 @@ class SGD(Stepping):
     Parameters
     ----------
     momentum : part of the last step that is made again.
-    lazy_update : accepted for MXNet's programs; gradients are dense here, and all rows are updated.
+    lazy_update : whether only those rows change, of the weight and of the momentum, that a gradient in
+        row-sparse storage has.
     **kwargs : arguments of `Optimizer`.
     """
 
@@ -45,7 +46,7 @@ class SGD(Stepping):
 
     def create_state(self, index: Any, weight: NDArray) -> NDArray | None:
         """See `Optimizer.create_state`."""
-        return None if self.momentum == 0.0 else zeros_of(weight)
+        return None if self.momentum == 0.0 else zeros_of(weight, self.lazy_update)
 
     def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
               wd: float) -> Step:  # fmt: skip

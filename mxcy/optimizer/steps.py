@@ -132,7 +132,7 @@ def take(optimizer: Any, steps: Sequence[Step]) -> None:
 def step_of(name: str, arrays: tuple[NDArray, ...], attrs: dict[str, Any]) -> Step:
     """The step that an update operator makes of (weight, gradient, states); `attrs` holds its attributes."""
     op: Any = ops.lookup(name)
-    weight, grad = arrays[:2]
+    weight = arrays[0]
     numbers = attrs if op.numbers is plain_numbers else op.numbers(attrs)
     changing, rest = {}, [op]
     for key, value in numbers.items():
@@ -148,8 +148,12 @@ def step_of(name: str, arrays: tuple[NDArray, ...], attrs: dict[str, Any]) -> St
             op.run(arrays, {**op.numbers(attrs), **given}, weight)
 
     dtype = SINGLE if op.full else weight.dtype
-    dense = weight.stype == grad.stype == "default"
-    return Step(run, arrays, changing, tuple(rest), dtype if dense else None)
+    return Step(run, arrays, changing, tuple(rest), dtype if all_dense(arrays) else None)
+
+
+def all_dense(arrays: Sequence[NDArray]) -> bool:
+    """Whether what is pushed for arrays does not depend on which elements sparse ones keep."""
+    return all(x.stype == "default" for x in arrays)
 
 
 def changes(change: Callable[..., None], arrays: tuple[NDArray, ...], numbers: dict[str, float],
@@ -160,7 +164,8 @@ def changes(change: Callable[..., None], arrays: tuple[NDArray, ...], numbers: d
     def run(given: Mapping[str, Any] | None) -> None:
         change(**(numbers if given is None else given))
 
-    return Step(run, arrays, numbers, rest, dtypes.pop() if len(dtypes) == 1 else None)
+    fixed = len(dtypes) == 1 and all_dense(arrays)
+    return Step(run, arrays, numbers, rest, dtypes.pop() if fixed else None)
 
 
 class Stepping(Optimizer):

@@ -33,6 +33,18 @@ def main():
         found.append([text, stypes, result.stype, list(values.shape), str(np.dtype(result.dtype)), shown])
     with open(HERE / "sparse.json", "w") as file:
         file.write("[\n" + ",\n".join(json.dumps(row) for row in found) + "\n]\n")
+    weights = []
+    for name, params in sparse_cases.OPTIMIZERS:
+        for stype in ("default", "row_sparse"):
+            try:
+                weight = sparse_cases.updated(mx, name, params, stype)
+                values = [float("%.7g" % value) for value in weight.asnumpy().ravel()]
+            except (mx.base.MXNetError, ValueError, TypeError) as error:
+                print(name, params, stype, str(error).strip().splitlines()[-1])
+                continue
+            weights.append([name, params, stype, weight.stype, values])
+    with open(HERE / "sparse_updates.json", "w") as file:
+        file.write("[\n" + ",\n".join(json.dumps(row) for row in weights) + "\n]\n")
     csr = mx.nd.sparse.csr_matrix((np.float32([1, 2, 3]), [0, 1, 2], [0, 1, 1, 3]), shape=(3, 4))
     rows = mx.nd.sparse.row_sparse_array((np.arange(12.0).reshape(2, 3, 2), [1, 3]), shape=(5, 3, 2))
     mx.nd.save(str(HERE / "sparse.params"), {

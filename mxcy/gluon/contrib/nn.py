@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ... import ndarray as nd
+from ..block import Block
 from ..hybrid import HybridBlock
-from ..nn import BatchNorm, Embedding, HybridSequential, Sequential
+from ..nn import BatchNorm, HybridSequential, Sequential
 
 __all__ = [
     "Concurrent",
@@ -52,12 +53,28 @@ class Identity(HybridBlock):
         return x
 
 
-class SparseEmbedding(Embedding):
-    """`Embedding`; gradients are dense here."""
+class SparseEmbedding(Block):
+    """`Embedding` whose weight and gradient are in row-sparse storage.
+
+    The weight is kept by the store of a `Trainer`, which must be there before the first call: each call
+    reads the rows that it looks up.
+    """
 
     def __init__(self, input_dim: int, output_dim: int, dtype: Any = "float32",
                  weight_initializer: Any = None, **kwargs: Any):  # fmt: skip
-        super().__init__(input_dim, output_dim, dtype, weight_initializer, **kwargs)
+        super().__init__(**kwargs)
+        self._kwargs = {"input_dim": input_dim, "output_dim": output_dim, "dtype": dtype,
+                        "sparse_grad": True}  # fmt: skip
+        self.weight = self.params.get("weight", shape=(input_dim, output_dim), init=weight_initializer,
+                                      dtype=dtype, grad_stype="row_sparse", stype="row_sparse")  # fmt: skip
+
+    def forward(self, x):
+        """See `Block.forward`."""
+        return nd.Embedding(x, self.weight.row_sparse_data(x), name="fwd", **self._kwargs)
+
+    def __repr__(self) -> str:
+        k = self._kwargs
+        return f"{type(self).__name__}({k['input_dim']} -> {k['output_dim']}, {k['dtype']})"
 
 
 class SyncBatchNorm(BatchNorm):

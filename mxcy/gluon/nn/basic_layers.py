@@ -152,7 +152,7 @@ class Dropout(HybridBlock):
 class Embedding(HybridBlock):
     """Rows of a matrix by their numbers: (input_dim, output_dim).
 
-    `sparse_grad` is accepted; gradients are dense.
+    With `sparse_grad` the gradient is in row-sparse storage: the rows that were looked up.
     """
 
     def __init__(self, input_dim: int, output_dim: int, dtype: Any = "float32",
@@ -161,7 +161,8 @@ class Embedding(HybridBlock):
         self._kwargs = {"input_dim": input_dim, "output_dim": output_dim, "dtype": dtype,
                         "sparse_grad": sparse_grad}  # fmt: skip
         self.weight = self.params.get("weight", shape=(input_dim, output_dim), init=weight_initializer,
-                                      dtype=dtype, allow_deferred_init=True)  # fmt: skip
+                                      dtype=dtype, allow_deferred_init=True,
+                                      grad_stype="row_sparse" if sparse_grad else "default")  # fmt: skip
 
     def hybrid_forward(self, F, x, weight):
         """See `HybridBlock.hybrid_forward`."""
