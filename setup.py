@@ -49,6 +49,7 @@ SOURCES = {
     "mxcy.kernels.cpu.indexing": ["mxcy/kernels/cpu/indexing.cpp", "mxcy/kernels/cpu/scatter_add.cpp"],
     "mxcy.kernels.cpu.batch_norm": ["mxcy/kernels/cpu/batch_norm.cpp"],
     "mxcy.kernels.cpu.planes": ["mxcy/kernels/cpu/resample.cpp", "mxcy/kernels/cpu/unfold.cpp"],
+    "mxcy.kernels.cpu.pictures": ["mxcy/kernels/cpu/pictures.cpp"],
     "mxcy.kernels.cpu.pooling": ["mxcy/kernels/cpu/pooling.cpp"],
     "mxcy.kernels.cpu.regions": [
         "mxcy/kernels/cpu/boxes.cpp",
@@ -89,6 +90,7 @@ MULTI_ISA = {
     "mxcy/native/products.cpp": X86_ISAS,
     "mxcy/native/float_products.cpp": X86_ISAS,
     "mxcy/kernels/cpu/batch_norm.cpp": X86_ISAS,
+    "mxcy/kernels/cpu/pictures.cpp": X86_ISAS,
     "mxcy/kernels/cpu/pooling.cpp": X86_ISAS,
     "mxcy/kernels/cpu/rnn_cells.cpp": X86_ISAS,
     "mxcy/kernels/cpu/row_norm.cpp": X86_ISAS,

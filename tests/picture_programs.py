@@ -193,7 +193,126 @@ def box_batches(mx):
     return {"boxes": json.dumps(found)}
 
 
-PROGRAMS = {f.__name__: f for f in (reading, scaling, random_parts, turning, changes, batches, box_batches)}
+ROUNDS = {
+    "round": {},
+    "not round": {"round_batch": False, "batch_size": 5},
+    "large": {"batch_size": 12},
+    "part": {"num_parts": 3, "part_index": 2},
+    "first part": {"num_parts": 2, "part_index": 0},
+    "indexed part": {"num_parts": 3, "part_index": 2, "path_imgidx": "a.idx"},
+    "listed": {"path_imglist": "a.lst"},
+    "bytes": {"dtype": "uint8"},
+    "grey": {"data_shape": (1, 24, 32)},
+}
+FIXED = {
+    "cut": {},
+    "normal": {"mean_r": 10, "mean_g": 20, "mean_b": 30, "std_r": 2, "std_g": 3, "std_b": 4, "scale": 0.5},
+    "mirrored": {"mirror": True, "std_r": 2},
+    "bytes": {"dtype": "uint8", "mean_r": 10, "mirror": True},
+    "signed": {"dtype": "int8", "mean_r": 128, "mean_g": 100, "mean_b": 90},
+    "grey": {"data_shape": (1, 24, 32), "mean_r": 10, "std_r": 2},
+    "resized": {"resize": 30},
+    "nearest": {"resize": 30, "inter_method": 0},
+    "cubic": {"resize": 40, "inter_method": 2},
+    "enlarged": {"data_shape": (3, 70, 90)},
+    "enlarged one way": {"data_shape": (3, 20, 100)},
+    "border": {"pad": 10, "data_shape": (3, 60, 60), "fill_value": 7},
+    "square": {"max_crop_size": 40, "min_crop_size": 40},
+    "turned": {"rotate": 30, "fill_value": 9},
+    "scaled": {"max_random_scale": 0.6, "min_random_scale": 0.6},
+    "limited": {"max_img_size": 40},
+    "wide": {"max_aspect_ratio": 1.5, "min_aspect_ratio": 1.5},
+    "whole part": {"random_resized_crop": True, "max_aspect_ratio": 1.0, "min_aspect_ratio": 1.0},
+    "mean picture is made": {"mean_img": "mean.bin"},
+    "mean picture": {"mean_img": "mean.bin", "scale": 0.5, "std_r": 2, "std_g": 2, "std_b": 2},
+}
+DETECTED = {
+    "boxes": {},
+    "wide": {"label_pad_width": 20, "label_pad_value": -7},
+    "mirrored": {"rand_mirror_prob": 1.0},
+    "shrunk": {"resize_mode": "shrink"},
+    "fitted": {"resize_mode": "fit", "data_shape": (3, 60, 60)},
+    "normal": {"mean_r": 10, "std_r": 2, "std_g": 2, "std_b": 2, "scale": 0.5},
+}
+PATHS = ("path_imgidx", "path_imglist", "mean_img")
+
+
+def record_iterator(mx, kind, folder, options):
+    """An iterator over the records of `write_records`; paths in the options are in the folder."""
+    options = {key: str(folder / x) if key in PATHS else x for key, x in options.items()}
+    usual = {"path_imgrec": str(folder / "a.rec"), "data_shape": (3, 24, 32), "batch_size": 4}
+    return getattr(mx.io, kind)(**{**usual, "preprocess_threads": 2, "verbose": False, **options})
+
+
+def record_rounds(mx):
+    """{name: text} of the labels and pads of three epochs of `ImageRecordIter`."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        write_records(mx, Path(folder))
+        for name, options in ROUNDS.items():
+            data = record_iterator(mx, "ImageRecordIter", Path(folder), options)
+            described = [
+                (d.name, d.shape, np.dtype(d.dtype).name) for d in (*data.provide_data, *data.provide_label)
+            ]
+            epochs = []
+            for _ in range(3):
+                epochs.append([[batch.label[0].asnumpy().tolist(), batch.pad] for batch in data])
+                data.reset()
+            found[name] = json.dumps([described, epochs])
+    return found
+
+
+def record_pixels(mx):
+    """{name: pixels} of the first two pictures, with every change that is not random."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        write_records(mx, Path(folder))
+        for name, options in FIXED.items():
+            data = record_iterator(mx, "ImageRecordIter", Path(folder), {"batch_size": 2, **options})
+            found[name] = data.next().data[0].asnumpy()
+    return found
+
+
+def write_boxes(mx, folder):
+    """Five records with one to three boxes."""
+    files = [(FOLDER / name).read_bytes() for name in ("photo.png", "cat.jpg")]
+    writer = mx.recordio.MXIndexedRecordIO(str(folder / "a.idx"), str(folder / "a.rec"), "w")
+    for key in range(5):
+        objects = [[k, 0.1 + 0.1 * k, 0.2, 0.5 + 0.1 * k, 0.7] for k in range(1 + key % 3)]
+        label = np.array([2, 5, *np.ravel(objects)], dtype="f")
+        writer.write_idx(key, mx.recordio.pack((0, label, key, 0), files[key % 2]))
+    writer.close()
+
+
+def record_boxes(mx):
+    """{name: labels or pixels} of an epoch of `ImageDetRecordIter`."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        write_boxes(mx, Path(folder))
+        for name, options in DETECTED.items():
+            data = record_iterator(mx, "ImageDetRecordIter", Path(folder), {"batch_size": 2, **options})
+            for number, batch in enumerate(data):
+                found[f"{name} label {number}"] = batch.label[0].asnumpy()
+                found[f"{name} index {number}"] = batch.index.astype(np.int64)
+                found[f"{name} {number}"] = batch.data[0].asnumpy()
+    return found
+
+
+PROGRAMS = {
+    f.__name__: f
+    for f in (
+        reading,
+        scaling,
+        random_parts,
+        turning,
+        changes,
+        batches,
+        box_batches,
+        record_rounds,
+        record_pixels,
+        record_boxes,
+    )
+}
 
 
 def run(mx, name):

@@ -18,7 +18,15 @@ from mxcy.image import codec
 
 GOLDEN = np.load(FOLDER.parent / "pictures.npz")
 # Versions of OpenCV round their fixed-point cubic interpolation differently, and their sums of floats.
-CLOSE = {"scaling": 1.0, "random_parts": 0.0, "reading": 0.0, "turning": 2e-3, "changes": 0.02}
+CLOSE = {
+    "scaling": 1.0,
+    "random_parts": 0.0,
+    "reading": 0.0,
+    "turning": 2e-3,
+    "changes": 0.02,
+    "record_pixels": 3.0,
+    "record_boxes": 1.0,
+}
 
 
 @pytest.mark.parametrize("name", picture_programs.PROGRAMS)
@@ -97,9 +105,13 @@ def test_a_picture_that_is_cut_short_has_grey_at_its_end():
 
 def test_pictures_shrink_while_they_are_decoded():
     data = (FOLDER / "photo.jpg").read_bytes()
-    assert [codec.scale_for(data, short) for short in (48, 24, 13, 12, 6, 1)] == [1, 2, 2, 4, 8, 8]
-    assert codec.scale_for((FOLDER / "photo.png").read_bytes(), 1) == 1
-    half = codec.decode(data, shrink=2).astype(int)
+    shapes = [codec.decode_for(data, 3, short)[0].shape[0] for short in (0, 48, 24, 13, 12, 6, 1)]
+    assert shapes == [48, 48, 24, 24, 12, 6, 6]
+    assert codec.decode_for((FOLDER / "photo.png").read_bytes(), 1, 1)[0].shape == (48, 64, 1)
+    assert codec.decode_for(data, 1, 24)[0].shape == (24, 32, 1)
+    half, size = codec.decode_for(data, 3, 24)
+    assert size == (48, 64)
+    half = half.astype(int)
     whole = codec.decode(data).astype(int)
     means = whole.reshape(24, 2, 32, 2, 3).mean(axis=(1, 3))
     assert half.shape == (24, 32, 3)

@@ -4,7 +4,9 @@ import base64
 import json
 import os
 import pickle
+import signal
 import struct
+import subprocess
 import threading
 from pathlib import Path
 
@@ -14,11 +16,12 @@ from hypothesis import strategies as st
 
 from mxcy import recordio
 from mxcy.errors import ArgumentError, FormatError, MXNetError, StateError
+from mxcy.recordio import framing
 
 GOLDEN = Path(__file__).parent / "golden"
 RECORDS = [base64.b64decode(text) for text in json.loads((GOLDEN / "records.json").read_text())]
 
-magic = st.just(recordio.MAGIC_BYTES)
+magic = st.just(framing.MAGIC_BYTES)
 payloads = st.lists(st.one_of(st.binary(max_size=9), magic), max_size=6).map(b"".join)
 
 
@@ -80,7 +83,7 @@ def test_a_changed_byte_gives_an_error_or_other_records(tmp_path_factory, data):
 
 
 def test_every_cut_leaves_the_whole_records_before(tmp_path):
-    records = [b"first record", b"xxxx" + recordio.MAGIC_BYTES + b"yy", b"third"]
+    records = [b"first record", b"xxxx" + framing.MAGIC_BYTES + b"yy", b"third"]
     _, path = written(tmp_path, records)
     content = path.read_bytes()
     for size in range(len(content)):
@@ -108,11 +111,11 @@ def test_a_growing_file_is_followed(tmp_path):
     path = tmp_path / "a.rec"
     with recordio.MXRecordIO(path, "w") as writer:
         writer.write(b"one")
-        writer._file.flush()
+        writer.flush()
         with recordio.MXRecordIO(path, "r") as reader:
             assert (reader.read(), reader.read()) == (b"one", None)
             writer.write(b"two")
-            writer._file.flush()
+            writer.flush()
             assert reader.read() == b"two"
 
 
@@ -197,7 +200,7 @@ def test_errors_name_file_and_cause(tmp_path):
             reader.read_idx(0)
         with pytest.raises(FormatError, match="expected the record of key 1"):
             reader.read_idx(1)
-    path.write_bytes(struct.pack("<II", recordio.MAGIC, 3 << 29 | 4) + b"abcd")
+    path.write_bytes(struct.pack("<II", framing.MAGIC, 3 << 29 | 4) + b"abcd")
     with (
         recordio.MXRecordIO(path, "r") as reader,
         pytest.raises(FormatError, match="the beginning of a record"),
@@ -207,3 +210,126 @@ def test_errors_name_file_and_cause(tmp_path):
         recordio.unpack(struct.pack("<IfQQ", 3, 0, 0, 0) + b"1234")
     with pytest.raises(FormatError, match="24 bytes"):
         recordio.unpack(b"short")
+
+
+# --- looking at heads, damage, other places -----------------------------------------------------------
+@given(st.lists(payloads, max_size=8), st.integers(0, 400), st.integers(0, 400))
+def test_positions_are_those_of_the_index(tmp_path_factory, records, begin, end):
+    index, path = written(tmp_path_factory.mktemp("records"), records)
+    with recordio.MXIndexedRecordIO(index, path, "r") as reader:
+        positions = list(reader.idx.values())
+        assert reader.positions().tolist() == positions
+        assert reader.positions(begin, end).tolist() == [x for x in positions if begin <= x < end]
+        assert [bytes(reader.read_at(x)) for x in positions] == records
+        assert reader.tell() == 0
+        with pytest.raises(FormatError, match="a record, got the end"):
+            reader.read_at(reader.nbytes())
+
+
+@given(st.data())
+def test_damage_is_skipped_and_counted_if_asked(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("records")
+    records = data.draw(st.lists(payloads, min_size=2, max_size=6))
+    index, path = written(folder, records)
+    with recordio.MXIndexedRecordIO(index, path, "r") as reader:
+        positions = list(reader.idx.values())
+    broken = data.draw(st.integers(0, len(records) - 1))
+    content = bytearray(path.read_bytes())
+    content[positions[broken]] ^= 0xFF
+    path.write_bytes(content)
+    with recordio.MXRecordIO(path, "r", skip_damaged=True) as reader:
+        found = list(reader)
+        assert found == records[:broken] + records[broken + 1 :]
+        assert reader.skipped == 1
+        assert reader.positions().tolist() == positions[:broken] + positions[broken + 1 :]
+    with recordio.MXRecordIO(path, "r") as reader, pytest.raises(FormatError, match="at byte"):
+        reader.positions()
+
+
+def test_a_writer_that_is_killed_leaves_whole_records(tmp_path):
+    path = tmp_path / "a.rec"
+    child = os.fork()
+    if child == 0:
+        writer = recordio.MXRecordIO(path, "w")
+        for number in range(100_000):
+            writer.write(str(number).encode() * 7)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    found = []
+    with recordio.MXRecordIO(path, "r") as reader:
+        try:
+            found.extend(reader)
+        except FormatError:
+            pass
+    assert 90_000 < len(found) <= 100_000
+    assert all(record == str(number).encode() * 7 for number, record in enumerate(found))
+
+
+def test_what_is_flushed_can_be_read(tmp_path):
+    paths = tmp_path / "a.idx", tmp_path / "a.rec"
+    with recordio.MXIndexedRecordIO(*paths, "w") as writer:
+        writer.write_idx(3, b"three")
+        writer.flush()
+        with recordio.MXIndexedRecordIO(*paths, "r") as reader:
+            assert reader.read_idx(3) == b"three"
+            with pytest.raises(StateError, match="opened for write"):
+                reader.flush()
+
+
+def test_paths_may_be_urls():
+    fsspec = pytest.importorskip("fsspec")
+    paths = "memory://folder/a.idx", "memory://folder/a.rec"
+    with recordio.MXIndexedRecordIO(*paths, "w") as writer:
+        for key, record in enumerate(RECORDS):
+            writer.write_idx(key, record)
+    assert fsspec.filesystem("memory").cat("/folder/a.rec") == (GOLDEN / "records.rec").read_bytes()
+    with recordio.MXIndexedRecordIO(*paths, "r") as reader:
+        assert list(reader) == RECORDS
+        assert [reader.read_idx(key) for key in reversed(reader.keys)] == RECORDS[::-1]
+        assert reader.positions().tolist() == list(reader.idx.values())
+        reader.reset()
+        assert reader.read() == RECORDS[0]
+        again = pickle.loads(pickle.dumps(reader))
+        assert again.read() == RECORDS[0]
+        again.close()
+    with pytest.raises(FileNotFoundError):
+        recordio.MXRecordIO("memory://none.rec", "r")
+
+
+@pytest.mark.full
+def test_files_beyond_four_gigabytes(tmp_path):
+    paths = tmp_path / "a.idx", tmp_path / "a.rec"
+    block = bytes(2**28)
+    with recordio.MXIndexedRecordIO(*paths, "w") as writer:
+        for key in range(17):
+            writer.write_idx(key, block + str(key).encode())
+    with recordio.MXIndexedRecordIO(*paths, "r") as reader:
+        assert reader.nbytes() > 2**32
+        assert len(reader.positions()) == 17
+        assert bytes(reader.read_at(reader.position_of(16))[-2:]) == b"16"
+
+
+def test_an_index_of_a_million_records(tmp_path):
+    """How long it takes is printed by benchmarks/recordio.py."""
+    count = 1_000_000
+    (tmp_path / "a.idx").write_text("".join(f"{key}\t{key * 12}\n" for key in range(count)))
+    with recordio.MXRecordIO(tmp_path / "a.rec", "w") as writer:
+        writer._file.write(framing.framed(b"x") * count)
+    with recordio.MXIndexedRecordIO(tmp_path / "a.idx", tmp_path / "a.rec", "r") as reader:
+        assert reader.read_idx(count - 1) == b"x"
+        assert len(reader.positions()) == count
+
+
+@pytest.mark.full
+def test_the_real_mxnet_reads_ours(tmp_path):
+    python = Path(__file__).parent.parent / ".peers" / "mxnet" / "bin" / "python"
+    if not python.is_file():
+        pytest.skip("the real MXNet is not installed")
+    index, path = written(tmp_path, RECORDS)
+    program = (
+        "import sys\nfrom mxnet import recordio\n"
+        "r = recordio.MXIndexedRecordIO(sys.argv[1], sys.argv[2], 'r')\n"
+        "print([r.read_idx(k).hex() for k in r.keys])"
+    )
+    found = subprocess.run([python, "-c", program, index, path], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == str([record.hex() for record in RECORDS])

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..errors import FormatError, StateError, message, problem
 
-__all__ = ["MOST_PIXELS", "decode", "encode", "opencv", "scale_for"]
+__all__ = ["MOST_PIXELS", "decode", "decode_for", "encode", "opencv"]
 
 MOST_PIXELS = 1 << 27  # a header may claim any size; memory is not asked for beyond this
 MOST_PIXELS_PER_BYTE = 1024  # of JPEG: three times what the densest coding reaches
@@ -46,26 +47,47 @@ def _simplejpeg() -> Any:
     return simplejpeg
 
 
-def decode(data: Any, color: int = 1, rgb: bool = True, shrink: int = 1, buffer: Any = None) -> np.ndarray:
+def decode(data: Any, color: int = 1, rgb: bool = True) -> np.ndarray:
     """Return the picture in the bytes of a file, uint8 (height, width, channels).
 
     `color`: 1 for three channels, 0 for one, -1 for those of the file. `rgb`: their order, else BGR.
-    `shrink`: 2, 4 or 8: a JPEG comes that many times smaller. `buffer`: memory that may hold the result.
     Raises FormatError for what is no picture, and for one of more than `MOST_PIXELS`.
     A picture that is cut short comes with grey where the rest was, as from OpenCV.
     """
     data = memoryview(data).cast("B")
-    if data[:3] == JPEG and color >= 0:
-        found = _decode_jpeg(data, color, rgb, shrink, buffer)
-        if found is not None:
-            return found
-    return _decode_any(data, color, rgb)
+    found = _decode_jpeg(data, color, rgb, 0, no_memory) if color >= 0 else None
+    return _decode_any(data, color, rgb) if found is None else found[0]
 
 
-def _decode_jpeg(data: memoryview, color: int, rgb: bool, shrink: int, buffer: Any) -> np.ndarray | None:
-    """The picture in a JPEG file; None for what OpenCV is to try."""
+def decode_for(data: Any, channels: int, short: int = 0,
+               memory: Callable[[int], Any] | None = None) -> tuple[np.ndarray, tuple[int, int]]:  # fmt: skip
+    """Return (picture of so many channels, 1, 3 (RGB) or 4, its (height, width) in the file).
+
+    A JPEG comes smaller by 2, 4 or 8 if its shorter edge is not below `short` then; 0: as it is.
+    `memory(nbytes)` may give the memory for the result.
+    """
+    data = memoryview(data).cast("B")
+    color = {1: 0, 3: 1}.get(channels, -1)
+    found = _decode_jpeg(data, color, True, short, memory or no_memory) if color >= 0 else None
+    if found is not None:
+        return found
+    image = _decode_any(data, color, True)
+    if image.shape[2] != channels:
+        expected = f"a picture of {channels} channels"
+        raise FormatError(message("imdecode", "buf", expected, image.shape[2]))
+    return image, image.shape[:2]  # type: ignore[return-value]
+
+
+def no_memory(nbytes: int) -> Any:
+    """Memory of nobody: the decoder takes its own."""
+    return None
+
+
+def _decode_jpeg(data: memoryview, color: int, rgb: bool, short: int,
+                 memory: Callable[[int], Any]) -> tuple[np.ndarray, tuple[int, int]] | None:  # fmt: skip
+    """(picture, its full size) of a JPEG file; None for what OpenCV is to try."""
     simplejpeg = _simplejpeg()
-    if simplejpeg is None:
+    if simplejpeg is None or data[:3] != JPEG:
         return None
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
@@ -75,13 +97,18 @@ def _decode_jpeg(data: memoryview, color: int, rgb: bool, shrink: int, buffer: A
         return None
     check_size(height, width, len(data))
     kind = "GRAY" if color == 0 else "RGB" if rgb else "BGR"
-    least = {} if shrink == 1 else {"min_height": -(-height // shrink), "min_width": -(-width // shrink)}
-    if buffer is not None and len(buffer) < height * width * 3:
-        buffer = None
+    least = {}
+    edge = min(height, width)
+    # Other factors of libjpeg-turbo take longer than decoding at full size.
+    factor = next((x for x in (8, 4, 2) if short and -(-edge // x) >= short), 1)
+    if factor > 1:
+        least = {"min_height": -(-height // factor), "min_width": -(-width // factor)}
+    room = memory(height * width * 3)
     try:
-        return simplejpeg.decode_jpeg(data, kind, min_factor=1, buffer=buffer, strict=False, **least)
+        found = simplejpeg.decode_jpeg(data, kind, min_factor=1, buffer=room, strict=False, **least)
     except UNREADABLE:
         return None
+    return found, (height, width)
 
 
 def _decode_any(data: memoryview, color: int, rgb: bool) -> np.ndarray:
@@ -95,9 +122,14 @@ def _decode_any(data: memoryview, color: int, rgb: bool) -> np.ndarray:
     if found is None:
         got = f"{len(data)} bytes that begin with {bytes(data[:8])!r}"
         raise FormatError(message("imdecode", "buf", "the bytes of a picture file", got))
+    if found.dtype != np.uint8:  # unchanged pictures of 16 bits
+        found = (found >> 8).astype(np.uint8)
     if found.ndim == 2:
         return found[:, :, None]
-    return np.ascontiguousarray(found[:, :, ::-1]) if rgb and found.shape[2] == 3 else found
+    if not rgb:
+        return found
+    order = [2, 1, 0, 3][: found.shape[2]]
+    return np.ascontiguousarray(found[:, :, order])
 
 
 def check_size(height: int, width: int, nbytes: int) -> None:
@@ -108,19 +140,6 @@ def check_size(height: int, width: int, nbytes: int) -> None:
     if pixels > max(FEW_PIXELS, MOST_PIXELS_PER_BYTE * nbytes):
         expected = f"a picture that fits into {nbytes} bytes"
         raise FormatError(message("imdecode", "buf", expected, got, "the file is damaged"))
-
-
-def scale_for(data: Any, short: int) -> int:
-    """By how much (1, 2, 4, 8) a JPEG may shrink so that its shorter edge is not below `short`."""
-    simplejpeg = _simplejpeg()
-    if simplejpeg is None or bytes(data[:3]) != JPEG:
-        return 1
-    try:
-        edge = min(simplejpeg.decode_jpeg_header(data, strict=False)[:2])
-    except UNREADABLE:
-        return 1
-    # Other factors of libjpeg-turbo take longer than decoding at full size.
-    return next((factor for factor in (8, 4, 2) if -(-edge // factor) >= short), 1)
 
 
 def encode(image: np.ndarray, quality: int = 95, kind: str = ".jpg") -> bytes:

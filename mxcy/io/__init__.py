@@ -2,6 +2,8 @@
 
 from .batch import DataBatch, DataDesc, DataIter
 from .files import CSVIter, MNISTIter
+from .image_det_record import ImageDetRecordIter
+from .image_record import ImageRecordInt8Iter, ImageRecordIter, ImageRecordUInt8Iter
 from .ndarray_iter import NDArrayIter
 from .rounds import MXDataIter
 from .wrapping import PrefetchingIter, ResizeIter
@@ -11,6 +13,10 @@ __all__ = [
     "DataBatch",
     "DataDesc",
     "DataIter",
+    "ImageDetRecordIter",
+    "ImageRecordInt8Iter",
+    "ImageRecordIter",
+    "ImageRecordUInt8Iter",
     "MNISTIter",
     "MXDataIter",
     "NDArrayIter",
