@@ -34,7 +34,8 @@ __all__ = [
 ]
 
 
-def weighted(F: Any, loss: Any, weight: float | None, sample_weight: Any) -> Any:
+# Losses that people write use this and the next function, under MXNet's names.
+def _apply_weighting(F: Any, loss: Any, weight: float | None = None, sample_weight: Any = None) -> Any:
     """A loss times the weights of samples, and times a number."""
     if sample_weight is not None:
         loss = F.broadcast_mul(loss, sample_weight)
@@ -45,7 +46,7 @@ def weighted(F: Any, loss: Any, weight: float | None, sample_weight: Any) -> Any
     return loss
 
 
-def shaped(F: Any, x: Any, like: Any) -> Any:
+def _reshape_like(F: Any, x: Any, like: Any) -> Any:
     """x in the shape of another one."""
     return x.reshape(like.shape) if F is nd else F.reshape_like(x, like)
 
@@ -64,7 +65,7 @@ class Loss(HybridBlock):
     def _mean(self, F: Any, loss: Any, sample_weight: Any, factor: float = 1) -> Any:
         """The weighted mean over each sample."""
         weight = self._weight if factor == 1 or self._weight is None else self._weight * factor
-        return F.mean(weighted(F, loss, weight, sample_weight), axis=self._batch_axis, exclude=True)
+        return F.mean(_apply_weighting(F, loss, weight, sample_weight), axis=self._batch_axis, exclude=True)
 
 
 class L2Loss(Loss):
@@ -75,7 +76,7 @@ class L2Loss(Loss):
 
     def hybrid_forward(self, F, pred, label, sample_weight=None):
         """See `HybridBlock.hybrid_forward`."""
-        return self._mean(F, F.square(shaped(F, label, pred) - pred), sample_weight, 0.5)
+        return self._mean(F, F.square(_reshape_like(F, label, pred) - pred), sample_weight, 0.5)
 
 
 class L1Loss(Loss):
@@ -86,7 +87,7 @@ class L1Loss(Loss):
 
     def hybrid_forward(self, F, pred, label, sample_weight=None):
         """See `HybridBlock.hybrid_forward`."""
-        return self._mean(F, F.abs(shaped(F, label, pred) - pred), sample_weight)
+        return self._mean(F, F.abs(_reshape_like(F, label, pred) - pred), sample_weight)
 
 
 class SigmoidBinaryCrossEntropyLoss(Loss):
@@ -102,7 +103,7 @@ class SigmoidBinaryCrossEntropyLoss(Loss):
 
     def hybrid_forward(self, F, pred, label, sample_weight=None, pos_weight=None):
         """See `HybridBlock.hybrid_forward`."""
-        label = shaped(F, label, pred)
+        label = _reshape_like(F, label, pred)
         if self._from_sigmoid:
             eps = 1e-12
             positive = F.log(pred + eps) * label
@@ -139,7 +140,7 @@ class SoftmaxCrossEntropyLoss(Loss):
         if self._sparse_label:
             loss = -F.pick(logits, label, axis=self._axis, keepdims=True)
         else:
-            loss = -F.sum(logits * shaped(F, label, logits), axis=self._axis, keepdims=True)
+            loss = -F.sum(logits * _reshape_like(F, label, logits), axis=self._axis, keepdims=True)
         return self._mean(F, loss, sample_weight)
 
 
@@ -155,7 +156,7 @@ class KLDivLoss(Loss):
     def hybrid_forward(self, F, pred, label, sample_weight=None):
         """See `HybridBlock.hybrid_forward`."""
         logits = pred if self._from_logits else F.log_softmax(pred, axis=self._axis)
-        loss = weighted(F, label * (F.log(label + 1e-12) - logits), self._weight, sample_weight)
+        loss = _apply_weighting(F, label * (F.log(label + 1e-12) - logits), self._weight, sample_weight)
         return F.sum(loss, axis=self._batch_axis, exclude=True)
 
 
@@ -182,7 +183,7 @@ class CTCLoss(Loss):
         label = F.swapaxes(label, 0, 1) if self._batch_axis == 1 else label
         loss = F.CTCLoss(pred, label, pred_lengths, label_lengths, use_data_lengths=pred_lengths is not None,
                          use_label_lengths=label_lengths is not None, blank_label="last")  # fmt: skip
-        return weighted(F, loss, self._weight, sample_weight)
+        return _apply_weighting(F, loss, self._weight, sample_weight)
 
 
 class HuberLoss(Loss):
@@ -194,7 +195,7 @@ class HuberLoss(Loss):
 
     def hybrid_forward(self, F, pred, label, sample_weight=None):
         """See `HybridBlock.hybrid_forward`."""
-        error = F.abs(shaped(F, label, pred) - pred)
+        error = F.abs(_reshape_like(F, label, pred) - pred)
         small = (0.5 / self._rho) * F.square(error)
         return self._mean(F, F.where(error > self._rho, error - 0.5 * self._rho, small), sample_weight)
 
@@ -208,7 +209,7 @@ class HingeLoss(Loss):
 
     def hybrid_forward(self, F, pred, label, sample_weight=None):
         """See `HybridBlock.hybrid_forward`."""
-        return self._mean(F, F.relu(self._margin - pred * shaped(F, label, pred)), sample_weight)
+        return self._mean(F, F.relu(self._margin - pred * _reshape_like(F, label, pred)), sample_weight)
 
 
 class SquaredHingeLoss(HingeLoss):
@@ -216,7 +217,9 @@ class SquaredHingeLoss(HingeLoss):
 
     def hybrid_forward(self, F, pred, label, sample_weight=None):
         """See `HybridBlock.hybrid_forward`."""
-        return self._mean(F, F.square(F.relu(self._margin - pred * shaped(F, label, pred))), sample_weight)
+        return self._mean(
+            F, F.square(F.relu(self._margin - pred * _reshape_like(F, label, pred))), sample_weight
+        )
 
 
 class LogisticLoss(Loss):
@@ -232,7 +235,7 @@ class LogisticLoss(Loss):
 
     def hybrid_forward(self, F, pred, label, sample_weight=None):
         """See `HybridBlock.hybrid_forward`."""
-        label = shaped(F, label, pred)
+        label = _reshape_like(F, label, pred)
         if self._label_format == "signed":
             label = (label + 1.0) / 2.0
         loss = F.relu(pred) - pred * label + F.Activation(-F.abs(pred), act_type="softrelu")
@@ -248,9 +251,9 @@ class TripletLoss(Loss):
 
     def hybrid_forward(self, F, pred, positive, negative, sample_weight=None):
         """See `HybridBlock.hybrid_forward`."""
-        near, far = [F.square(shaped(F, x, pred) - pred) for x in (positive, negative)]
+        near, far = [F.square(_reshape_like(F, x, pred) - pred) for x in (positive, negative)]
         loss = F.sum(near - far, axis=self._batch_axis, exclude=True)
-        return weighted(F, F.relu(loss + self._margin), self._weight, sample_weight)
+        return _apply_weighting(F, F.relu(loss + self._margin), self._weight, sample_weight)
 
 
 class PoissonNLLLoss(Loss):
@@ -267,7 +270,7 @@ class PoissonNLLLoss(Loss):
 
     def hybrid_forward(self, F, pred, target, sample_weight=None, epsilon=1e-08):
         """See `HybridBlock.hybrid_forward`."""
-        target = shaped(F, target, pred)
+        target = _reshape_like(F, target, pred)
         if self._from_logits:
             loss = F.exp(pred) - target * pred
         else:
@@ -275,7 +278,7 @@ class PoissonNLLLoss(Loss):
         if self._compute_full:
             stirling = target * F.log(target) - target + 0.5 * F.log(2 * target * math.pi)
             loss = loss + stirling * (target > 1)
-        return F.mean(weighted(F, loss, self._weight, sample_weight))
+        return F.mean(_apply_weighting(F, loss, self._weight, sample_weight))
 
 
 class CosineEmbeddingLoss(Loss):
@@ -287,14 +290,14 @@ class CosineEmbeddingLoss(Loss):
 
     def hybrid_forward(self, F, input1, input2, label, sample_weight=None):
         """See `HybridBlock.hybrid_forward`."""
-        input1 = shaped(F, input1, input2)
+        input1 = _reshape_like(F, input1, input2)
         label = label.reshape((-1, 1))
         product = F.sum(input1 * input2, axis=-1).reshape((-1, 1))
         norms = F.norm(input1, axis=-1).reshape((-1, 1)) * F.norm(input2, axis=-1).reshape((-1, 1))
         cosine = product / F.maximum(norms, 1e-12)
         alike, different = label == 1, label == -1
         loss = (1 - cosine) * alike + F.maximum(different * (cosine - self._margin), 0)
-        return weighted(F, loss, self._weight, sample_weight)
+        return _apply_weighting(F, loss, self._weight, sample_weight)
 
 
 class SDMLLoss(Loss):

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy
+
 from .. import ndarray as nd
 from .. import registry
 from ..errors import ArgumentError, ShapeError, message, problem
@@ -81,7 +83,8 @@ class Totals:
 
 
 def as_number(value: Any) -> Any:
-    return value.asscalar() if isinstance(value, NDArray) else value
+    # Python's numbers, so that many values of float32 are not summed in float32.
+    return value.item() if isinstance(value, (NDArray, numpy.generic)) else value
 
 
 class EvalMetric:
