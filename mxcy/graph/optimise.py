@@ -12,6 +12,7 @@ from .effects import in_order, sequence
 from .fuse import fuse
 from .infer import open_ended
 from .ir import Entry, Graph, Node
+from .rectify import rectify
 from .settle import settle
 from .simplify import simplify
 
@@ -45,7 +46,7 @@ def optimise(
     early = set(graph.nodes)
     passes: list[Callable] = [settle] if any(map(open_ended, whole.nodes)) else []
     passes += [simplify, combine, fold_constants] if simplifies else []
-    for apply in [*passes, *([fuse] if fuses else [])]:
+    for apply in [*passes, *([rectify, fuse] if fuses else [])]:
         changed, moved = apply(current, shapes, dtypes, early.__contains__)
         if changed is current:
             continue

@@ -13,6 +13,7 @@ from . import (
     optimizer_multi,
     places,
     random_sampling,
+    rectified,
     triangles,
 )
 from ._attributes import Attributes

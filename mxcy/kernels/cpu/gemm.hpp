@@ -91,7 +91,7 @@ void tile(const T* a, const T* b, Depth depth, T* c, int64_t ldc, const Finish<T
       Vector<T> x = sum[i][v];
       if (finish.add) x += load(row + v * LENGTH<T>);
       else if (finish.bias) x += finish.bias[i];
-      if (finish.relu) x = x > T(0) ? x : Vector<T>{};
+      if (finish.relu) x = x < T(0) ? Vector<T>{} : x;  // NaN and -0 stay
       store(row + v * LENGTH<T>, x);
     }
   }

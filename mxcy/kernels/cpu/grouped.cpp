@@ -86,7 +86,7 @@ void sum_lines(const Sum<T>& s, int filters, int first) {
         const int64_t count = std::min(STEP, s.grid[2] - x);
         for (int f = 0; f < N; ++f) {
           for (int v = 0; v < ACROSS; ++v) {
-            if (s.relu) sum[f][v] = sum[f][v] > T(0) ? sum[f][v] : Vector<T>{};
+            if (s.relu) sum[f][v] = sum[f][v] < T(0) ? Vector<T>{} : sum[f][v];
           }
           T* at = to + f * s.filter_step + x * s.out_step[2];
           T few[STEP];

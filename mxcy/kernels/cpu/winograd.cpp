@@ -80,7 +80,7 @@ void transform_output(const Tiling& t, const float* m, int64_t capacity, int64_t
         for (int k = 0; k < OUTPUTS; ++k) {
           for (int x = 0; x < OUTPUTS; ++x) {
             Reals value = y[k * OUTPUTS + x] + add;
-            if (relu) value = value > 0.f ? value : Reals{};
+            if (relu) value = value < 0.f ? Reals{} : value;
             store(scratch + (k * columns + tile * OUTPUTS + x) * L, value);
           }
         }

@@ -1,0 +1,42 @@
+"""A convolution whose last step is a rectifier: what graphs make of the two (graph/rectify.py)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..kernels import cpu as kernels
+from ._cases import case, raises, uniform
+from ._declare import layer
+from .convolution import Convolution, moves, reference
+
+__all__ = ["_convolution_relu"]
+
+
+@layer(
+    name="_convolution_relu",
+    ref=lambda *arrays, **attributes: np.maximum(reference(*arrays, **attributes), 0),
+    kinds="f",
+    cases=[
+        case(uniform(2, 3, 5, 6), uniform(4, 3, 3, 2), uniform(4), kernel=(3, 2), num_filter=4),
+        case(uniform(2, 3, 6, 6), uniform(4, 3, 3, 3), kernel=(3, 3), num_filter=4, pad=(1, 1), no_bias=True),
+        case(uniform(2, 3, 6, 5), uniform(3, 1, 3, 3), uniform(3), kernel=(3, 3), num_filter=3, num_group=3),
+        case(
+            uniform(2, 5, 4, 3), uniform(4, 3, 2, 3), uniform(4), kernel=(3, 2), num_filter=4, layout="NHWC"
+        ),
+        case(uniform(0, 3, 5, 5), uniform(4, 3, 3, 3), uniform(4), kernel=(3, 3), num_filter=4),
+        raises(
+            ShapeError, uniform(2, 3, 2, 5), uniform(4, 3, 3, 3), uniform(4), kernel=(3, 3), num_filter=4,
+            match="Convolution(kernel): expected a kernel that fits into the padded data, 2 along this axis",
+        ),
+    ],
+)  # fmt: skip
+class _convolution_relu(Convolution.layer_class):
+    """max(y, 0) for the result y of `Convolution`, in one pass."""
+
+    def forward(self, data, weight, bias=None, *, out):
+        arguments = moves(self.window, self.num_group)
+        return kernels.convolution(data, weight, bias, *arguments, out=out, relu=True)
+
+    def backward(self, g, y, data, weight, wanted):
+        return super().backward(g * (y > 0), data, weight, wanted)
