@@ -30,7 +30,7 @@ def rectify(
     Also what became of the entries that still exist; if the graph itself is returned, nothing has become of
     any.
     """
-    joined = {}  # by rectifier: the convolution
+    joined: dict[Node, Node] = {}  # by rectifier: the convolution
     heads = set(graph.heads)
     for node in graph.nodes:
         if not _rectifies(node):
@@ -46,10 +46,10 @@ def rectify(
     gone = set(joined.values())
     moved: dict[Entry, Entry] = {}
     for node in graph.nodes:
-        below = joined.get(node)
-        if below is not None:
-            inputs = tuple([moved[source] for source in below.inputs])
-            new = Node(_convolution_relu, node.name, below.attrs, inputs, below.labels)
+        made = joined.get(node)
+        if made is not None:
+            inputs = tuple([moved[source] for source in made.inputs])
+            new = Node(_convolution_relu, node.name, made.attrs, inputs, made.labels)
             enter(moved, node, new)
         elif node not in gone:
             enter(moved, node, rebuilt(node, moved))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import ShapeError
@@ -11,6 +13,9 @@ from ._declare import layer
 from .convolution import Convolution, moves, reference
 
 __all__ = ["_convolution_relu"]
+
+operator: Any = Convolution
+Plain: Any = operator.layer_class
 
 
 @layer(
@@ -31,7 +36,7 @@ __all__ = ["_convolution_relu"]
         ),
     ],
 )  # fmt: skip
-class _convolution_relu(Convolution.layer_class):
+class _convolution_relu(Plain):
     """max(y, 0) for the result y of `Convolution`, in one pass."""
 
     def forward(self, data, weight, bias=None, *, out):
