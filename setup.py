@@ -45,6 +45,7 @@ SOURCES = {
     "mxcy.kernels.cpu.ctc": ["mxcy/kernels/cpu/ctc.cpp"],
     "mxcy.kernels.cpu.detection": ["mxcy/kernels/cpu/box_coding.cpp", "mxcy/kernels/cpu/multibox.cpp"],
     "mxcy.kernels.cpu.displaced": ["mxcy/kernels/cpu/correlation.cpp", "mxcy/kernels/cpu/deformed.cpp"],
+    "mxcy.kernels.cpu.hawkes": ["mxcy/kernels/cpu/hawkes.cpp"],
     "mxcy.kernels.cpu.images": ["mxcy/kernels/cpu/images.cpp"],
     "mxcy.kernels.cpu.indexing": ["mxcy/kernels/cpu/indexing.cpp", "mxcy/kernels/cpu/scatter_add.cpp"],
     "mxcy.kernels.cpu.batch_norm": ["mxcy/kernels/cpu/batch_norm.cpp"],

@@ -23,7 +23,6 @@ REASONS = (
     (r"gs_retain|native_array", "imported there from elsewhere; mxcy has it where it belongs"),
     (r"[Ss]parse|csr|LibSVM", "sparse storage: to come"),
     (r"quantize|requantize|calibrate", "not planned: int8 inference was made for one vendor's library"),
-    (r"hawkes|count_sketch", "not planned: used by single papers"),
     (r"Image|image|imdecode|Resize|Crop|Rotat|Hue|CIFAR|MNIST|mnist|cifar|Iter$", "image pipeline: to come"),
     (r"download|get_bz2|get_zip|im2rec_path", "nothing is downloaded at run time"),
     (r"NDArrayOp|NumpyOp|PythonOp|OperatorArguments|operator_arguments|c_int_p", "superseded by CustomOp"),

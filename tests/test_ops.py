@@ -342,7 +342,7 @@ def test_bound_symbol_gives_the_same(op, row):
     if op.differentiable and all(r.dtype.kind == "f" for r in plain):
         rng = np.random.default_rng(3)
         heads = [rng.standard_normal(r.shape).astype(r.dtype) for r in plain]
-        is_train = op.name != "Dropout"
+        is_train = op.name != "Dropout" and row.attributes.get("act_type") != "rrelu"  # these draw numbers
         outputs, executor, grads = bound(op, row, inputs, is_train)
         executor.backward([array(h) for h in heads])
         operands = [array(x) for x in inputs]

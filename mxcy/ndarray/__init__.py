@@ -53,6 +53,7 @@ from .op import (
     FullyConnected,
     GridGenerator,
     GroupNorm,
+    IdentityAttachKLSparseReg,
     InstanceNorm,
     L2Normalization,
     LayerNorm,

@@ -14,11 +14,14 @@ from ..ops.attention import _contrib_interleaved_matmul_encdec_qk as interleaved
 from ..ops.attention import _contrib_interleaved_matmul_encdec_valatt as interleaved_matmul_encdec_valatt
 from ..ops.attention import _contrib_interleaved_matmul_selfatt_qk as interleaved_matmul_selfatt_qk
 from ..ops.attention import _contrib_interleaved_matmul_selfatt_valatt as interleaved_matmul_selfatt_valatt
+from ..ops.batch_norm_forms import _contrib_BatchNormWithReLU as BatchNormWithReLU
+from ..ops.batch_norm_forms import _contrib_SyncBatchNorm as SyncBatchNorm
 from ..ops.box_coding import _contrib_bipartite_matching as bipartite_matching
 from ..ops.box_coding import _contrib_box_decode as box_decode
 from ..ops.box_coding import _contrib_box_encode as box_encode
 from ..ops.boxes import _contrib_box_iou as box_iou
 from ..ops.boxes import _contrib_box_nms as box_nms
+from ..ops.boxes import _contrib_box_nms as box_non_maximum_suppression
 from ..ops.contrib import _contrib_allclose as allclose
 from ..ops.contrib import _contrib_gradientmultiplier as gradientmultiplier
 from ..ops.contrib import _contrib_index_array as index_array
@@ -30,6 +33,7 @@ from ..ops.deformable import _contrib_DeformableConvolution as DeformableConvolu
 from ..ops.deformable import _contrib_ModulatedDeformableConvolution as ModulatedDeformableConvolution
 from ..ops.detection import _contrib_MultiBoxDetection as MultiBoxDetection
 from ..ops.detection import _contrib_MultiBoxTarget as MultiBoxTarget
+from ..ops.hawkes import _contrib_hawkesll as hawkesll
 from ..ops.indexing import _contrib_SparseEmbedding as SparseEmbedding
 from ..ops.positioned import _contrib_DeformablePSROIPooling as DeformablePSROIPooling
 from ..ops.positioned import _contrib_PSROIPooling as PSROIPooling
@@ -40,6 +44,9 @@ from ..ops.regions import _contrib_ROIAlign as ROIAlign
 from ..ops.resizing import _contrib_AdaptiveAvgPooling2D as AdaptiveAvgPooling2D
 from ..ops.resizing import _contrib_BilinearResize2D as BilinearResize2D
 from ..ops.sparse import edge_id, getnnz, group_adagrad_update
+from ..ops.spectra import _contrib_count_sketch as count_sketch
+from ..ops.spectra import _contrib_fft as fft
+from ..ops.spectra import _contrib_ifft as ifft
 from ._updates import (
     adamw_update,
     mp_adamw_update,
@@ -50,12 +57,20 @@ from ._updates import (
 )
 from .control_flow import cond, foreach, while_loop
 from .masking import boolean_mask
+from .zipfian import rand_zipfian
 
 __all__ = [
     "SparseEmbedding",
     "edge_id",
     "getnnz",
+    "rand_zipfian",
     "group_adagrad_update",
+    "hawkesll",
+    "fft",
+    "ifft",
+    "count_sketch",
+    "SyncBatchNorm",
+    "BatchNormWithReLU",
     "Proposal",
     "MultiProposal",
     "PSROIPooling",
@@ -71,6 +86,7 @@ __all__ = [
     "box_encode",
     "boolean_mask",
     "box_nms",
+    "box_non_maximum_suppression",
     "box_iou",
     "ROIAlign",
     "BilinearResize2D",

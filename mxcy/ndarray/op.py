@@ -26,6 +26,7 @@ from ..ops import (
     FullyConnected,
     GridGenerator,
     GroupNorm,
+    IdentityAttachKLSparseReg,
     InstanceNorm,
     L2Normalization,
     LayerNorm,
@@ -301,6 +302,7 @@ from ..ops.triangles import (
 
 __all__ = [
     "Correlation",
+    "IdentityAttachKLSparseReg",
     "ROIPooling",
     "col2im",
     "im2col",

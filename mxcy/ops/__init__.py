@@ -319,6 +319,7 @@ from .softmax import (
     softmin,
 )
 from .sparse import cast_storage, retain
+from .sparseness import IdentityAttachKLSparseReg
 from .spatial import BilinearSampler, GridGenerator, SpatialTransformer
 from .svm import SVMOutput
 from .trigonometric import (
@@ -347,6 +348,7 @@ elemwise_div = broadcast_div.elemwise
 
 PUBLIC = {
     "Correlation": Correlation,
+    "IdentityAttachKLSparseReg": IdentityAttachKLSparseReg,
     "ROIPooling": ROIPooling,
     "col2im": col2im,
     "im2col": im2col,

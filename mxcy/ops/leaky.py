@@ -7,8 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from .._array import face_of
 from .._launch import empty_like
-from ..errors import ShapeError
+from ..errors import ArgumentError, ShapeError, message
 from ..kernels import cpu as kernels
 from . import reduction
 from ._cases import case, raises, special, uniform
@@ -62,6 +63,11 @@ def leaky_reference(x, gamma, act_type="leaky", slope=0.25):
     return np.maximum(x, 0) + slope * below
 
 
+def untrained_reference(x, slope):
+    """`rrelu` outside training."""
+    return [leaky_reference(x, None, "leaky", slope), np.full(x.shape, slope)]
+
+
 @elementwise(
     grad=(
         lambda g, data, gamma: reduction.sum_like(g * ((data > 0) + (data <= 0) * gamma), data),
@@ -78,7 +84,11 @@ def _prelu(data, gamma):
 
 @layer(
     kinds="f",
-    ref=lambda x, gamma=None, act_type="leaky", slope=0.25: leaky_reference(x, gamma, act_type, slope),
+    ref=lambda x, gamma=None, act_type="leaky", slope=0.25, **bounds: (
+        leaky_reference(x, gamma, act_type, slope)
+        if act_type != "rrelu"
+        else untrained_reference(x, (bounds["lower_bound"] + bounds["upper_bound"]) / 2)
+    ),
     cases=[
         case(uniform(3, 4, avoid=(0,))),
         case(uniform(3, 4, avoid=(0,)), act_type="leaky", slope=0.1),
@@ -86,6 +96,14 @@ def _prelu(data, gamma):
         case(uniform(2, 3, 2, avoid=(0,)), uniform(3), act_type="prelu"),
         case(uniform(2, 3, avoid=(0,)), uniform(1), act_type="prelu"),
         case(uniform(0, 2)),
+        case(uniform(3, 4, avoid=(0,)), act_type="rrelu", lower_bound=0.25, upper_bound=0.5),
+        raises(
+            ArgumentError,
+            uniform(2, 3),
+            act_type="rrelu",
+            lower_bound=0.5,
+            match="LeakyReLU(upper_bound): expected at least lower_bound, 0.5, got 0.334",
+        ),
         raises(
             ShapeError,
             uniform(2, 3),
@@ -99,33 +117,54 @@ class LeakyReLU:
     """max(x, 0) and, for negative x: slope x (`leaky`), slope (exp(x) - 1) (`elu`), its scaled form with
     mean 0 (`selu`), or gamma x with gamma (channels of axis 1,) or (1,) as an input (`prelu`).
 
-    `gelu` is x Φ(x) with Φ the normal distribution.
+    `gelu` is x Φ(x) with Φ the normal distribution.  `rrelu` has for every element a slope of its own, in
+    training drawn evenly between the bounds, otherwise their mean, and returns the slopes too.
     """
 
-    act_type: Literal["leaky", "elu", "selu", "gelu", "prelu"] = "leaky"
+    act_type: Literal["leaky", "elu", "selu", "gelu", "prelu", "rrelu"] = "leaky"
     slope: float = 0.25
     lower_bound: float = 0.125
     upper_bound: float = 0.334
 
+    def check(self):
+        if self.act_type == "rrelu" and not self.lower_bound <= self.upper_bound:
+            expected = f"at least lower_bound, {self.lower_bound}"
+            raise ArgumentError(message("LeakyReLU", "upper_bound", expected, self.upper_bound))
+
     def inputs(self):
         return ("data", "gamma") if self.act_type == "prelu" else ("data",)
+
+    def outputs(self):
+        return ("output", "mask") if self.act_type == "rrelu" else ("output",)
 
     def infer(self, out, data, gamma=None):
         data = out if data is None else data
         if self.act_type != "prelu":
-            return (data,), (data,)
+            return (data,), (data,) * len(self.outputs())
         channels = None if data is None else (data[1] if len(data) > 1 else data[0],)
         return (data, gamma if gamma == (1,) else channels), (data,)
 
-    def forward(self, data, gamma=None, *, out):
-        outs = None if out is None else [out]
+    def forward(self, data, gamma=None, *, out, is_train):
+        outs = out[:1] if out[0] is not None else None
+        if self.act_type == "rrelu":
+            slopes = self.slopes(data, out[1], is_train)
+            return [_prelu.compute([data, slopes], {}, outs)[0], slopes]
         if gamma is None:
-            return _leaky.compute([data], {"act_type": self.act_type, "slope": self.slope}, outs)[0]
+            return _leaky.compute([data], {"act_type": self.act_type, "slope": self.slope}, outs)
         if gamma.size > 1 and data.ndim > 2:
             gamma = gamma._reshape_view((gamma.size, *(1,) * (data.ndim - 2)))
-        return _prelu.compute([data, gamma], {}, outs)[0]
+        return _prelu.compute([data, gamma], {}, outs)
 
-    def backward(self, g, data, gamma, y):
+    def slopes(self, data, out, is_train):
+        """The slopes of `rrelu`."""
+        low, high = self.lower_bound, self.upper_bound
+        if is_train:
+            return kernels.random_uniform(low, high, data.shape, data.dtype, face_of(type(data)), out=out)
+        return kernels.fill(empty_like(data, data.shape) if out is None else out, (low + high) / 2)
+
+    def backward(self, g, data, gamma, y, outputs):
+        if self.act_type == "rrelu":
+            return g * ((data > 0) + (data <= 0) * outputs[1])
         if self.act_type != "prelu":
             return g * leaky_slope(data, y, self.act_type, self.slope)
         wide = _channels_like(gamma, data)

@@ -26,6 +26,7 @@ from .op import (
     FullyConnected,
     GridGenerator,
     GroupNorm,
+    IdentityAttachKLSparseReg,
     InstanceNorm,
     L2Normalization,
     LayerNorm,

@@ -2,22 +2,26 @@
 
 from ..ops import (
     anchors,
+    batch_norm_forms,
     box_coding,
     boxes,
     deformable,
     detection,
+    hawkes,
     indexing,
     positioned,
     proposals,
     regions,
     resizing,
     sparse,
+    spectra,
 )
 from ..ops import attention as pairs
 from ..ops import contrib as own
 from .control_flow import cond, foreach, while_loop
 from .function import SymbolFunction
 from .op import CTCLoss, arange_like, ctc_loss, isfinite, isinf, isnan
+from .zipfian import rand_zipfian
 
 interleaved_matmul_selfatt_qk = SymbolFunction(
     pairs._contrib_interleaved_matmul_selfatt_qk, "interleaved_matmul_selfatt_qk"
@@ -44,6 +48,7 @@ BilinearResize2D = SymbolFunction(resizing._contrib_BilinearResize2D, "BilinearR
 ROIAlign = SymbolFunction(regions._contrib_ROIAlign, "ROIAlign")
 box_iou = SymbolFunction(boxes._contrib_box_iou, "box_iou")
 box_nms = SymbolFunction(boxes._contrib_box_nms, "box_nms")
+box_non_maximum_suppression = SymbolFunction(boxes._contrib_box_nms, "box_non_maximum_suppression")
 DeformableConvolution = SymbolFunction(deformable._contrib_DeformableConvolution, "DeformableConvolution")
 ModulatedDeformableConvolution = SymbolFunction(
     deformable._contrib_ModulatedDeformableConvolution, "ModulatedDeformableConvolution"
@@ -58,6 +63,12 @@ MultiProposal = SymbolFunction(proposals._contrib_MultiProposal, "MultiProposal"
 PSROIPooling = SymbolFunction(positioned._contrib_PSROIPooling, "PSROIPooling")
 DeformablePSROIPooling = SymbolFunction(positioned._contrib_DeformablePSROIPooling, "DeformablePSROIPooling")
 RROIAlign = SymbolFunction(positioned._contrib_RROIAlign, "RROIAlign")
+hawkesll = SymbolFunction(hawkes._contrib_hawkesll, "hawkesll")
+fft = SymbolFunction(spectra._contrib_fft, "fft")
+ifft = SymbolFunction(spectra._contrib_ifft, "ifft")
+count_sketch = SymbolFunction(spectra._contrib_count_sketch, "count_sketch")
+SyncBatchNorm = SymbolFunction(batch_norm_forms._contrib_SyncBatchNorm, "SyncBatchNorm")
+BatchNormWithReLU = SymbolFunction(batch_norm_forms._contrib_BatchNormWithReLU, "BatchNormWithReLU")
 MultiBoxPrior = SymbolFunction(anchors._contrib_MultiBoxPrior, "MultiBoxPrior")
 
 SparseEmbedding = SymbolFunction(indexing._contrib_SparseEmbedding, "SparseEmbedding")
@@ -69,7 +80,14 @@ __all__ = [
     "SparseEmbedding",
     "edge_id",
     "getnnz",
+    "rand_zipfian",
     "group_adagrad_update",
+    "hawkesll",
+    "fft",
+    "ifft",
+    "count_sketch",
+    "SyncBatchNorm",
+    "BatchNormWithReLU",
     "Proposal",
     "MultiProposal",
     "PSROIPooling",
@@ -84,6 +102,7 @@ __all__ = [
     "box_decode",
     "box_encode",
     "box_nms",
+    "box_non_maximum_suppression",
     "box_iou",
     "ROIAlign",
     "BilinearResize2D",

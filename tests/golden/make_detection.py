@@ -133,9 +133,18 @@ def proposals(g, rs):
     g.add('contrib.Proposal', [odds[:1], moves[:1, 1:], images[:1]], few)
 
 
+def events(g, rs):
+    for dtype in (F, np.float64):
+        given = [rs.rand(2, 3) + .5, np.array([.2, .3, .4]), np.array([1., 2., 3.]), rs.rand(2, 3), rs.rand(2, 4)]
+        given = [a.astype(dtype) for a in given] + [rs.randint(0, 3, (2, 4)).astype('int32')]
+        ends = [np.array([3, 4], dtype), np.array([4., 3.], dtype)]
+        g.add('contrib.hawkesll', given + ends, wrt=(0, 1, 2))
+    g.add('contrib.hawkesll', given[:1] + [given[1][:2]] + given[2:] + ends)
+
+
 def main():
     g = Vision()
-    for family in (targets, detections, coding, correlations, deformed, positioned, proposals):
+    for family in (targets, detections, coding, correlations, deformed, positioned, proposals, events):
         family(g, g.rs)
     dump('detection.json', g.cases)
     np.savez_compressed(path('detection.npz'), **g.arrays)

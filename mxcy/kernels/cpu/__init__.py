@@ -27,6 +27,7 @@ from .copying import (
 from .ctc import ctc_loss, ctc_loss_grad
 from .detection import box_decode, box_detection, box_encode, box_target, matching, propose
 from .displaced import correlation, correlation_grad, displaced_columns, displaced_columns_grad
+from .hawkes import hawkes, hawkes_grad
 from .images import image_hue, image_resize
 from .indexing import (
     gather_nd,
@@ -142,6 +143,8 @@ __all__ = [
     "full",
     "gather_nd",
     "gather_rows",
+    "hawkes",
+    "hawkes_grad",
     "image_hue",
     "image_resize",
     "index_get",

@@ -1,0 +1,87 @@
+"""Operators that learn or draw numbers: what they do in training, against numbers of the real MXNet."""
+
+import numpy as np
+import pytest
+
+import mxcy as mx
+
+
+def test_rrelu_draws_a_slope_for_every_element_in_training():
+    mx.random.seed(3)
+    x = mx.nd.random.uniform(-1, 1, shape=(50, 40))
+    x.attach_grad()
+    with mx.autograd.record():
+        y, slopes = mx.nd.LeakyReLU(x, act_type="rrelu", lower_bound=0.3, upper_bound=0.5)
+    y.backward()
+
+    drawn, values = slopes.asnumpy(), x.asnumpy()
+    assert 0.3 <= drawn.min() < 0.32 < 0.48 < drawn.max() <= 0.5
+    np.testing.assert_allclose(y.asnumpy(), np.where(values > 0, values, drawn * values))
+    np.testing.assert_array_equal(x.grad.asnumpy(), np.where(values > 0, 1, drawn))
+
+
+def test_rrelu_predicts_with_the_mean_slope():
+    y, _ = mx.nd.LeakyReLU(mx.nd.array([-1, -2, 3]), act_type="rrelu", lower_bound=0.3, upper_bound=0.5)
+
+    np.testing.assert_allclose(y.asnumpy(), [-0.4, -0.8, 3], rtol=1e-6)
+    assert mx.sym.LeakyReLU(mx.sym.Variable("x"), act_type="rrelu", name="r").list_outputs() == [
+        "r_output", "r_mask",
+    ]  # fmt: skip
+
+
+def test_penalty_on_activity_moves_the_gradient_and_the_averages():
+    data = mx.sym.Variable("data")
+    symbol = mx.sym.IdentityAttachKLSparseReg(
+        data, name="k", penalty=0.1, sparseness_target=0.2, momentum=0.5
+    )
+    executor = symbol.simple_bind(mx.cpu(), data=(2, 3))
+    x = np.array([[0.5488135, 0.71518934, 0.60276335], [0.5448832, 0.4236548, 0.6458941]], np.float32)
+    executor.arg_dict["data"][:] = x
+    expected = [
+        ([0.27342418, 0.28471103, 0.31216437], [1.036959, 1.0415963, 1.052238]),
+        ([0.41013628, 0.42706656, 0.46824655], [1.0868603, 1.0928012, 1.1077331]),
+    ]
+    for average, gradient in expected:
+        output = executor.forward(is_train=True)[0]
+        executor.backward(mx.nd.ones((2, 3)))
+        np.testing.assert_array_equal(output.asnumpy(), x)
+        np.testing.assert_allclose(executor.aux_dict["k_moving_avg"].asnumpy(), average, rtol=1e-5)
+        np.testing.assert_allclose(executor.grad_dict["data"].asnumpy(), [gradient] * 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["SyncBatchNorm", "BatchNormWithReLU"])
+def test_forms_of_batch_norm_train_as_it_does(name):
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((4, 3, 5)).astype(np.float32)
+    numbers = [rng.uniform(0.5, 1, 3).astype(np.float32) for _ in range(4)]
+
+    def trained(function, activation=lambda y: y, **attrs):
+        inputs = [mx.nd.array(v) for v in (x, *numbers)]
+        for value in inputs[:3]:
+            value.attach_grad()
+        with mx.autograd.record():
+            y = activation(function(*inputs, fix_gamma=False, **attrs))
+        y.backward(mx.nd.array(x))
+        return [y, *inputs[3:], *[value.grad for value in inputs[:3]]]
+
+    attrs = {"key": "a"} if name == "SyncBatchNorm" else {}
+    form = trained(getattr(mx.nd.contrib, name), **attrs)
+    plain_form = trained(mx.nd.BatchNorm) if attrs else trained(mx.nd.BatchNorm, mx.nd.relu)
+    for made, plain in zip(form, plain_form, strict=True):
+        np.testing.assert_allclose(made.asnumpy(), plain.asnumpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_zipfian_candidates_and_their_expected_counts():
+    mx.random.seed(1)
+    samples, true, expected = mx.nd.contrib.rand_zipfian(mx.nd.array([3, 0]), 4000, 50)
+
+    assert samples.dtype == np.int64
+    drawn = samples.asnumpy()
+    assert drawn.min() >= 0
+    assert drawn.max() < 50
+    np.testing.assert_allclose(true.asnumpy(), 4000 * np.log([5 / 4, 2]) / np.log(51))
+    np.testing.assert_allclose(expected.asnumpy(), 4000 * np.log((drawn + 2) / (drawn + 1)) / np.log(51))
+    assert abs((drawn == 0).sum() - true.asnumpy()[1]) < 120
+    symbols = mx.sym.contrib.rand_zipfian(mx.sym.Variable("t"), 10, 50)
+    outputs = mx.sym.Group(symbols).bind(mx.cpu(), {"t": mx.nd.array([3, 0])}).forward()
+    assert [tuple(y.shape) for y in outputs] == [(10,), (2,), (10,)]
