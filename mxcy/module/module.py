@@ -236,7 +236,7 @@ class Module(BaseModule):
         if not for_training:
             return dict.fromkeys(self._symbol.list_arguments(), "null")
         if isinstance(grad_req, str):
-            given = dict.fromkeys(self._param_names, grad_req)
+            given = dict.fromkeys((*self._param_names, *self._data_names), grad_req)
         elif isinstance(grad_req, (list, tuple)):
             arguments = self._symbol.list_arguments()
             if len(grad_req) != len(arguments):

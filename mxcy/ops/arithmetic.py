@@ -264,8 +264,22 @@ divide = BinaryFunction("divide", broadcast_div, _div_scalar, _rdiv_scalar, oper
 
 # --- remainder -----------------------------------------------------------------------------------------
 @elementwise(
+    grad=lambda g: g,
+    grad_check="what flows through integers is 0, by definition",
+    ref=lambda x: np.zeros_like(x) if x.dtype.kind in "iub" else x,
+    cases=[uniform(3, 4), uniform(0, 2)],
+)
+def _unless_integer(data):
+    """data as it is; zeros of integers, through whose remainders no gradient flows."""
+    return data * 0 if data.is_integer else ufunc.positive(data)
+
+
+@elementwise(
     twin="_mod",
-    grad=(lambda g, lhs: sum_like(g, lhs), lambda g, lhs, rhs: sum_like(-g * rounding.floor(lhs / rhs), rhs)),
+    grad=(
+        lambda g, lhs: sum_like(_unless_integer(g), lhs),
+        lambda g, lhs, rhs: sum_like(-_unless_integer(g) * rounding.floor(lhs / rhs), rhs),
+    ),
     ref=np.remainder,
     cases=DIVISORS + MISMATCH,
 )
@@ -274,14 +288,16 @@ def broadcast_mod(lhs, rhs):
     return modulo_of(lhs, rhs)
 
 
-@elementwise(grad=lambda g: g, ref=lambda x, scalar: np.remainder(x, scalar), cases=ONE)
+@elementwise(
+    grad=lambda g: _unless_integer(g), ref=lambda x, scalar: np.remainder(x, scalar), cases=ONE
+)
 def _mod_scalar(data, *, scalar: float = 1.0, is_int: bool = True):
     """data % scalar."""
     return modulo_of(data, scalar)
 
 
 @elementwise(
-    grad=lambda g, data, scalar: g * -rounding.floor(scalar / data),
+    grad=lambda g, data, scalar: _unless_integer(g) * -rounding.floor(scalar / data),
     cases=ONE_POSITIVE,
     ref=lambda x, scalar: np.remainder(scalar, x),
 )

@@ -439,7 +439,8 @@ class Deconvolution:
     def check(self):
         self.window = window_of("Deconvolution", self.kernel, self.stride, self.dilate, self.pad, self.layout)
         check_counts("Deconvolution", self.num_filter, self.num_group)
-        self.extra = self.adj or (0,) * len(self.kernel)
+        self.extra = () if any(self.target_shape) else self.adj
+        self.extra = self.extra or (0,) * len(self.kernel)
         pairs = zip(self.extra, self.window.stride, strict=False)
         if len(self.extra) != len(self.kernel) or not all(0 <= a < s for a, s in pairs):
             expected = f"{len(self.kernel)} numbers from 0 to below the stride, {self.window.stride}"

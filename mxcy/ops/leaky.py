@@ -16,6 +16,7 @@ from ._cases import case, raises, special, uniform
 from ._declare import elementwise, layer, op
 from ._trace import ufunc
 from .exponential import erf, exp
+from .linalg import fold
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
@@ -59,7 +60,7 @@ def leaky_reference(x, gamma, act_type="leaky", slope=0.25):
     if act_type == "selu":
         return SELU_SCALE * (np.maximum(x, 0) + SELU_ALPHA * np.expm1(below))
     if act_type == "prelu":
-        slope = gamma if gamma.size == 1 else gamma.reshape((1, -1) + (1,) * (x.ndim - 2))
+        slope = gamma.reshape(channel_view(gamma.shape, x.shape))
     return np.maximum(x, 0) + slope * below
 
 
@@ -95,6 +96,7 @@ def _prelu(data, gamma):
         *(case(uniform(3, 4, avoid=(0,)), act_type=a) for a in ("elu", "selu", "gelu")),
         case(uniform(2, 3, 2, avoid=(0,)), uniform(3), act_type="prelu"),
         case(uniform(2, 3, avoid=(0,)), uniform(1), act_type="prelu"),
+        case(uniform(2, 3, 2, avoid=(0,)), uniform(2, 3), act_type="prelu"),
         case(uniform(0, 2)),
         case(uniform(3, 4, avoid=(0,)), act_type="rrelu", lower_bound=0.25, upper_bound=0.5),
         raises(
@@ -107,7 +109,7 @@ def _prelu(data, gamma):
         raises(
             ShapeError,
             uniform(2, 3),
-            uniform(2),
+            uniform(4),
             act_type="prelu",
             match="LeakyReLU(gamma): expected shape (3,)",
         ),
@@ -115,7 +117,8 @@ def _prelu(data, gamma):
 )
 class LeakyReLU:
     """max(x, 0) and, for negative x: slope x (`leaky`), slope (exp(x) - 1) (`elu`), its scaled form with
-    mean 0 (`selu`), or gamma x with gamma (channels of axis 1,) or (1,) as an input (`prelu`).
+    mean 0 (`selu`), or gamma x with gamma (channels of axis 1,), (1,) or numbers for the first
+    axes as an input (`prelu`).
 
     `gelu` is x Φ(x) with Φ the normal distribution.  `rrelu` has for every element a slope of its own, in
     training drawn evenly between the bounds, otherwise their mean, and returns the slopes too.
@@ -142,6 +145,8 @@ class LeakyReLU:
         if self.act_type != "prelu":
             return (data,), (data,) * len(self.outputs())
         channels = None if data is None else (data[1] if len(data) > 1 else data[0],)
+        if None not in (data, gamma) and (None in data or channel_view(gamma, data)):
+            return (data, gamma), (data,)
         return (data, gamma if gamma == (1,) else channels), (data,)
 
     def forward(self, data, gamma=None, *, out, is_train):
@@ -151,9 +156,8 @@ class LeakyReLU:
             return [_prelu.compute([data, slopes], {}, outs)[0], slopes]
         if gamma is None:
             return _leaky.compute([data], {"act_type": self.act_type, "slope": self.slope}, outs)
-        if gamma.size > 1 and data.ndim > 2:
-            gamma = gamma._reshape_view((gamma.size, *(1,) * (data.ndim - 2)))
-        return _prelu.compute([data, gamma], {}, outs)
+        wide = fold(gamma, channel_view(gamma.shape, data.shape))
+        return _prelu.compute([data, wide], {}, outs)
 
     def slopes(self, data, out, is_train):
         """The slopes of `rrelu`."""
@@ -172,8 +176,13 @@ class LeakyReLU:
         return g * ((data > 0) + (data <= 0) * wide), g_gamma
 
 
-def channel_view(shape, ndim):
-    return shape if shape == (1,) or ndim < 3 else (shape[0], *(1,) * (ndim - 2))
+def channel_view(shape, like):
+    """A shape of numbers for channels (axis 1), or for the first two axes, as it broadcasts with `like`."""
+    found, rest = [1] * len(like), list(shape)
+    for axis in range(min(1, len(like) - 1), -1, -1):
+        if rest and rest[-1] in (like[axis], 1):
+            found[axis] = rest.pop()
+    return tuple(found) if not rest else None
 
 
 @op(
@@ -182,14 +191,17 @@ def channel_view(shape, ndim):
     shape_only=("like", "data"),
     free=("like",),
     dtype=lambda data: data,
-    ref=lambda x, like: np.broadcast_to(x.reshape(channel_view(x.shape, like.ndim)), like.shape),
-    cases=[case(uniform(3), uniform(2, 3, 2)), case(uniform(1), uniform(2, 3))],
+    ref=lambda x, like: np.broadcast_to(x.reshape(channel_view(x.shape, like.shape)), like.shape),
+    cases=[
+        case(uniform(3), uniform(2, 3, 2)),
+        case(uniform(1), uniform(2, 3)),
+        case(uniform(2, 3), uniform(2, 3, 2)),
+    ],
 )
 def _channels_like(data, like, *, out):
-    """One number per channel (axis 1) repeated to the shape of an array."""
-    return kernels.copy(
-        data._reshape_view(channel_view(data.shape, like.ndim))._broadcast_view(like.shape), out=out
-    )
+    """One number per channel (axis 1), or for each element of the first axes, in the shape of an array."""
+    wide = fold(data, channel_view(data.shape, like.shape))
+    return kernels.copy(wide._broadcast_view(like.shape), out=out)
 
 
 @op(
@@ -199,13 +211,17 @@ def _channels_like(data, like, *, out):
     free=("like",),
     dtype=lambda data: data,
     kinds="iufc",
-    ref=lambda x, like: reduction.sum_like_reference(x, np.empty(channel_view(like.shape, x.ndim))).reshape(
+    ref=lambda x, like: reduction.sum_like_reference(x, np.empty(channel_view(like.shape, x.shape))).reshape(
         like.shape
     ),
-    cases=[case(uniform(2, 3, 2), uniform(3)), case(uniform(2, 3), uniform(1))],
+    cases=[
+        case(uniform(2, 3, 2), uniform(3)),
+        case(uniform(2, 3), uniform(1)),
+        case(uniform(2, 3, 2), uniform(2, 3)),
+    ],
 )
 def _channels_back(data, like, *, out):
     """Sum over everything but the channel (axis 1), or over everything for a `like` of one element."""
-    slot = empty_like(data, channel_view(like.shape, data.ndim))
+    slot = empty_like(data, channel_view(like.shape, data.shape))
     total = reduction._sum_like.compute([data, slot], {})[0]._reshape_view(like.shape)
     return total if out is None else kernels.copy(total, out=out)

@@ -103,10 +103,19 @@ def reshape_shape(data, shape, reverse, target_shape, keep_highest):
     return resolve_reshape(data, shape, reverse, "Reshape")
 
 
+def reshape_back(data, y):
+    """The one extent that is not known follows from how many elements the result has."""
+    if y is None or data is None or None in y or data.count(None) != 1:
+        return data
+    rest = product(extent for extent in data if extent is not None)
+    return tuple(product(y) // rest if extent is None and rest else extent for extent in data)
+
+
 @op(
     view=True,
     grad=lambda g, data: reshape_like(g, data),
     shape=reshape_shape,
+    back=reshape_back,
     ref=lambda x, shape, reverse=False: x.reshape(resolve_reshape(x.shape, shape, reverse)),
     cases=[
         case(uniform(2, 6), shape=(3, 4)),

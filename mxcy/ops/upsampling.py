@@ -106,6 +106,15 @@ def upsampling_shape(args, scale, num_filter, sample_type, multi_input_mode):
     return (shape[0], sum(channels), *shape[2:])
 
 
+def upsampling_back(args, scale, num_filter, sample_type):
+    """The weight that belongs to the image."""
+    if sample_type != "bilinear" or len(args) != 2 or scale < 1:
+        return args
+    kernel = 2 * scale - scale % 2
+    weight = (None if args[0] is None else args[0][1], 1, kernel, kernel)
+    return [args[0], weight if args[1] is None else args[1]]
+
+
 def upsampling_gradient(g, args, scale, num_filter, sample_type, multi_input_mode):
     if sample_type == "bilinear":
         return find("Deconvolution").gradient([g], args, [None], deconvolution_of(scale, num_filter))
@@ -131,6 +140,7 @@ NEAREST = {"sample_type": "nearest"}
 @op(
     grad=upsampling_gradient,
     shape=upsampling_shape,
+    back=upsampling_back,
     kinds="f",
     ref=upsampling_reference,
     cases=[
