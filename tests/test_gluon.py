@@ -650,3 +650,80 @@ def test_a_recorded_graph_is_a_symbol():
     symbol = mx.autograd.get_symbol(y)
 
     assert [node.op.name for node in symbol._graph.nodes if node.op] == ["FullyConnected", "_mul_scalar"]
+
+
+def shared_twice():
+    """A hybrid block that is called twice in one record, and a parameter that is used outside it too."""
+    net = nn.Dense(2, in_units=2, use_bias=False, weight_initializer=mx.init.Constant(0.5))
+    net.initialize()
+    return net
+
+
+@pytest.mark.parametrize("outside", [False, True])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_gradients_of_several_calls_of_a_graph_add_up(outside, order):
+    found = []
+    for hybridize in (False, True):
+        net = shared_twice()
+        if hybridize:
+            net.hybridize()
+        inputs = [nd.array([[1, 2]]), nd.array([[3, 4]])]
+        with autograd.record():
+            total = sum((net(inputs[i]) * (i + 1)).sum() for i in order)
+            if outside:
+                total = total + (net.weight.data() * net.weight.data()).sum()
+        total.backward()
+        found.append(net.weight.grad().asnumpy())
+
+    assert (found[0] == found[1]).all()
+
+
+def test_grad_leaves_the_buffers_of_parameters_alone():
+    net = shared_twice()
+    net.hybridize()
+    x = nd.array([[1, 2]])
+    weight = net.weight.data()
+    with autograd.record():
+        y = net(x).sum()
+    y.backward()
+    before = net.weight.grad().asnumpy()
+    with autograd.record():
+        y = (net(x) * 3).sum()
+    (found,) = autograd.grad([y], [weight])
+
+    assert (net.weight.grad().asnumpy() == before).all()
+    assert (found.asnumpy() == 3 * before).all()
+
+
+def test_gradients_are_written_added_or_left_out_as_the_parameter_says():
+    net = shared_twice()
+    net.hybridize()
+    x, found = nd.array([[1, 2]]), []
+    for req in ("write", "add", "add", "null", "write"):
+        net.weight.grad_req = req
+        x.attach_grad()
+        with autograd.record():
+            y = net(x).sum()
+        y.backward()
+        found.append(None if req == "null" else net.weight.grad().asnumpy()[0].tolist())
+
+    assert found == [[1, 2], [1, 2], [2, 4], None, [1, 2]]
+    assert x.grad.asnumpy().tolist() == [[1, 1]]
+
+
+def test_outputs_without_a_gradient_of_their_own():
+    class Two(gluon.HybridBlock):
+        def hybrid_forward(self, F, x):
+            return x * 2, F.argmax(x, axis=1), x * x
+
+    net = Two()
+    net.hybridize()
+    x = nd.array([[1, 2]])
+    x.attach_grad()
+    for _ in range(2):
+        with autograd.record():
+            double, _, square = net(x)
+            (square * 3).backward(retain_graph=True)
+        assert x.grad.asnumpy().tolist() == [[6, 12]]
+        double.backward()
+        assert x.grad.asnumpy().tolist() == [[2, 2]]

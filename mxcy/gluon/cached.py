@@ -2,8 +2,9 @@
 
 An executor has one set of buffers, so a call that is recorded needs one of its own until its gradient was
 taken. Executors are kept for the next call with arrays of the same shapes; parameters are bound as they are,
-inputs and outputs are copied. A gradient that is to be differentiated again is computed from the recorded
-operators of the graph instead.
+and so are buffers of gradients that are to be written; inputs and outputs are copied. Gradients of the
+outputs go into arrays of the executor (`_with_gradient`), so that its backward pass is the same each time.
+A gradient that is to be differentiated again is computed from the recorded operators of the graph instead.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from typing import Any, NamedTuple
 from .. import autograd
 from ..errors import ArgumentError, ArgumentTypeError, message
 from ..executor import Executor, bind
-from ..graph.storage import gradient_storage
+from ..graph.ir import Entry, Graph, variable
+from ..graph.ir import Node as GraphNode
+from ..graph.storage import gradient_storage, infer_storage
 from ..ndarray import NDArray, _tape, zeros
-from ..ndarray._tape import OFF, RECORDING, STATE, Node, set_mode
+from ..ndarray._tape import OFF, RECORDING, STATE, Leaf, Node
 from ..ndarray.ndarray import FACE
+from ..ops import REGISTRY
 from ..ops._call import special
 from ..symbol import Symbol
 
@@ -28,10 +32,17 @@ KEPT = 64  # executors that wait for a call; the first ones go when there are mo
 
 
 class Bound(NamedTuple):
-    """An executor, and the arrays into which the inputs of a call are copied."""
+    """An executor, and the arrays into which the inputs of a call are copied.
+
+    `heads` are those for the gradients of the outputs, None if they are given to `backward`; `gradients` those
+    of the inputs, None where not wanted, and `direct` those among them that are buffers of parameters.
+    """
 
     executor: Executor
     targets: list[NDArray]
+    heads: list[NDArray] | None
+    gradients: list[NDArray | None]
+    direct: list[NDArray]
 
 
 class CachedGraph:
@@ -57,25 +68,24 @@ class CachedGraph:
 
     def __call__(self, arrays: Sequence[NDArray]) -> list[NDArray]:
         """Compute the outputs; recorded if autograd records."""
-        training = STATE.train
+        training, mode = STATE.train, STATE.mode
         places: list[Any] = [None] * len(arrays)
-        if STATE.mode == RECORDING:
+        if mode == RECORDING:
             places = [None if state else _tape.place_of(x)
                       for x, state in zip(arrays, self._is_state, strict=True)]  # fmt: skip
-        recorded = any(place is not None for place in places)
-        wanted = tuple([place is not None for place in places])
-        key = self._key(arrays, wanted)
-        was = set_mode(OFF, training)
+        key = self._key(arrays, places)
+        # Nothing below is recorded. The mode alone is changed: the session goes on.
+        STATE.mode = OFF
         try:
-            bound = self._take(key, arrays, wanted)
+            bound = self._take(key, arrays, places)
             for i, target in zip(self._copied, bound.targets, strict=True):
                 arrays[i].copyto(target)
             if self.callback is not None:
                 bound.executor.set_monitor_callback(*self.callback)
             results = [out.copy() for out in bound.executor.forward(is_train=training)]
         finally:
-            set_mode(*was)
-        if not recorded:
+            STATE.mode = mode
+        if all(place is None for place in places):
             self._give(key, bound)
             return results
         use = Use(self, key, bound, arrays, places)
@@ -87,11 +97,14 @@ class CachedGraph:
 
     # -- executors --------------------------------------------------------------------------------------
 
-    def _key(self, arrays: Sequence[NDArray], wanted: tuple) -> tuple:
+    def _key(self, arrays: Sequence[NDArray], places: Sequence) -> tuple:
         shapes = tuple([(arrays[i].shape, arrays[i].dtype, arrays[i].stype) for i in self._copied])
+        # What a gradient is written to: 0 for none, 1 for an array of the executor.
+        wanted = tuple([0 if place is None else id(buffer) if (buffer := written_of(place)) is not None else 1
+                        for place in places])  # fmt: skip
         return arrays[0].context, wanted, shapes, tuple([id(arrays[i]) for i in self._bound])
 
-    def _take(self, key: tuple, arrays: Sequence[NDArray], wanted: tuple) -> Bound:
+    def _take(self, key: tuple, arrays: Sequence[NDArray], places: Sequence) -> Bound:
         with self._lock:
             waiting = self._free.get(key)
             if waiting:
@@ -101,11 +114,44 @@ class CachedGraph:
         for i, name in enumerate(self.inputs):
             own = arrays[i].copy() if i in self._copied else arrays[i]
             (states if self._is_state[i] else args)[name] = own
-        grads = self._gradients(args, [n for n, want in zip(self.inputs, wanted, strict=True) if want])
-        requests = {name: "write" if name in grads else "null" for name in args}
-        executor = bind(self.symbol, key[0], args, grads, requests, states)
         named = args | states
-        return Bound(executor, [named[self.inputs[i]] for i in self._copied])
+        wanted = {name: place for name, place in zip(self.inputs, places, strict=True) if place is not None}
+        grads = self._gradients(args, list(wanted))
+        direct = []
+        for name, own in grads.items():
+            buffer = written_of(wanted[name])
+            if buffer is not None and fits(buffer, own):
+                grads[name] = buffer
+                direct.append(buffer)
+        symbol, heads = self.symbol, None
+        if grads and self._is_dense(args):
+            symbol, heads = self._with_heads(args, key[0])
+            args |= heads
+        requests = {name: "write" if name in grads else "null" for name in args}
+        executor = bind(symbol, key[0], args, grads, requests, states)
+        targets = [named[self.inputs[i]] for i in self._copied]
+        gradients = [grads.get(name) for name in self.inputs]
+        return Bound(executor, targets, None if heads is None else list(heads.values()), gradients, direct)
+
+    def _is_dense(self, args: dict[str, NDArray]) -> bool:
+        """Whether neither inputs nor results are sparse."""
+        graph = self.symbol._graph
+        stypes = {node: args[node.name].stype for node in graph.arguments}
+        return not infer_storage(graph, stypes)
+
+    def _with_heads(self, args: dict[str, NDArray], context: Any) -> tuple[Symbol, dict[str, NDArray]]:
+        """The symbol whose outputs have gradients from arrays, and these arrays by name."""
+        given: dict[str, Any] = {name: x.shape for name, x in args.items()}
+        shapes = self.symbol.infer_shape(**given)[1]
+        given = {name: x.dtype for name, x in args.items()}
+        dtypes = self.symbol.infer_type(**given)[1]
+        op = REGISTRY["_with_gradient"]
+        heads, arrays = [], {}
+        for i, (head, shape, dtype) in enumerate(zip(self.symbol._graph.heads, shapes, dtypes, strict=True)):
+            name = f"gradient of output {i}"
+            heads.append(Entry(GraphNode(op, f"output {i}", {}, [head, variable(name)]), 0))
+            arrays[name] = zeros(shape, ctx=context, dtype=dtype)
+        return Symbol(Graph(heads)), arrays
 
     def _gradients(self, args: dict[str, NDArray], names: list[str]) -> dict[str, NDArray]:
         """Arrays for the gradients of arguments, in the storage in which they are computed."""
@@ -145,6 +191,18 @@ class CachedGraph:
             for i, value in enumerate(found if isinstance(found, list) else [found]):
                 values[node, i] = value
         return [values[head.node, head.index] for head in graph.heads]
+
+
+def written_of(place: Any) -> NDArray | None:
+    """The buffer that the gradient of a place is written to, if there is one."""
+    leaf = place[0]
+    return leaf.grad if isinstance(leaf, Leaf) and leaf.req == "write" else None
+
+
+def fits(buffer: NDArray, own: NDArray) -> bool:
+    """Whether gradients may be written to a buffer rather than to an array of the executor's own."""
+    same = buffer.shape == own.shape and buffer.dtype == own.dtype
+    return same and buffer.stype == own.stype == "default"
 
 
 class CachedOp:
@@ -203,19 +261,28 @@ class Use:
         self._arrays = arrays
         self._places = places
 
-    def gradient(self, g_outputs, inputs, outputs, attrs, wanted):
-        """See `Operator.gradient`."""
+    def gradient(self, g_outputs, inputs, outputs, attrs, wanted, apart=False):
+        """See `Operator.gradient`. With `apart` results are no buffers of parameters, which stay as they are."""
         if STATE.mode == RECORDING:
             return self._recorded_gradient(g_outputs, wanted)
-        executor = self._held.executor
-        was = set_mode(OFF, STATE.train)
+        bound, mode = self._held, STATE.mode
+        STATE.mode = OFF
         try:
-            executor.backward(list(g_outputs), is_train=STATE.train)
+            before = [buffer.copy() for buffer in bound.direct] if apart else []
+            if bound.heads is None:
+                bound.executor.backward(list(g_outputs), is_train=STATE.train)
+            else:
+                for head, g in zip(bound.heads, g_outputs, strict=True):
+                    g.copyto(head)
+                bound.executor.backward(is_train=STATE.train)
+            found = [g if want else None for g, want in zip(bound.gradients, wanted, strict=True)]
+            if apart:
+                found = [None if g is None else g.copy() for g in found]
+            for buffer, value in zip(bound.direct, before, strict=False):  # none, unless apart
+                value.copyto(buffer)
+            return found
         finally:
-            set_mode(*was)
-        found = executor.grad_dict
-        return [found.get(name) if want else None
-                for name, want in zip(self._graph.inputs, wanted, strict=True)]  # fmt: skip
+            STATE.mode = mode
 
     def _recorded_gradient(self, g_outputs, wanted):
         """Gradients that can be differentiated again."""

@@ -257,6 +257,9 @@ class HybridBlock(Block):
 
     def forward(self, x: Any, *args: Any) -> Any:
         """Compute the outputs for arrays, or the graph for symbols."""
+        if self._active and not args and isinstance(x, NDArray):
+            with x.context:
+                return self._call_cached_op(x)
         symbols, arrays, devices = kinds([x, *args])
         if symbols and arrays:
             text = "the inputs are NDArrays and Symbols; all must be of one kind"

@@ -81,7 +81,7 @@ class KVStore(KVStoreBase):
         stored = self._stored[key]
         if self._compression is not None:
             values = [self._compression(key, i, x) for i, x in enumerate(values)]
-        near = [x.as_in_context(stored.context) for x in values]
+        near = [near_to(x, stored) for x in values]
         if self._updater is None:
             merged = near[0] if len(near) == 1 else None
             if any(x.stype != "default" for x in near) and near[0].stype != stored.stype:
@@ -250,6 +250,14 @@ class KVStore(KVStoreBase):
         for x in arrays:
             if x.shape != stored.shape:
                 raise ShapeError(message(call, f"key {key!r}", f"shape {stored.shape}", x.shape))
+
+
+def near_to(x: NDArray, other: NDArray) -> NDArray:
+    """An array where operations with another one read it: a copy, unless both are in main memory."""
+    here, there = x.context, other.context
+    if here.device_type.startswith("cpu") and there.device_type.startswith("cpu"):
+        return x
+    return x.as_in_context(there)
 
 
 def create(name: str = "local", **options: Any) -> KVStoreBase:

@@ -160,15 +160,26 @@ def _visit(node: Node, parts: Parts, kept: frozenset, needed: set | None, record
     wanted = [
         p is not None and (needed is None or p[0] in needed or p[:2] in kept) for p in node.inputs or ()
     ]
-    found = node.op.gradient(flowing, inputs, outputs, node.attrs, wanted)
-    if kept and getattr(node.op, "lends", False):  # gradients in buffers that will be used again
-        found = [None if g is None else g.copy() for g in found]
+    if getattr(node.op, "lends", False):
+        _keep_lent(node, parts)
+        found = node.op.gradient(flowing, inputs, outputs, node.attrs, wanted, bool(kept))
+    else:
+        found = node.op.gradient(flowing, inputs, outputs, node.attrs, wanted)
     for place, want, g in zip(node.inputs or (), wanted, found, strict=True):
         if want and g is not None and place is not None:
             waiting = parts.setdefault(place[:2], [])
             waiting.append(g)
             if len(waiting) == PARTS:
                 waiting[:] = [ops.add_n(*waiting)]
+
+
+def _keep_lent(node: Node, parts: Parts) -> None:
+    """Copy gradients that wait in the buffers of leaves, which the node may write directly."""
+    for place in node.inputs or ():
+        if place is not None and isinstance(place[0], Leaf):
+            waiting = parts.get(place[:2])
+            if waiting:
+                waiting[:] = [g.copy() if g is place[0].grad else g for g in waiting]
 
 
 def _total(parts: list | None) -> Any:
@@ -185,6 +196,8 @@ def _fill(leaf: Leaf, g: Any) -> None:
     if leaf.req == "null":
         return
     buffer = leaf.grad
+    if g is buffer:  # written there directly
+        return
     if g is None:
         if leaf.req == "write":
             buffer[:] = 0
