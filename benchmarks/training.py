@@ -6,7 +6,7 @@
 is 100 steps, hybridised and eager (wanted: 1.3x PyTorch eager). The store adds up 25 million floats of four
 devices and copies the sum to one (wanted: level with PyTorch's sums in one process, 1.2x MXNet's "local").
 A step of a perceptron 784-512-512-10 with pull and push of all parameters is to take at most 1.1x the step
-alone, and a two-layer LSTM (hidden 256, sequence 35, batch 32) forward and backward at most 1.5x MXNet's time.
+alone; a two-layer LSTM (hidden 256, sequence 35, batch 32) forward and backward at most 1.5x MXNet's time.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ KEPT = 64  # executors that wait for a call; the first ones go when there are mo
 class Bound(NamedTuple):
     """An executor, and the arrays into which the inputs of a call are copied.
 
-    `heads` are those for the gradients of the outputs, None if they are given to `backward`; `gradients` those
-    of the inputs, None where not wanted, and `direct` those among them that are buffers of parameters.
+    `heads` are those for the gradients of the outputs, None if they are given to `backward`; `gradients`
+    those of the inputs, None where not wanted, and `direct` those among them that are parameters' buffers.
     """
 
     executor: Executor
@@ -262,7 +262,7 @@ class Use:
         self._places = places
 
     def gradient(self, g_outputs, inputs, outputs, attrs, wanted, apart=False):
-        """See `Operator.gradient`. With `apart` results are no buffers of parameters, which stay as they are."""
+        """See `Operator.gradient`. With `apart` nothing is written to the buffers of parameters."""
         if STATE.mode == RECORDING:
             return self._recorded_gradient(g_outputs, wanted)
         bound, mode = self._held, STATE.mode
