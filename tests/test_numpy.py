@@ -154,5 +154,5 @@ def test_second_derivatives():
 def test_functions_without_gradient_say_so():
     x = np.array([0.5, 1.0])
     x.attach_grad()
-    with mx.autograd.record(), pytest.raises(mx.MXNetError, match="median: the function has no gradient"):
-        np.median(x)
+    with mx.autograd.record(), pytest.raises(mx.MXNetError, match="unwrap: the function has no gradient"):
+        np.unwrap(x)

@@ -40,7 +40,7 @@ def _conj(x: Any) -> Any:
 
 # Gradients of functions of one operand.
 UNARY: dict[str, Any] = {
-    "absolute": lambda g, x: g * _direction(x),
+    "absolute": lambda g, x, y: g * _direction(x, y),
     "fabs": lambda g, x: g * u.sign(x),
     "negative": lambda g: -g,
     "positive": lambda g: g,
@@ -75,8 +75,9 @@ UNARY: dict[str, Any] = {
 }
 
 
-def _direction(x: Any) -> Any:
-    return u.sign(x)
+def _direction(x: Any, y: Any) -> Any:
+    """The sign of a number; a complex number over its absolute value."""
+    return x / (y + (y == 0)) if x.dtype.kind == "c" else u.sign(x)
 
 
 def _log_or_zero(x: Any) -> Any:
@@ -187,7 +188,8 @@ def _name_rules() -> None:
 
 def give_rules() -> None:
     """Give the functions of the namespace their rules."""
-    from . import _gradients_of_arrays
+    from . import _compositions, _gradients_of_arrays
 
     _name_rules()
     _gradients_of_arrays.give_rules()
+    _compositions.give_rules()

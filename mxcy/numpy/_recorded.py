@@ -95,10 +95,10 @@ class Rule:
         bound = dict(zip(self.names, args, strict=False))
         bound.update({name: x for name, x in kwargs.items() if name != "out"})
         use = Use(self, function.__name__, bound)
+        use.refuse_others()
         places = [place_of(x) for x in use.tensors]
         if not any(places):
             return function.compute(stripped(args), stripped(kwargs))
-        use.refuse_others()
         node = Node(use, None, places)
         use.keep_operands(node, places, out)
         result = function.compute(stripped(args), stripped(kwargs))

@@ -37,6 +37,7 @@ __all__ = [
     "column_stack",
     "common_type",
     "compress",
+    "concat",
     "concatenate",
     "convolve",
     "copyto",
@@ -148,6 +149,7 @@ __all__ = [
     "rot90",
     "round",
     "save",
+    "row_stack",
     "savetxt",
     "savez",
     "savez_compressed",
@@ -386,3 +388,7 @@ place = Through(_np.place, writes=(0, "arr"))
 put = Through(_np.put, writes=(0, "a"))
 put_along_axis = Through(_np.put_along_axis, writes=(0, "arr"))
 putmask = Through(_np.putmask, writes=(0, "a"))
+
+# Other names.
+concat = concatenate
+row_stack = vstack

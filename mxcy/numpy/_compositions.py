@@ -1,0 +1,364 @@
+"""Functions whose gradient is that of other functions: while they are recorded, they are made of those.
+
+Each stands for the function of the same name, and takes its arguments as far as they have a gradient.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as _np
+
+from ..errors import StateError, problem
+from . import _creation, _products, _reductions, _shapes, _through, fft, linalg
+from . import _ufuncs as u
+from ._calls import own
+from ._recorded import Rule
+
+__all__ = ["COMPOSITIONS", "Composition", "give_rules"]
+
+r, s, t = _reductions, _shapes, _through
+
+
+class Composition:
+    """The rule of a function that is recorded as other functions."""
+
+    def __init__(self, function: Any):
+        self.function = function
+
+    def apply(self, function: Any, args: tuple, kwargs: dict) -> Any:
+        """Do the call by other functions."""
+        return self.function(*args, **kwargs)
+
+
+# --- joining and cutting ------------------------------------------------------------------------------
+def vstack(tup, *, dtype=None, casting="same_kind"):
+    return t.concatenate([t.atleast_2d(x) for x in tup], 0)
+
+
+def hstack(tup, *, dtype=None, casting="same_kind"):
+    arrays = [t.atleast_1d(x) for x in tup]
+    return t.concatenate(arrays, 0 if arrays and arrays[0].ndim == 1 else 1)
+
+
+def dstack(tup):
+    return t.concatenate([t.atleast_3d(x) for x in tup], 2)
+
+
+def column_stack(tup):
+    return t.concatenate([x if x.ndim == 2 else s.reshape(x, (-1, 1)) for x in tup], 1)
+
+
+def append(arr, values, axis=None):
+    return t.concatenate([arr, values], axis)
+
+
+def vsplit(ary, indices_or_sections):
+    return t.split(ary, indices_or_sections, 0)
+
+
+def hsplit(ary, indices_or_sections):
+    return t.split(ary, indices_or_sections, 1 if ary.ndim > 1 else 0)
+
+
+def dsplit(ary, indices_or_sections):
+    return t.split(ary, indices_or_sections, 2)
+
+
+def unstack(x, /, *, axis=0):
+    return tuple(s.moveaxis(x, axis, 0))
+
+
+def delete(arr, obj, axis=None):
+    flat = s.reshape(arr, (-1,)) if axis is None else arr
+    along = 0 if axis is None else axis
+    kept = _np.delete(_np.arange(flat.shape[along]), _np.asarray(obj) if not isinstance(obj, slice) else obj)
+    return t.take(flat, kept, along)
+
+
+def rollaxis(a, axis, start=0):
+    axis, start = axis % a.ndim, start + a.ndim if start < 0 else start
+    return s.moveaxis(a, axis, start - (axis < start))
+
+
+def broadcast_arrays(*args, subok=False):
+    shape = _np.broadcast_shapes(*[x.shape for x in args])
+    return tuple(s.broadcast_to(x, shape) for x in args)
+
+
+def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
+    n = len(xi)
+    made = [s.reshape(x, (1,) * i + (-1,) + (1,) * (n - i - 1)) for i, x in enumerate(xi)]
+    if indexing == "xy" and n > 1:
+        made[0] = s.reshape(xi[0], (1, -1) + (1,) * (n - 2))
+        made[1] = s.reshape(xi[1], (-1, 1) + (1,) * (n - 2))
+    return tuple(made) if sparse else broadcast_arrays(*made)
+
+
+# --- sums -----------------------------------------------------------------------------------------------
+def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
+    if weights is None:
+        return r.mean(a, axis, keepdims=keepdims)
+    if weights.shape != a.shape and axis is not None:
+        weights = s.reshape(weights, tuple([a.shape[i] if i == axis % a.ndim else 1 for i in range(a.ndim)]))
+    total = r.sum(a * weights, axis, keepdims=keepdims)
+    return total / r.sum(s.broadcast_to(weights, a.shape), axis, keepdims=keepdims)
+
+
+def ptp(a, axis=None, out=None, keepdims=False):
+    return r.max(a, axis, keepdims=keepdims) - r.min(a, axis, keepdims=keepdims)
+
+
+def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
+    flat = s.reshape(a, (-1,)) if axis is None else a
+    along = 0 if axis is None else axis
+    n = flat.shape[along]
+    middle = t.take(t.sort(flat, along), [(n - 1) // 2, n // 2], along)
+    found = r.mean(middle, along)
+    if not keepdims:
+        return found
+    return s.reshape(found, (1,) * a.ndim) if axis is None else s.expand_dims(found, axis)
+
+
+def nansum(a, axis=None, dtype=None, out=None, keepdims=False):
+    return r.sum(_zero_for_nan(a), axis, keepdims=keepdims)
+
+
+def _zero_for_nan(a: Any) -> Any:
+    return t.where(u.isnan(a), _np.zeros((), a.dtype), a)
+
+
+def nanmean(a, axis=None, dtype=None, out=None, keepdims=False):
+    count = r.sum(u.logical_not(u.isnan(a)), axis, keepdims=keepdims)
+    return nansum(a, axis, keepdims=keepdims) / count
+
+
+def nanmax(a, axis=None, out=None, keepdims=False):
+    return r.max(t.where(u.isnan(a), -_np.inf, a), axis, keepdims=keepdims)
+
+
+def nanmin(a, axis=None, out=None, keepdims=False):
+    return r.min(t.where(u.isnan(a), _np.inf, a), axis, keepdims=keepdims)
+
+
+def cumulative_sum(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
+    return _with_initial(r.cumsum(x, 0 if axis is None else axis), axis, include_initial, 0.0)
+
+
+def cumulative_prod(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
+    return _with_initial(r.cumprod(x, 0 if axis is None else axis), axis, include_initial, 1.0)
+
+
+def _with_initial(found: Any, axis: Any, wanted: bool, value: float) -> Any:
+    if not wanted:
+        return found
+    along = 0 if axis is None else axis
+    shape = [1 if i == along % found.ndim else n for i, n in enumerate(found.shape)]
+    return t.concatenate([_creation.full(shape, value, found.dtype), found], along)
+
+
+def trapezoid(y, x=None, dx=1.0, axis=-1):
+    ahead = [slice(None)] * y.ndim
+    behind = list(ahead)
+    ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
+    steps = dx if x is None else t.diff(x)
+    if x is not None and y.ndim > 1 and x.ndim == 1:
+        steps = s.reshape(steps, tuple([-1 if i == axis % y.ndim else 1 for i in range(y.ndim)]))
+    return r.sum(steps * (y[tuple(ahead)] + y[tuple(behind)]) / 2.0, axis)
+
+
+def ediff1d(ary, to_end=None, to_begin=None):
+    return t.diff(s.reshape(ary, (-1,)))
+
+
+# --- products -------------------------------------------------------------------------------------------
+def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
+    if (axisa, axisb, axisc, axis) != (-1, -1, -1, None) or a.shape[-1] != 3 or b.shape[-1] != 3:
+        raise StateError(problem("cross", "axis", "no gradient but along last axes of 3", "move the axes"))
+    i, k = [1, 2, 0], [2, 0, 1]
+    return a[..., i] * b[..., k] - a[..., k] * b[..., i]
+
+
+def kron(a, b):
+    ndim = max(a.ndim, b.ndim)
+    first, second = (1,) * (ndim - a.ndim) + a.shape, (1,) * (ndim - b.ndim) + b.shape
+    spread = s.reshape(a, tuple([n for m in first for n in (m, 1)]))
+    other = s.reshape(b, tuple([n for m in second for n in (1, m)]))
+    return s.reshape(spread * other, tuple([n * m for n, m in zip(first, second, strict=True)]))
+
+
+def multi_dot(arrays, *, out=None):
+    found = arrays[0]
+    for x in arrays[1:]:
+        found = _products.dot(found, x)
+    return found
+
+
+def matrix_power(a, n):
+    if n < 0:
+        a, n = linalg.inv(a), -n
+    found = s.broadcast_to(_creation.eye(a.shape[-1], dtype=a.dtype), a.shape)
+    for _ in range(n):
+        found = _products.matmul(found, a)
+    return found
+
+
+def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
+    if ord != 2:
+        raise StateError(problem("vector_norm", "ord", f"no gradient for the norm {ord!r}", "write it out"))
+    return u.sqrt(r.sum(u.square(u.absolute(x)), axis, keepdims=keepdims))
+
+
+def matrix_norm(x, /, *, keepdims=False, ord="fro"):
+    if ord != "fro":
+        raise StateError(problem("matrix_norm", "ord", f"no gradient for the norm {ord!r}", "write it out"))
+    return u.sqrt(r.sum(u.square(u.absolute(x)), (-2, -1), keepdims=keepdims))
+
+
+def pinv(a, rcond=None, hermitian=False, *, rtol=None):
+    """For matrices of full rank."""
+    turned = s.matrix_transpose(a)
+    if a.shape[-2] >= a.shape[-1]:
+        return linalg.solve(_products.matmul(turned, a), turned)
+    return s.matrix_transpose(linalg.solve(_products.matmul(a, turned), a))
+
+
+def eigvalsh(a, UPLO="L"):
+    return linalg.eigh(a, UPLO)[0]
+
+
+def linalg_trace(x, /, *, offset=0, dtype=None):
+    return t.trace(x, offset, -2, -1)
+
+
+def linalg_diagonal(x, /, *, offset=0):
+    return t.diagonal(x, offset, -2, -1)
+
+
+def linalg_cross(x1, x2, /, *, axis=-1):
+    return cross(x1, x2)
+
+
+@own
+def einsum_of(subscripts, operands):
+    """`numpy.einsum` with its operands in one list."""
+    return t.einsum(subscripts, *operands)
+
+
+def einsum(subscripts, *operands, out=None, dtype=None, order="K", casting="safe", optimize=False):
+    if not isinstance(subscripts, str) or "." in subscripts:
+        text = "no gradient for lists of axes and ellipses"
+        raise StateError(problem("einsum", "subscripts", text, "write letters"))
+    subscripts = subscripts.replace(" ", "")
+    if "->" not in subscripts:
+        letters = sorted(set(subscripts) - {","})
+        subscripts += "->" + "".join(c for c in letters if subscripts.count(c) == 1)
+    return einsum_of(subscripts, list(operands))
+
+
+def _einsum_grad(g: Any, operands: list, subscripts: str) -> list:
+    terms, result = subscripts.split("->")
+    terms = terms.split(",")
+    found = []
+    for i, term in enumerate(terms):
+        if len(set(term)) < len(term):
+            text = f"no gradient for the repeated axis in {term!r}"
+            raise StateError(problem("einsum", "subscripts", text, "take the diagonal first"))
+        others = [(terms[k], _conj(operands[k])) for k in range(len(terms)) if k != i] + [(result, g)]
+        known = {c for text, _ in others for c in text}
+        for c in term:
+            if c not in known:
+                n = operands[i].shape[term.index(c)]
+                others.append((c, _creation.ones(n, g.dtype)))
+        source = ",".join(text for text, _ in others)
+        found.append(einsum_of(f"{source}->{term}", [x for _, x in others]))
+    return found
+
+
+def _conj(x: Any) -> Any:
+    return x.conj() if x.dtype.kind == "c" else x
+
+
+# --- Fourier transforms -----------------------------------------------------------------------------------
+def rfft(a, n=None, axis=-1, norm=None, out=None):
+    whole = fft.fft(a, n, axis, norm)
+    return whole[(slice(None),) * (axis % a.ndim) + (slice(whole.shape[axis] // 2 + 1),)]
+
+
+def fftshift(x, axes=None):
+    axes = tuple(range(x.ndim)) if axes is None else (axes,) if isinstance(axes, int) else tuple(axes)
+    return t.roll(x, tuple([x.shape[i] // 2 for i in axes]), axes)
+
+
+def ifftshift(x, axes=None):
+    axes = tuple(range(x.ndim)) if axes is None else (axes,) if isinstance(axes, int) else tuple(axes)
+    return t.roll(x, tuple([-(x.shape[i] // 2) for i in axes]), axes)
+
+
+def _fft_grad(transform: Any) -> Any:
+    """The adjoint of a transform: the other direction, with the other scaling."""
+    others = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
+
+    def grad(g: Any, like_a: Any, n: Any, axis: Any, norm: Any) -> Any:
+        if n is not None and n != like_a.shape[axis]:
+            raise StateError(problem("fft", "n", "no gradient for another length", "pad or cut the array"))
+        found = transform(g, None, axis, others[norm])
+        return found if like_a.dtype.kind == "c" else found.real.astype(like_a.dtype)
+
+    return grad
+
+
+COMPOSITIONS: dict[Any, Any] = {
+    t.vstack: vstack,
+    t.hstack: hstack,
+    t.dstack: dstack,
+    t.column_stack: column_stack,
+    t.append: append,
+    t.vsplit: vsplit,
+    t.hsplit: hsplit,
+    t.dsplit: dsplit,
+    t.unstack: unstack,
+    t.delete: delete,
+    t.rollaxis: rollaxis,
+    t.broadcast_arrays: broadcast_arrays,
+    t.meshgrid: meshgrid,
+    t.average: average,
+    t.ptp: ptp,
+    t.median: median,
+    t.nansum: nansum,
+    t.nanmean: nanmean,
+    t.nanmax: nanmax,
+    t.nanmin: nanmin,
+    t.cumulative_sum: cumulative_sum,
+    t.cumulative_prod: cumulative_prod,
+    t.trapezoid: trapezoid,
+    t.ediff1d: ediff1d,
+    t.cross: cross,
+    t.kron: kron,
+    t.einsum: einsum,
+    linalg.multi_dot: multi_dot,
+    linalg.matrix_power: matrix_power,
+    linalg.vector_norm: vector_norm,
+    linalg.matrix_norm: matrix_norm,
+    linalg.pinv: pinv,
+    linalg.eigvalsh: eigvalsh,
+    linalg.trace: linalg_trace,
+    linalg.diagonal: linalg_diagonal,
+    linalg.outer: t.outer,
+    linalg.cross: linalg_cross,
+    fft.rfft: rfft,
+    fft.fftshift: fftshift,
+    fft.ifftshift: ifftshift,
+}
+
+
+def give_rules() -> None:
+    """Give the functions their rules."""
+    for function, made_of in COMPOSITIONS.items():
+        function.rule = Composition(made_of)
+    names = ("subscripts", "operands")
+    einsum_of.rule = Rule({"operands": _einsum_grad}, names)  # type: ignore[attr-defined]
+    names = ("a", "n", "axis", "norm")
+    defaults = {"n": None, "axis": -1, "norm": None}
+    fft.fft.rule = Rule({"a": _fft_grad(fft.ifft)}, names, defaults)
+    fft.ifft.rule = Rule({"a": _fft_grad(fft.fft)}, names, defaults)

@@ -1,0 +1,313 @@
+"""Gradients of `mxcy.numpy`: every function with a rule, first and second order, by central differences."""
+
+import numpy as onp
+import pytest
+
+import mxcy as mx
+import mxcy.numpy as np
+from mxcy.numpy import _conversions, _creation
+from mxcy.numpy._compositions import Composition
+from mxcy.numpy._recorded import CONSTANT, Rule
+
+
+def positive(*shape):
+    return onp.random.default_rng(1).uniform(0.5, 1.5, shape)
+
+
+def signed(*shape):
+    return onp.random.default_rng(2).uniform(-0.9, 0.9, shape)
+
+
+def symmetric(n):
+    x = signed(n, n)
+    return x @ x.T + n * onp.eye(n)
+
+
+M = signed(3, 4)
+P = positive(3, 4)
+
+UNARY_POSITIVE = ["log", "log2", "log10", "log1p", "sqrt", "cbrt", "reciprocal"]
+UNARY_SIGNED = [
+    "absolute", "fabs", "negative", "positive", "conjugate", "exp", "exp2", "expm1", "square", "sin", "cos",
+    "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arctanh", "degrees", "rad2deg",
+    "radians", "deg2rad",
+]  # fmt: skip
+BINARY = [
+    "add", "subtract", "multiply", "divide", "power", "float_power", "maximum", "minimum", "fmax", "fmin",
+    "hypot", "arctan2", "logaddexp", "logaddexp2", "remainder", "fmod", "copysign",
+]  # fmt: skip
+
+# Name of the function (with a remark behind a space): what is computed, and of which operands.
+ROWS = {name: (getattr(np, name), [P]) for name in UNARY_POSITIVE}
+ROWS |= {name: (getattr(np, name), [M]) for name in UNARY_SIGNED}
+ROWS |= {name: (getattr(np, name), [P, positive(4) + 1]) for name in BINARY}
+ROWS |= {
+    "arccosh": (np.arccosh, [P + 1]),
+    "heaviside": (lambda x: np.heaviside(np.zeros(4), x), [P]),
+    "ldexp": (lambda x: np.ldexp(x, 2), [M]),
+    "power of a number": (lambda x: 2.0**x + x**3 + x**0.5, [P]),
+    "reshape": (lambda x: np.reshape(x, (4, 3)), [M]),
+    "ravel": (np.ravel, [M]),
+    "flatten": (lambda x: x.flatten(), [M]),
+    "transpose": (lambda x: np.transpose(x, (1, 0)), [M]),
+    "T": (lambda x: x.T, [M]),
+    "matrix_transpose": (np.matrix_transpose, [M]),
+    "swapaxes": (lambda x: np.swapaxes(x, 0, 1), [M]),
+    "moveaxis": (lambda x: np.moveaxis(x, 0, -1), [signed(2, 3, 2)]),
+    "expand_dims": (lambda x: np.expand_dims(x, 1), [M]),
+    "squeeze": (lambda x: np.squeeze(x, 1), [signed(3, 1)]),
+    "broadcast_to": (lambda x: np.broadcast_to(x, (2, 3, 4)), [M]),
+    "concatenate": (lambda x, y: np.concatenate([x, y, x]), [M, signed(2, 4)]),
+    "concatenate flat": (lambda x, y: np.concatenate([x, y], axis=None), [M, signed(2, 3)]),
+    "stack": (lambda x, y: np.stack([x, y], axis=1), [M, P]),
+    "split": (lambda x: np.split(x, 3)[1], [M]),
+    "array_split": (lambda x: np.array_split(x, 3, axis=1)[0], [M]),
+    "repeat": (lambda x: np.repeat(x, 2, axis=1), [M]),
+    "repeat flat": (lambda x: np.repeat(x, 2), [M]),
+    "tile": (lambda x: np.tile(x, (2, 1, 2)), [M]),
+    "pad": (lambda x: np.pad(x, ((1, 0), (2, 1))), [M]),
+    "flip": (lambda x: np.flip(x, 1), [M]),
+    "fliplr": (np.fliplr, [M]),
+    "flipud": (np.flipud, [M]),
+    "roll": (lambda x: np.roll(x, 2, 1), [M]),
+    "rot90": (np.rot90, [M]),
+    "diagonal": (lambda x: np.diagonal(x, 1), [M]),
+    "trace": (lambda x: np.trace(x, 1), [M]),
+    "diag": (np.diag, [signed(3)]),
+    "diag of a matrix": (np.diag, [M]),
+    "tril": (np.tril, [M]),
+    "triu": (lambda x: np.triu(x, 1), [M]),
+    "atleast_1d": (np.atleast_1d, [signed()]),
+    "atleast_2d": (np.atleast_2d, [signed(3)]),
+    "atleast_3d": (np.atleast_3d, [M]),
+    "copy": (np.copy, [M]),
+    "astype": (lambda x: np.astype(x, np.float64), [M]),
+    "real": (lambda x: np.real(x * (1 + 2j)), [M]),
+    "imag": (lambda x: np.imag(np.exp(x * 1j)), [M]),
+    "sum": (lambda x: np.sum(x * x, axis=0), [M]),
+    "sum of several axes": (lambda x: x.sum((0, 2), keepdims=True) ** 2, [signed(2, 3, 2)]),
+    "mean": (lambda x: np.mean(x, axis=1) ** 2, [M]),
+    "prod": (lambda x: np.prod(x, axis=1), [P]),
+    "max": (lambda x: np.max(x, axis=1) ** 2, [M]),
+    "min": (lambda x: np.min(x) ** 2, [M]),
+    "var": (lambda x: np.var(x, axis=1, ddof=1), [M]),
+    "std": (lambda x: np.std(x, axis=0, keepdims=True), [M]),
+    "cumsum": (lambda x: np.cumsum(x, axis=1) ** 2, [M]),
+    "cumsum flat": (lambda x: np.cumsum(x), [M]),
+    "cumprod": (lambda x: np.cumprod(x, axis=1), [P]),
+    "sort": (lambda x: np.sort(x, axis=0) ** 2, [M]),
+    "diff": (lambda x: np.diff(x, 2) ** 2, [M]),
+    "take": (lambda x: np.take(x, [0, 2, 2], axis=1) ** 2, [M]),
+    "take_along_axis": (lambda x: np.take_along_axis(x, np.argsort(x, 1), 1) ** 2, [M]),
+    "clip": (lambda x: np.clip(x, -0.3, 0.4) ** 2, [M]),
+    "clip by method": (lambda x: x.clip(max=0.4) ** 2, [M]),
+    "where": (lambda x, y: np.where(x > 0, x * y, y), [M, P]),
+    "nan_to_num": (lambda x: np.nan_to_num(x) ** 2, [M]),
+    "sinc": (np.sinc, [P]),
+    "matmul": (np.matmul, [M, signed(4, 2)]),
+    "matmul of stacks": (np.matmul, [signed(2, 3, 4), signed(4, 2)]),
+    "matmul by a vector": (lambda x, y: x @ y, [M, signed(4)]),
+    "matmul of a vector": (lambda x, y: x @ y, [signed(3), M]),
+    "matmul of vectors": (lambda x, y: x @ y, [signed(3), positive(3)]),
+    "dot": (np.dot, [M, signed(4, 2)]),
+    "dot of stacks": (np.dot, [signed(2, 3), signed(2, 3, 4)]),
+    "dot by a number": (np.dot, [M, signed()]),
+    "vecdot": (np.vecdot, [M, P]),
+    "inner": (np.inner, [M, signed(2, 4)]),
+    "vdot": (np.vdot, [M, P]),
+    "outer": (np.outer, [M, signed(3)]),
+    "tensordot": (lambda x, y: np.tensordot(x, y, ([0, 2], [1, 0])), [signed(2, 3, 4), signed(4, 2, 3)]),
+    "tensordot by a number": (lambda x, y: np.tensordot(x, y, 1), [M, signed(4, 2)]),
+    "inv": (np.linalg.inv, [symmetric(3)]),
+    "det": (np.linalg.det, [symmetric(3)]),
+    "slogdet": (lambda x: np.linalg.slogdet(x)[1], [symmetric(3)]),
+    "cholesky": (lambda x: np.linalg.cholesky((x + x.T) / 2), [symmetric(3)]),
+    "solve": (np.linalg.solve, [symmetric(3), signed(3, 2)]),
+    "solve for a vector": (np.linalg.solve, [symmetric(3), signed(3)]),
+    "eigh": (lambda x: np.linalg.eigh((x + x.T) / 2)[0], [symmetric(3)]),
+    "norm": (np.linalg.norm, [M]),
+    "norm 1": (lambda x: np.linalg.norm(x, 1, axis=1) ** 2, [M]),
+    "getitem": (lambda x: x[1:, [0, 0, 3]] ** 2 + x[0, 1] * x[2, 2:3], [M]),
+    "getitem by a mask": (lambda x: x[x > 0] ** 2, [M]),
+    "einsum": (lambda x, y: np.einsum("ij,kj->ik", x, y), [M, signed(2, 4)]),
+    "einsum of a sum": (lambda x: np.einsum("ij->j", x) ** 2, [M]),
+    "einsum of three": (lambda x, y: np.einsum("ij,kj,i", x, y, x[:, 0]), [M, signed(2, 4)]),
+    "vstack": (lambda x, y: np.vstack([x, y]), [M, signed(4)]),
+    "hstack": (lambda x, y: np.hstack([x, y]), [M, P]),
+    "dstack": (lambda x, y: np.dstack([x, y]), [M, P]),
+    "column_stack": (lambda x, y: np.column_stack([x, y]), [M, signed(3)]),
+    "append": (lambda x, y: np.append(x, y), [M, signed(3)]),
+    "vsplit": (lambda x: np.vsplit(x, 3)[1] ** 2, [M]),
+    "hsplit": (lambda x: np.hsplit(x, 2)[1] ** 2, [M]),
+    "dsplit": (lambda x: np.dsplit(x, 2)[1] ** 2, [signed(2, 2, 4)]),
+    "unstack": (lambda x: np.unstack(x)[1] ** 2, [M]),
+    "delete": (lambda x: np.delete(x, 1, 1) ** 2, [M]),
+    "rollaxis": (lambda x: np.rollaxis(x, 2), [signed(2, 3, 2)]),
+    "broadcast_arrays": (lambda x, y: np.broadcast_arrays(x, y)[1], [M, signed(4)]),
+    "meshgrid": (lambda x, y: np.meshgrid(x, y)[0] * np.meshgrid(x, y)[1], [signed(3), signed(2)]),
+    "average": (lambda x, y: np.average(x, 1, weights=y), [M, positive(4)]),
+    "ptp": (lambda x: np.ptp(x, 1) ** 2, [M]),
+    "median": (lambda x: np.median(x, 1) ** 2, [M]),
+    "nansum": (lambda x: np.nansum(x * x, 1), [M]),
+    "nanmean": (lambda x: np.nanmean(x * x, 1), [M]),
+    "nanmax": (lambda x: np.nanmax(x, 1) ** 2, [M]),
+    "nanmin": (lambda x: np.nanmin(x, 1) ** 2, [M]),
+    "cumulative_sum": (lambda x: np.cumulative_sum(x, axis=1, include_initial=True) ** 2, [M]),
+    "cumulative_prod": (lambda x: np.cumulative_prod(x, axis=1), [P]),
+    "trapezoid": (lambda x, y: np.trapezoid(x, y), [M, signed(4)]),
+    "ediff1d": (lambda x: np.ediff1d(x) ** 2, [M]),
+    "cross": (np.cross, [signed(2, 3), positive(2, 3)]),
+    "kron": (np.kron, [M, signed(2, 2)]),
+    "multi_dot": (lambda x, y: np.linalg.multi_dot([x, y, x]), [M, signed(4, 3)]),
+    "matrix_power": (lambda x: np.linalg.matrix_power(x, 3), [symmetric(3)]),
+    "vector_norm": (lambda x: np.linalg.vector_norm(x, axis=1), [M]),
+    "matrix_norm": (np.linalg.matrix_norm, [M]),
+    "pinv": (np.linalg.pinv, [P]),
+    "eigvalsh": (lambda x: np.linalg.eigvalsh((x + x.T) / 2), [symmetric(3)]),
+    "fft": (lambda x: np.abs(np.fft.fft(x)) ** 2, [M]),
+    "ifft": (lambda x: np.real(np.fft.ifft(x * (1 + 2j), norm="ortho")) ** 2, [M]),
+    "rfft": (lambda x: np.real(np.fft.rfft(x, axis=0)) ** 2, [M]),
+    "fftshift": (np.fft.fftshift, [M]),
+    "ifftshift": (lambda x: np.fft.ifftshift(x, 1), [M]),
+    "interplay": (lambda x: np.exp(x - x.max(axis=1, keepdims=True)) / np.exp(x).sum(), [M]),
+}
+
+
+def gradient(function, arrays, weights):
+    """The gradients of a weighted sum of the results, not yet computed from."""
+    return mx.autograd.grad((function(*arrays) * weights).sum(), arrays, create_graph=True)
+
+
+def slope(function, values, directions, step=1e-5):
+    """The derivative along a direction of a function of NumPy arrays, by central differences."""
+    ahead = function(*[x + step * d for x, d in zip(values, directions, strict=True)])
+    behind = function(*[x - step * d for x, d in zip(values, directions, strict=True)])
+    return (ahead - behind) / (2 * step)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_gradients_of_both_orders(name):
+    function, values = ROWS[name]
+    rng = onp.random.default_rng(0)
+    arrays = [np.array(x) for x in values]
+    weights = np.array(rng.normal(size=function(*arrays).shape))
+    seconds = [rng.normal(size=x.shape) for x in values]
+    directions = [rng.normal(size=x.shape) for x in values]
+
+    def total(*values):
+        return float((function(*map(np.array, values)) * weights).sum())
+
+    def first(*values):
+        given = [np.array(x) for x in values]
+        for x in given:
+            x.attach_grad()
+        with mx.autograd.record():
+            found = gradient(function, given, weights)
+        return sum(float((g * np.array(s)).sum()) for g, s in zip(found, seconds, strict=True))
+
+    for x in arrays:
+        x.attach_grad()
+    with mx.autograd.record():
+        found = gradient(function, arrays, weights)
+        head = sum((g * np.array(s)).sum() for g, s in zip(found, seconds, strict=True))
+    along = sum((g.asnumpy() * d).sum() for g, d in zip(found, directions, strict=True))
+    onp.testing.assert_allclose(along, slope(total, values, directions), 1e-6, 1e-7)
+    if head._tape is not None:
+        head.backward()
+        along = sum((x.grad.asnumpy() * d).sum() for x, d in zip(arrays, directions, strict=True))
+        onp.testing.assert_allclose(along, slope(first, values, directions), 1e-5, 1e-5)
+
+
+def functions():
+    """Every function of the namespace with its name."""
+    for prefix, namespace in (("", np), ("linalg.", np.linalg), ("fft.", np.fft), ("method.", _conversions)):
+        for name in namespace.__all__:
+            yield prefix + name, getattr(namespace, name)
+
+
+def test_every_rule_has_a_row():
+    tested = {name.split()[0] for name in ROWS} | {"permute_dims", "amax", "amin"}
+    kinds = (Rule, Composition)
+    with_rules = {f.__name__: f for _, f in functions() if isinstance(getattr(f, "rule", None), kinds)}
+
+    assert sorted(set(with_rules) - tested) == []
+
+
+@pytest.mark.parametrize("name", sorted({n for n, f in functions() if getattr(f, "rule", 0) is None}))
+def test_functions_without_rule_raise_by_name(name):
+    found = dict(functions())[name]
+    x = np.array([1.0, 2.0])
+    x.attach_grad()
+    with mx.autograd.record(), pytest.raises(mx.MXNetError, match="the function has no gradient"):
+        found(x)
+
+
+def test_constant_functions_are_constants():
+    x = np.array([1.5, -2.5])
+    x.attach_grad()
+    with mx.autograd.record():
+        y = (x * np.floor(x) * (x > 0) + np.argmax(x)).sum()
+    y.backward()
+
+    assert np.floor.rule is CONSTANT
+    assert x.grad.tolist() == [1, 0]
+
+
+def test_writing_under_record():
+    x, y = np.array([1.0, 2.0, 3.0]), np.array([4.0])
+    x.attach_grad()
+    y.attach_grad()
+    with mx.autograd.record():
+        z = x * 2
+        z[1:2] = y * y
+        z[0] += x[2]
+        total = (z * z).sum()
+    total.backward()
+
+    # z = [2a + c, y², 2c]
+    assert x.grad.tolist() == [20, 0, 34]
+    assert y.grad.tolist() == [256]
+
+
+def test_results_written_into_out():
+    x, out = np.array([1.0, 2.0]), np.zeros(2)
+    x.attach_grad()
+    with mx.autograd.record():
+        total = (np.exp(x, out=out) * x).sum()
+    total.backward()
+
+    onp.testing.assert_allclose(x.grad.asnumpy(), onp.exp([1, 2]) * [2, 3])
+
+
+def test_broadcasting_sums_gradients():
+    x, y = np.ones((2, 1)), np.ones(3)
+    x.attach_grad()
+    y.attach_grad()
+    with mx.autograd.record():
+        total = (x * y).sum()
+    total.backward()
+
+    assert x.grad.tolist() == [[3], [3]]
+    assert y.grad.tolist() == [2, 2, 2]
+
+
+def test_arguments_without_rule_are_refused():
+    x = np.array([1.0, 2.0])
+    x.attach_grad()
+    with mx.autograd.record(), pytest.raises(mx.MXNetError, match="no gradient with respect to a_max"):
+        np.clip(np.ones(2), None, x)
+
+
+def test_other_faces_are_on_the_tape():
+    x = np.array([1.0, 2.0])
+    x.attach_grad()
+    with mx.autograd.record():
+        y = (x.as_nd_ndarray() * 3).as_np_ndarray().sum()
+    y.backward()
+
+    assert x.grad.tolist() == [3, 3]
+    assert isinstance(x.grad, np.ndarray)
+
+
+def test_creation_from_recorded_arrays_is_a_copy():
+    assert _creation.copy.rule is not None
