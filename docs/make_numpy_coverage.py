@@ -87,8 +87,8 @@ def page():
     lines = [
         "# Names of NumPy in `mxcy.numpy`",
         "",
-        "Made by `docs/make_numpy_coverage.py`. *Own*: compiled or on the engine. *Through NumPy*: at once, on"
-        " the same memory. *The same object*: types, constants, settings.",
+        "Made by `docs/make_numpy_coverage.py`. *Own*: compiled or on the engine. *Through NumPy*: at once,"
+        " on the same memory. *The same object*: types, constants, settings.",
     ]
     for namespace in NAMESPACES:
         found = list(rows(namespace))

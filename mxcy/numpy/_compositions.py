@@ -257,8 +257,8 @@ def einsum(subscripts, *operands, out=None, dtype=None, order="K", casting="safe
 
 
 def _einsum_grad(g: Any, operands: list, subscripts: str) -> list:
-    terms, result = subscripts.split("->")
-    terms = terms.split(",")
+    sources, result = subscripts.split("->")
+    terms = sources.split(",")
     found = []
     for i, term in enumerate(terms):
         if len(set(term)) < len(term):
@@ -356,8 +356,7 @@ def give_rules() -> None:
     """Give the functions their rules."""
     for function, made_of in COMPOSITIONS.items():
         function.rule = Composition(made_of)
-    names = ("subscripts", "operands")
-    einsum_of.rule = Rule({"operands": _einsum_grad}, names)  # type: ignore[attr-defined]
+    einsum_of.rule = Rule({"operands": _einsum_grad}, ("subscripts", "operands"))  # type: ignore
     names = ("a", "n", "axis", "norm")
     defaults = {"n": None, "axis": -1, "norm": None}
     fft.fft.rule = Rule({"a": _fft_grad(fft.ifft)}, names, defaults)
