@@ -297,3 +297,106 @@ def test_rows_along_another_axis():
     np.testing.assert_array_equal(next(data).data[0].asnumpy(), x[:, :2])
     with pytest.raises(ShapeError, match="rows along axis 1, got 1 axes"):
         mx.io.NDArrayIter(np.arange(3), batch_size=2, layout="TN")
+
+
+# --- sparse rows --------------------------------------------------------------------------------------
+LINES = "1.0 0:0.5 2:1.2\n-2.0\n-3.0 0:0.6 1:2.4 2:1.2\n4 2:-1.2\n7 1:3\n"
+DENSE = np.array([[0.5, 0, 1.2], [0, 0, 0], [0.6, 2.4, 1.2], [0, 0, -1.2], [0, 3, 0]], np.float32)
+SVM_LABELS = [1, -2, -3, 4, 7]
+
+
+@pytest.fixture
+def svm(tmp_path):
+    (tmp_path / "a.svm").write_text(LINES)
+    return {"data_libsvm": tmp_path / "a.svm", "data_shape": (3,)}
+
+
+def sparse_epoch(data):
+    found = []
+    for batch in data:
+        rows = batch.index.astype(int)
+        assert batch.data[0].stype == "csr"
+        batch.data[0].check_format(True)
+        np.testing.assert_array_equal(batch.data[0].asnumpy(), DENSE[rows])
+        np.testing.assert_array_equal(batch.label[0].asnumpy(), np.array(SVM_LABELS)[rows])
+        found.append((rows.tolist(), batch.pad))
+    return found
+
+
+def test_sparse_rows_are_those_of_mxnet(svm):
+    data = mx.io.LibSVMIter(**svm, batch_size=2)
+    assert [(d.name, d.shape) for d in (*data.provide_data, *data.provide_label)] == [
+        ("data", (2, 3)), ("softmax_label", (2,)),
+    ]  # fmt: skip
+    epochs = []
+    for _ in range(3):
+        epochs.append(sparse_epoch(data))
+        data.reset()
+    assert epochs == [
+        [([0, 1], 0), ([2, 3], 0), ([4, 0], 1)],
+        [([1, 2], 0), ([3, 4], 0)],
+        [([0, 1], 0), ([2, 3], 0), ([4, 0], 1)],
+    ]
+    parts = [mx.io.LibSVMIter(**svm, batch_size=2, num_parts=2, part_index=p) for p in (0, 1)]
+    assert [[b.label[0].asnumpy().tolist() for b in part] for part in parts] == [
+        [[1, -2], [-3, 1]], [[4, 7]],
+    ]  # fmt: skip
+
+
+def test_sparse_labels(svm, tmp_path):
+    (tmp_path / "l.svm").write_text("1.0\n-2.0 0:0.125\n-3.0 2:1.2\n4 1:1.0 2:-1.2 # last\n\n7 0:1\n")
+    data = mx.io.LibSVMIter(**svm, label_libsvm=tmp_path / "l.svm", label_shape=(3,), batch_size=5)
+    label = next(data).label[0]
+    assert label.stype == "csr"
+    np.testing.assert_allclose(
+        label.asnumpy(), [[0, 0, 0], [0.125, 0, 0], [0, 0, 1.2], [0, 1, -1.2], [1, 0, 0]], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("line", ["x 0:1", "1 3:1", "1 0:1 2", "1 0:", "1 a:1", "1 -1:2", "1 0:1:2",
+                                  "1 99999999999999999999:1"])  # fmt: skip
+def test_bad_lines_are_named(tmp_path, line):
+    (tmp_path / "bad.svm").write_text(f"1 0:1\n{line}\n")
+    with pytest.raises(FormatError, match=r"bad\.svm:2.*pairs index:value with indices below 3"):
+        mx.io.LibSVMIter(tmp_path / "bad.svm", (3,), 1)
+
+
+def test_bad_sparse_arguments_are_named(svm, tmp_path):
+    with pytest.raises(ValueError, match="expected True, got False"):
+        mx.io.LibSVMIter(**svm, batch_size=2, round_batch=False)
+    with pytest.raises(ValueError, match=r"\(columns,\), got \(3, 2\)"):
+        mx.io.LibSVMIter(**svm | {"data_shape": (3, 2)}, batch_size=2)
+    (tmp_path / "few.svm").write_text("1 0:1\n")
+    with pytest.raises(ShapeError, match="5 rows, as in"):
+        mx.io.LibSVMIter(**svm, label_libsvm=tmp_path / "few.svm", batch_size=2)
+    (tmp_path / "empty.svm").write_text("\n")
+    with pytest.raises(FormatError, match="at least one row"):
+        mx.io.LibSVMIter(tmp_path / "empty.svm", (3,), 2)
+    with pytest.raises(FileNotFoundError):
+        mx.io.LibSVMIter(tmp_path / "none", (3,), 2)
+
+
+@given(st.data())
+def test_changed_text_gives_rows_or_an_error(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("svm") / "a.svm"
+    content = bytearray(LINES.encode())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.sampled_from(b" :-.0149\nxe"))
+    path.write_bytes(content)
+    try:
+        mx.io.LibSVMIter(path, (3,), 2)
+    except FormatError as error:
+        assert "a.svm" in str(error)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_sparse_arrays_give_sparse_batches(shuffle):
+    csr = mx.nd.sparse.csr_matrix(DENSE)
+    data = mx.io.NDArrayIter({"a": csr, "b": DENSE}, csr, 2, shuffle, "discard")
+    batches = list(data)
+    assert len(batches) == 2
+    for batch in batches:
+        assert batch.data[0].stype == batch.label[0].stype == "csr"
+        np.testing.assert_array_equal(batch.data[0].asnumpy(), batch.data[1].asnumpy())
+    with pytest.raises(NotImplementedError, match="'discard' for csr arrays, got 'pad'"):
+        mx.io.NDArrayIter(csr, batch_size=2)

@@ -4,6 +4,7 @@ from .batch import DataBatch, DataDesc, DataIter
 from .files import CSVIter, MNISTIter
 from .image_det_record import ImageDetRecordIter
 from .image_record import ImageRecordInt8Iter, ImageRecordIter, ImageRecordUInt8Iter
+from .libsvm import LibSVMIter
 from .ndarray_iter import NDArrayIter
 from .rounds import MXDataIter
 from .wrapping import PrefetchingIter, ResizeIter
@@ -17,6 +18,7 @@ __all__ = [
     "ImageRecordInt8Iter",
     "ImageRecordIter",
     "ImageRecordUInt8Iter",
+    "LibSVMIter",
     "MNISTIter",
     "MXDataIter",
     "NDArrayIter",

@@ -15,6 +15,7 @@ from ..errors import (
     StateError,
     message,
     problem,
+    wrap,
 )
 from ..ndarray import NDArray
 from .batch import DataBatch, DataDesc, DataIter
@@ -31,8 +32,8 @@ class NDArrayIter(DataIter):
     ----------
     data, label : an NDArray, an array of NumPy, an h5py.Dataset, or a list or dict of these; label may be
         None. Rows are along the axis that `layout` calls N. What is no NDArray becomes float32; a
-        dataset is read batch by batch. Arrays of a dict come in the order of their names; those of a list
-        are called `_0_data`, `_1_data`, ….
+        dataset is read batch by batch; csr arrays give csr batches, with "discard". Arrays of a dict come in
+        the order of their names; those of a list are called `_0_data`, `_1_data`, ….
     batch_size : rows in a batch.
     shuffle : whether each epoch has its own order, from NumPy's global generator.
     last_batch_handle : what becomes of the rows that do not fill a batch. "pad": rows from the start of
@@ -59,6 +60,10 @@ class NDArrayIter(DataIter):
         self._label = named_arrays("label", label, label_name)
         if not self._data:
             raise AssertedArgumentError(message("NDArrayIter", "data", "at least one array", "none"))
+        if last_batch_handle != "discard" and any(is_csr(x) for _, x in [*self._data, *self._label]):
+            got = repr(last_batch_handle)
+            text = message("NDArrayIter", "last_batch_handle", "'discard' for csr arrays", got)
+            raise wrap(NotImplementedError(text))
         self.num_data = check_rows([*self._data, *self._label], self._axis)
         self.num_source = len(self._data)
         self.shuffle = shuffle
@@ -174,6 +179,8 @@ class NDArrayIter(DataIter):
     def _take(self, x: Any, rows: NDArray) -> NDArray:
         if isinstance(x, Dataset):
             return x.take(rows.asnumpy(), self._axis)
+        if is_csr(x):
+            return nd.sparse.csr_matrix(x.asscipy()[rows.asnumpy()])
         return nd.take(x, rows, axis=self._axis)
 
     def get_state(self) -> dict[str, Any]:
@@ -222,6 +229,11 @@ def named_arrays(argument: str, value: Any, default_name: str) -> list[tuple[str
         expected = "an NDArray, an array of NumPy, or a list or dict of these"
         raise ArgumentTypeError(message("NDArrayIter", argument, expected, type(value).__name__))
     return [(name, as_array(argument, name, value[name])) for name in sorted(value)]
+
+
+def is_csr(x: Any) -> bool:
+    """Whether an array keeps rows of some elements."""
+    return getattr(x, "stype", "default") == "csr"
 
 
 def is_dataset(value: Any) -> bool:
