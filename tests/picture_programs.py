@@ -112,6 +112,56 @@ def changes(mx):
     return found
 
 
+def transforming(mx):
+    """{name: values} of what the transformations of Gluon make."""
+    t = mx.gluon.data.vision.transforms
+    image = photo(mx)
+    small = mx.image.imresize(image, 20, 15, 1)
+    blocks = {
+        "tensor": t.Compose([t.ToTensor(), t.Normalize([0.1, 0.2, 0.3], [1.0, 2.0, 3.0])]),
+        "one mean": t.Compose([t.ToTensor(), t.Normalize(0.5, 0.25)]),
+        "half": t.Cast("float16"),
+        "resized": t.Resize(24),
+        "resized both": t.Resize((20, 10), interpolation=2),
+        "resized short": t.Resize(24, keep_ratio=True),
+        "middle": t.CenterCrop((30, 20)),
+        "middle of small": t.CenterCrop(90),
+        "part": t.CropResize(3, 4, 20, 10),
+        "scaled part": t.CropResize(3, 4, 20, 10, (8, 8), 1),
+        "turned": t.Compose([t.ToTensor(), t.Rotate(30)]),
+        "turned in": t.Compose([t.ToTensor(), t.Rotate(-20, zoom_in=True)]),
+        "random part": t.RandomResizedCrop((20, 15)),
+        "random turn": t.Compose([t.ToTensor(), t.RandomRotation((-30, 30))]),
+    }
+    random.seed(5)
+    np.random.seed(5)
+    found = {name: block(image).asnumpy() for name, block in blocks.items()}
+    found["several"] = t.Compose([t.Resize(8), t.ToTensor()])(mx.nd.stack(small, small)).asnumpy()
+    return found
+
+
+def data_sets(mx):
+    """{name: what came} of the data sets of Gluon over files."""
+    vision = mx.gluon.data.vision
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        write_records(mx, folder)
+        data = vision.ImageRecordDataset(str(folder / "a.rec"))
+        found["records"] = [len(data), *[(float(label), x.shape) for x, label in data]]
+        grey = vision.ImageRecordDataset(str(folder / "a.rec"), 0, lambda x, label: (x, label + 1))
+        found["grey records"] = [(float(label), x.shape) for x, label in grey]
+        raw = mx.gluon.data.RecordFileDataset(str(folder / "a.rec"))
+        found["bytes"] = [len(x) for x in raw]
+        for name, files in (("b", ["photo.png", "cat.jpg"]), ("a", ["grey.jpg"])):
+            (folder / "folders" / name).mkdir(parents=True)
+            for file in files:
+                (folder / "folders" / name / file).write_bytes((FOLDER / file).read_bytes())
+        images = vision.ImageFolderDataset(str(folder / "folders"))
+        found["folders"] = [images.synsets, *[(int(label), x.shape) for x, label in images]]
+    return {name: json.dumps(x) for name, x in found.items()}
+
+
 COUNT = 10
 EPOCHS = {
     "records": {},
@@ -305,6 +355,8 @@ PROGRAMS = {
         scaling,
         random_parts,
         turning,
+        transforming,
+        data_sets,
         changes,
         batches,
         box_batches,

@@ -24,6 +24,7 @@ CLOSE = {
     "reading": 0.0,
     "turning": 2e-3,
     "changes": 0.02,
+    "transforming": 1.0,
     "record_pixels": 3.0,
     "record_boxes": 1.0,
 }

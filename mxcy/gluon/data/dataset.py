@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...errors import ArgumentTypeError, AssertedArgumentError, message
 from ...ndarray import NDArray
+from ...recordio import MXIndexedRecordIO
 from .sampler import FilterSampler, SequentialSampler
 
-__all__ = ["ArrayDataset", "Dataset", "SimpleDataset"]
+__all__ = ["ArrayDataset", "Dataset", "RecordFileDataset", "SimpleDataset"]
 
 
 class Dataset:
@@ -85,6 +87,22 @@ class ArrayDataset(Dataset):
         if len(self._data) == 1:
             return self._data[0][idx]
         return tuple([data[idx] for data in self._data])
+
+
+class RecordFileDataset(Dataset):
+    """The records of a file, bytes, by the lines of its index: that of the same name with .idx."""
+
+    def __init__(self, filename: str | os.PathLike):
+        self.filename = os.fspath(filename)
+        self.idx_file = os.path.splitext(self.filename)[0] + ".idx"
+        self._record = MXIndexedRecordIO(self.idx_file, self.filename, "r")
+
+    def __getitem__(self, idx: int) -> Any:
+        # Worker processes read too: positions are not kept in the file's handle.
+        return self._record.read_at(self._record.position_of(self._record.keys[idx]))
+
+    def __len__(self) -> int:
+        return len(self._record.keys)
 
 
 class Sampled(Dataset):

@@ -1,5 +1,24 @@
-"""`mx.gluon.data.vision`: what is made of pictures."""
+"""`mx.gluon.data.vision`: data sets of pictures, and what is made of pictures."""
 
-from . import transforms
+from . import datasets, transforms
+from .datasets import (
+    CIFAR10,
+    CIFAR100,
+    MNIST,
+    FashionMNIST,
+    ImageFolderDataset,
+    ImageListDataset,
+    ImageRecordDataset,
+)
 
-__all__ = ["transforms"]
+__all__ = [
+    "CIFAR10",
+    "CIFAR100",
+    "FashionMNIST",
+    "ImageFolderDataset",
+    "ImageListDataset",
+    "ImageRecordDataset",
+    "MNIST",
+    "datasets",
+    "transforms",
+]

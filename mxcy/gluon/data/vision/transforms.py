@@ -1,4 +1,7 @@
-"""Transformations of pictures, as blocks. Pictures are arrays (height, width, channels), one or several."""
+"""Transformations of pictures, as blocks. Pictures are arrays (height, width, channels), one or several.
+
+Those of one operator are hybrid, and run as a part of a graph; those that choose a part in Python are not.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from .... import image
 from .... import ndarray as nd
-from ....errors import AssertedArgumentError, message
+from ....errors import ArgumentError, DTypeError, message
 from ....ndarray import NDArray
 from ...block import Block
 from ...hybrid import HybridBlock
@@ -30,12 +34,15 @@ __all__ = [
     "RandomFlipLeftRight",
     "RandomFlipTopBottom",
     "RandomGray",
+    "RandomHue",
     "RandomLighting",
+    "RandomResizedCrop",
+    "RandomRotation",
     "RandomSaturation",
+    "Resize",
+    "Rotate",
     "ToTensor",
 ]
-
-GRAY = (0.299, 0.587, 0.114)  # how bright red, green and blue are (ITU-R BT.601)
 
 
 class Compose(Sequential):
@@ -86,9 +93,7 @@ class ToTensor(HybridBlock):
 
     def hybrid_forward(self, F, x):
         """See `HybridBlock.hybrid_forward`."""
-        # Both swaps leave leading axes where they are: h w c -> c w h -> c h w.
-        moved = F.swapaxes(F.swapaxes(F.cast(x, dtype="float32"), dim1=-3, dim2=-1), dim1=-2, dim2=-1)
-        return moved / 255.0
+        return F.image.to_tensor(x)
 
 
 class Normalize(HybridBlock):
@@ -96,14 +101,255 @@ class Normalize(HybridBlock):
 
     def __init__(self, mean: Any = 0.0, std: Any = 1.0):
         super().__init__()
-        mean, std = [np.asarray(v, np.float32).reshape(-1, 1, 1) for v in (mean, std)]
-        self.mean = self.params.get_constant("mean", nd.array(mean))
-        self.std = self.params.get_constant("std", nd.array(std))
-        self.initialize()
+        self._mean, self._std = (tuple(np.ravel(v).tolist()) for v in (mean, std))
 
-    def hybrid_forward(self, F, x, mean, std):
+    def hybrid_forward(self, F, x):
         """See `HybridBlock.hybrid_forward`."""
-        return F.broadcast_div(F.broadcast_sub(x, mean), std)
+        return F.image.normalize(x, mean=self._mean, std=self._std)
+
+
+def check_float32(name: str, x: Any) -> None:
+    """Raise TypeError for pictures of another dtype."""
+    if x.dtype != np.float32:
+        got = np.dtype(x.dtype).name
+        raise DTypeError(message(name, "x", "float32", got, "call it after ToTensor"))
+
+
+class Rotate(Block):
+    """Turns pictures (..., channels, height, width) of float32; see `mx.image.imrotate`."""
+
+    def __init__(self, rotation_degrees: float, zoom_in: bool = False, zoom_out: bool = False):
+        super().__init__()
+        self._args = rotation_degrees, zoom_in, zoom_out
+
+    def forward(self, x: Any) -> Any:
+        """See `Block.forward`."""
+        check_float32("Rotate", x)
+        return image.imrotate(x, *self._args)
+
+
+class RandomRotation(Block):
+    """Turns pictures as `Rotate`, by angles between two limits, with a probability."""
+
+    def __init__(self, angle_limits: Any, zoom_in: bool = False, zoom_out: bool = False,
+                 rotate_with_proba: float = 1.0):  # fmt: skip
+        super().__init__()
+        low, high = angle_limits
+        if low >= high:
+            expected = "two numbers, the smaller one first"
+            raise ArgumentError(message("RandomRotation", "angle_limits", expected, angle_limits))
+        if not 0 <= rotate_with_proba <= 1:
+            expected = "a number from 0 to 1"
+            raise ArgumentError(message("RandomRotation", "rotate_with_proba", expected, rotate_with_proba))
+        self._args = angle_limits, zoom_in, zoom_out
+        self._probability = rotate_with_proba
+
+    def forward(self, x: Any) -> Any:
+        """See `Block.forward`."""
+        if np.random.random() > self._probability:
+            return x
+        check_float32("RandomRotation", x)
+        return image.random_rotate(x, *self._args)
+
+
+def size_of(size: Any) -> tuple[int, int]:
+    """(width, height) from one number or two."""
+    return (size, size) if isinstance(size, (int, np.integer)) else tuple(size)
+
+
+def one_by_one(function: Any, x: NDArray, *args: Any) -> NDArray:
+    """A function of a picture, for one or for each of several."""
+    if x.ndim == 3:
+        return function(x, *args)[0]
+    return nd.stack(*[function(part, *args)[0] for part in x])  # type: ignore[return-value]
+
+
+class RandomResizedCrop(Block):
+    """A part of random size and proportions, scaled to `size` (a number, or width and height).
+
+    `scale`: range of its share of the picture; `ratio`: of width over height.
+    """
+
+    def __init__(self, size: Any, scale: Any = (0.08, 1.0), ratio: Any = (3.0 / 4.0, 4.0 / 3.0),
+                 interpolation: int = 1):  # fmt: skip
+        super().__init__()
+        self._args = size_of(size), scale, ratio, interpolation
+
+    def forward(self, x: Any) -> Any:
+        """See `Block.forward`."""
+        return one_by_one(image.random_size_crop, x, *self._args)
+
+
+class CropResize(HybridBlock):
+    """The part of pictures that begins at (x, y), scaled to `size` if that is given."""
+
+    def __init__(self, x: int, y: int, width: int, height: int, size: Any = None, interpolation: Any = None):
+        super().__init__()
+        self._box = x, y, width, height
+        self._size = size
+        self._interpolation = 1 if interpolation is None else interpolation
+
+    def hybrid_forward(self, F, x):
+        """See `HybridBlock.hybrid_forward`."""
+        left, top, width, height = self._box
+        part = F.image.crop(x, x=left, y=top, width=width, height=height)
+        if self._size:
+            part = F.image.resize(part, size=self._size, keep_ratio=False, interp=self._interpolation)
+        return part
+
+
+class CenterCrop(Block):
+    """The middle of pictures, of `size` (a number, or width and height); scaled up if they are too small."""
+
+    def __init__(self, size: Any, interpolation: int = 1):
+        super().__init__()
+        self._args = size_of(size), interpolation
+
+    def forward(self, x: Any) -> Any:
+        """See `Block.forward`."""
+        return one_by_one(image.center_crop, x, *self._args)
+
+
+class RandomCrop(Block):
+    """A part of pictures from anywhere, of `size`, after `pad` pixels of a value were put around them."""
+
+    def __init__(self, size: Any, pad: int | None = None, pad_value: float = 0, interpolation: int = 1):
+        super().__init__()
+        self._args = size_of(size), interpolation
+        self._pad = pad
+        self._pad_value = pad_value
+
+    def forward(self, x: Any) -> Any:
+        """See `Block.forward`."""
+        return one_by_one(self._cut, x)
+
+    def _cut(self, x: NDArray) -> tuple[NDArray, tuple]:
+        if self._pad:
+            pad = self._pad
+            x = image.copyMakeBorder(x, pad, pad, pad, pad, value=self._pad_value)
+        return image.random_crop(x, *self._args)
+
+
+class Resize(HybridBlock):
+    """Scales pictures to `size`: a number or (width, height).
+
+    `keep_ratio`: a number is the length of the shorter edge.
+    """
+
+    def __init__(self, size: Any, keep_ratio: bool = False, interpolation: int = 1):
+        super().__init__()
+        self._size = size
+        self._keep = keep_ratio
+        self._interpolation = interpolation
+
+    def hybrid_forward(self, F, x):
+        """See `HybridBlock.hybrid_forward`."""
+        return F.image.resize(x, size=self._size, keep_ratio=self._keep, interp=self._interpolation)
+
+
+class RandomFlipLeftRight(HybridBlock):
+    """Mirrors pictures, with probability 1/2."""
+
+    def hybrid_forward(self, F, x):
+        """See `HybridBlock.hybrid_forward`."""
+        return F.image.random_flip_left_right(x)
+
+
+class RandomFlipTopBottom(HybridBlock):
+    """Turns pictures upside down, with probability 1/2."""
+
+    def hybrid_forward(self, F, x):
+        """See `HybridBlock.hybrid_forward`."""
+        return F.image.random_flip_top_bottom(x)
+
+
+class RandomBrightness(HybridBlock):
+    """Makes pictures darker or brighter, by a factor from max(0, 1 - brightness) to 1 + brightness."""
+
+    def __init__(self, brightness: float):
+        super().__init__()
+        self._args = limits(brightness)
+
+    def hybrid_forward(self, F, x):
+        """See `HybridBlock.hybrid_forward`."""
+        return F.image.random_brightness(x, **self._args)
+
+
+def limits(size: float) -> dict[str, float]:
+    """The range of a random factor around 1."""
+    return {"min_factor": max(0, 1 - size), "max_factor": 1 + size}
+
+
+class RandomContrast(HybridBlock):
+    """Changes the contrast of pictures, by a factor from max(0, 1 - contrast) to 1 + contrast."""
+
+    def __init__(self, contrast: float):
+        super().__init__()
+        self._args = limits(contrast)
+
+    def hybrid_forward(self, F, x):
+        """See `HybridBlock.hybrid_forward`."""
+        return F.image.random_contrast(x, **self._args)
+
+
+class RandomSaturation(HybridBlock):
+    """Makes colours weaker or stronger, by a factor from max(0, 1 - saturation) to 1 + saturation."""
+
+    def __init__(self, saturation: float):
+        super().__init__()
+        self._args = limits(saturation)
+
+    def hybrid_forward(self, F, x):
+        """See `HybridBlock.hybrid_forward`."""
+        return F.image.random_saturation(x, **self._args)
+
+
+class RandomHue(HybridBlock):
+    """Turns the colours, by a factor from max(0, 1 - hue) to 1 + hue."""
+
+    def __init__(self, hue: float):
+        super().__init__()
+        self._args = limits(hue)
+
+    def hybrid_forward(self, F, x):
+        """See `HybridBlock.hybrid_forward`."""
+        return F.image.random_hue(x, **self._args)
+
+
+class RandomColorJitter(HybridBlock):
+    """Random brightness, contrast, saturation and hue, in a random order."""
+
+    def __init__(self, brightness: float = 0, contrast: float = 0, saturation: float = 0, hue: float = 0):
+        super().__init__()
+        self._args = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "hue": hue}
+
+    def hybrid_forward(self, F, x):
+        """See `HybridBlock.hybrid_forward`."""
+        return F.image.random_color_jitter(x, **self._args)
+
+
+class RandomLighting(HybridBlock):
+    """Adds noise of standard deviation `alpha` along the principal colours (Krizhevsky et al. 2012)."""
+
+    def __init__(self, alpha: float):
+        super().__init__()
+        self._alpha = alpha
+
+    def hybrid_forward(self, F, x):
+        """See `HybridBlock.hybrid_forward`."""
+        return F.image.random_lighting(x, alpha_std=self._alpha)
+
+
+class RandomGray(Block):
+    """Makes pictures grey, with probability `p`."""
+
+    def __init__(self, p: float = 0.5):
+        super().__init__()
+        self._grey = image.RandomGrayAug(p)
+
+    def forward(self, x: Any) -> Any:
+        """See `Block.forward`."""
+        return self._grey(x.astype("float32")).astype(x.dtype)
 
 
 class RandomApply(Sequential):
@@ -121,189 +367,3 @@ class RandomApply(Sequential):
 
 class HybridRandomApply(RandomApply):
     """As `RandomApply`, for hybrid transformations."""
-
-
-def size_of(size: Any) -> tuple[int, int]:
-    """(width, height) from one number or two."""
-    return (size, size) if isinstance(size, int) else tuple(size)
-
-
-def cut(x: NDArray, left: int, top: int, width: int, height: int) -> NDArray:
-    """A part of pictures (..., height, width, channels)."""
-    rows, columns = x.shape[-3:-1]
-    if left < 0 or top < 0 or left + width > columns or top + height > rows:
-        expected = f"a part of {columns} x {rows} pixels"
-        raise AssertedArgumentError(message("crop", None, expected, f"{width} x {height} at {left}, {top}"))
-    return x[..., top : top + height, left : left + width, :]
-
-
-class CropResize(Block):
-    """The part of pictures that begins at (x, y). Scaling to another `size` is not there."""
-
-    def __init__(self, x: int, y: int, width: int, height: int, size: Any = None, interpolation: Any = None):
-        super().__init__()
-        if size is not None and size_of(size) != (width, height):
-            raise AssertedArgumentError(message("CropResize", "size", "that of the part", size))
-        self._box = x, y, width, height
-
-    def forward(self, x: Any) -> Any:
-        """See `Block.forward`."""
-        return cut(x, *self._box)
-
-
-class CenterCrop(Block):
-    """The middle of pictures, of `size` (a number, or width and height)."""
-
-    def __init__(self, size: Any, interpolation: int = 1):
-        super().__init__()
-        self._size = size_of(size)
-
-    def forward(self, x: Any) -> Any:
-        """See `Block.forward`."""
-        rows, columns = x.shape[-3:-1]
-        width, height = self._size
-        return cut(x, (columns - width) // 2, (rows - height) // 2, width, height)
-
-
-class RandomCrop(Block):
-    """A part of pictures somewhere, of `size`, after `pad` zeros were put around them."""
-
-    def __init__(self, size: Any, pad: int | None = None, pad_value: float = 0, interpolation: int = 1):
-        super().__init__()
-        self._size = size_of(size)
-        self._pad = pad
-        self._pad_value = pad_value
-
-    def forward(self, x: Any) -> Any:
-        """See `Block.forward`."""
-        if self._pad:
-            rows, columns = x.shape[-3] + 2 * self._pad, x.shape[-2] + 2 * self._pad
-            shape = (*x.shape[:-3], rows, columns, x.shape[-1])
-            wide = nd.full(shape, self._pad_value, dtype=x.dtype)
-            wide[..., self._pad : -self._pad, self._pad : -self._pad, :] = x
-            x = wide
-        width, height = self._size
-        left = random.randint(0, max(x.shape[-2] - width, 0))
-        return cut(x, left, random.randint(0, max(x.shape[-3] - height, 0)), width, height)
-
-
-class RandomFlipLeftRight(Block):
-    """Mirrors pictures, with probability `p`."""
-
-    axis = -2
-
-    def __init__(self, p: float = 0.5):
-        super().__init__()
-        self.p = p
-
-    def forward(self, x: Any) -> Any:
-        """See `Block.forward`."""
-        return nd.flip(x, axis=x.ndim + self.axis) if random.random() < self.p else x
-
-
-class RandomFlipTopBottom(RandomFlipLeftRight):
-    """Turns pictures upside down, with probability `p`."""
-
-    axis = -3
-
-
-def gray(x: NDArray) -> NDArray:
-    """How bright every pixel is, (..., height, width, 1)."""
-    return (x.astype("float32") * nd.array(GRAY)).sum(axis=-1, keepdims=True)
-
-
-class RandomFactor(Block):
-    """Base of changes by a random factor from max(0, 1 - size) to 1 + size."""
-
-    def __init__(self, size: float):
-        super().__init__()
-        self._range = max(0.0, 1 - size), 1 + size
-
-    def forward(self, x: Any) -> Any:
-        """See `Block.forward`."""
-        return self.change(x.astype("float32"), random.uniform(*self._range)).astype(x.dtype)
-
-    def change(self, x: NDArray, factor: float) -> NDArray:
-        """Return the pictures after a change by a factor."""
-        raise NotImplementedError(f"{type(self).__name__} must define change")
-
-
-class RandomBrightness(RandomFactor):
-    """Makes pictures darker or brighter."""
-
-    def __init__(self, brightness: float):
-        super().__init__(brightness)
-
-    def change(self, x: NDArray, factor: float) -> NDArray:
-        """See `RandomFactor.change`."""
-        return x * factor  # type: ignore[return-value]
-
-
-class RandomContrast(RandomFactor):
-    """Changes the contrast of pictures."""
-
-    def __init__(self, contrast: float):
-        super().__init__(contrast)
-
-    def change(self, x: NDArray, factor: float) -> NDArray:
-        """See `RandomFactor.change`."""
-        return x * factor + gray(x).mean() * (1 - factor)
-
-
-class RandomSaturation(RandomFactor):
-    """Makes colours weaker or stronger."""
-
-    def __init__(self, saturation: float):
-        super().__init__(saturation)
-
-    def change(self, x: NDArray, factor: float) -> NDArray:
-        """See `RandomFactor.change`."""
-        return x * factor + gray(x) * (1 - factor)  # type: ignore[return-value]
-
-
-class RandomColorJitter(Block):
-    """Random brightness, contrast and saturation, in a random order."""
-
-    def __init__(self, brightness: float = 0, contrast: float = 0, saturation: float = 0, hue: float = 0):
-        super().__init__()
-        if hue:
-            raise AssertedArgumentError(message("RandomColorJitter", "hue", "0", hue))
-        self._changes = [kind(size) for kind, size in ((RandomBrightness, brightness),
-                         (RandomContrast, contrast), (RandomSaturation, saturation)) if size]  # fmt: skip
-
-    def _check_containers(self) -> None:
-        """The changes have no parameters."""
-
-    def forward(self, x: Any) -> Any:
-        """See `Block.forward`."""
-        for change in random.sample(self._changes, len(self._changes)):
-            x = change(x)
-        return x
-
-
-class RandomLighting(Block):
-    """Adds noise of standard deviation `alpha` along the principal colours (Krizhevsky et al. 2012)."""
-
-    VALUES = (55.46, 4.794, 1.148)
-    VECTORS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
-
-    def __init__(self, alpha: float):
-        super().__init__()
-        self._alpha = alpha
-
-    def forward(self, x: Any) -> Any:
-        """See `Block.forward`."""
-        drawn = np.array([random.gauss(0, self._alpha) for _ in range(3)]) * self.VALUES
-        return (x.astype("float32") + nd.array(np.array(self.VECTORS) @ drawn)).astype(x.dtype)
-
-
-class RandomGray(Block):
-    """Makes pictures gray, with probability `p`."""
-
-    def __init__(self, p: float = 0.5):
-        super().__init__()
-        self.p = p
-
-    def forward(self, x: Any) -> Any:
-        """See `Block.forward`."""
-        return nd.tile(gray(x), (1,) * (x.ndim - 1) + (3,)).astype(x.dtype) if random.random() < self.p else x
