@@ -87,3 +87,23 @@ def test_dtypes_and_results_follow_numpy_where_mxnet_asks_it():
     )  # fmt: skip
     assert nd.arange(3, dtype=None).dtype == nd.linspace(0, 1, 3, dtype=None).dtype == np.float64
     assert nd.gamma(nd.array([1, 4, 5], dtype="int32")).asnumpy().tolist() == [1, 6, 24]
+
+
+def test_keywords_that_mxnet_ignores_are_ignored():
+    x = nd.array([1, 2], dtype="int32")
+
+    assert nd.zeros_like(x, dtype="float32").dtype == np.int32
+    assert nd.ones_like(x, ctx=mx.cpu()).asnumpy().tolist() == [1, 1]
+    assert sym.zeros_like(sym.Variable("x"), dtype="int32").eval(x=x)[0].asnumpy().tolist() == [0, 0]
+    with pytest.raises(TypeError, match="nosuch"):
+        nd.zeros_like(x, nosuch=1)
+
+
+def test_labels_of_nodes_are_text():
+    y = sym.FullyConnected(
+        sym.Variable("x"), num_hidden=2, name="f", attr={"__k__": 5, "__init__": mx.init.One()}
+    )
+
+    assert y.attr("__k__") == "5"
+    assert "dtype" not in sym.zeros_like(sym.Variable("x"), dtype="int32").tojson()
+    assert y.attr_dict()["f_weight"]["__init__"] == mx.init.One().dumps()

@@ -181,7 +181,7 @@ def test_hidden_outputs_stay_hidden():
         (lambda x: sym.FullyConnected(x, num_hidden=2, foo=1), UnknownAttributeError, "'foo'"),
         (lambda x: sym.sum(x, attr={"a": "b"}), ArgumentError, "a name such as '__a__', got 'a'"),
         (lambda x: exec("x += 1", {"x": x}), NotImplementedError, "not implemented for Symbol"),
-        (lambda x: sym.exp(x, attr={"__a__": 1}), ArgumentError, "expected a string, got 1"),
+        (lambda x: sym.Variable("w", attr={"__a__": 1}), ArgumentError, "expected a string, got 1"),
         (lambda x: sym.exp(x, out=x), ArgumentTypeError, "exp(out): symbols hold no values to write"),
         (lambda x: x + "a", TypeError, "str"),
         (lambda x: x + None, TypeError, "NoneType"),

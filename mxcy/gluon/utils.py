@@ -17,6 +17,17 @@ from ..ndarray import NDArray
 __all__ = ["check_sha1", "clip_global_norm", "download", "replace_file", "split_and_load", "split_data"]
 
 
+def _get_repo_url() -> str:
+    """Return the address of MXNet's data sets and models, or MXNET_GLUON_REPO; nothing is downloaded."""
+    default = "https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com/"
+    return os.environ.get("MXNET_GLUON_REPO", default).rstrip("/") + "/"
+
+
+def _get_repo_file_url(namespace: str, filename: str) -> str:
+    """Return the address of a file among them."""
+    return f"{_get_repo_url()}{namespace}/{filename}"
+
+
 def split_data(data: NDArray, num_slice: int, batch_axis: int = 0, even_split: bool = True) -> list[NDArray]:
     """Return `num_slice` parts of an array along an axis.
 

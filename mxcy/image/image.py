@@ -105,6 +105,9 @@ def interpolation(interp: int, sizes: Sequence[int] = ()) -> int:
     return interp
 
 
+_get_interp_method = interpolation  # the name that libraries import
+
+
 def resized(image: np.ndarray, width: int, height: int, interp: int) -> np.ndarray:
     """Return a picture of NumPy scaled by OpenCV."""
     cv2 = codec.opencv()

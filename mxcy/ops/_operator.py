@@ -35,6 +35,9 @@ _lock = threading.Lock()
 # Keywords that every call takes besides the attributes: MXNet's symbols carry attributes of their own.
 NODE_KEYWORDS = ("attr",)
 
+# MXNet's operators without attributes ignore keywords, and its programs write `zeros_like(x, dtype=...)`.
+IGNORED = ("ctx", "dtype")
+
 
 class Cache(dict):
     """What was found out about uses of an operator; emptied when programs make too many different ones."""
@@ -260,7 +263,7 @@ class Operator(Callee):
         if not given and self._defaults is not None:
             return self._defaults
         for key in given:
-            if key not in self.attributes:
+            if key not in self.attributes and not (key in IGNORED and not self.attributes):
                 raise unknown_attribute(self.name, key, (*self.inputs, *self.attributes))
         values = {}
         for key, attribute in self.attributes.items():
@@ -272,7 +275,7 @@ class Operator(Callee):
                 )
             else:
                 values[key] = attribute.default
-        return Attributes(values, given)
+        return Attributes(values, given if values else ())
 
     def format_attrs(self, attrs: dict, every: bool = False) -> dict[str, str]:
         """Return MXNet's text of the attributes that the caller gave (or of all)."""

@@ -53,10 +53,15 @@ def labels_of(op: Any, given: dict[str, str]) -> dict[str, str]:
         if op is not None and op.attributes and not (known or hidden):
             expected = f"one of {', '.join(HIDDEN_KEYS)}, or a name such as '__{key}__'"
             raise ArgumentError(message(op.name, "attr", expected, repr(key)))
-        if not isinstance(value, str):
+        if op is None and not isinstance(value, str):
             raise ArgumentError(message("attr", key, "a string", repr(value)))
-        labels[f"__{key}__" if known else key] = value
+        labels[f"__{key}__" if known else key] = _text_of(value)
     return labels
+
+
+def _text_of(value: Any) -> str:
+    """The text of a label: of an initializer what makes it again."""
+    return value if isinstance(value, str) else value.dumps() if hasattr(value, "dumps") else str(value)
 
 
 def _split_labels(op: Any, keywords: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,11 @@ from ... import ndarray as nd
 from ...errors import ArgumentError, EngineError, message, problem
 from ...ndarray import NDArray
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
+from .worker_iterator import MultiWorkerIter as _MultiWorkerIter
+from .worker_iterator import as_in_context as _as_in_context
 
 __all__ = ["DataLoader", "default_batchify_fn", "default_mp_batchify_fn"]
+__all__ += ["ForkingPickler", "_MultiWorkerIter", "_as_in_context"]  # which libraries import from here
 
 
 def default_batchify_fn(data: list) -> Any:

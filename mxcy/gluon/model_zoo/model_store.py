@@ -6,9 +6,19 @@ import glob
 import os
 from typing import Any
 
-from ...errors import MXNetError, problem
+from ...errors import ArgumentError, MXNetError, message, problem
 
-__all__ = ["get_model_file", "with_parameters"]
+__all__ = ["get_model_file", "short_hash", "with_parameters"]
+
+# Hashes of the files of models by name: libraries that were written for MXNet add theirs.
+_model_sha1: dict[str, str] = {}
+
+
+def short_hash(name: str) -> str:
+    """Return the first eight digits of the hash of a model's file; raise ArgumentError if none is known."""
+    if name not in _model_sha1:
+        raise ArgumentError(message("short_hash", "name", "a model with a known hash", repr(name)))
+    return _model_sha1[name][:8]
 
 
 def get_model_file(name: str, root: str | None = None) -> str:

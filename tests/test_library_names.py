@@ -1,0 +1,67 @@
+"""What libraries on top of MXNet import from its modules and extend."""
+
+import pickle
+from multiprocessing.pool import ThreadPool
+
+import pytest
+
+import mxcy as mx
+from mxcy import nd
+from mxcy.gluon import loss, utils
+from mxcy.gluon.data import BatchSampler, SequentialSampler, dataloader
+from mxcy.gluon.model_zoo import model_store
+from mxcy.image.image import _get_interp_method
+
+
+def pickled(samples, batchify, dataset):
+    assert dataset is None
+    return pickle.dumps(batchify(samples))
+
+
+def plain(samples, batchify, dataset):
+    return batchify([dataset[i] for i in samples])
+
+
+@pytest.mark.parametrize(("worker", "dataset"), [(pickled, None), (plain, range(10, 20))])
+def test_batches_of_a_pool_come_in_order(worker, dataset):
+    batches = BatchSampler(SequentialSampler(5), 2, "keep")
+    with ThreadPool(2) as pool:
+        found = dataloader._MultiWorkerIter(pool, nd.array, batches, worker_fn=worker, prefetch=2,
+                                            dataset=dataset, pin_memory=True)  # fmt: skip
+        values = [batch.asnumpy().tolist() for batch in found]
+
+    first = 0 if dataset is None else 10
+    assert len(found) == 3
+    assert values == [[first, first + 1], [first + 2, first + 3], [first + 4]]
+
+
+def test_arrays_in_lists_move_to_a_context():
+    moved = dataloader._as_in_context([nd.ones(1), (nd.ones(2), "text")], mx.cpu(1))
+
+    assert (moved[0].context, moved[1][0].context, moved[1][1]) == (mx.cpu(1), mx.cpu(1), "text")
+
+
+def test_losses_that_people_write(monkeypatch):
+    x = nd.array([[1, 2], [3, 4]])
+
+    assert loss._reshape_like(nd, nd.ones(4), x).shape == (2, 2)
+    assert loss._apply_weighting(nd, x, 2.0, nd.array([[1], [0]])).asnumpy().tolist() == [[2, 4], [0, 0]]
+    assert loss._apply_weighting(nd, x) is x
+
+
+def test_addresses_and_hashes_of_models(monkeypatch):
+    monkeypatch.setenv("MXNET_GLUON_REPO", "http://a.example/repo")
+    monkeypatch.setitem(model_store._model_sha1, "mine", "0123456789abcdef")
+
+    assert utils._get_repo_file_url("models", "m.zip") == "http://a.example/repo/models/m.zip"
+    assert model_store.short_hash("mine") == "01234567"
+    with pytest.raises(ValueError, match="a model with a known hash"):
+        model_store.short_hash("other")
+
+
+def test_interpolation_is_chosen_by_the_sizes():
+    assert [
+        _get_interp_method(9, (4, 4, 8, 8)),
+        _get_interp_method(9, (8, 8, 4, 4)),
+        _get_interp_method(1),
+    ] == [2, 3, 1]
