@@ -6,6 +6,11 @@ cdef extern from "program.hpp" namespace "mxcy" nogil:
     ctypedef const char* (*FailureTest)()
 
 
+cdef extern from "products.hpp" namespace "mxcy" nogil:
+    ctypedef struct PackedLoops:
+        pass
+
+
 cdef class ResolvedLoop:
     cdef Loop loop
     cdef void* data
@@ -22,4 +27,5 @@ cdef class ResolvedLoop:
 
 cdef ResolvedLoop find_cast(int source, int target)
 # The loop of `resolve_product`, or a better one for these sizes.
-cdef ResolvedLoop product_for(ResolvedLoop blas, int64_t m, int64_t n, int64_t p)
+cdef ResolvedLoop small_product_of(ResolvedLoop blas)
+cdef const PackedLoops* packed_product_of(ResolvedLoop blas) noexcept

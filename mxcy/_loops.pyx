@@ -16,7 +16,6 @@ from cpython.exc cimport PyErr_SetObject
 from libc.stdint cimport int64_t, intptr_t, uintptr_t
 
 from ._cast cimport cast_loop
-from ._engine cimport Runtime, runtime
 from .dtypes import DTYPES, code_of, numpy_dtype
 from .errors import DTypeError, message, problem
 
@@ -45,16 +44,9 @@ cdef extern from "loops.hpp" namespace "mxcy" nogil:
         OWN_TRUNCATE_POWER, OWN_MODULO
 
 cdef extern from "products.hpp" namespace "mxcy" nogil:
-    ctypedef struct ProductData:
-        const Runtime* runtime
-        Loop blas
-        void* blas_data
-        bint is_small
-    enum:
-        PRODUCT_BLAS, PRODUCT_SMALL
-    int product_kind(int64_t m, int64_t n, int64_t p)
     Loop find_integer_product(int dtype)
-    Loop find_float_product(int dtype)
+    Loop find_small_product(int dtype)
+    const PackedLoops* find_packed_product(int dtype)
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
     enum:
@@ -235,32 +227,21 @@ def resolve_matrix_loop(ufunc, tuple types):
     return found
 
 
-cdef ResolvedLoop product_for(ResolvedLoop blas, int64_t m, int64_t n, int64_t p):
-    """The loop that is best for (m, n) times (n, p): that of `resolve_product`, or our own."""
-    cdef int kind = product_kind(m, n, p)
-    if kind == PRODUCT_BLAS or find_float_product(blas.stored[0]) == NULL:
-        return blas
-    key = ("own product", blas.stored[0], kind)
+cdef ResolvedLoop small_product_of(ResolvedLoop blas):
+    """Our own loop for small products of the types of `blas`, or `blas`."""
+    key = ("small product", blas.stored[0])
+    cdef Loop own
     found = _resolved.get(key)
     if found is None:
-        found = _resolved[key] = _own_product(blas, kind == PRODUCT_SMALL)
+        own = find_small_product(blas.stored[0])
+        found = blas if own == NULL else _new(own, NULL, blas.declared, blas.stored, 2, blas.cost_ns)
+        _resolved[key] = found
     return found
 
 
-cdef ResolvedLoop _own_product(ResolvedLoop blas, bint is_small):
-    cdef _ProductData data = _ProductData.__new__(_ProductData)
-    data.value.runtime, data.value.is_small = runtime(), is_small
-    data.value.blas, data.value.blas_data = blas.loop, blas.data
-    cdef ResolvedLoop found = _new(find_float_product(blas.stored[0]), &data.value, blas.declared,
-                                   blas.stored, 2, blas.cost_ns)
-    found.keeps = data, blas
-    return found
-
-
-cdef class _ProductData:
-    """What our products are given; the loop points here."""
-
-    cdef ProductData value
+cdef const PackedLoops* packed_product_of(ResolvedLoop blas) noexcept:
+    """Our own loops for large products of the types of `blas`, or null."""
+    return find_packed_product(blas.stored[0])
 
 
 def _find_ufunc(ufunc, tuple types):

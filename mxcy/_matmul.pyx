@@ -15,7 +15,7 @@ from libc.string cimport memcpy
 from ._array cimport Array, new_like, new_view
 from ._device cimport load_kernels, on_gpu
 from ._engine cimport Op, runtime
-from ._loops cimport Loop, ResolvedLoop, product_for
+from ._loops cimport Loop, PackedLoops, ResolvedLoop, packed_product_of, small_product_of
 from ._pointwise cimport (
     BlockOp, Numbers, Space, aligned, check_out, copy_into, copy_of, is_aligned, may_overlap,
     push_over, static_name,
@@ -36,6 +36,11 @@ cdef extern from "dtype.hpp" namespace "mxcy" nogil:
 ctypedef int (*GetThreads)() noexcept nogil
 ctypedef void (*SetThreads)(int) noexcept nogil
 
+cdef extern from "products.hpp" namespace "mxcy" nogil:
+    enum:
+        PRODUCT_SMALL, PRODUCT_PACKED
+    int product_kind(int64_t m, int64_t n, int64_t p)
+
 cdef extern from "matmul.hpp" namespace "mxcy" nogil:
     void use_blas_threads "mxcy::BlasThreads::use"(GetThreads, SetThreads)
     cdef cppclass MatmulOp(BlockOp):
@@ -44,6 +49,7 @@ cdef extern from "matmul.hpp" namespace "mxcy" nogil:
         Space batch
         int64_t m, n, p, a_m, a_n, b_n, b_p, out_m, out_p
         float product_ns
+        const PackedLoops* packed
     MatmulOp* new_matmul "new mxcy::MatmulOp"()
 
 cdef enum:
@@ -174,7 +180,11 @@ cdef int _push(ResolvedLoop loop, Array a, Array b, Array out, str name) except 
     op.runtime = runtime()
     op.name = static_name(name)
     op.m, op.n, op.p = a.dims[a.ndim_ - 2], a.dims[a.ndim_ - 1], b.dims[b.ndim_ - 1]
-    loop = product_for(loop, op.m, op.n, op.p)
+    cdef int kind = product_kind(op.m, op.n, op.p)
+    if kind == PRODUCT_PACKED:
+        op.packed = packed_product_of(loop)
+    elif kind == PRODUCT_SMALL:
+        loop = small_product_of(loop)
     op.loop, op.loop_data = loop.loop, loop.data
     for x in (a, b, out):
         op.add(x.var, x.offset, x.dtype_code)

@@ -28,6 +28,9 @@
 //
 // Nobody waits for the GIL with Engine::mutex held.
 #pragma once
+#include <pthread.h>
+#include <sched.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -157,10 +160,21 @@ struct Event {
   int64_t start_ns, end_ns;
 };
 
-struct LaneState {
-  std::vector<Links*> heap;  // by priority, then sequence
+// How one worker sleeps.  Never freed, only used again: who calls it notifies it without the mutex, and by
+// then it may have woken by itself and ended.
+struct Sleeper {
   std::condition_variable wake;
-  int threads = 0, idle = 0, signalled = 0;
+  Sleeper* next = nullptr;
+  pthread_t thread{};
+  cpu_set_t cores;      // those that it may use, where `kept_off` one of them
+  bool called = false, kept_off = false;
+};
+
+struct LaneState {
+  std::vector<Links*> heap;     // by priority, then sequence
+  Sleeper* sleepers = nullptr;  // that nobody has called yet, the latest first
+  int coming = 0;               // sleepers that have been called and do not run yet
+  int threads = 0;
   int blocked = 0;  // of threads: inside an operation that waits
   int target = 0;   // threads that should be able to run
   bool watching = false;            // a thread looks out for work before it sleeps
@@ -187,6 +201,7 @@ struct Engine {
   std::condition_variable parked;           // a running operation has ended while `paused`
   std::list<std::thread> threads;
   std::vector<std::thread::id> finished;    // threads to join
+  std::vector<Sleeper*> spare_sleepers;
   int starting = 0;                         // threads that may be about to make their Python thread state
   bool paused = false;                      // for fork: nothing starts
   bool stopping = false;

@@ -1,8 +1,8 @@
 // Compiled once for each instruction set; see products.hpp.
 //
-// Blocks as in Goto and van de Geijn (2008): B is packed in panels that stay in the first-level cache while a
-// packed block of A, which stays in the second-level one, runs past them.  An element is summed over k in one
-// order wherever its block ends, so it does not depend on how the workers have cut the result.
+// Blocks as in Goto and van de Geijn (2008): B is packed in panels that stay in the first-level cache while
+// packed rows of A, which stay in the second-level one, run past them.  An element is summed over k in one
+// order wherever its unit ends, so it does not depend on how the workers have cut the result.
 #include <algorithm>
 
 #include "mxcy/kernels/cpu/transpose.hpp"
@@ -16,9 +16,10 @@ namespace mxcy {
 namespace MXCY_ISA {
 namespace {
 
-constexpr int64_t DEPTH = 256;             // k of a block
-constexpr int64_t BLOCK_ROWS = 224;       // of A; a multiple of every TILE_ROWS but 12
-constexpr int64_t BLOCK_ROW_BYTES = 4096; // of a row of a block of B
+constexpr int64_t DEPTH = 256;               // k of a panel, which stays in the first-level cache
+constexpr int64_t MOST_ROWS = 224;           // of a unit: with DEPTH it stays in the second-level cache
+constexpr int64_t MOST_COLUMNS = 4096;       // of a block of B
+constexpr int64_t BLOCK_BYTES = 4 << 20;     // of a block of B, or a little more
 
 template <class T>
 struct Operands {
@@ -100,11 +101,11 @@ void edge_tile(Tile<T> run, const T* a, const T* b, int64_t depth, T* c, int64_t
 }
 
 template <class T>
-void block(const Operands<T>& o, const T* a, const T* b, int64_t rows, int64_t columns, int64_t depth, T* c,
-           bool add) {
+void block(const Operands<T>& o, const T* a, const T* b, int64_t b_step, int64_t rows, int64_t columns,
+           int64_t depth, T* c, bool add) {
   Finish<T> finish;
   finish.add = add;
-  for (int64_t j = 0; j < columns; j += WIDTH<T>, b += WIDTH<T> * depth) {
+  for (int64_t j = 0; j < columns; j += WIDTH<T>, b += b_step) {
     for (int64_t i = 0; i < rows; i += TILE_ROWS) {
       const int64_t height = std::min<int64_t>(TILE_ROWS, rows - i), width = columns - j;
       const Tile<T> run = height == TILE_ROWS ? tile<T, TILE_ROWS, 1, TILE_ROWS>
@@ -116,30 +117,82 @@ void block(const Operands<T>& o, const T* a, const T* b, int64_t rows, int64_t c
   }
 }
 
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 template <class T>
-bool packed_product(const Operands<T>& o, const Runtime* runtime) {
-  constexpr int64_t COLUMNS = BLOCK_ROW_BYTES / sizeof(T);
-  constexpr size_t A_BYTES = (BLOCK_ROWS + TILE_ROWS) * DEPTH * sizeof(T);
-  constexpr size_t B_BYTES = (COLUMNS + WIDTH<T>) * DEPTH * sizeof(T);
-  char* memory = static_cast<char*>(runtime->scratch_alloc(A_BYTES + B_BYTES));
-  if (!memory) return false;
-  T *a = reinterpret_cast<T*>(memory), *b = reinterpret_cast<T*>(memory + A_BYTES);
-  constexpr int64_t ROWS = BLOCK_ROWS / TILE_ROWS * TILE_ROWS;
-  for (int64_t column = 0; column < o.p; column += COLUMNS) {
-    const int64_t columns = std::min(COLUMNS, o.p - column);
-    for (int64_t k = 0; k < o.n; k += DEPTH) {
-      const int64_t depth = std::min(DEPTH, o.n - k);
-      pack_columns(o, column, columns, k, depth, b);
-      for (int64_t row = 0; row < o.m; row += ROWS) {
-        const int64_t rows = std::min(ROWS, o.m - row);
-        pack_rows(o, row, rows, k, depth, a);
-        block(o, a, b, rows, columns, depth, o.c + row * o.c_m + column, k > 0);
-      }
-    }
+Operands<T> operands(const PackedProduct& q) {
+  constexpr int64_t item = sizeof(T);
+  return {reinterpret_cast<const T*>(q.a), reinterpret_cast<const T*>(q.b), reinterpret_cast<T*>(q.c),
+          q.m, q.n, q.p, q.a_m / item, q.a_n / item, q.b_n / item, q.b_p / item, q.c_m / item};
+}
+
+// A panel of the block: its parts of DEPTH lie one behind the other.
+template <class T>
+T* panel(const PackedProduct& q, int64_t index) {
+  return reinterpret_cast<T*>(q.packed) + index * q.depth * WIDTH<T>;
+}
+
+template <class T>
+void set_block(PackedProduct& q) {
+  const int64_t most = std::max(BLOCK_BYTES / int64_t(sizeof(T)) / std::min(MOST_COLUMNS, q.p) / DEPTH, int64_t(1));
+  q.depth = std::min(q.n - q.k, most * DEPTH);
+  q.columns = std::min(MOST_COLUMNS, q.p - q.column);
+  q.panels = divide_up(q.columns, WIDTH<T>);
+  q.across = divide_up(q.panels, q.unit_panels);
+  q.units = divide_up(q.m, q.unit_rows) * q.across;
+}
+
+template <class T>
+void plan(PackedProduct& q, int64_t pieces) {
+  const int64_t tiles = divide_up(q.m, TILE_ROWS), panels = divide_up(std::min(MOST_COLUMNS, q.p), WIDTH<T>);
+  const int64_t unit_tiles = std::clamp<int64_t>(tiles / pieces, 1, MOST_ROWS / TILE_ROWS);
+  q.unit_rows = unit_tiles * TILE_ROWS;
+  q.unit_panels = std::max<int64_t>(panels / divide_up(pieces, divide_up(tiles, unit_tiles)), 1);
+  set_block<T>(q);
+  q.bytes = size_t(q.panels * WIDTH<T> * q.depth) * sizeof(T);
+}
+
+template <class T>
+bool next(PackedProduct& q) {
+  q.k += q.depth;
+  if (q.k >= q.n) {
+    q.k = 0;
+    q.column += q.columns;
+    if (q.column >= q.p) return false;
   }
-  runtime->scratch_free(memory, A_BYTES + B_BYTES);
+  set_block<T>(q);
   return true;
 }
+
+template <class T>
+void pack(const PackedProduct& q, int64_t begin, int64_t end) {
+  const Operands<T> o = operands<T>(q);
+  for (int64_t i = begin; i < end; ++i) {
+    const int64_t first = i * WIDTH<T>, columns = std::min<int64_t>(WIDTH<T>, q.columns - first);
+    pack_columns(o, q.column + first, columns, q.k, q.depth, panel<T>(q, i));
+  }
+}
+
+template <class T>
+void run(const PackedProduct& q, int64_t begin, int64_t end, char* scratch) {
+  const Operands<T> o = operands<T>(q);
+  T* a = reinterpret_cast<T*>(scratch);
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t row = unit / q.across * q.unit_rows, rows = std::min(q.unit_rows, q.m - row);
+    const int64_t first = unit % q.across * q.unit_panels * WIDTH<T>;
+    const int64_t columns = std::min(q.unit_panels * WIDTH<T>, q.columns - first);
+    for (int64_t k = 0; k < q.depth; k += DEPTH) {
+      const int64_t depth = std::min(DEPTH, q.depth - k);
+      pack_rows(o, row, rows, q.k + k, depth, a);
+      block(o, a, panel<T>(q, first / WIDTH<T>) + k * WIDTH<T>, q.depth * WIDTH<T>, rows, columns, depth,
+            o.c + row * o.c_m + q.column + first, q.k + k > 0);
+    }
+  }
+}
+
+template <class T>
+constexpr PackedLoops PACKED = {plan<T>, next<T>, pack<T>, run<T>,
+                                size_t(MOST_ROWS + TILE_ROWS) * DEPTH * sizeof(T)};
 
 // --- small ones: no packing of A, one vector of columns at a time ---------------------------------------
 template <class T>
@@ -176,7 +229,7 @@ MXCY_INLINE void small_rows(const Operands<T>& o, int64_t row, const T* b, int64
 
 // `b` has room for SMALL_DEPTH vectors of numbers; what is left in unused lanes is computed and dropped.
 template <class T>
-void small_product(const Operands<T>& o, T* b) {
+void small_one(const Operands<T>& o, T* b) {
   for (int64_t column = 0; column < o.p; column += LENGTH<T>) {
     const int64_t count = std::min<int64_t>(LENGTH<T>, o.p - column);
     for (int64_t k = 0; k < o.n; ++k) {
@@ -192,8 +245,7 @@ void small_product(const Operands<T>& o, T* b) {
 
 // --- the loop ---------------------------------------------------------------------------------------------
 template <class T>
-void loop(char** args, const intptr_t* dimensions, const intptr_t* strides, void* data) {
-  const ProductData& with = *static_cast<const ProductData*>(data);
+void loop(char** args, const intptr_t* dimensions, const intptr_t* strides, void*) {
   constexpr intptr_t item = sizeof(T);
   const bool turned = strides[8] != item && dimensions[3] > 1;  // then B' A' = C'
   Operands<T> o{};
@@ -206,30 +258,32 @@ void loop(char** args, const intptr_t* dimensions, const intptr_t* strides, void
     std::swap(o.a_m, o.b_p);
     std::swap(o.a_n, o.b_n);
   }
-  const bool dense = (turned ? strides[7] : strides[8]) == item || o.p == 1;
   alignas(64) T b[SMALL_DEPTH * LENGTH<T>];
-  if (with.is_small) std::fill(b, b + o.n * LENGTH<T>, T(0));
+  std::fill(b, b + o.n * LENGTH<T>, T(0));
   for (intptr_t i = 0; i < dimensions[0]; ++i) {
-    char* at[3] = {args[0] + i * strides[0], args[1] + i * strides[1], args[2] + i * strides[2]};
+    char* at[2] = {args[0] + i * strides[0], args[1] + i * strides[1]};
     o.a = reinterpret_cast<const T*>(at[turned]);
     o.b = reinterpret_cast<const T*>(at[!turned]);
-    o.c = reinterpret_cast<T*>(at[2]);
-    if (dense && with.is_small) small_product(o, b);
-    else if (!dense || !packed_product(o, with.runtime)) {
-      const intptr_t one[4] = {1, dimensions[1], dimensions[2], dimensions[3]};
-      with.blas(at, one, strides, with.blas_data);
-    }
+    o.c = reinterpret_cast<T*>(args[2] + i * strides[2]);
+    small_one(o, b);
   }
 }
 
 }  // namespace
 
 // With vectors of 16 bytes on x86-64, BLAS, which chooses by itself, is ahead.
-OwnLoopFunction float_product(int dtype) {
 #if defined(__x86_64__)
-  if (VECTOR_BYTES == 16) return nullptr;
+constexpr bool is_ahead = VECTOR_BYTES > 16;
+#else
+constexpr bool is_ahead = true;
 #endif
-  return dtype == FLOAT32 ? loop<float> : dtype == FLOAT64 ? loop<double> : nullptr;
+
+OwnLoopFunction small_product(int dtype) {
+  return !is_ahead ? nullptr : dtype == FLOAT32 ? loop<float> : dtype == FLOAT64 ? loop<double> : nullptr;
+}
+
+const PackedLoops* packed_product(int dtype) {
+  return !is_ahead ? nullptr : dtype == FLOAT32 ? &PACKED<float> : dtype == FLOAT64 ? &PACKED<double> : nullptr;
 }
 
 }  // namespace MXCY_ISA

@@ -1,5 +1,6 @@
-// Matrix products through the inner loop of numpy.matmul (a generalised ufunc, which calls BLAS with the
-// right flags for the strides that it is given), cut into blocks of the result for the workers.
+// Matrix products: by packed panels that the workers share (products.hpp), or through the inner loop of
+// numpy.matmul (a generalised ufunc, which calls BLAS with the right flags for the strides that it is given),
+// cut into blocks of the result for the workers.
 //
 // NumPy's OpenBLAS has one thread count for the whole process, and its own threads would fight the
 // workers, so it is set to one while products of ours run and restored afterwards (BlasThreads).
@@ -7,12 +8,15 @@
 #include <algorithm>
 #include <mutex>
 #include "block_op.hpp"
+#include "products.hpp"
 #include "program.hpp"
 #include "space.hpp"
 
 namespace mxcy {
 
 constexpr float PRODUCT_BLOCK_NS = 40000;  // a result that takes less is not cut
+constexpr float SHARED_NS = 400000;         // from here on workers share what is packed
+constexpr int64_t PIECES = 8;               // of a packed product for each worker, so that none waits long
 constexpr int64_t BLOCK_ALIGN = 64;         // rows; BLAS treats the rows of a block alike, as in the whole
 // Rows are cut, so that a worker has its part of the result in one piece, as loops over elements cut it, and
 // finds it in its cache; blocks of so many columns a row are cut across, as each worker packs all columns of B.
@@ -61,10 +65,13 @@ struct MatmulOp final : BlockOp {
   int64_t m = 0, n = 0, p = 0;   // (m, n) times (n, p)
   int64_t a_m = 0, a_n = 0, b_n = 0, b_p = 0, out_m = 0, out_p = 0;  // strides in bytes
   float product_ns = 0;          // of one of the batch
+  const PackedLoops* packed = nullptr;  // instead of `loop`
 
   int execute() override {
     if (batch.size == 0 || m == 0 || p == 0) return 0;
     if (!locate()) return -1;
+    const int64_t workers = runtime->num_workers();
+    if (packed && product_ns >= SHARED_NS && workers > 1 && batch.size < 2 * workers) return shared_products();
     cut();
     BlasThreads one_thread;
     return for_each(batch.size * row_blocks_ * column_blocks_,
@@ -73,6 +80,81 @@ struct MatmulOp final : BlockOp {
 
  private:
   int64_t row_blocks_ = 1, column_blocks_ = 1;
+
+  // --- packed products, each by all workers ---
+
+  class Memory {
+   public:
+    Memory(const Runtime* runtime, size_t nbytes) : runtime_(runtime), nbytes_(nbytes) {
+      data = static_cast<char*>(runtime->scratch_alloc(nbytes));
+      if (!data) throw std::bad_alloc();
+    }
+    ~Memory() { runtime_->scratch_free(data, nbytes_); }
+    Memory(const Memory&) = delete;
+    char* data;
+
+   private:
+    const Runtime* runtime_;
+    size_t nbytes_;
+  };
+
+  int shared_products() {
+    Walker walker(batch, batch.ndim);
+    for (int64_t i = 0; i < batch.size; ++i) {
+      walker.seek(i);
+      if (int rc = one_packed(walker, 0, m, 0, p, PIECES * runtime->num_workers())) return rc;
+    }
+    return 0;
+  }
+
+  struct Step {
+    MatmulOp* op;
+    PackedProduct product;
+  };
+
+  // Of a part of one result; with one piece this thread does it all.
+  int one_packed(const Walker& at, int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t pieces) {
+    Step step{this, {}};
+    PackedProduct& q = step.product;
+    q.a = operands[0].data + at.offset(0) + row * a_m;
+    q.b = operands[1].data + at.offset(1) + column * b_p;
+    q.c = operands[2].data + at.offset(2) + row * out_m + column * out_p;
+    q.m = rows, q.n = n, q.p = columns;
+    q.a_m = a_m, q.a_n = a_n, q.b_n = b_n, q.b_p = b_p, q.c_m = out_m;
+    if (out_p != operands[2].itemsize()) {  // B' A' = C'
+      std::swap(q.a, q.b), std::swap(q.m, q.p);
+      std::swap(q.a_m, q.b_p), std::swap(q.a_n, q.b_n), q.c_m = out_p;
+    }
+    packed->plan(q, pieces);
+    Memory memory(runtime, q.bytes);
+    q.packed = memory.data;
+    do {
+      // Packing an element takes about 0.3 ns.
+      const float panel_ns = pieces == 1 ? 0 : 0.3f * q.depth * q.columns / q.panels;
+      const float share = float(q.depth) / n * q.columns / q.p;
+      const float unit_ns = pieces == 1 ? 0 : product_ns * share / q.units;
+      if (int rc = for_each(q.panels, panel_ns, pack_chunk, &step)) return rc;
+      if (int rc = for_each(q.units, unit_ns, unit_chunk, &step)) return rc;
+    } while (packed->next(q));
+    return 0;
+  }
+
+  static int pack_chunk(void* arg, int64_t begin, int64_t end) {
+    const Step& step = *static_cast<Step*>(arg);
+    step.op->packed->pack(step.product, begin, end);
+    return 0;
+  }
+
+  static int unit_chunk(void* arg, int64_t begin, int64_t end) {
+    const Step& step = *static_cast<Step*>(arg);
+    Memory scratch(step.op->runtime, step.op->packed->scratch_bytes);
+    take_fp_flags();
+    step.op->packed->run(step.product, begin, end, scratch.data);
+    step.op->collect_fp_flags(Failure());
+    return 0;
+  }
+
+  // --- products in blocks, each by one worker ---
 
   // Blocks of one result: as many as workers, if there are not enough results to keep them busy.
   void cut() {
@@ -106,7 +188,7 @@ struct MatmulOp final : BlockOp {
     Walker walker(batch, batch.ndim);
     const int64_t inner = batch.inner_length();
     while (begin < end) {
-      const int64_t run = std::min(end - begin, inner - begin % inner);
+      const int64_t run = packed ? 1 : std::min(end - begin, inner - begin % inner);
       walker.seek(begin);
       call(run, walker, 0, m, 0, p);
       begin += run;
@@ -127,6 +209,10 @@ struct MatmulOp final : BlockOp {
   }
 
   void call(intptr_t count, const Walker& at, int64_t row, intptr_t rows, int64_t column, intptr_t columns) {
+    if (packed) {
+      one_packed(at, row, rows, column, columns, 1);
+      return;
+    }
     char* args[3] = {operands[0].data + at.offset(0) + row * a_m,
                      operands[1].data + at.offset(1) + column * b_p,
                      operands[2].data + at.offset(2) + row * out_m + column * out_p};

@@ -2,9 +2,10 @@
 // elements one by one; of float and double, where BLAS packs twice what two workers share, and takes a call
 // for every small product.
 #pragma once
+#include <cstddef>
+#include <cstdint>
 #include "isa.hpp"
 #include "loops.hpp"
-#include "op.hpp"
 
 namespace mxcy {
 
@@ -12,19 +13,37 @@ constexpr int64_t SMALL_PRODUCT = 4096;  // multiplications that are not worth a
 constexpr int64_t SMALL_DEPTH = 64;
 // Our packing pays from here on; BLAS does better where the result is much larger than the caches, and has
 // other code for thin operands.
-constexpr int64_t LARGE_PRODUCT = 1 << 20, HUGE_PRODUCT = int64_t(1) << 31, THIN = 16;
+constexpr int64_t LARGE_PRODUCT = 1 << 20, HUGE_PRODUCT = int64_t(1) << 33, THIN = 16;
 
-// What the loops of floats are given as `data`.  The choice is one for all blocks of a result.
-struct ProductData {
-  const Runtime* runtime;
-  OwnLoopFunction blas;  // for results of which neither axis is dense, or no memory
-  void* blas_data;
-  bool is_small;
+// One product of floats by packed panels. B is packed block by block; the panels of a block, and then the units
+// of the result that it adds to, may be shared by any number of workers.
+struct PackedProduct {
+  const char *a, *b;
+  char* c;                                   // along p its elements are neighbours
+  int64_t m, n, p;                           // (m, n) times (n, p)
+  int64_t a_m, a_n, b_n, b_p, c_m;           // strides in bytes
+  // The block of B, [k, k + depth) by [column, column + columns).
+  int64_t k = 0, depth = 0, column = 0, columns = 0;
+  int64_t panels = 0;                        // of the block
+  int64_t unit_rows = 0, unit_panels = 0;    // of a unit of the result
+  int64_t across = 0, units = 0;             // units side by side, and in all
+  char* packed = nullptr;                    // `bytes` of memory for a block
+  size_t bytes = 0;
+};
+
+struct PackedLoops {
+  // Chooses blocks and units, about `pieces` of them, and the first block.
+  void (*plan)(PackedProduct&, int64_t pieces);
+  bool (*next)(PackedProduct&);              // goes to the next block; false: that was the last one
+  void (*pack)(const PackedProduct&, int64_t begin, int64_t end);  // panels [begin, end)
+  void (*run)(const PackedProduct&, int64_t begin, int64_t end, char* scratch);  // units [begin, end)
+  size_t scratch_bytes;
 };
 
 // Loops with the signature of numpy.matmul's, or null.  Integers wrap.
 MXCY_DECLARE(OwnLoopFunction integer_product(int dtype))
-MXCY_DECLARE(OwnLoopFunction float_product(int dtype))
+MXCY_DECLARE(OwnLoopFunction small_product(int dtype))
+MXCY_DECLARE(const PackedLoops* packed_product(int dtype))
 
 enum ProductKind : int { PRODUCT_BLAS, PRODUCT_SMALL, PRODUCT_PACKED };
 inline ProductKind product_kind(int64_t m, int64_t n, int64_t p) {
@@ -35,6 +54,7 @@ inline ProductKind product_kind(int64_t m, int64_t n, int64_t p) {
 }
 
 inline OwnLoopFunction find_integer_product(int dtype) { return MXCY_PICK(integer_product)(dtype); }
-inline OwnLoopFunction find_float_product(int dtype) { return MXCY_PICK(float_product)(dtype); }
+inline OwnLoopFunction find_small_product(int dtype) { return MXCY_PICK(small_product)(dtype); }
+inline const PackedLoops* find_packed_product(int dtype) { return MXCY_PICK(packed_product)(dtype); }
 
 }  // namespace mxcy

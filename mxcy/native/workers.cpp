@@ -110,10 +110,72 @@ Links* take(LaneState& lane) {
   return l;
 }
 
+// --- sleep -------------------------------------------------------------------------------------
+
+MXCY_THREAD Sleeper* own_sleeper = nullptr;
+
+Sleeper* take_sleeper() {
+  Sleeper* sleeper;
+  if (self->spare_sleepers.empty()) {
+    sleeper = new Sleeper;
+  } else {
+    sleeper = self->spare_sleepers.back();
+    self->spare_sleepers.pop_back();
+  }
+  sleeper->thread = pthread_self();
+  return sleeper;
+}
+
+// The scheduler likes to put a thread that is called on the core of the one that calls it, which goes on
+// with its own part: there it would wait for a slice, 3 ms.  So it may not run there when it wakes.
+void keep_off_this_core(Sleeper& sleeper) {
+#ifdef __linux__
+  const int here = sched_getcpu();
+  if (here < 0 || pthread_getaffinity_np(sleeper.thread, sizeof sleeper.cores, &sleeper.cores)) return;
+  cpu_set_t others = sleeper.cores;
+  CPU_CLR(here, &others);
+  if (CPU_COUNT(&others) == 0) return;
+  sleeper.kept_off = pthread_setaffinity_np(sleeper.thread, sizeof others, &others) == 0;
+#endif
+}
+
+void sleep_until_called(LaneState& lane, std::unique_lock<std::mutex>& lock) {
+  Sleeper& sleeper = *own_sleeper;
+  sleeper.called = false;
+  sleeper.next = lane.sleepers;
+  lane.sleepers = &sleeper;
+  sleeper.wake.wait(lock, [&] { return sleeper.called; });
+  --lane.coming;
+  if (!sleeper.kept_off) return;
+  sleeper.kept_off = false;
+#ifdef __linux__
+  pthread_setaffinity_np(sleeper.thread, sizeof sleeper.cores, &sleeper.cores);
+#endif
+}
+
+// Sleepers that have been called with the mutex held, to be notified without it.
+struct Called {
+  static constexpr int MOST = 16;
+  Sleeper* sleepers[MOST];
+  int count = 0;
+
+  void add(Sleeper* sleeper) {
+    if (count < MOST) sleepers[count++] = sleeper;
+    else sleeper->wake.notify_one();
+  }
+  void notify() {
+    for (int i = 0; i < count; ++i) sleepers[i]->wake.notify_one();
+  }
+};
+
 // --- threads -----------------------------------------------------------------------------------
 
 void thread_main(int lane) {
   worker_lane = lane;
+  {
+    std::lock_guard<std::mutex> lock(self->mutex);
+    own_sleeper = take_sleeper();
+  }
 #ifdef __linux__
   constexpr const char* NAMES[N_LANES] = {"mxcy-cpu", "mxcy-io", "mxcy-python"};
   pthread_setname_np(pthread_self(), NAMES[lane]);
@@ -124,6 +186,7 @@ void thread_main(int lane) {
     callbacks.thread_main(lane);
   // The very last thing: whoever reads this may join the thread.
   std::lock_guard<std::mutex> lock(self->mutex);
+  self->spare_sleepers.push_back(own_sleeper);
   self->finished.push_back(std::this_thread::get_id());
 }
 
@@ -154,23 +217,24 @@ void start_thread(int lane) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-// Threads that have something to do but sleep or do not exist: wakes up to `wanted` of them.
-int claim(int index, int wanted) {
+// For operations that are ready, or pieces of a loop: calls up to `wanted` threads that sleep, or starts some.
+// Who `works_on` keeps its core busy itself.
+void claim(int index, int wanted, Called& called, bool works_on) {
   LaneState& lane = self->lanes[index];
   if (wanted > 0 && lane.watching) {
     lane.called.store(true, std::memory_order_release);
     --wanted;
   }
-  int asleep = std::max(lane.idle - lane.signalled, 0);
-  int to_wake = std::min(wanted, asleep);
-  lane.signalled += to_wake;
-  int to_start = self->stopping ? 0 : std::min(wanted - to_wake, lane.target - (lane.threads - lane.blocked));
+  for (; wanted > 0 && lane.sleepers; --wanted) {
+    Sleeper* sleeper = lane.sleepers;
+    lane.sleepers = sleeper->next;
+    sleeper->called = true;
+    ++lane.coming;
+    if (works_on) keep_off_this_core(*sleeper);
+    called.add(sleeper);
+  }
+  int to_start = self->stopping ? 0 : std::min(wanted, lane.target - (lane.threads - lane.blocked));
   while (to_start-- > 0) start_thread(index);
-  return to_wake;
-}
-
-void notify(int index, int count) {
-  while (count-- > 0) self->lanes[index].wake.notify_one();
 }
 
 void pause() {
@@ -237,9 +301,10 @@ void publish(Loop& loop, int helpers) {
   std::unique_lock<std::mutex> lock(self->mutex);
   loop.next = self->loops;
   self->loops = &loop;
-  int to_wake = claim(LANE_CPU, helpers);
+  Called called;
+  claim(LANE_CPU, helpers, called, true);
   lock.unlock();
-  notify(LANE_CPU, to_wake);
+  called.notify();
 }
 
 void retract(Loop& loop) {
@@ -270,10 +335,7 @@ bool sleep(LaneState& lane, std::unique_lock<std::mutex>& lock) {
   bool watches = &lane == &self->lanes[LANE_CPU] && num_workers() > 1 && !lane.watching && !self->stopping;
   if (watches && watch(lane, lock)) return true;
   if (self->stopping || lane.threads - lane.blocked > lane.target) return false;
-  ++lane.idle;
-  lane.wake.wait(lock);
-  --lane.idle;
-  if (lane.signalled > 0) --lane.signalled;
+  sleep_until_called(lane, lock);
   return true;
 }
 
@@ -336,14 +398,14 @@ bool take_ready(Links* l) {
 }
 
 void wake(std::unique_lock<std::mutex>& lock) {
-  int counts[N_LANES] = {};
+  Called called;
   if (!self->paused)
     for (int i = 0; i < N_LANES; ++i) {
-      int wanted = int(self->lanes[i].heap.size());
-      if (wanted) counts[i] = claim(i, wanted);
+      int wanted = int(self->lanes[i].heap.size()) - self->lanes[i].coming;
+      if (wanted > 0) claim(i, wanted, called, false);
     }
   lock.unlock();
-  for (int i = 0; i < N_LANES; ++i) notify(i, counts[i]);
+  called.notify();
 }
 
 void start_threads() {
@@ -430,7 +492,13 @@ bool drain(int milliseconds) {
 // Ends the threads.  Nothing may be running or ready; what is pushed meanwhile waits.
 static void end_threads(std::unique_lock<std::mutex>& lock) {
   self->stopping = true;
-  for (LaneState& lane : self->lanes) lane.wake.notify_all();
+  for (LaneState& lane : self->lanes) {
+    for (; lane.sleepers; lane.sleepers = lane.sleepers->next) {
+      lane.sleepers->called = true;
+      ++lane.coming;
+      lane.sleepers->wake.notify_one();
+    }
+  }
   std::list<std::thread> threads;
   threads.swap(self->threads);
   lock.unlock();
@@ -515,8 +583,8 @@ void fork_child() {
   self->loops = nullptr;
   for (int i = 0; i < N_LANES; ++i) {
     LaneState& lane = self->lanes[i];
-    new (&lane.wake) std::condition_variable;
-    lane.idle = lane.signalled = lane.blocked = 0;
+    lane.sleepers = nullptr;
+    lane.blocked = lane.coming = 0;
     lane.watching = false;
     lane.called.store(false);
     lane.threads = i == worker_lane ? 1 : 0;

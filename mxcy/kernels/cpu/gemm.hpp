@@ -72,7 +72,12 @@ template <class T, int R, int ROW_STEP, int K_STEP>
 void tile(const T* a, const T* b, Depth depth, T* c, int64_t ldc, const Finish<T>& finish) {
   Vector<T> sum[R][2];
 #pragma GCC unroll 16
-  for (int i = 0; i < R; ++i) sum[i][0] = sum[i][1] = Vector<T>{};
+  for (int i = 0; i < R; ++i) {
+    sum[i][0] = sum[i][1] = Vector<T>{};
+    // Its rows are far apart, so nothing else brings them in while the sums run.
+    __builtin_prefetch(c + i * ldc, 1);
+    __builtin_prefetch(c + i * ldc + LENGTH<T>, 1);
+  }
   for (int64_t block = 0; block < depth.blocks; ++block, a += depth.jump) {
     for (int64_t p = 0; p < depth.k; ++p, a += K_STEP, b += WIDTH<T>) {
       const Vector<T> b0 = load(b), b1 = load(b + LENGTH<T>);
