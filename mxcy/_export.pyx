@@ -75,10 +75,20 @@ cdef int wait_until_free(CVar* var, bint for_write) except -1:
     return 0
 
 
+cdef uint64_t begun = 0  # writable exports, ever; changed with the GIL held
+
+
+def exports_begun():
+    """Return how many writable exports have begun so far, of any array."""
+    return begun
+
+
 cdef int begin_export(CVar* var, bint writable) except -1:
+    global begun
     # Counted first: what other threads push while this one waits is then complete when their calls
     # return. It may still run when this wait ends, so the state has the last word.
     if writable:
+        begun += 1
         var.exports_write.fetch_add(1)
     else:
         var.exports_read.fetch_add(1)

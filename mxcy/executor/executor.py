@@ -10,7 +10,7 @@ import numpy as np
 
 from ..context import Context, current_context
 from ..errors import ArgumentError, ArgumentTypeError, BindError, EngineError, ShapeError, message
-from ..graph.fold_norms import fold_norms
+from ..graph.fold_norms import Folded, fold_norms
 from ..graph.infer import infer_dtypes, infer_shapes
 from ..graph.ir import Graph, Node
 from ..graph.place import place
@@ -19,6 +19,7 @@ from ..ndarray import NDArray, array, zeros
 from ..symbol.text import listing, unknown_name
 from . import options
 from .arguments import Arrays, Problems, shapes_of
+from .folding import Folding
 from .pool import Pool
 from .program import Program, Step
 from .schedule import Schedule
@@ -71,12 +72,11 @@ class Executor:
         self._pool: Pool = shared_exec._pool if shared_exec is not None and shares else Pool(ctx)
         self._number = self._pool.join()
         known = None if inferred is None else (inferred["shape"], inferred["dtype"])
-        self._program = self._planned = Program(
-            *self._made_of, self._options, outputs, self._pool, known
-        )
+        self._program = self._planned = Program(*self._made_of, self._options, outputs, self._pool, known)
         self._plain: Program | None = None  # with every node and its result, for monitors
         self._drawn: tuple = ()  # where the last forward began to draw random numbers
         self._folded: Graph | None = None  # the graph for prediction, once it has been looked for
+        self._folding: Folding | None = None  # its weights, if they are others
         self._predicting: Program | None = None  # what runs it, if it is another one
         self._spent = False  # backward has written over what forward left for it
         self.outputs = self._program.outputs
@@ -187,9 +187,12 @@ class Executor:
         if is_train or wanted or contexts or not (self._options.simplify and self._options.fuse):
             return self._unwatched()
         if self._folded is None:
-            self._folded = folded_for_prediction(graph, arrays)
-        if self._folded is graph:
+            self._folded, weights = folded_for_prediction(graph, arrays)
+            self._folding = Folding(weights, arrays, ctx, self._options) if weights else None
+        if self._folding is None:
             return self._unwatched()
+        self._folding.refresh()
+        arrays = arrays | self._folding.arrays
         if self._predicting is None or self._predicting.generation != self._pool.generation:
             made_of = self._folded, arrays, wanted, ctx, contexts
             self._predicting = Program(*made_of, self._options, self.outputs, self._pool)
@@ -354,10 +357,10 @@ class Executor:
         return listing(self._planned.whole) + f"{nbytes} bytes\nTotal {nbytes >> 20} MB allocated\n"
 
 
-def folded_for_prediction(graph: Graph, arrays: Mapping[Node, NDArray]) -> Graph:
+def folded_for_prediction(graph: Graph, arrays: Mapping[Node, NDArray]) -> Folded:
     """The graph that gives the same outside training with less work; itself if there is none."""
     if not any(node.op is not None and node.op.name == "BatchNorm" for node in graph.nodes):
-        return graph
+        return Folded(graph, {})
     shapes = infer_shapes(graph, {node: array.shape for node, array in arrays.items()})
     dtypes = infer_dtypes(graph, {node: np.dtype(array.dtype) for node, array in arrays.items()})
     return fold_norms(graph, shapes, dtypes)
