@@ -10,11 +10,15 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from .errors import MXNetError
+
 __all__ = ["COMMANDS", "main"]
 
 # name: (module below mxcy, what it does)
 COMMANDS = {
+    "im2rec": ("tools.im2rec", "make lists of pictures, and files of records from them"),
     "launch": ("kvstore.dist.launch", "run a program as the workers of a distributed job"),
+    "rec": ("tools.rec", "look into files of records: info, verify, extract, index"),
 }
 
 
@@ -32,4 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module = importlib.import_module(f".{COMMANDS[name][0]}", __package__)
     own = argparse.ArgumentParser(prog=f"mxcy {name}", description=module.__doc__)
     module.add_arguments(own)
-    return module.run(own.parse_args(given[1:]))
+    try:
+        return module.run(own.parse_args(given[1:]))
+    except (MXNetError, OSError) as error:
+        print(f"mxcy {name}: {error}", file=sys.stderr)
+        return 1

@@ -47,16 +47,17 @@ def _simplejpeg() -> Any:
     return simplejpeg
 
 
-def decode(data: Any, color: int = 1, rgb: bool = True) -> np.ndarray:
+def decode(data: Any, color: int = 1, rgb: bool = True, upright: bool = False) -> np.ndarray:
     """Return the picture in the bytes of a file, uint8 (height, width, channels).
 
     `color`: 1 for three channels, 0 for one, -1 for those of the file. `rgb`: their order, else BGR.
-    Raises FormatError for what is no picture, and for one of more than `MOST_PIXELS`.
+    `upright`: turn pictures as their EXIF data say. Raises FormatError for what is no picture, and for one
+    of more than `MOST_PIXELS`.
     A picture that is cut short comes with grey where the rest was, as from OpenCV.
     """
     data = memoryview(data).cast("B")
-    found = _decode_jpeg(data, color, rgb, 0, no_memory) if color >= 0 else None
-    return _decode_any(data, color, rgb) if found is None else found[0]
+    found = _decode_jpeg(data, color, rgb, 0, no_memory) if color >= 0 and not upright else None
+    return _decode_any(data, color, rgb, upright) if found is None else found[0]
 
 
 def decode_for(data: Any, channels: int, short: int = 0,
@@ -111,10 +112,13 @@ def _decode_jpeg(data: memoryview, color: int, rgb: bool, short: int,
     return found, (height, width)
 
 
-def _decode_any(data: memoryview, color: int, rgb: bool) -> np.ndarray:
+def _decode_any(data: memoryview, color: int, rgb: bool, upright: bool = False) -> np.ndarray:
     cv2 = opencv()
     flag = {0: cv2.IMREAD_GRAYSCALE, 1: cv2.IMREAD_COLOR}.get(color)
-    flag = cv2.IMREAD_UNCHANGED if flag is None else flag | cv2.IMREAD_IGNORE_ORIENTATION
+    if flag is None:
+        flag = cv2.IMREAD_UNCHANGED
+    elif not upright:
+        flag |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
         found = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if len(data) else None
     except cv2.error as error:
