@@ -1,4 +1,4 @@
-"""The commands `mxcy im2rec` and `mxcy rec`: lists and records as MXNet's im2rec.py makes, damage found.
+"""The commands `mxcy im2rec` and `mxcy rec`: lists and records as MXNet's im2rec.py makes, damage found."""
 
 import subprocess
 import sys
