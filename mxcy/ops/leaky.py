@@ -145,7 +145,7 @@ class LeakyReLU:
         if self.act_type != "prelu":
             return (data,), (data,) * len(self.outputs())
         channels = None if data is None else (data[1] if len(data) > 1 else data[0],)
-        if None not in (data, gamma) and (None in data or channel_view(gamma, data)):
+        if None not in (data, gamma) and (None in (*data, *gamma) or channel_view(gamma, data)):
             return (data, gamma), (data,)
         return (data, gamma if gamma == (1,) else channels), (data,)
 
