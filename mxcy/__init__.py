@@ -124,6 +124,14 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "visualization": ("visualization", None),
     "viz": ("visualization", None),
     "AttrScope": ("attribute", "AttrScope"),
+    "is_np_array": ("util", "is_np_array"),
+    "is_np_shape": ("util", "is_np_shape"),
+    "np_array": ("util", "np_array"),
+    "np_shape": ("util", "np_shape"),
+    "set_np_shape": ("util", "set_np_shape"),
+    "use_np": ("util", "use_np"),
+    "use_np_array": ("util", "use_np_array"),
+    "use_np_shape": ("util", "use_np_shape"),
 }
 
 # Modules of MXNet that have no place here, and what to use instead.

@@ -26,8 +26,18 @@ from typing import Any
 from .autograd import pause
 from .errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, message
 from .ops import custom
+from .symbol import Symbol
+from .symbol import op as symbols
 
-__all__ = ["CustomOp", "CustomOpProp", "get_all_registered_operators", "register"]
+__all__ = [
+    "CustomOp",
+    "CustomOpProp",
+    "NDArrayOp",
+    "NumpyOp",
+    "PythonOp",
+    "get_all_registered_operators",
+    "register",
+]
 
 REQUESTS = ("null", "write", "inplace", "add")
 
@@ -144,3 +154,114 @@ def register(reg_name: str) -> Callable[[type], type]:
 def get_all_registered_operators() -> list[str]:
     """Return the names of the registered operators."""
     return list(custom.PROPERTIES)
+
+
+# --- the older form ------------------------------------------------------------------------------------
+class PythonOp:
+    """An operator of a symbol, in one class: what is known of it and what it computes.
+
+    Subclass `NumpyOp` or `NDArrayOp`; `CustomOp` does the same and more.
+    """
+
+    def __init__(self, need_top_grad: bool = True):
+        self.need_top_grad_ = need_top_grad
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Symbol:
+        """The same as `get_symbol`."""
+        return self.get_symbol(*args, **kwargs)
+
+    def get_symbol(self, *args: Any, **kwargs: Any) -> Symbol:
+        """Return the operator applied to symbols."""
+        name = f"_{type(self).__name__}_{id(self)}"
+        if name not in custom.PROPERTIES:
+            kept: Any = self  # the graph runs the operator, so it must live as long
+
+            class Property(Bridge):
+                own = kept
+
+            register(name)(Property)
+        return symbols.Custom(*args, op_type=name, **kwargs)
+
+    def forward(self, in_data: Sequence, out_data: Sequence) -> None:
+        """Fill `out_data` from `in_data`. Here: the first result is the first input."""
+        out_data[0][:] = in_data[0]
+
+    def backward(
+        self, out_grad: Sequence, in_data: Sequence, out_data: Sequence, in_grad: Sequence
+    ) -> None:
+        """Fill `in_grad`, the gradients of the inputs. Here: that of the first input is 1."""
+        in_grad[0][:] = 1.0
+
+    def infer_shape(self, in_shape: list) -> tuple:
+        """Return (shapes of the inputs, shapes of the results). Here: those of the first input."""
+        return in_shape, [in_shape[0]]
+
+    def list_outputs(self) -> list[str]:
+        """Return the names of the results."""
+        return ["output"]
+
+    def list_arguments(self) -> list[str]:
+        """Return the names of the inputs."""
+        return ["data"]
+
+    def need_top_grad(self) -> bool:
+        """Whether the gradient reads those of the results."""
+        return self.need_top_grad_
+
+
+class NumpyOp(PythonOp):
+    """A `PythonOp` whose `forward` and `backward` get NumPy arrays."""
+
+
+class NDArrayOp(PythonOp):
+    """A `PythonOp` whose `forward` and `backward` get NDArrays."""
+
+
+class Runner(CustomOp):
+    """A `PythonOp` as a `CustomOp`."""
+
+    def __init__(self, own: PythonOp):
+        self.own = own
+
+    def forward(self, is_train, req, in_data, out_data, aux):
+        """See `CustomOp.forward`."""
+        self._call(self.own.forward, in_data, out_data)
+
+    def backward(self, req, out_grad, in_data, out_data, in_grad, aux):
+        """See `CustomOp.backward`."""
+        self._call(self.own.backward, out_grad, in_data, out_data, in_grad)
+
+    def _call(self, function: Callable, *lists: Sequence) -> None:
+        """Call with lists of arrays, of which the last is written."""
+        if not isinstance(self.own, NumpyOp):
+            function(*lists)
+            return
+        plain = [[x.asnumpy() for x in arrays] for arrays in lists]
+        function(*plain)
+        for target, value in zip(lists[-1], plain[-1], strict=True):
+            target[:] = value
+
+
+class Bridge(CustomOpProp):
+    """What is known of a `PythonOp`, for `Custom`."""
+
+    own: PythonOp
+
+    def __init__(self) -> None:
+        super().__init__(self.own.need_top_grad())
+
+    def infer_shape(self, in_shape: list) -> tuple:
+        """See `CustomOpProp.infer_shape`."""
+        return (*self.own.infer_shape(in_shape), [])
+
+    def list_outputs(self) -> list[str]:
+        """See `CustomOpProp.list_outputs`."""
+        return self.own.list_outputs()
+
+    def list_arguments(self) -> list[str]:
+        """See `CustomOpProp.list_arguments`."""
+        return self.own.list_arguments()
+
+    def create_operator(self, ctx: Any, in_shapes: list, in_dtypes: list) -> CustomOp:
+        """See `CustomOpProp.create_operator`."""
+        return Runner(self.own)

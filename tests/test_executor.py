@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from symbol_graphs import graphs
 
 import mxcy as mx
-from mxcy.errors import ArgumentError, ArgumentTypeError, BindError, MXNetError, ShapeError
+from mxcy.errors import ArgumentError, ArgumentTypeError, BindError, ShapeError
 
 sym, nd = mx.sym, mx.nd
 
@@ -421,9 +421,17 @@ def test_runs_name_what_does_not_fit(call, error, match):
     assert match in str(raised.value)
 
 
-def test_backward_needs_a_forward():
-    with pytest.raises(MXNetError, match="backward: expected a call of forward before, got none"):
-        linear().simple_bind(mx.cpu(), x=(2, 3)).backward(nd.ones((2, 2)))
+def test_backward_runs_forward_if_nobody_has():
+    first, second = (linear().simple_bind(mx.cpu(), x=(2, 3)) for _ in range(2))
+    for executor in (first, second):
+        for name, value in executor.arg_dict.items():
+            value[:] = len(name)
+    first.forward(is_train=True)
+    for executor in (first, second):
+        executor.backward(nd.ones((2, 2)))
+
+    for name, gradient in first.grad_dict.items():
+        np.testing.assert_array_equal(second.grad_dict[name].asnumpy(), gradient.asnumpy())
 
 
 def test_context_is_checked():

@@ -85,3 +85,72 @@ def test_zipfian_candidates_and_their_expected_counts():
     symbols = mx.sym.contrib.rand_zipfian(mx.sym.Variable("t"), 10, 50)
     outputs = mx.sym.Group(symbols).bind(mx.cpu(), {"t": mx.nd.array([3, 0])}).forward()
     assert [tuple(y.shape) for y in outputs] == [(10,), (2,), (10,)]
+
+
+class Doubled(mx.operator.NumpyOp):
+    """Twice the input, in NumPy."""
+
+    def forward(self, in_data, out_data):
+        out_data[0][:] = 2 * in_data[0]
+
+    def backward(self, out_grad, in_data, out_data, in_grad):
+        in_grad[0][:] = 2 * out_grad[0]
+
+
+@pytest.mark.parametrize(("operator", "factor"), [(Doubled(), 2), (mx.operator.NDArrayOp(), 1)])
+def test_operators_in_one_python_class_run_in_graphs(operator, factor):
+    symbol = operator.get_symbol(mx.sym.Variable("x"), name="made")
+    x, gradient = mx.nd.array([1, 2, 3]), mx.nd.zeros(3)
+    executor = symbol.bind(mx.cpu(), [x], {"x": gradient})
+    executor.forward(is_train=True)
+    executor.backward(mx.nd.ones(3))
+
+    assert symbol.list_outputs() == ["made_output"]
+    np.testing.assert_array_equal(executor.outputs[0].asnumpy(), factor * x.asnumpy())
+    np.testing.assert_array_equal(gradient.asnumpy(), [factor] * 3)
+
+
+def test_errors_of_custom_operators_are_also_ours():
+    class Failing(mx.operator.PythonOp):
+        def forward(self, in_data, out_data):
+            raise KeyError("nosuch")
+
+    executor = Failing()(mx.sym.Variable("x")).bind(mx.cpu(), [mx.nd.ones(2)])
+    with pytest.raises(mx.MXNetError, match="nosuch") as caught:
+        executor.forward()
+
+    assert isinstance(caught.value, KeyError)
+
+
+def test_remainders_of_integers_pass_no_gradient():
+    a, b = mx.nd.array([5, 7]), mx.nd.array([2, 4])
+    for x in (a, b):
+        x.attach_grad()
+    with mx.autograd.record():
+        y = a.astype("int32") % b.astype("int32")
+    y.backward()
+
+    np.testing.assert_array_equal([a.grad.asnumpy(), b.grad.asnumpy()], np.zeros((2, 2)))
+
+
+def test_a_reshape_tells_the_extent_that_was_not_known():
+    x = mx.sym.Variable("x")
+    sum_of_both = mx.sym.elemwise_add(x.reshape((0, -1)), mx.sym.Variable("y"))
+
+    assert sum_of_both.infer_shape(x=(0, 3, 5), y=(2, 15))[0] == [(2, 3, 5), (2, 15)]
+
+
+def test_a_target_shape_makes_pad_and_adj_of_deconvolution_irrelevant():
+    made = mx.sym.Deconvolution(
+        mx.sym.Variable("x"), kernel=(3, 3), stride=(2, 2), pad=(99, 99), adj=(101, 101), num_filter=5,
+        target_shape=(8, 8),
+    )  # fmt: skip
+
+    assert made.infer_shape(x=(2, 3, 4, 4))[1] == [(2, 5, 8, 8)]
+
+
+def test_bilinear_upsampling_knows_the_shape_of_its_weight():
+    x, weight = mx.sym.Variable("x"), mx.sym.Variable("weight")
+    made = mx.sym.UpSampling(x, weight, sample_type="bilinear", scale=2, num_filter=3, num_args=2)
+
+    assert made.infer_shape(x=(1, 3, 4, 5))[0] == [(1, 3, 4, 5), (3, 1, 4, 4)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..context import Context, current_context
-from ..errors import ArgumentError, ArgumentTypeError, BindError, EngineError, ShapeError, message
+from ..errors import ArgumentError, ArgumentTypeError, BindError, ShapeError, message
 from ..graph.fold_norms import Folded, fold_norms
 from ..graph.infer import infer_dtypes, infer_shapes
 from ..graph.ir import Graph, Node
@@ -132,8 +132,8 @@ class Executor:
         `out_grads` holds the gradient of each output: an array, a list, or a dict by name. Outputs that
         are losses need none.
         """
-        if self._forward_mode is None:
-            raise EngineError(message("backward", None, "a call of forward before", "none"))
+        if self._forward_mode is None:  # as in MXNet, where gradients may need no results
+            self.forward(is_train=True)
         given = self._head_gradients(out_grads)
         if self._spent or (self._pool.user != self._number and self._program is self._planned):
             self._repeat()

@@ -40,6 +40,10 @@ from ..ops.positioned import _contrib_PSROIPooling as PSROIPooling
 from ..ops.positioned import _contrib_RROIAlign as RROIAlign
 from ..ops.proposals import _contrib_MultiProposal as MultiProposal
 from ..ops.proposals import _contrib_Proposal as Proposal
+from ..ops.quantization import _contrib_dequantize as dequantize
+from ..ops.quantization import _contrib_quantize as quantize
+from ..ops.quantization import _contrib_quantize_v2 as quantize_v2
+from ..ops.quantization import _contrib_requantize as requantize
 from ..ops.regions import _contrib_ROIAlign as ROIAlign
 from ..ops.resizing import _contrib_AdaptiveAvgPooling2D as AdaptiveAvgPooling2D
 from ..ops.resizing import _contrib_BilinearResize2D as BilinearResize2D
@@ -60,6 +64,10 @@ from .masking import boolean_mask
 from .zipfian import rand_zipfian
 
 __all__ = [
+    "quantize",
+    "quantize_v2",
+    "dequantize",
+    "requantize",
     "SparseEmbedding",
     "edge_id",
     "getnnz",

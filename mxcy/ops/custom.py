@@ -5,14 +5,15 @@ property made of them. The author's operator is made at the first forward pass o
 same one runs the backward pass over them: it may keep values of its own in between.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from .._array import empty
 from .._segment import refuse
-from ..errors import ArgumentError, ArgumentTypeError, ShapeError, closest, message, problem
+from ..errors import ArgumentError, ArgumentTypeError, ShapeError, closest, message, problem, wrap
 from ..kernels import cpu as kernels
 from ._attributes import Attribute, Attributes
 from ._operator import Operator, find
@@ -182,7 +183,10 @@ class CustomOperator(Programmed):
         request = ["write"] * len(results)
         with AROUND[attrs["op_type"]](is_train):
             operator = running(attrs, results[0], data)
-            operator.forward(is_train=is_train, req=request, in_data=data, out_data=results, aux=states)
+            with own_errors():
+                operator.forward(
+                    is_train=is_train, req=request, in_data=data, out_data=results, aux=states
+                )
         return results
 
     def gradient(self, g_outputs, inputs, outputs, attrs, wanted=None):
@@ -246,10 +250,20 @@ class CustomBackward(Programmed):
         request = ["write"] * len(made)
         with AROUND[attrs["op_type"]](is_train):
             operator = running(attrs, results[0], data)
-            operator.backward(
-                req=request, out_grad=heads, in_data=data, out_data=results, in_grad=made, aux=states
-            )
+            with own_errors():
+                operator.backward(
+                    req=request, out_grad=heads, in_data=data, out_data=results, in_grad=made, aux=states
+                )
         return made
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """What the author's code raises comes out as an MXNetError too."""
+    try:
+        yield
+    except Exception as error:
+        raise wrap(error) from None
 
 
 def allocate(shape: Sequence[int], dtype: Any, inputs: Sequence) -> Any:

@@ -288,7 +288,7 @@ def spread_like_gradient(g, axis, keepdims, exclude, mean):
     free=("like",),
     dtype=lambda data: data,
     ref=spread_like_reference,
-    kinds="fc",
+    kinds="iufc",
     cases=[
         case(uniform(3), uniform(3, 4), axis=1),
         case(uniform(1, 3, 1), uniform(2, 3, 4), axis=1, keepdims=True, exclude=True, mean=True),

@@ -436,6 +436,8 @@ def tile_shapes(shape, reps):
 
 
 def tile_shape(data, reps):
+    if reps and min(reps) < 1:
+        raise ArgumentError(message("tile", "reps", "numbers of at least 1", reps))
     return tuple(n * r for n, r in zip(*tile_shapes(data, reps), strict=True))
 
 
@@ -448,6 +450,7 @@ def tile_shape(data, reps):
         case(uniform(2, 3), reps=(2, 1, 2)),
         case(uniform(2, 3), reps=(2,)),
         case(uniform(0, 2), reps=(2, 2)),
+        raises(ArgumentError, uniform(2), reps=(1, -3), match="tile(reps): expected numbers of at least 1"),
     ],
 )
 def tile(data, *, reps: Shape, out):

@@ -11,6 +11,7 @@ from ..ops import (
     indexing,
     positioned,
     proposals,
+    quantization,
     regions,
     resizing,
     sparse,
@@ -69,6 +70,10 @@ ifft = SymbolFunction(spectra._contrib_ifft, "ifft")
 count_sketch = SymbolFunction(spectra._contrib_count_sketch, "count_sketch")
 SyncBatchNorm = SymbolFunction(batch_norm_forms._contrib_SyncBatchNorm, "SyncBatchNorm")
 BatchNormWithReLU = SymbolFunction(batch_norm_forms._contrib_BatchNormWithReLU, "BatchNormWithReLU")
+quantize = SymbolFunction(quantization._contrib_quantize, "quantize")
+quantize_v2 = SymbolFunction(quantization._contrib_quantize_v2, "quantize_v2")
+dequantize = SymbolFunction(quantization._contrib_dequantize, "dequantize")
+requantize = SymbolFunction(quantization._contrib_requantize, "requantize")
 MultiBoxPrior = SymbolFunction(anchors._contrib_MultiBoxPrior, "MultiBoxPrior")
 
 SparseEmbedding = SymbolFunction(indexing._contrib_SparseEmbedding, "SparseEmbedding")
@@ -77,6 +82,10 @@ getnnz = SymbolFunction(sparse.getnnz, "getnnz")
 group_adagrad_update = SymbolFunction(sparse.group_adagrad_update, "group_adagrad_update")
 
 __all__ = [
+    "quantize",
+    "quantize_v2",
+    "dequantize",
+    "requantize",
     "SparseEmbedding",
     "edge_id",
     "getnnz",

@@ -203,7 +203,7 @@ def check_symbolic_backward(sym: Symbol, location: Any, out_grads: Any, expected
     before = {name: np.random.normal(size=value.shape) for name, value in sorted(expected.items())}
     grads = {}
     for name, value in before.items():
-        own = expected[name].dtype if isinstance(dtype, str) else dtype
+        own = arrays[name].dtype if isinstance(dtype, str) else dtype
         grads[name] = nd.array(value, ctx=ctx, dtype=own)
         before[name] = grads[name].asnumpy()
     requests = _requests(sym, grad_req)
