@@ -1,10 +1,13 @@
 """Jobs whose servers and workers are threads of the test's process, over real sockets and shared memory."""
 
 import contextlib
+import random
+import socket
 import threading
 
 from mxcy.kvstore.dist.aggregator import Aggregator
 from mxcy.kvstore.dist.arena import folder, remove_job
+from mxcy.kvstore.dist.frames import Kind
 from mxcy.kvstore.dist.job import new_name, options_for
 from mxcy.kvstore.dist.membership import Membership, Options
 from mxcy.kvstore.dist.service import Service, make_ticket
@@ -12,33 +15,56 @@ from mxcy.kvstore.dist.session import Session
 from mxcy.kvstore.dist.shard import Shard
 
 
+class FaultyService(Service):
+    """Loses, repeats and delays frames of workers."""
+
+    def __init__(self, *given, **named):
+        self._rng = random.Random(1)
+        self._late = []
+        super().__init__(*given, **named)
+
+    def _take(self, identity, frame):
+        chance = self._rng.random()
+        if frame.kind in (Kind.HELLO, Kind.PING) or chance > 0.05:
+            super()._take(identity, frame)
+        if 0.03 < chance < 0.1:
+            self._late.append((identity, frame))
+        while self._late and self._rng.random() < 0.3:
+            super()._take(*self._late.pop(self._rng.randrange(len(self._late))))
+
+
 class ThreadJob:
     """A job of as many machines as asked for; `kill` and `revive` end and restart a server."""
 
-    def __init__(self, workers=2, servers=2, machines=1, **options):
-        self.options = Options(workers=workers, servers=servers, join=20.0, timeout=60.0, **options)
+    def __init__(self, workers=2, servers=2, machines=1, links=False, faulty=False, **options):
+        self.kind = FaultyService if faulty else Service
+        self.options = Options(workers=workers, servers=servers, join=20.0, timeout=20.0, **options)
         self.name = new_name()
         self.ticket = make_ticket(self.name)
         self.machines = [f"machine{i}" for i in range(machines)]
         self.servers = [self.shard(i) for i in range(servers)]
         endpoints = {i: server.endpoint for i, server in enumerate(self.servers)}
+        self.links = [Link(endpoint) for endpoint in endpoints.values()] if links else []
+        if links:
+            endpoints = {i: link.endpoint for i, link in enumerate(self.links)}
+        self.endpoints = endpoints
         self.coordinator = self.member(endpoints)
         self.aggregators = {}
         if machines > 1:
-            self.aggregators = {name: self.aggregator(i, endpoints) for i, name in enumerate(self.machines)}
+            self.aggregators = {name: self.aggregator(i) for i, name in enumerate(self.machines)}
 
     def shard(self, i):
         core = Shard(f"mxcy-{self.name}-s{i}", 2 * self.options.workers)
-        return Service(core, self.ticket, machine=self.machines[i % len(self.machines)]).start()
+        return self.kind(core, self.ticket, machine=self.machines[i % len(self.machines)]).start()
 
     def member(self, endpoints):
         core = Membership(self.options, endpoints, folder() / f"mxcy-{self.name}-c0")
         return Service(core, self.ticket).start()
 
-    def aggregator(self, i, endpoints):
+    def aggregator(self, i):
         ticket = self.ticket.for_workers()
-        core = Aggregator(f"mxcy-{self.name}-a{i}", self.options, ticket, endpoints)
-        return Service(core, self.ticket, machine=self.machines[i]).start()
+        core = Aggregator(f"mxcy-{self.name}-a{i}", self.options, ticket, self.endpoints)
+        return self.kind(core, self.ticket, machine=self.machines[i]).start()
 
     def session(self, rank, kind="dist_sync", **how):
         machine = self.machines[rank * len(self.machines) // self.options.workers]
@@ -52,7 +78,17 @@ class ThreadJob:
         self.servers[i].stop(keep=True)
         self.servers[i] = self.shard(i)
 
+    def restart_coordinator(self):
+        self.coordinator.stop(keep=True)
+        self.coordinator = self.member({})
+
+    def restart_aggregator(self, machine):
+        self.aggregators[machine].stop(keep=True)
+        self.aggregators[machine] = self.aggregator(self.machines.index(machine))
+
     def close(self):
+        for link in self.links:
+            link.close()
         for service in [*self.servers, self.coordinator, *self.aggregators.values()]:
             service.stop()
         remove_job(self.name)
@@ -89,3 +125,63 @@ def run_workers(job, body, **how):
     if errors:
         raise errors[0]
     return [results[rank] for rank in range(job.options.workers)]
+
+
+class Link:
+    """A TCP connection to an endpoint that a test can cut: what is under way is lost."""
+
+    def __init__(self, endpoint):
+        host, port = endpoint.removeprefix("tcp://").split(":")
+        self._target = (host, int(port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._lock = threading.Lock()
+        self._open = []
+        self._whole = True
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._lock:
+                if not self._whole:
+                    near.close()
+                    continue
+                try:
+                    far = socket.create_connection(self._target)
+                except OSError:
+                    near.close()
+                    continue
+                self._open += [near, far]
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
+
+    def _copy(self, source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+        for one in (source, sink):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def cut(self):
+        """Drop the connections, and refuse new ones until `mend`."""
+        with self._lock:
+            self._whole = False
+            for one in self._open:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+                one.close()
+            self._open.clear()
+
+    def mend(self):
+        """Let connections through again."""
+        with self._lock:
+            self._whole = True
+
+    def close(self):
+        self.cut()
+        self._listener.close()

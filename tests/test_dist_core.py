@@ -453,7 +453,7 @@ def test_who_falls_silent_is_lost(elastic):
 
 def declare(core, rank, *specs, again=False):
     keys = [{"key": key, "shape": shape, "dtype": "float32"} for key, shape in specs]
-    body = {"method": "declare", "keys": keys, "again": again}
+    body = {"method": "declare", "keys": keys, "again": again, "number": len(core.keys)}
     return core.handle(rank, Frame(Kind.CALL, request=5, body=body))
 
 

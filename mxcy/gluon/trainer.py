@@ -8,7 +8,7 @@ from .. import kvstore as stores
 from .. import ndarray as nd
 from .. import optimizer as optimizers
 from .._files import replacing
-from ..errors import ArgumentError, AssertedArgumentError, message, problem, wrap
+from ..errors import ArgumentError, AssertedArgumentError, StateError, message, problem, wrap
 from ..module.stores import is_distributed, reduce_gradients, store_for
 from .parameter import Parameter, ParameterDict
 
@@ -27,7 +27,8 @@ class Trainer:
     ----------
     params : `ParameterDict`, dict or list of parameters.
     optimizer, optimizer_params : name and arguments, or an optimizer.
-    kvstore : a name, a store or None: it adds up the gradients of several devices.
+    kvstore : a name, a store or None: it adds up the gradients of several devices, and with "dist_sync" or
+        "dist_async" those of several processes.
     compression_params : see `KVStore.set_gradient_compression`.
     update_on_kvstore : whether the store runs the optimizer; by default where it can.
     """
@@ -86,6 +87,8 @@ class Trainer:
     def _values_changed(self, parameter: Parameter) -> None:
         """Values were set by hand: the store must have them before it updates again."""
         if self._kv_initialized and self._update_on_kvstore:
+            if is_distributed(self._kvstore):
+                raise StateError(problem("Trainer", parameter.name, "Cannot reset distributed KVStore."))
             self._forget_store()
 
     def _init_kvstore(self) -> None:
@@ -96,11 +99,17 @@ class Trainer:
             text = "parameters in sparse storage are updated on the store"
             raise ArgumentError(problem("Trainer", "update_on_kvstore", text, "leave it out"))
         store, able = store_for(wanted, len(self._contexts), params, needed=rows)
+        if is_distributed(store) and "async" in store.type and on_store is False:
+            text = "Please set update_on_kvstore=True when training in async mode."
+            raise ArgumentError(problem("Trainer", "update_on_kvstore", text))
         self._kvstore = store
         if store is not None:
             sparse = any(p._grad_stype != "default" for p in self._params)
             if sparse and not rows and not is_distributed(store):
                 able = False  # gradients are added up, and weights stay on the devices
+            if sparse and on_store is False and is_distributed(store):
+                text = "Cannot set update_on_kvstore=False on dist kvstore when sparse gradients are present."
+                raise ArgumentError(problem("Trainer", "update_on_kvstore", text))
             self._update_on_kvstore = able if on_store is None else bool(on_store)
             if self._compression_params:
                 store.set_gradient_compression(self._compression_params)
@@ -166,10 +175,21 @@ class Trainer:
         ignore_stale_grad : whether parameters without a new gradient are left as they are; otherwise they
             are an error (a UserWarning, as in MXNet).
         """
-        self._optimizer.rescale_grad = self._scale / batch_size
+        self._rescale(batch_size)
         self._ready()
         self._allreduce_grads()
         self._update(ignore_stale_grad)
+
+    def _rescale(self, batch_size: float) -> None:
+        scale = self._scale / batch_size
+        if self._kv_initialized and self._update_on_kvstore and is_distributed(self._kvstore):
+            if self._optimizer.rescale_grad != scale:  # the servers have the optimizer of the first step
+                raise UserWarning(
+                    "Possible change in the `batch_size` from previous `step` detected. Optimizer gradient "
+                    "normalizing factor will not change w.r.t new batch_size when update_on_kvstore=True and "
+                    "when distributed kvstore is used."
+                )
+        self._optimizer.rescale_grad = scale
 
     def allreduce_grads(self) -> None:
         """Add up the gradients of all devices; `update` then follows, perhaps after they were clipped."""
@@ -181,7 +201,7 @@ class Trainer:
         """Update the parameters, after `allreduce_grads`."""
         self._ready()
         self._refuse_on_store("update")
-        self._optimizer.rescale_grad = self._scale / batch_size
+        self._rescale(batch_size)
         self._update(ignore_stale_grad)
 
     def _refuse_on_store(self, call: str) -> None:

@@ -30,7 +30,7 @@ from ..symbol import Symbol
 from .base_module import DEFAULT_INITIALIZER, BaseModule
 from .inputs import check_names, descriptions
 from .parallel_group import ParallelGroup, groups_of
-from .stores import reduce_gradients, store_for
+from .stores import is_distributed, reduce_gradients, store_for
 
 __all__ = ["Module"]
 
@@ -398,10 +398,11 @@ class Module(BaseModule):
         Parameters
         ----------
         kvstore : None, "local", "device" or a store: it adds up the gradients of several devices. With
-            one device and a name it is not needed.
+            one device and one of these names it is not needed. "dist_sync", "dist_async": those of several
+            processes too.
         optimizer : name, or an optimizer.
         optimizer_params : dict (or pairs) of its arguments, if it is a name. `rescale_grad` is
-            1 / batch size unless given.
+            1 / batch size unless given; with "dist_sync" the batch is that of all workers.
         force_init : whether to do it again if it is done.
         """
         self._require("init_optimizer", "binded", "params_initialized")
@@ -413,7 +414,10 @@ class Module(BaseModule):
         store, on_store = store_for(kvstore, len(self._context), own, rows and len(self._context) > 1)
         count = 1 if on_store else len(self._context)
         names = {i * count + k: n for i, n in enumerate(self._param_names) for k in range(count)}
-        rescale_grad = 1.0 / self._exec_group.batch_size
+        batch_size = self._exec_group.batch_size
+        if is_distributed(store) and "_sync" in store.type:
+            batch_size *= store.num_workers
+        rescale_grad = 1.0 / batch_size
         if isinstance(optimizer, str):
             params = {"rescale_grad": rescale_grad} | dict(optimizer_params)
             optimizer = optimizers.create(optimizer, sym=self._symbol, param_idx2name=names, **params)
@@ -448,7 +452,9 @@ class Module(BaseModule):
             self._kvstore.set_optimizer(self._optimizer)
         for name in self._param_names:
             copies = self._exec_group.copies(name)
-            if self._update_on_kvstore and copies[0].stype == "default":
+            shared = self._update_on_kvstore or is_distributed(self._kvstore)
+            # Workers of several processes must begin with the same values, whoever updates them.
+            if shared and copies[0].stype == "default":
                 self._kvstore.broadcast(name, copies[0], out=copies)
             else:
                 self._kvstore.init(name, copies[0])

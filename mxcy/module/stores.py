@@ -33,7 +33,7 @@ def store_for(given: Any, devices: int, params: dict[str, Any], needed: bool = F
         expected = "None, a name or a KVStore"
         raise ArgumentTypeError(message("init_optimizer", "kvstore", expected, type(given).__name__))
     store = stores.create(given)  # which refuses names of no store
-    if devices == 1:
+    if devices == 1 and not is_distributed(store):
         return None, False
     if given == "local" and max((x.size for x in params.values()), default=0) > LARGE:
         on_store = False
@@ -41,8 +41,8 @@ def store_for(given: Any, devices: int, params: dict[str, Any], needed: bool = F
 
 
 def is_distributed(store: Any) -> bool:
-    """Whether a store is that of several machines."""
-    return "dist" in store.type
+    """Whether a store is shared by workers of several processes."""
+    return store is not None and "dist" in store.type
 
 
 def reduce_gradients(store: Any, key: Any, gradients: list, priority: int, out: Any = None) -> None:

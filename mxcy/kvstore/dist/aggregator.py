@@ -7,7 +7,6 @@ made valid with the number of the round, so that a killed one comes back and sen
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -61,8 +60,7 @@ class Aggregator(Shard):
 
     def _hang_up(self) -> None:
         if self._up is not None:
-            # Its thread may be about to wake this one, so this one does not wait for it.
-            threading.Thread(target=self._up.close, daemon=True).start()
+            self._up.close()
 
     def tick(self, now: float) -> Out:
         """Go on with what the servers have answered."""

@@ -28,6 +28,7 @@ from .service import Ticket
 __all__ = ["Connections", "Request"]
 
 PING_SECONDS = 1.0
+REOPEN_SECONDS = 3.0  # silence after which a connection is made anew
 EAGER = 64 << 10
 
 
@@ -91,7 +92,7 @@ class Link:
         self.pushes: dict[tuple[int, int], Request] = {}
         self.view: View | None = None
         self.heard = time.monotonic()
-        self.pinged = 0.0
+        self.pinged = self.opened = 0.0
 
 
 class Connections:
@@ -208,7 +209,10 @@ class Connections:
                 now = time.monotonic()
                 for link in list(self.links.values()):
                     if link.socket is not None and now - link.pinged >= PING_SECONDS:
-                        self._send_ping(link, now)
+                        if now - max(link.heard, link.opened) > REOPEN_SECONDS:
+                            self._open(link)
+                        else:
+                            self._send_ping(link, now)
         except BaseException as error:
             self._error = self._error or error
             raise
@@ -231,21 +235,27 @@ class Connections:
     def _connect(self, server: int, endpoint: str) -> None:
         with self._lock:
             link = self.links.get(server) or self._made(server)
+        if link.socket is not None and link.endpoint == endpoint:
+            return
+        link.endpoint = endpoint
+        self._open(link)
+
+    def _open(self, link: Link) -> None:
+        """Make a new socket. ZeroMQ gives one up for good when a handshake fails, as with a dying server."""
         if link.socket is not None:
-            if link.endpoint == endpoint:
-                return
             self._poller.unregister(link.socket)
             link.socket.close(linger=0)
-        link.endpoint = endpoint
+        link.opened = time.monotonic()
         link.socket = self._context.socket(zmq.DEALER)
         link.socket.setsockopt(zmq.IDENTITY, f"{self.sender}-{secrets.token_hex(6)}".encode())
         for option, value in ((zmq.LINGER, 0), (zmq.SNDHWM, 0), (zmq.RCVHWM, 0), (zmq.RECONNECT_IVL, 50),
-                              (zmq.RECONNECT_IVL_MAX, 1000)):  # fmt: skip
+                              (zmq.RECONNECT_IVL_MAX, 200), (zmq.HANDSHAKE_IVL, 2000),
+                              (zmq.HEARTBEAT_IVL, 2000), (zmq.HEARTBEAT_TIMEOUT, 5000)):  # fmt: skip
             link.socket.setsockopt(option, value)
         link.socket.curve_serverkey = self.ticket.server_public.encode()
         link.socket.curve_publickey = self.ticket.client_public.encode()
         link.socket.curve_secretkey = self.ticket.client_secret.encode()
-        link.socket.connect(endpoint)
+        link.socket.connect(link.endpoint)
         self._poller.register(link.socket, zmq.POLLIN)
         self._restart(link)
 
@@ -265,7 +275,10 @@ class Connections:
     def _post(self, link: Link, frame: Frame) -> None:
         frame.sender, frame.stream = self.sender, link.stream
         parts = encode(frame)
-        link.socket.send_multipart(parts, copy=all(len(p) <= EAGER for p in parts[2:]))
+        try:
+            link.socket.send_multipart(parts, zmq.NOBLOCK, copy=all(len(p) <= EAGER for p in parts[2:]))
+        except zmq.Again:
+            pass  # the connection has failed; the request is sent again on the next one
 
     def _transmit(self, link: Link, request: Request) -> None:
         for frame in request.frames:
@@ -307,8 +320,8 @@ class Connections:
             self._take(link, frame)
 
     def _take(self, link: Link, frame: Frame) -> None:
-        if frame.kind == Kind.HELLO:  # a server that does not know us: it is another incarnation
-            if frame.body.get("incarnation") != link.incarnation:
+        if frame.kind == Kind.HELLO:  # a server that is another incarnation, or that misses a frame
+            if frame.body.get("incarnation") != link.incarnation or frame.body.get("stream") == link.stream:
                 link.incarnation = frame.body.get("incarnation")
                 self._restart(link)
             return
@@ -330,6 +343,8 @@ class Connections:
             return
         if frame.number != link.got + 1:
             self.counters["dropped"] += 1
+            if frame.number > link.got + 1:
+                self._restart(link)
             return
         link.got += 1
         self._answer(link, frame)

@@ -90,6 +90,7 @@ class Membership:
         self.epoch = 0
         self.failed: dict | None = None
         self.keys: dict[Any, dict] = {}
+        self.met = -1  # number of the last meeting that ended well
         self.how: dict | None = None  # kind, levels and staleness, as the first worker wants them
         self._first = ""
         self._meetings: dict[Any, Meeting] = {}
@@ -109,6 +110,7 @@ class Membership:
             "epoch": self.epoch,
             "failed": self.failed,
             "how": self.how,
+            "met": self.met,
             "port": self.port,
         }
         content = json.dumps(state).encode()
@@ -127,7 +129,7 @@ class Membership:
             worker.machine, worker.host, worker.pid, worker.state, worker.heard = machine, host, pid, how, now
         self.endpoints, self.keys = dict(state["endpoints"]), dict(state["keys"])
         self.epoch, self.failed, self.how = state["epoch"], state["failed"], state["how"]
-        self.port = state["port"]
+        self.port, self.met = state["port"], state["met"]
 
     def bound(self, port: int) -> None:
         """The service has this port."""
@@ -256,9 +258,11 @@ class Membership:
         elif key[0] == "declare":
             try:
                 self._answer(waiting, self._declared(meeting.specs))
+                self.met = max(self.met, key[1])
             except MXNetError as error:
                 self._error(waiting, {"error": type(error).__name__, "text": str(error)})
         else:
+            self.met = max(self.met, key[1])
             self._answer(waiting, {})
 
     def _join(self, worker: Worker, frame: Frame) -> None:
@@ -282,23 +286,27 @@ class Membership:
         self._arrive(("join",), "the start", worker, frame, self.options.join)
 
     def _joined_all(self) -> dict:
-        return {"epoch": self.epoch, "members": self.members(), "aggregated": self.aggregated(), "again": False,
+        return {"epoch": self.epoch, "members": self.members(), "aggregated": self.aggregated(), "again": False, "met": self.met,
                 "endpoints": {str(i): e for i, e in self.endpoints.items()}}  # fmt: skip
 
     def _barrier(self, worker: Worker, frame: Frame) -> None:
         number = int(frame.body["number"])
+        if number <= self.met:  # it was answered, and the answer was lost
+            self._answer([(worker.rank, frame)], {})
+            return
         self._arrive(("barrier", number), f"barrier {number}", worker, frame, self.options.timeout)
 
     def _declare(self, worker: Worker, frame: Frame) -> None:
         specs = frame.body["keys"]
         names = [spec["key"] for spec in specs]
-        if frame.body.get("again") and all(known(k) in self.keys for k in names):
-            self._answer([(worker.rank, frame)], {"keys": [self.keys[known(k)] for k in names], "new": False})
+        repeated = frame.body.get("again") or int(frame.body["number"]) <= self.met
+        if repeated and all(known(k) in self.keys for k in names):
+            self._answer([(worker.rank, frame)], {"keys": [self.keys[known(k)] for k in names], "new": not frame.body.get("again")})
             return
         for name in names:
             if known(name) in self.keys:
                 raise StateError(problem("init", "key", f"duplicate init of key {name!r}"))
-        key = ("declare", *map(known, names))
+        key = ("declare", int(frame.body["number"]), *map(known, names))
         what = f"init of {', '.join(map(repr, names[:5]))}" + (" …" if len(names) > 5 else "")
         self._arrive(key, what, worker, frame, self.options.timeout, specs)
 

@@ -68,11 +68,12 @@ def make_ticket(job: str) -> Ticket:
 class Peer:
     """Who has said hello on a connection."""
 
-    __slots__ = ("got", "identity", "sender", "sent", "stream", "view")
+    __slots__ = ("asked", "got", "identity", "sender", "sent", "stream", "view")
 
     def __init__(self, identity: bytes, sender: int, stream: int, view: View | None):
         self.identity, self.sender, self.stream, self.view = identity, sender, stream, view
         self.got = self.sent = 0
+        self.asked = False  # to begin a new stream
 
 
 class Service:
@@ -186,6 +187,7 @@ class Service:
             self._close_sockets()
 
     def _close_sockets(self) -> None:
+        os.close(self._event)
         self._socket.disable_monitor()
         self._context.destroy(linger=0)
 
@@ -239,6 +241,10 @@ class Service:
             return
         if frame.number != peer.got + 1:
             self.counters["out_of_order"] += 1
+            if frame.number > peer.got + 1 and not peer.asked:
+                peer.asked = True
+                which = {"incarnation": self.incarnation, "stream": peer.stream}
+                self._post(identity, Frame(Kind.HELLO, body=which))
             return
         peer.got += 1
         shared: Callable | None = peer.view.bytes if peer.view is not None else None

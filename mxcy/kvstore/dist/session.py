@@ -86,8 +86,9 @@ class Session:
         self.compression: Compression | None = None
         self.dead = 0
         self.epoch = 0
+        self.members: dict = {}
+        self.endpoints: dict[str, str] = {}
         self._left: tuple[int, int] | None = None
-        self._barriers = itertools.count()
         self._slots: dict[int, tuple[int, Request | None]] = {}
         self._units: dict[int, tuple[Key, Slice]] = {}
         self.arena = Arena(f"mxcy-{ticket.job}-w{rank}")
@@ -109,6 +110,7 @@ class Session:
         self.members = found["members"]
         self.epoch = found["epoch"]
         self.again = found["again"]
+        self._meetings = itertools.count(found["met"] + 1)  # all workers meet in the same order
         self.machine = machine
         self.shards = [int(i) for i in found["endpoints"]]
         for i, endpoint in found["endpoints"].items():
@@ -127,7 +129,8 @@ class Session:
         silent = time.monotonic() - link.heard
         limit = max(self.options.lost_after * 2, 30.0) if server == COORDINATOR else SILENT_SECONDS
         if silent > limit and (link.open or server == COORDINATOR):
-            self.connections.fail(MXNetError(problem("KVStore", None, f"{self._name(server)} has not been heard of for {silent:.0f} s")))
+            text = f"{self._name(server)} has not been heard of for {silent:.0f} s"
+            self.connections.fail(MXNetError(problem("KVStore", None, text)))
         return {}
 
     def _name(self, server: int) -> str:
@@ -143,6 +146,8 @@ class Session:
         if body["failed"] is not None:
             self.connections.fail(MXNetError(body["failed"]["text"]))
             return
+        if not self.members:
+            return  # it has not joined yet
         if body["epoch"] > self.epoch:
             self.epoch, self.members = body["epoch"], body["members"]
             self.tell_members(wait=False)
@@ -209,7 +214,7 @@ class Session:
 
     def barrier(self) -> None:
         """Wait for all workers."""
-        self.call(COORDINATOR, "barrier", number=next(self._barriers))
+        self.call(COORDINATOR, "barrier", number=next(self._meetings))
 
     # -- keys -------------------------------------------------------------------------------------------
 
@@ -219,7 +224,8 @@ class Session:
 
     def declare(self, specs: list[dict], values: Callable[[Any], np.ndarray]) -> None:
         """Make keys known to all workers; the values are those of rank 0, or of the first of the present."""
-        found, _ = self.call(COORDINATOR, "declare", keys=specs, again=self.again)
+        number = next(self._meetings)
+        found, _ = self.call(COORDINATOR, "declare", keys=specs, again=self.again, number=number)
         made = [key_of(spec, len(self.endpoints), big()) for spec in found["keys"]]
         for key in made:
             self.keys[key.name] = key
