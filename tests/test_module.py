@@ -385,7 +385,6 @@ def test_optimizer_is_made_for_the_batch_size_and_the_names(bound, caplog):
 @pytest.mark.parametrize(
     ("error", "match", "arguments"),
     [
-        (ValueError, "expected .local. or .device., got .dist_sync.", {"kvstore": "dist_sync"}),
         (ValueError, "got 'foo'", {"kvstore": "foo"}),
         (TypeError, "kvstore.*got int", {"kvstore": 3}),
         (AssertionError, "a name or an Optimizer, got int", {"optimizer": 3}),
