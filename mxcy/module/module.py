@@ -397,9 +397,8 @@ class Module(BaseModule):
 
         Parameters
         ----------
-        kvstore : None, "local", "device" or a store: it adds up the gradients of several devices. With
-            one device and one of these names it is not needed. "dist_sync", "dist_async": those of several
-            processes too.
+        kvstore : None, "local" or "device" for several devices, "dist_sync" or "dist_async" for several
+            processes, or a store: it adds up the gradients.
         optimizer : name, or an optimizer.
         optimizer_params : dict (or pairs) of its arguments, if it is a name. `rescale_grad` is
             1 / batch size unless given; with "dist_sync" the batch is that of all workers.
@@ -414,10 +413,8 @@ class Module(BaseModule):
         store, on_store = store_for(kvstore, len(self._context), own, rows and len(self._context) > 1)
         count = 1 if on_store else len(self._context)
         names = {i * count + k: n for i, n in enumerate(self._param_names) for k in range(count)}
-        batch_size = self._exec_group.batch_size
-        if is_distributed(store) and "_sync" in store.type:
-            batch_size *= store.num_workers
-        rescale_grad = 1.0 / batch_size
+        workers = store.num_workers if is_distributed(store) and "_sync" in store.type else 1
+        rescale_grad = 1.0 / (self._exec_group.batch_size * workers)
         if isinstance(optimizer, str):
             params = {"rescale_grad": rescale_grad} | dict(optimizer_params)
             optimizer = optimizers.create(optimizer, sym=self._symbol, param_idx2name=names, **params)
@@ -452,8 +449,7 @@ class Module(BaseModule):
             self._kvstore.set_optimizer(self._optimizer)
         for name in self._param_names:
             copies = self._exec_group.copies(name)
-            shared = self._update_on_kvstore or is_distributed(self._kvstore)
-            # Workers of several processes must begin with the same values, whoever updates them.
+            shared = self._update_on_kvstore or is_distributed(self._kvstore)  # workers begin alike
             if shared and copies[0].stype == "default":
                 self._kvstore.broadcast(name, copies[0], out=copies)
             else:
