@@ -158,6 +158,28 @@ def test_wrong_loaders_are_errors(options):
         data.DataLoader([1, 2], **options)
 
 
+def test_loaders_begin_the_next_epoch_when_asked():
+    read = []
+
+    class Counting(gluon.data.Dataset):
+        def __len__(self):
+            return 6
+
+        def __getitem__(self, idx):
+            read.append(idx)
+            return np.float32(idx)
+
+    options = {"num_workers": 1, "thread_pool": True, "prefetch": 1, "auto_reload": True}
+    loader = gluon.data.DataLoader(Counting(), 2, **options)
+    for epoch in (1, 2):
+        assert [x.asnumpy().tolist() for x in loader] == [[0, 1], [2, 3], [4, 5]]
+        loader._pool.submit(int).result()  # the one thread has come to the end
+        assert len(read) == 6 * epoch + 2
+    loader.clean()
+    loader.refresh()
+    assert len(list(loader)) == 3
+
+
 # -- transformations ------------------------------------------------------------------------------------
 
 

@@ -97,6 +97,14 @@ def test_a_module_trains_from_pictures(folder):
     assert module.score(data, "acc")[0][0] == "accuracy"
 
 
+def test_batches_are_arrays_of_the_active_kind(folder):
+    with mx.util.np_array(True):
+        batch = next(iterator(folder))
+        image = mx.image.imread(FOLDER / "cat.jpg")
+    assert all(isinstance(x, mx.np.ndarray) for x in (batch.data[0], batch.label[0], image))
+    np.testing.assert_array_equal(batch.data[0].asnumpy(), next(iterator(folder)).data[0].asnumpy())
+
+
 def broken(tmp_path, payload):
     with recordio.MXIndexedRecordIO(tmp_path / "b.idx", tmp_path / "b.rec", "w") as writer:
         writer.write_idx(7, recordio.pack((0, 1.0, 7, 0), payload))

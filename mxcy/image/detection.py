@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import ndarray as nd
+from .._paths import names_from
 from ..errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, message
 from ..ndarray import NDArray
 from .augment import (
@@ -43,6 +44,8 @@ __all__ = [
     "DetRandomPadAug",
     "DetRandomSelectAug",
 ]
+
+__getattr__ = names_from(__name__, "mxcy.image")  # which MXNet keeps in this module
 
 ISOLATED = 16  # OpenCV's border that is filled, and does not look beyond a part of a picture
 

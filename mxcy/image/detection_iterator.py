@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import ndarray as nd
 from ..errors import ArgumentError, AssertedArgumentError, MXNetError, ShapeError, message
 from ..io import DataDesc
 from ..ndarray import NDArray
@@ -82,7 +81,9 @@ class ImageDetIter(ImageIter):
             raise MXNetError(message("ImageDetIter", "label", "an object with a class and a box", "none"))
 
     def _empty(self) -> tuple[NDArray, NDArray]:
-        return nd.zeros(self.provide_data[0].shape), nd.full(self.provide_label[0].shape, -1.0)
+        data, label = super()._empty()
+        label[:] = -1
+        return data, label
 
     def _made(self, picture: NDArray, label: Any) -> tuple[NDArray, Any]:
         picture, label = self.augmentation_transform(picture, self._parse_label(label))

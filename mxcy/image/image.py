@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import ndarray as nd
+from .._paths import names_from
 from ..errors import (
     ArgumentError,
     AssertedArgumentError,
@@ -28,6 +29,7 @@ from ..errors import (
     wrap,
 )
 from ..ndarray import NDArray
+from ..util import is_np_array
 from . import codec
 
 __all__ = [
@@ -46,13 +48,24 @@ __all__ = [
     "scale_down",
 ]
 
+__getattr__ = names_from(__name__, "mxcy.image")  # which MXNet keeps in this module
+
 NEAREST, BILINEAR, CUBIC, AREA, LANCZOS, AUTOMATIC, RANDOM = 0, 1, 2, 3, 4, 9, 10
 
 
+def array_of(values: np.ndarray) -> Any:
+    """Return an array of a NumPy array's dtype: of `mx.np` where `is_np_array` says so, else of `mx.nd`."""
+    if is_np_array():
+        from .. import numpy as mx_np
+
+        return mx_np.array(values, dtype=values.dtype)
+    return nd.array(values, dtype=values.dtype)
+
+
 def as_array(image: np.ndarray, out: NDArray | None = None) -> NDArray:
-    """Return a picture of NumPy as an array of its dtype, or write it to `out`."""
+    """Return a picture of NumPy as an array of its dtype, or write it to `out`; see `array_of`."""
     if out is None:
-        return nd.array(image, dtype=image.dtype)
+        return array_of(image)
     out[:] = image
     return out
 

@@ -229,7 +229,9 @@ class ImageIter(DataIter):
 
     def _empty(self) -> tuple[NDArray, NDArray]:
         """Arrays for a batch."""
-        return nd.zeros(self.provide_data[0].shape), nd.zeros(self.provide_label[0].shape)
+        shapes = (x.shape for x in (self.provide_data[0], self.provide_label[0]))
+        data, label = (image.array_of(np.zeros(shape, np.float32)) for shape in shapes)
+        return data, label
 
     def _fill(self, data: NDArray, label: NDArray, start: int) -> int:
         """Write samples to a batch from a row on, and return the row behind the last of them."""

@@ -3,7 +3,13 @@
 from .batch import DataBatch, DataDesc, DataIter
 from .files import CSVIter, MNISTIter
 from .image_det_record import ImageDetRecordIter
-from .image_record import ImageRecordInt8Iter, ImageRecordIter, ImageRecordUInt8Iter
+from .image_record import (
+    ImageRecordInt8Iter,
+    ImageRecordIter,
+    ImageRecordIter_v1,
+    ImageRecordUInt8Iter,
+    ImageRecordUInt8Iter_v1,
+)
 from .libsvm import LibSVMIter
 from .ndarray_iter import NDArrayIter
 from .rounds import MXDataIter
@@ -17,7 +23,9 @@ __all__ = [
     "ImageDetRecordIter",
     "ImageRecordInt8Iter",
     "ImageRecordIter",
+    "ImageRecordIter_v1",
     "ImageRecordUInt8Iter",
+    "ImageRecordUInt8Iter_v1",
     "LibSVMIter",
     "MNISTIter",
     "MXDataIter",

@@ -24,7 +24,15 @@ from .pipeline import Job, Pipeline
 from .records import Records
 from .rounds import MXDataIter, Rounds, dtype_or, without_unknown
 
-__all__ = ["ImageRecordInt8Iter", "ImageRecordIter", "ImageRecordUInt8Iter", "RecordIter", "RecordPictures"]
+__all__ = [
+    "ImageRecordInt8Iter",
+    "ImageRecordIter",
+    "ImageRecordIter_v1",
+    "ImageRecordUInt8Iter",
+    "ImageRecordUInt8Iter_v1",
+    "RecordIter",
+    "RecordPictures",
+]
 
 PIECE = 8  # samples that a thread makes at a time
 
@@ -273,6 +281,9 @@ class ImageRecordIter(RecordIter):
         super().__init__(name, reading, source, int(batch_size), (data_name, label_name), labels)
 
 
+ImageRecordIter_v1 = ImageRecordIter  # MXNet's older iterators, of the same parameters
+
+
 class ImageRecordUInt8Iter(ImageRecordIter):
     """`ImageRecordIter` with dtype uint8."""
 
@@ -283,6 +294,9 @@ class ImageRecordInt8Iter(ImageRecordIter):
     """`ImageRecordIter` with dtype int8: the normalised values, limited to -128 to 127."""
 
     default_dtype = np.int8
+
+
+ImageRecordUInt8Iter_v1 = ImageRecordUInt8Iter
 
 
 def mean_picture(path: str, source: RecordPictures) -> np.ndarray:

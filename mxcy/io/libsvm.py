@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 
 from .. import ndarray as nd
 from ..errors import ArgumentError, FormatError, ShapeError, message, wrap
@@ -133,6 +132,8 @@ def parsed(lines: list[bytes], columns: int, dtype: np.dtype) -> tuple[np.ndarra
     if len(indices) and (indices.min() < 0 or indices.max() >= columns):
         raise ValueError("an index outside")
     indptr = np.concatenate([[0], np.cumsum(pairs)])
+    import scipy.sparse  # with what it imports, longer than the rest of mx.io
+
     matrix = scipy.sparse.csr_matrix((values, indices, indptr), shape=(len(lines), columns))
     matrix.sort_indices()
     return labels.astype(dtype), matrix

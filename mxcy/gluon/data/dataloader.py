@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -66,6 +67,7 @@ class DataLoader:
     num_workers : how many processes (with `thread_pool`: threads) make batches; 0: the calling thread.
     prefetch : batches that are made ahead; twice the number of workers by default.
     timeout : seconds to wait for a batch.
+    auto_reload : whether the workers begin the next epoch when one has ended; see `refresh` and `clean`.
     pin_memory, pin_device_id : accepted; batches are in main memory.
 
     An exception in a worker is raised here, with the worker's traceback; a worker that ends is an
@@ -76,7 +78,8 @@ class DataLoader:
                  sampler: Any = None, last_batch: str | None = None, batch_sampler: Any = None,
                  batchify_fn: Callable | None = None, num_workers: int = 0, pin_memory: bool = False,
                  pin_device_id: int = 0, prefetch: int | None = None, thread_pool: bool = False,
-                 timeout: float = 120, try_nopython: Any = None):  # fmt: skip
+                 timeout: float = 120, try_nopython: Any = None,
+                 auto_reload: bool = False):  # fmt: skip
         if timeout <= 0:
             raise ArgumentError(message("DataLoader", "timeout", "more than 0 seconds", timeout))
         if batch_sampler is None:
@@ -99,6 +102,8 @@ class DataLoader:
         self._thread_pool = thread_pool
         self._timeout = timeout
         self._batchify_fn = batchify_fn or default_batchify_fn
+        self._auto_reload = auto_reload
+        self._ahead: Iterator | None = None  # an epoch that has been begun
         self._pool: Executor | None = None
 
     def __len__(self) -> int:
@@ -109,12 +114,29 @@ class DataLoader:
             for indices in self._batch_sampler:
                 yield self._made(indices)
             return
-        waiting: deque[Future] = deque()
+        if self._ahead is None:
+            self.refresh()
+        ahead, self._ahead = self._ahead, None
+        yield from ahead  # type: ignore[misc]
+        if self._auto_reload and self._ahead is None:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Have the first batches of the next epoch made, of the data set as it is now."""
+        batches = iter(self._batch_sampler)
+        waiting = deque(self._submit(indices) for indices in itertools.islice(batches, self._prefetch))
+        self._ahead = self._rest(batches, waiting)
+
+    def clean(self) -> None:
+        """Drop what `refresh` has had made."""
+        self._ahead = None
+
+    def _rest(self, batches: Iterator, waiting: deque[Future]) -> Iterator:
+        """The batches of an epoch, of which the first ones are being made."""
         try:
-            for indices in self._batch_sampler:
+            for indices in batches:
                 waiting.append(self._submit(indices))
-                if len(waiting) > self._prefetch:
-                    yield self._result(waiting.popleft())
+                yield self._result(waiting.popleft())
             while waiting:
                 yield self._result(waiting.popleft())
         finally:

@@ -75,9 +75,18 @@ inline void store(int8_t* out, int32_t value, float scale, float shift) {
 template <class T>
 void between(const int16_t* __restrict a, const int16_t* __restrict b, int32_t v, int32_t w, int64_t n,
              float scale, float shift, T* __restrict out) {
-  for (int64_t x = 0; x < n; ++x) {
-    const int32_t value = (((a[x] * v) >> 16) + ((b[x] * w) >> 16) + 2) >> 2;
-    store(out + x, value, scale, shift);
+  constexpr int64_t BLOCK = 256;
+  int16_t values[BLOCK];
+  const int16_t v16 = int16_t(v), w16 = int16_t(w);
+  for (int64_t begin = 0; begin < n; begin += BLOCK) {
+    const int64_t count = std::min(BLOCK, n - begin);
+    // Upper halves of products of 16 bits, which vector units have.
+    for (int64_t x = 0; x < count; ++x) {
+      const int16_t upper = int16_t((int32_t(a[begin + x]) * v16) >> 16);
+      const int16_t lower = int16_t((int32_t(b[begin + x]) * w16) >> 16);
+      values[x] = int16_t(int16_t(upper + lower + 2) >> 2);
+    }
+    for (int64_t x = 0; x < count; ++x) store(out + begin + x, values[x], scale, shift);
   }
 }
 
