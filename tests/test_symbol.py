@@ -422,6 +422,30 @@ def test_parts_that_contradict_the_operand_are_refused():
         net.infer_shape(x=(2, 9), y=(2, 4))
 
 
+@pytest.mark.parametrize(
+    ("net", "shapes", "expected"),  # as MXNet 1.9.1 answers
+    [
+        (lambda x, y: x + y, {"x": (0, -1)}, ([(0, -1), (0, -1)], [(0, -1)])),
+        (lambda x, y: sym.sin(x), {}, ([None], [None])),
+        (lambda x, y: x, {"x": ()}, ([()], [()])),
+        (lambda x, y: sym.dot(x, y), {"x": (-1, 3, 4), "y": (4, 5)}, ([(-1, 3, 4), (4, 5)], [(-1, 3, 5)])),
+        (lambda x, y: sym.Variable("z", shape=(0, -1)), {}, ([(0, -1)], [(0, -1)])),
+    ],
+)
+def test_with_the_shapes_of_numpy_what_is_unknown_is_negative_or_none(net, shapes, expected):
+    with mx.util.np_shape(True):
+        made = net(sym.Variable("x"), sym.Variable("y"))
+        assert made.infer_shape_partial(**shapes)[:2] == expected
+
+
+def test_an_identity_may_take_its_shape_from_another_symbol():
+    weight, shift = sym.Variable("w"), sym.Variable("shift", shape=(1,))
+    alike = sym._internal._identity_with_attr_like_rhs(sym.broadcast_add(weight, shift), weight)
+    net = sym.FullyConnected(sym.Variable("x"), alike, num_hidden=11, no_bias=True)
+
+    assert net.infer_shape(x=(7, 100))[0] == [(7, 100), (11, 100), (1,)]
+
+
 def test_infer_shape_says_what_is_unknown():
     with pytest.warns(UserWarning, match="decide the shape of data, fc1_weight"):
         assert mlp().infer_shape() == (None, None, None)

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..dtypes import from_mxnet_flag, numpy_dtype
 from ..errors import DTypeError, MXNetError, ShapeError, message
+from ..switches import is_np_shape
 from ._sweep import sweep
 from .ir import Entry, Graph, Node
 
@@ -41,14 +42,17 @@ _EXTENT = re.compile(r"-?\d+|None")
 
 
 def label_shape(node: Node) -> Shape:
-    """Return the shape in a variable's `__shape__` label; extents 0, -1 and None are unknown."""
+    """Return the shape in a variable's `__shape__` label; extents 0 (but in NumPy's shapes), -1 and None are
+    unknown.
+    """
     text = node.labels.get("__shape__")
     if text is None or text == "None":
         return None
     if not _SHAPE.fullmatch(text):
         raise ShapeError(message("Variable", node.name, "__shape__ such as '(2, 3)'", repr(text)))
-    extents = [0 if found == "None" else int(found) for found in _EXTENT.findall(text)]
-    return tuple(extent if extent > 0 else None for extent in extents)
+    extents = [-1 if found == "None" else int(found) for found in _EXTENT.findall(text)]
+    least = 0 if is_np_shape() else 1
+    return tuple(extent if extent >= least else None for extent in extents)
 
 
 def label_dtype(node: Node) -> np.dtype | None:

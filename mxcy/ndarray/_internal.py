@@ -63,11 +63,6 @@ def _scatter_set_nd(
     return target
 
 
-def _identity_with_attr_like_rhs(lhs: NDArray, rhs: NDArray) -> NDArray:
-    """Return a copy of lhs."""
-    return ops.identity(lhs)
-
-
 def _rnn_param_concat(*data: NDArray, dim: int = 1, num_args: int | None = None) -> NDArray:
     """Return arrays one after the other."""
     return ops.Concat(*data, dim=dim)

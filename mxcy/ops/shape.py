@@ -15,6 +15,7 @@ from ._attributes import Axes, DType, Shape
 from ._cases import case, raises, uniform
 from ._declare import ZERO, op
 from ._elementwise import broadcast_shapes, normalize_axes, normalize_axis
+from ._layer import equal_shapes
 from ._operator import describe
 from ._storage import KEEPS
 
@@ -147,6 +148,23 @@ def Reshape(
     extents, -4 splits one into the two that follow; with `reverse` they are matched from the right.
     """
     return reshaped(data, reshape_shape(data.shape, shape, reverse, target_shape, keep_highest), out)
+
+
+@op(
+    grad=(lambda g: g, None),
+    infer=lambda in_shapes, attrs, out_shapes=None: equal_shapes(
+        "_identity_with_attr_like_rhs", in_shapes, out_shapes
+    ),
+    identity=True,
+    ref=lambda lhs, rhs: lhs,
+    cases=[
+        case(uniform(2, 3), uniform(2, 3)),
+        raises(ShapeError, uniform(2), uniform(3), match="expected shape (2,), got (3,)"),
+    ],
+)
+def _identity_with_attr_like_rhs(lhs, rhs, *, out):
+    """lhs as it is; to inference it has the shape and the dtype of rhs."""
+    return kernels.copy(lhs, out=out)
 
 
 def reshape_like_shape(lhs, rhs, lhs_begin, lhs_end, rhs_begin, rhs_end):

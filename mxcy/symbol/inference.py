@@ -1,4 +1,7 @@
-"""`infer_shape` and `infer_type` in the words of MXNet: names, 0 for unknown, lists of results."""
+"""`infer_shape` and `infer_type` in the words of MXNet: names, 0 for unknown, lists of results.
+
+With NumPy's shapes (`mx.util.np_shape`) an unknown extent is -1 and an unknown shape None.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from ..dtypes import code_of, numpy_dtype
 from ..errors import ArgumentError, ArgumentTypeError, message
 from ..graph.infer import Shape, infer_dtypes, infer_shapes, unknown
 from ..graph.ir import Entry, Graph, Node
+from ..switches import is_np_shape
 from . import text
 
 __all__ = ["dtypes", "given_shape", "shapes"]
@@ -22,7 +26,7 @@ def shapes(graph: Graph, args: Sequence, kwargs: Mapping[str, Any], partial: boo
     values = infer_shapes(graph, known)
     if not partial and _warn_unknown(graph, values, "shape"):
         return None, None, None
-    return _listed(graph, lambda entry: _legacy(values.get(entry)))
+    return _listed(graph, lambda entry: _shown(values.get(entry)))
 
 
 def dtypes(graph: Graph, args: Sequence, kwargs: Mapping[str, Any], partial: bool):
@@ -40,11 +44,16 @@ def dtypes(graph: Graph, args: Sequence, kwargs: Mapping[str, Any], partial: boo
 
 
 def given_shape(name: str, given: Any) -> Shape:
-    """Return a shape as given by a user, where 0, -1 and None are unknown extents."""
+    """Return a shape as given by a user, where 0, -1 and None are unknown extents, and () says nothing.
+
+    With NumPy's shapes, 0 is an extent and () a shape.
+    """
     try:
-        extents = [0 if extent is None else operator.index(extent) for extent in given]
+        extents = [-1 if extent is None else operator.index(extent) for extent in given]
     except TypeError:
         raise ArgumentTypeError(message("infer_shape", name, "a tuple of integers", repr(given))) from None
+    if is_np_shape():
+        return tuple(extent if extent >= 0 else None for extent in extents)
     return tuple(extent if extent > 0 else None for extent in extents) or None
 
 
@@ -84,7 +93,9 @@ def _warn_unknown(graph: Graph, values: Mapping[Entry, Any], what: str) -> bool:
     return bool(missing)
 
 
-def _legacy(shape: Shape) -> tuple[int, ...]:
+def _shown(shape: Shape) -> tuple[int, ...] | None:
+    if is_np_shape():
+        return None if shape is None else tuple(-1 if extent is None else extent for extent in shape)
     return tuple(extent or 0 for extent in shape or ())
 
 
