@@ -59,6 +59,12 @@ def test_addresses_and_hashes_of_models(monkeypatch):
         model_store.short_hash("other")
 
 
+def test_mixed_precision_is_off_unless_it_was_asked_for():
+    from mxcy.contrib.amp import amp
+
+    assert amp._amp_initialized is (amp._scaler is not None)
+
+
 def test_interpolation_is_chosen_by_the_sizes():
     assert [
         _get_interp_method(9, (4, 4, 8, 8)),

@@ -29,6 +29,7 @@ __all__ = [
 
 _scaler: LossScaler | None = None  # set by `init`; given to the first trainer
 _given = False
+_amp_initialized = False  # libraries on top of MXNet ask for it
 
 
 def init(target_dtype: Any = "float16", target_precision_ops: list | None = None,
@@ -50,7 +51,7 @@ def init(target_dtype: Any = "float16", target_precision_ops: list | None = None
         of that kind; graphs are cast in any case.
     target_precision_ops, conditional_fp32_ops, fp32_ops : see `convert_symbol`.
     """
-    global _scaler
+    global _scaler, _amp_initialized
     dtype = low_dtype("init", target_dtype)
     if _scaler is not None:
         return
@@ -61,7 +62,7 @@ def init(target_dtype: Any = "float16", target_precision_ops: list | None = None
         single=rules.single if fp32_ops is None else fp32_ops,
         conditional=rules.conditional if conditional_fp32_ops is None else conditional_fp32_ops,
     )
-    _scaler = LossScaler()
+    _scaler, _amp_initialized = LossScaler(), True
     wrap_functions(rules, dtype, _scaler)
 
 
