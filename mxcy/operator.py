@@ -216,6 +216,10 @@ class NumpyOp(PythonOp):
 class NDArrayOp(PythonOp):
     """A `PythonOp` whose `forward` and `backward` get NDArrays."""
 
+    def declare_backward_dependency(self, out_grad: Sequence, in_data: Sequence, out_data: Sequence) -> list:
+        """Return which of these numbers the gradient reads; all are kept."""
+        return [*(out_grad if self.need_top_grad() else ()), *in_data, *out_data]
+
 
 class Runner(CustomOp):
     """A `PythonOp` as a `CustomOp`."""

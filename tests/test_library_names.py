@@ -7,7 +7,7 @@ import pytest
 
 import mxcy as mx
 from mxcy import nd
-from mxcy.gluon import loss, utils
+from mxcy.gluon import block, loss, utils
 from mxcy.gluon.data import BatchSampler, SequentialSampler, dataloader
 from mxcy.gluon.model_zoo import model_store
 from mxcy.image.image import _get_interp_method
@@ -63,6 +63,22 @@ def test_mixed_precision_is_off_unless_it_was_asked_for():
     from mxcy.contrib.amp import amp
 
     assert amp._amp_initialized is (amp._scaler is not None)
+
+
+def test_scopes_of_names_belong_to_a_thread():
+    class Named:
+        prefix, _empty_prefix = "mine_", False
+
+    with block._BlockScope(Named()):
+        inner = mx.name.NameManager.current.get(None, "hello")
+    prefix, params = block._BlockScope.create("main_", None, "hi")
+
+    assert (inner, prefix, params.prefix) == ("mine_hello0", "main_", "main_")
+
+
+def test_operators_of_arrays_declare_what_their_gradient_reads():
+    assert mx.operator.NDArrayOp().declare_backward_dependency([0], [1, 2], [3]) == [0, 1, 2, 3]
+    assert mx.operator.NDArrayOp(need_top_grad=False).declare_backward_dependency([0], [1], [3]) == [1, 3]
 
 
 def test_interpolation_is_chosen_by_the_sizes():

@@ -328,7 +328,9 @@ def structure(block: Block) -> dict:
 
 
 def __getattr__(name: str) -> Any:
-    """MXNet's programs find all kinds of blocks here."""
+    """MXNet's programs find all kinds of blocks here, and what names them."""
+    if name == "_BlockScope":
+        return BlockScope
     if name in ("HybridBlock", "SymbolBlock"):
         from . import hybrid, symbol_block
 
