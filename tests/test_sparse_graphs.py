@@ -6,6 +6,7 @@ import pytest
 import mxcy as mx
 
 nd, sym = mx.nd, mx.sym
+STYPES = ("default", "csr", "row_sparse")
 MATRIX = np.array([[1, 0, 0, 0], [0, 0, 0, 0], [0, 2, 0, 3]], np.float32)
 
 
@@ -123,3 +124,65 @@ def test_a_reshaped_executor_and_monitors():
     assert (other.arg_dict["x"].stype, other.arg_dict["x"].shape) == ("csr", (2, 4))
     assert other.forward()[0].asnumpy().tolist() == [0]
     assert [stype for name, stype in seen] == ["default"] * 4
+
+
+# --- the helpers that check graphs ----------------------------------------------------------------------
+UNARY = {
+    "square": (np.square, lambda x: 2 * x), "abs": (np.abs, np.sign), "sin": (np.sin, np.cos),
+    "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2), "expm1": (np.expm1, np.exp),
+    "cos": (np.cos, lambda x: -np.sin(x)),
+    "log1p": (np.log1p, lambda x: 1 / (1 + x)), "relu": (lambda x: np.maximum(x, 0), lambda x: x > 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNARY)
+@pytest.mark.parametrize("stype", ["csr", "row_sparse"])
+@pytest.mark.parametrize("density", [0.0, 0.5, 1.0])
+def test_functions_of_sparse_variables(name, stype, density):
+    np.random.seed(5)
+    tu = mx.test_utils
+    forward, slope = UNARY[name]
+    x = tu.rand_ndarray((5, 4), stype, density, shuffle_csr_indices=True)
+    y = getattr(sym.sparse, name)(sym.Variable("x", stype=stype))
+    values = x.asnumpy()
+
+    (out,) = tu.check_symbolic_forward(y, {"x": x}, [forward(values)])
+    assert out.stype == (stype if forward(0.0) == 0 else "default")
+    for kind in ("default", stype):
+        head = tu.rand_ndarray((5, 4), kind, None if kind == "default" else 0.5)
+        expected = [head.asnumpy() * slope(values)]
+        found = tu.check_symbolic_backward(y, {"x": x}, [head], expected, grad_stypes={"x": kind})
+        assert found["x"].stype == kind
+
+
+@pytest.mark.parametrize("stypes", [(a, b) for a in STYPES for b in STYPES], ids=",".join)
+@pytest.mark.parametrize("name", ["elemwise_add", "elemwise_sub", "elemwise_mul", "broadcast_add"])
+def test_functions_of_two_variables(name, stypes):
+    np.random.seed(6)
+    tu = mx.test_utils
+    a, b = (sym.Variable(name, stype=stype) for name, stype in zip("ab", stypes, strict=True))
+    where = {name: tu.rand_ndarray((4, 3), stype) for name, stype in zip("ab", stypes, strict=True)}
+
+    kinds = dict(zip("ab", stypes, strict=True))
+    tu.check_numeric_gradient(getattr(sym, name)(a, b), where, grad_stype_dict=kinds)
+
+
+def test_random_sparse_arrays():
+    np.random.seed(7)
+    tu = mx.test_utils
+    powers, (indptr, indices, data) = tu.rand_sparse_ndarray((8, 1000), "csr", 0.05, distribution="powerlaw")
+    counts = np.diff(powers.indptr.asnumpy())
+    assert counts[:7].tolist() == [2, 4, 8, 16, 32, 64, 128]
+    assert len(data) == len(indices) == indptr.asnumpy()[-1] == 400
+    rows, (values, kept) = tu.rand_sparse_ndarray((6, 2), "row_sparse", 0.5, data_init=3)
+    assert rows.indices.asnumpy().tolist() == kept.tolist()
+    assert (values == 3).all()
+    made = tu.create_sparse_array((6, 2), "row_sparse", rsp_indices=[4, 1], modifier_func=lambda x: x + 5)
+    assert made.indices.asnumpy().tolist() == [1, 4]
+    assert made.asnumpy()[[1, 4]].min() >= 5
+    assert tu.create_sparse_array_zd((6, 2), "row_sparse", density=1).indices.shape == (0,)
+    tu.compare_optimizer(mx.optimizer.SGD(), mx.optimizer.SGD(), (5, 3), np.float32, "default", "row_sparse")
+    with pytest.raises(ValueError, match="at least"):
+        tu.rand_sparse_ndarray((8, 10), "csr", 0.1, distribution="powerlaw")
+    with pytest.raises(AssertionError, match="distribution"):
+        tu.rand_sparse_ndarray((8, 10), "row_sparse", distribution="powerlaw")

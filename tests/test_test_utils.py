@@ -12,7 +12,6 @@ import pytest
 import mxcy as mx
 from mxcy import nd, sym
 from mxcy import test_utils as tu
-from mxcy.errors import ArgumentError
 
 GOLDEN = Path(__file__).parent / "golden"
 sys.path.append(str(GOLDEN))
@@ -65,8 +64,7 @@ def test_draws_have_the_shapes_asked_for():
     shapes = (*tu.rand_shape_2d(4, 4), *tu.rand_shape_3d(4, 4, 4), *tu.rand_shape_nd(5, 4))
     assert all(1 <= n <= 4 for n in shapes)
     assert tu.rand_ndarray((2, 3), dtype="float64").dtype == np.float64
-    with pytest.raises(ArgumentError, match="dense"):
-        tu.rand_ndarray((2, 3), "csr")
+    assert tu.rand_ndarray((2, 3), "csr", 0.5).stype == "csr"
     assert sorted(tu.random_sample([1, 2, 3], 2))[0] in (1, 2)
     x = np.random.randn(2, 3, 4)
     for axis in (None, 1, (0, 2)):

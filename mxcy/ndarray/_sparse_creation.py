@@ -107,9 +107,6 @@ def row_sparse_array(arg1: Any, shape: Any = None, ctx: Any = None, dtype: Any =
     shape = as_shape("row_sparse_array", shape)
     if shape[1:] != data.shape[1:]:
         raise ShapeError(message("row_sparse_array", "arg1", f"rows of shape {shape[1:]}", data.shape[1:]))
-    if len(indices) and not (indices.min() >= 0 and indices.max() < shape[0]):
-        got = f"{indices.min()} to {indices.max()}"
-        raise ArgumentError(message("row_sparse_array", "arg1", f"indices from 0 to {shape[0] - 1}", got))
     return _placed(_marked(Rows(shape, *_arrays(data, indices)), RowSparseNDArray), ctx)
 
 

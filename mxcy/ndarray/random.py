@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import _engine
-from .._array import Array, as_face
+from .._array import Array
 from ..errors import ArgumentError, ArgumentTypeError, message
 from ..kernels import cpu as kernels
 from ..ops import _storage
@@ -229,8 +229,7 @@ def _draw(kernel: Callable, parameters: tuple, shape: Any, dtype: Any, ctx: Any,
     elif shape is not None:
         shape = as_shape("random", shape)
     if _storage.stored(out):
-        drawn = kernel(*parameters, shape=out.shape, dtype=out.dtype, ctx=out.context)
-        return as_face(drawn, FACE).copyto(out)
+        return _draw(kernel, parameters, out.shape, out.dtype, out.context, None).copyto(out)
     try:
         return kernel(*parameters, shape=shape, dtype=dtype, ctx=out.context, out=out)
     except ArgumentError as error:

@@ -154,9 +154,6 @@ def by_lines(op: Any, inputs: Sequence, attrs: dict) -> Part:
     flat = line._reshape_view((line.size,))
     flat = kernels.copy(line)._reshape_view((line.size,)) if flat is None else flat
     if extents == part.shape and line.size > 1:
-        if op.name == "broadcast_div":
-            expected = "a row or a column; for one shape use elemwise_div"
-            raise ShapeError(message(op.name, "rhs", expected, describe(line.shape)))
         return scaled(op, inputs, attrs)
     if line.size == 1:
         where = placed(np.zeros(part.data.size), line)

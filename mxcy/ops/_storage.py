@@ -264,7 +264,7 @@ def fall_back(
     for y, result in zip(outs or (), results, strict=False):
         if isinstance(y, _classes):
             check_out(op, [y], [result.shape], [DTYPES[result._dtype_code]])
-            store(result, y)
+            store(part_of(result), y)
     return results if outs is None else [*outs, *results[len(outs) :]]
 
 

@@ -65,7 +65,7 @@ class FullyConnected:
     """data · weightᵀ + bias: every output is a weighted sum of all inputs.
 
     data: (n, ...), flattened to (n, k), or with `flatten=False` (..., k).  weight: (num_hidden, k).
-    bias: (num_hidden,), unless `no_bias`.  Result: (n, num_hidden) or (..., num_hidden).
+    bias: (num_hidden,) or (num_hidden, 1), unless `no_bias`.  Result: (n, num_hidden) or (..., num_hidden).
     """
 
     num_hidden: int
@@ -90,10 +90,14 @@ class FullyConnected:
             rows = tuple(b if a is None else a for a, b in zip(shape, out, strict=True))[:-1]
             data = (*rows, *data[len(rows) :])
             shape = (*rows, self.num_hidden)
-        parameters = ((self.num_hidden, width),) + (() if self.no_bias else ((self.num_hidden,),))
+        column = (self.num_hidden, 1)
+        offsets = column if bias == column else column[:1]
+        parameters = ((self.num_hidden, width),) + (() if self.no_bias else (offsets,))
         return (data, *parameters), (shape,)
 
     def forward(self, data, weight, bias=None, *, out):
+        if bias is not None and bias.ndim == 2:
+            bias = linalg.fold(bias, (self.num_hidden,))
         if out is None and data.ndim == 2:
             return linalg.matmul(data, weight, False, True, None, bias)
         rows = data.shape[:1] if self.flatten else data.shape[:-1]

@@ -82,6 +82,12 @@ from .sampling import (
     var_check,
     verify_generator,
 )
+from .sparse import (
+    create_sparse_array,
+    create_sparse_array_zd,
+    rand_sparse_ndarray,
+    shuffle_csr_column_indices,
+)
 from .surroundings import (
     DummyIter,
     assert_exception,
@@ -100,6 +106,10 @@ from .surroundings import (
 )
 
 __all__ = [
+    "shuffle_csr_column_indices",
+    "rand_sparse_ndarray",
+    "create_sparse_array_zd",
+    "create_sparse_array",
     "Context",
     "DummyIter",
     "Features",

@@ -22,6 +22,7 @@ from .comparing import (
     get_tolerance,
     get_tols,
 )
+from .drawing import rand_ndarray
 from .surroundings import default_context, default_dtype
 
 __all__ = [
@@ -47,6 +48,16 @@ def _by_name(what: str, names: Sequence[str], given: Any, ctx: Any, dtype: Any) 
     else:
         given = dict(zip(names, given, strict=False))
     return {name: _array(given[name], ctx, dtype) for name in sorted(given)}
+
+
+def _buffers(values: Mapping[str, Any], stypes: Mapping[str, str] | None, ctx: Any,
+             dtype: Any) -> dict[str, NDArray]:  # fmt: skip
+    """Arrays with values that gradients are written over, in storage types by name."""
+    found = {name: nd.array(value, ctx=ctx, dtype=dtype) for name, value in values.items()}
+    for name, stype in (stypes or {}).items():
+        if name in found and stype not in (None, "default"):
+            found[name] = found[name].tostype(stype)
+    return found
 
 
 def _states(symbol: Symbol, given: Any, ctx: Any, dtype: Any) -> dict[str, NDArray] | None:
@@ -124,12 +135,10 @@ def check_numeric_gradient(sym: Symbol, location: Any, aux_states: Any = None, n
     sym : a symbol with one output.
     location, aux_states : values of the arguments and of the states, in order or by name.
     grad_nodes : names of the arguments to check, all by default; or a dict of their grad_req.
+    grad_stype_dict : storage types of the arrays that gradients are written to, by name.
     numeric_eps, rtol, atol : the distance of the differences, and tolerances; None: by dtype.
     """
     ctx = ctx or default_context()
-    if any(stype != "default" for stype in (grad_stype_dict or {}).values()):
-        expected = "'default', dense storage"
-        raise ArgumentError(message("check_numeric_gradient", "grad_stype_dict", expected, grad_stype_dict))
     arrays = _by_name("location", sym.list_arguments(), location, ctx, dtype)
     values = {name: value.asnumpy() for name, value in arrays.items()}
     states = _states(sym, aux_states, ctx, dtype)
@@ -143,7 +152,7 @@ def check_numeric_gradient(sym: Symbol, location: Any, aux_states: Any = None, n
     before: dict[str, Any] = {
         name: np.random.normal(0, 0.01, arrays[name].shape) for name in (*nodes, "__random_proj")
     }
-    grads = {name: nd.array(value, ctx=ctx, dtype=dtype) for name, value in before.items()}
+    grads = _buffers(before, grad_stype_dict, ctx, dtype)
     executor = out.bind(ctx, args=arrays, args_grad=grads, grad_req=requests, aux_states=states)
     executor.forward(is_train=True)
     eps = get_tolerance(executor.outputs[0], numeric_eps, default_numeric_eps())
@@ -186,25 +195,25 @@ def check_symbolic_forward(sym: Symbol, location: Any, expected: Any, rtol: Tole
 
 def check_symbolic_backward(sym: Symbol, location: Any, out_grads: Any, expected: Any, rtol: Tolerance = None,
                             atol: Tolerance = None, aux_states: Any = None, grad_req: Any = "write",
-                            ctx: Any = None, grad_stypes: Mapping[str, str] | None = None,
+                            ctx: Any = None, grad_stypes: Any = None,
                             equal_nan: bool = False,
                             dtype: Any = SINGLE) -> dict[str, NDArray]:  # fmt: skip
     """Raise AssertionError unless a symbol's gradients are those expected; return them by name.
 
-    `location`, `out_grads`, `expected`, `grad_req` and `aux_states` are lists in order, or dicts by name.
+    `location`, `out_grads`, `expected`, `grad_req`, `grad_stypes` (storage types of the arrays that gradients
+    are written to) and `aux_states` are lists in order, or dicts by name.
     """
     ctx = ctx or default_context()
-    if any(stype not in (None, "default") for stype in (grad_stypes or {}).values()):
-        expected_text = "'default', dense storage"
-        raise ArgumentError(message("check_symbolic_backward", "grad_stypes", expected_text, grad_stypes))
     arrays = _by_name("location", sym.list_arguments(), location, ctx, dtype)
     if not isinstance(expected, Mapping):
         expected = dict(zip(sym.list_arguments(), expected, strict=False))
     before = {name: np.random.normal(size=value.shape) for name, value in sorted(expected.items())}
-    grads = {}
+    if isinstance(grad_stypes, (list, tuple)):
+        grad_stypes = dict(zip(sym.list_arguments(), grad_stypes, strict=False))
+    grads: dict[str, NDArray] = {}
     for name, value in before.items():
         own = arrays[name].dtype if isinstance(dtype, str) else dtype
-        grads[name] = nd.array(value, ctx=ctx, dtype=own)
+        grads |= _buffers({name: value}, grad_stypes, ctx, own)
         before[name] = grads[name].asnumpy()
     requests = _requests(sym, grad_req)
     executor = sym.bind(ctx, args=arrays, args_grad=grads, grad_req=requests,
@@ -338,15 +347,18 @@ def compare_optimizer(opt1: Any, opt2: Any, shape: Any, dtype: Any, w_stype: str
                       compare_states: bool = True, ntensors: int = 1) -> None:  # fmt: skip
     """Raise AssertionError unless two optimizers make the same of random weights and gradients.
 
-    With a list of `ntensors` shapes, the second one updates all of them in one call.
+    With a list of `ntensors` shapes, the second one updates all of them in one call. `w_stype` and `g_stype`
+    are storage types of weights and gradients.
     """
-    if (w_stype, g_stype) != ("default", "default"):
-        got = f"{w_stype!r} and {g_stype!r}"
-        raise ArgumentError(message("compare_optimizer", "w_stype", "dense storage of all arrays", got))
     shapes = shape if isinstance(shape, list) else [shape]
     ctx = default_context()
-    weights = [random.uniform(shape=s, ctx=ctx, dtype=dtype) for s in shapes]
-    gradients = [random.uniform(shape=s, ctx=ctx, dtype=dtype) for s in shapes]
+
+    def drawn(stype: str, density: float) -> list[NDArray]:
+        if stype == "default":
+            return [random.uniform(shape=s, ctx=ctx, dtype=dtype) for s in shapes]
+        return [rand_ndarray(s, stype, density, dtype, ctx=ctx) for s in shapes]
+
+    weights, gradients = drawn(w_stype, 1.0), drawn(g_stype, np.random.rand())
     others = [w.copy() for w in weights]
     states = [opt2.create_state_multi_precision(i, w) for i, w in enumerate(others)]
     if isinstance(shape, list):

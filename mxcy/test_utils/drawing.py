@@ -10,6 +10,7 @@ import numpy as np
 from .. import ndarray as nd
 from ..errors import ArgumentError, ArgumentTypeError, message
 from ..ndarray import NDArray
+from .sparse import rand_sparse_ndarray
 from .surroundings import default_context, default_dtype
 
 __all__ = [
@@ -72,9 +73,12 @@ def rand_ndarray(shape: Sequence[int], stype: str = "default", density: float | 
                  dtype: Any = None,
                  modifier_func: Callable | None = None, shuffle_csr_indices: bool = False,
                  distribution: str | None = None, ctx: Any = None) -> NDArray:  # fmt: skip
-    """Return an array of normal random numbers. Storage other than "default" raises ArgumentError."""
+    """Return an array of normal random numbers, or a sparse one; see `rand_sparse_ndarray`."""
     if stype != "default":
-        raise ArgumentError(message("rand_ndarray", "stype", "'default', dense storage", repr(stype)))
+        return rand_sparse_ndarray(
+            shape, stype, density, dtype, distribution, modifier_func=modifier_func,
+            shuffle_csr_indices=shuffle_csr_indices, ctx=ctx,
+        )[0]  # fmt: skip
     return nd.array(random_arrays(shape), ctx=ctx or default_context(), dtype=dtype)
 
 
