@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 
 import numpy
-from mxcy.numpy._calls import Own, Through
+from mxcy.numpy._calls import Own, Small, Through
 from mxcy.numpy._ufunc import ufunc
 
 import mxcy.numpy
@@ -56,7 +56,7 @@ def kind(found, name):
     """Where a name comes from."""
     if isinstance(found, ufunc):
         return "own" if found.function.signature is None else "through NumPy"
-    if isinstance(found, Own):
+    if isinstance(found, (Own, Small)):
         return "own"
     if isinstance(found, Through) or hasattr(found, "__wrapped__"):
         return "through NumPy"

@@ -59,6 +59,13 @@ cdef extern from "numpy/arrayobject.h":
 cdef extern from "Python.h":
     Py_ssize_t references "Py_REFCNT"(PyObject*)
 
+cdef extern from *:
+    """
+    #define mxcy_numpy_base(a) PyArray_BASE((PyArrayObject*)(a))
+    """
+    PyObject* numpy_base "mxcy_numpy_base"(PyObject*)
+    bint is_numpy "PyArray_Check"(PyObject*)
+
 cdef enum:
     FEW_BYTES = 8192
     OWN_REFERENCES = 5  # those of `adopt` and what calls it, and of a tuple of results
@@ -333,12 +340,14 @@ def adopt(a, int face):
     that somebody may hold stays shared.
     """
     cdef cnp.ndarray source = a
-    cdef int code = code_of(source.dtype)
+    cdef int code = number_code(source)
     cdef Array x
     cdef int ndim = cnp.PyArray_NDIM(source)
+    if code < 0:
+        code = code_of(source.dtype)
     if ndim > MAX_NDIM:
         raise ShapeError(message("from_numpy", "a", f"at most {MAX_NDIM} dimensions", ndim))
-    if not source.dtype.isnative or not cnp.PyArray_ISALIGNED(source):
+    if not cnp.PyArray_ISBEHAVED_RO(source):
         return from_numpy(source, face, True)
     cdef bint alone = is_alone(source)
     if alone and cnp.PyArray_NBYTES(source) <= FEW_BYTES and cnp.PyArray_IS_C_CONTIGUOUS(source):
@@ -350,14 +359,25 @@ def adopt(a, int face):
     return over_numpy(source, code, face, not alone)
 
 
-cdef bint is_alone(cnp.ndarray a) except -1:
+cdef int number_code(cnp.ndarray a) noexcept:
+    """The code of the dtype of NumPy's array, -1 if that takes a closer look."""
+    cdef int number = cnp.PyArray_TYPE(a)
+    return codes_by_number[number] if 0 <= number < 32 else -1
+
+
+cdef int8_t codes_by_number[32]
+codes_by_number[:] = [-1] * 32
+for _code, _dtype in enumerate(DTYPES):
+    if _dtype.isbuiltin == 1:
+        codes_by_number[<int>_dtype.num] = _code
+
+
+cdef bint is_alone(cnp.ndarray a) noexcept:
     """Whether an array that a function has just returned is the only way to its memory."""
-    base = (<object>a).base
-    if base is None:
+    cdef PyObject* base = numpy_base(<PyObject*>a)
+    if base is NULL:
         return references(<PyObject*>a) <= OWN_REFERENCES
-    if isinstance(base, np.ndarray) and base.base is None:
-        return references(<PyObject*>base) <= 2  # of `a` and of this function
-    return False
+    return is_numpy(base) and numpy_base(base) is NULL and references(base) <= 1
 
 
 def constant(value, int face):

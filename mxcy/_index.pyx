@@ -11,8 +11,9 @@ from cpython.slice cimport PySlice_AdjustIndices, PySlice_Unpack
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
+from ._engine cimport CVar, var_new
 from ._array cimport (
-    MAX_NDIM, Array, faces, incref, is_constant, lent, new_like, new_view, place_dims, read_shape,
+    MAX_NDIM, Array, adopt_var, faces, incref, is_constant, lent, new_like, new_view, place_dims, read_shape,
     require_writable,
 )
 
@@ -156,10 +157,15 @@ cdef PyObject* get_item(PyObject* p, PyObject* key) except NULL:
     cdef Array x = <Array>p
     if x.grad_info is not NULL:
         result = x._get_recorded(<object>key)
+    elif x.ndim_ == 1 and PyLong_CheckExact(<object>key) and faces[x.face].scalars:
+        v.offset = x.offset
+        take_integer(&v, x, 0, <object>key)
+        result = constant(x, v.offset)
     elif parse(&v, x, <object>key):
-        result = new_view(x, v.offset, v.ndim, v.shape, v.strides)
         if v.ndim == 0 and faces[x.face].scalars and not has_ellipsis(<object>key):
-            result = constant(<Array>result)
+            result = constant(x, v.offset)
+        else:
+            result = new_view(x, v.offset, v.ndim, v.shape, v.strides)
     else:
         result = x._get_advanced(<object>key)
     incref(<PyObject*>result)
@@ -194,15 +200,21 @@ cdef bint has_ellipsis(object key) noexcept:
     return key is Ellipsis
 
 
-cdef Array constant(Array x):
-    """The value of a view of one element, which later writes do not change."""
-    cdef Array made = new_like(x, 0, x.dims, x.dtype_code)
+cdef Array constant(Array x, int64_t offset):
+    """The element at an offset, which later writes do not change."""
+    cdef CVar* var
+    cdef Array made
+    if not x.var.on_gpu():
+        var = var_new(ITEMSIZE[x.dtype_code], x.var.context)
+        made = adopt_var(var, x.face, 0, 0, x.dims, NULL, x.dtype_code, True)
+    else:
+        made = new_like(x, 0, x.dims, x.dtype_code)
     if x.var.readable() and not x.var.on_gpu() and x.var.data.load() is not NULL:
-        memcpy(made.var.data.load(), x.var.data.load() + x.offset, ITEMSIZE[x.dtype_code])
+        memcpy(made.var.data.load(), x.var.data.load() + offset, ITEMSIZE[x.dtype_code])
         made.var.version += 1
     else:
         made.read_only = False
-        x._copy_to(made)
+        new_view(x, offset, 0, x.dims, x.dims)._copy_to(made)
         made.read_only = True
     return made
 

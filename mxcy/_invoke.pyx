@@ -74,10 +74,14 @@ cdef bint same_shape(PyObject* a, PyObject* b) noexcept:
     return True
 
 
+cdef bint is_watched() noexcept:
+    return watching or not enabled
+
+
 cdef char* readable_data(PyObject* p) noexcept:
     """The elements, if they can be read here and now in one run, and autograd need not know; else NULL."""
     cdef char* data
-    if not (<Array>p).c_contiguous or not (<Array>p).var.readable() or (<Array>p).var.on_gpu():
+    if not enabled or not (<Array>p).c_contiguous or not (<Array>p).var.readable() or (<Array>p).var.on_gpu():
         return NULL
     if (<Array>p).grad_info is not NULL and tracking:
         return NULL

@@ -24,6 +24,7 @@ DTYPES: tuple[np.dtype, ...] = tuple(
 _CODES: dict[object, int] = {
     key: code for code, dtype in enumerate(DTYPES) for key in (dtype, dtype.type, dtype.name)
 }
+_CODES.update({bool: 0, int: 7, float: 12, complex: 14})
 
 # code -> flag that MXNet 1.9.1 writes into .params files and JSON (mshadow's TypeFlag).
 MXNET_FLAGS: dict[int, int] = {

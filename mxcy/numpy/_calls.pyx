@@ -18,7 +18,7 @@ from .._export import adopt, constant, count_write, read_view
 from ..dtypes import DTYPES
 from ..errors import ArgumentTypeError, DTypeError, message, problem
 
-__all__ = ["Own", "Through", "as_array", "constant_of", "is_array", "own", "set_hooks", "unwrap", "wrap"]
+__all__ = ["Own", "Small", "Through", "as_array", "constant_of", "is_array", "own", "set_hooks", "unwrap", "with_small", "wrap"]
 
 cnp.import_array()
 
@@ -27,6 +27,9 @@ cdef object _record = None   # records a call: (function, args, kwargs)
 cdef object _recording = None
 cdef object _note_write = None
 cdef frozenset _KINDS = frozenset("biufc")
+
+cdef enum:
+    LAST_PLAIN = 12  # NumPy's number of float64: up to here all types are ours
 
 
 def set_hooks(int number, recording, record, note_write):
@@ -76,7 +79,8 @@ cdef object taken(object x, list seen):
         if (<Array>x).face != FACE:
             raise foreign(x)
         view = read_view(x)
-        seen.append((view, x))
+        seen.append(view)
+        seen.append(x)
         return view
     if type(x) is list or isinstance(x, tuple):
         items = []
@@ -100,7 +104,8 @@ cdef object taken_to_write(object x, list seen):
     if (<Array>x).read_only:
         raise ValueError("output array is read-only")
     view = x.view_numpy(True)
-    seen.append((view, x))
+    seen.append(view)
+    seen.append(x)
     return view
 
 
@@ -110,10 +115,13 @@ cdef object foreign(object x):
 
 
 cdef object given(object result, list seen):
-    if isinstance(result, np.ndarray):
-        for view, x in seen:
-            if result is view:
-                return x
+    cdef Py_ssize_t i
+    if cnp.PyArray_Check(result):
+        for i in range(0, len(seen), 2):
+            if result is seen[i]:
+                return seen[i + 1]
+        if cnp.PyArray_CheckExact(result) and cnp.PyArray_TYPE(result) <= LAST_PLAIN:
+            return adopt(result, FACE)
         return given_array(result)
     if isinstance(result, np.generic):
         return constant(result, FACE) if is_number(result.dtype) else result
@@ -214,8 +222,8 @@ cdef class Through:
                     kwargs[name] = taken(x, seen)
         result = self.function(*views, **kwargs)
         if written:
-            for _, x in written:
-                wrote(x)
+            for i in range(1, len(written), 2):
+                wrote(written[i])
             seen += written
         views = None
         return given(result, seen)
@@ -260,3 +268,40 @@ def as_array(x, copy=False):
         hint = "numpy itself has arrays of objects, texts and times"
         raise DTypeError(message("array", "dtype", "a type of numbers", x.dtype, hint))
     return from_numpy(x, FACE, copy or not (x.flags.aligned and x.dtype.isnative))
+
+
+cdef class Small(Through):
+    """A function (`own`: of ours) with a way for small arrays, tried first where it is called with them alone.
+
+    `small(*arguments)` returns None for what is not for it.
+    """
+
+    cdef object small
+    cdef Py_ssize_t most
+    cdef bint own
+
+    def __init__(self, function, small, most, own=False):
+        Through.__init__(self, function)
+        self.small, self.most, self.own = small, most, own
+
+    cpdef compute(self, tuple args, dict kwargs):
+        """Call the function, without telling autograd."""
+        return self.function(*args, **kwargs) if self.own else Through.compute(self, args, kwargs)
+
+    def __call__(self, *args, **kwargs):
+        cdef Py_ssize_t n = len(args)
+        if not kwargs and n == self.most:
+            if n == 1:
+                found = self.small(args[0])
+            elif n == 2:
+                found = self.small(args[0], args[1])
+            else:
+                found = self.small(*args)
+            if found is not None:
+                return found
+        return Through.__call__(self, *args, **kwargs)
+
+
+def with_small(small, most=1):
+    """Make a function of ours one that has a way for `most` small arrays (decorator)."""
+    return lambda function: Small(function, small, most, True)

@@ -14,9 +14,11 @@ from ..context import Context, current_context
 from ..errors import ArgumentTypeError, DTypeError, message
 from ..kernels import cpu as kernels
 from ..ndarray._placement import context_code
+from . import _small
 from ._calls import as_array, described, is_array, own, unwrap, wrap
 from ._ndarray import FACE
 from ._protocols import context_named
+from ._small import asarray, ones, zeros
 
 __all__ = [
     "arange", "array", "asanyarray", "asarray", "asarray_chkfinite", "ascontiguousarray", "asfortranarray",
@@ -66,12 +68,12 @@ def empty(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
     return _shaped(shape, dtype, order, device, ctx)
 
 
-def zeros(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
+def _zeros(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
     """A new array of zeros, of float64 by default."""
     return kernels.fill(_shaped(shape, dtype, order, device, ctx), 0)
 
 
-def ones(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
+def _ones(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
     """A new array of ones, of float64 by default."""
     return kernels.fill(_shaped(shape, dtype, order, device, ctx), 1)
 
@@ -138,6 +140,10 @@ def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, lik
     Without `dtype` it is the one that NumPy finds: int64, float64, complex128 or bool for Python's numbers.
     `copy=False` raises ValueError where a copy is needed, `copy=None` copies only then.
     """
+    if copy is True and dtype is None and order == "K" and ndmin == 0 and device is None and ctx is None:
+        found = _small.copy(object)
+        if found is not None:
+            return found
     if is_array(object) and ndmin <= object.ndim and order in ("K", "A", "C"):
         if dtype is None or _np.dtype(dtype) == object.dtype:
             if (order == "K" and copy) or object._c_contiguous or (order == "A" and not copy):
@@ -169,7 +175,7 @@ def _copied(x: Any) -> Any:
     return kernels.copy(x, out=result)
 
 
-def asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None, ctx=None):
+def _asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None, ctx=None):
     """The array itself if it is one with this dtype and order; otherwise an array of its values."""
     if is_array(a) and dtype is None and order is None and not copy:
         return _placed(a, device, ctx)
@@ -241,7 +247,21 @@ def _by_numpy(function: Any) -> Any:
     return make
 
 
-arange = _by_numpy(_np.arange)
+_arange = _by_numpy(_np.arange)
+
+
+def arange(start, stop=None, step=1, dtype=None, *, device=None, like=None, ctx=None):
+    """Numbers from start to before stop, a step apart; `arange(stop)` starts at 0."""
+    if dtype is None and device is None and ctx is None:
+        found = _small.counted(*(0, start) if stop is None else (start, stop), step)
+        if found is not None:
+            return found
+    bounds = (
+        (start,) if stop is None and step == 1 else (0, start, step) if stop is None else (start, stop, step)
+    )
+    return _arange(*bounds, dtype=dtype, device=device, ctx=ctx)
+
+
 linspace = _by_numpy(_np.linspace)
 logspace = _by_numpy(_np.logspace)
 geomspace = _by_numpy(_np.geomspace)
@@ -317,3 +337,7 @@ def load(file, mmap_mode=None, allow_pickle=False, *args, **kwargs):
     """Read an array from an .npy file, or several by name from an .npz file."""
     found = _np.load(file, mmap_mode, allow_pickle, *args, **kwargs)
     return _Archive(found) if hasattr(found, "files") else wrap(found)
+
+
+for _name, _function in {"zeros": _zeros, "ones": _ones, "asarray": _asarray}.items():
+    setattr(_small.Slow, _name, staticmethod(_function))

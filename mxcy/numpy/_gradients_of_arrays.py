@@ -269,7 +269,7 @@ SUMS: dict[Any, dict] = {
     t.diff: {"a": _diff_grad},
     t.take: {"a": _take_grad},
     t.take_along_axis: {"arr": _along_grad},
-    t.clip: {"a": _clip_grad},
+    u.clip: {"a": _clip_grad},
     t.where: {
         "x": lambda g, condition, like_x: _where_grad(g, condition, like_x, True),
         "y_": lambda g, condition, like_y_: _where_grad(g, condition, like_y_, False),

@@ -6,26 +6,21 @@ from typing import Any
 
 import numpy as _np
 
-from .._array import Array
 from . import _conversions, _products, _reductions, _shapes, _through, _ufuncs
 from ._calls import unwrap, wrap
+from ._small import Slow, SmallMethods
 
 __all__ = ["Methods"]
 
 _NOTHING: Any = _np._NoValue
 
 
-class Methods(Array):
+class Methods(SmallMethods):
     """Methods of `mxcy.numpy.ndarray`; each is the function of the same name with the array first."""
 
     __slots__ = ()
 
     # Attributes.
-
-    @property
-    def T(self):
-        """A view with the axes in reverse order."""
-        return _shapes.transpose(self)
 
     @property
     def mT(self):
@@ -111,14 +106,6 @@ class Methods(Array):
 
     # Copies and conversions.
 
-    def copy(self, order="C"):
-        """A new array with the same elements, in C order by default."""
-        return _conversions.copy(self, order=order)
-
-    def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
-        """The elements converted to another dtype, the array itself if `copy=False` and nothing changes."""
-        return _conversions.astype(self, dtype, order, casting, copy)
-
     def view(self, dtype=None, type=None):
         """A view of the same memory, perhaps read as another dtype."""
         return _conversions.view(self, dtype)
@@ -144,12 +131,6 @@ class Methods(Array):
         self[...] = _conversions.number(value)
 
     # Shapes.
-
-    def reshape(self, *shape, order="C", copy=None):
-        """The elements in another shape, a view where that can be."""
-        if len(shape) == 1:
-            (shape,) = shape
-        return _shapes.reshape(self, shape, order, copy=copy)
 
     def resize(self, *shape, refcheck=True):
         """Refused unless the number of elements stays: memory is shared with the engine."""
@@ -187,34 +168,6 @@ class Methods(Array):
 
     # Reductions.
 
-    def sum(self, axis=None, dtype=None, out=None, keepdims=False, initial=_NOTHING, where=_NOTHING):
-        """Sum of the elements along axes."""
-        return _reductions.sum(self, axis, dtype, out, keepdims, initial, where)
-
-    def prod(self, axis=None, dtype=None, out=None, keepdims=False, initial=_NOTHING, where=_NOTHING):
-        """Product of the elements along axes."""
-        return _reductions.prod(self, axis, dtype, out, keepdims, initial, where)
-
-    def max(self, axis=None, out=None, keepdims=False, initial=_NOTHING, where=_NOTHING):
-        """Largest element along axes."""
-        return _reductions.max(self, axis, out, keepdims, initial, where)
-
-    def min(self, axis=None, out=None, keepdims=False, initial=_NOTHING, where=_NOTHING):
-        """Smallest element along axes."""
-        return _reductions.min(self, axis, out, keepdims, initial, where)
-
-    def any(self, axis=None, out=None, keepdims=False, *, where=_NOTHING):
-        """Whether an element along axes is not zero."""
-        return _reductions.any(self, axis, out, keepdims, where=where)
-
-    def all(self, axis=None, out=None, keepdims=False, *, where=_NOTHING):
-        """Whether no element along axes is zero."""
-        return _reductions.all(self, axis, out, keepdims, where=where)
-
-    def mean(self, axis=None, dtype=None, out=None, keepdims=False, *, where=_NOTHING):
-        """Mean of the elements along axes."""
-        return _reductions.mean(self, axis, dtype, out, keepdims, where=where)
-
     def var(self, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=_NOTHING, mean=_NOTHING,
             correction=_NOTHING):  # fmt: skip
         """Variance of the elements along axes."""
@@ -226,14 +179,6 @@ class Methods(Array):
         """Standard deviation of the elements along axes."""
         options = {"where": where, "mean": mean, "correction": correction}
         return _reductions.std(self, axis, dtype, out, ddof, keepdims, **options)
-
-    def argmax(self, axis=None, out=None, *, keepdims=False):
-        """Position of the first largest element along an axis."""
-        return _reductions.argmax(self, axis, out, keepdims=keepdims)
-
-    def argmin(self, axis=None, out=None, *, keepdims=False):
-        """Position of the first smallest element along an axis."""
-        return _reductions.argmin(self, axis, out, keepdims=keepdims)
 
     def cumsum(self, axis=None, dtype=None, out=None):
         """Running sums along an axis."""
@@ -293,7 +238,7 @@ class Methods(Array):
 
     def clip(self, min=None, max=None, out=None, **kwargs):
         """The elements limited to a range."""
-        return _through.clip(self, min, max, out, **kwargs)
+        return _ufuncs.clip(self, min, max, out, **kwargs)
 
     def round(self, decimals=0, out=None):
         """The elements rounded to a number of decimals."""
@@ -308,3 +253,29 @@ class Methods(Array):
     def dot(self, b, out=None):
         """Product of matrices or vectors."""
         return _products.dot(self, b, out)
+
+
+def _get_advanced(x: Any, key: Any) -> Any:
+    """x[key] by NumPy."""
+    return wrap(unwrap(x)[unwrap(key)])
+
+
+_USUAL: dict[str, Any] = {
+    "transpose": _shapes.transpose,
+    "sqrt": _ufuncs.sqrt,
+    "reshape": _shapes.reshape,
+    "copy": _conversions.copy,
+    "astype": _conversions.astype,
+    "sum": _reductions.sum,
+    "prod": _reductions.prod,
+    "max": _reductions.max,
+    "min": _reductions.min,
+    "any": _reductions.any,
+    "all": _reductions.all,
+    "mean": _reductions.mean,
+    "argmax": _reductions.argmax,
+    "argmin": _reductions.argmin,
+    "get_advanced": staticmethod(_get_advanced),
+}
+for _name, _function in _USUAL.items():
+    setattr(Slow, _name, _function)

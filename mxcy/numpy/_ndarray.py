@@ -111,10 +111,7 @@ class ndarray(Methods):
         if Session.count:
             _tape.note_write(self)
 
-    def _get_advanced(self, key: Any):
-        return wrap(unwrap(self)[unwrap(key)])
-
-    def _set_basic(self, view: Any, value: Any) -> None:
+    def _set_slowly(self, view: Any, value: Any) -> None:
         if isinstance(value, ndarray) and value.dtype == view.dtype and _broadcasts(value, view):
             if not same_view(value, view):
                 kernels.copy(value, out=view)

@@ -8,7 +8,8 @@ import numpy as _np
 
 from .._array import Array
 from .._matmul import matmul as _matmul
-from ._calls import Through, as_array, own
+from . import _small
+from ._calls import Through, as_array, with_small
 
 __all__ = ["dot", "matmul", "matvec", "vecdot", "vecmat"]
 
@@ -28,7 +29,7 @@ def _is_large(a: Any, b: Any) -> bool:
     )  # fmt: skip
 
 
-@own
+@with_small(_small.matmul, 2)
 def matmul(x1, x2, /, out=None, **kwargs):
     """Product of matrices, which are the last two axes; the leading ones broadcast."""
     if out is None and not kwargs and _is_large(x1, x2):
@@ -42,7 +43,7 @@ def _operand(x: Any) -> Any:
     return x if isinstance(x, (Array, _np.ndarray, _np.generic, int, float, complex)) else as_array(x)
 
 
-@own
+@with_small(_small.matmul, 2)
 def dot(a, b, out=None):
     """Product over the last axis of a and the last but one of b."""
     if out is None and _is_large(a, b) and a.ndim == b.ndim == 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as _np
@@ -11,14 +12,14 @@ from .._array import Array
 from .._pointwise import compile_program
 from .._reduce import accumulate, arg_reduce, reduce
 from ..dtypes import DTYPES, code_of
-from ._calls import Through, as_array, own
+from . import _small
+from ._calls import Through, as_array, own, with_small
 from ._ufuncs import (
     add,
     maximum,
     minimum,
     multiply,
     sqrt,
-    subtract,
 )
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
 
 _NOTHING: Any = _np._NoValue
 _FLOAT64 = code_of(_np.float64)
+_FLOATS = (code_of(_np.float32), _FLOAT64)
+FEW = 4096  # elements of an array that is computed with at once
 _THROUGH = {
     name: Through(getattr(_np, name))
     for name in [
@@ -97,25 +100,25 @@ def _result_dtype(ufunc: Any, dtype: Any) -> Any:
     return dtype
 
 
-@own
+@with_small(partial(_small.reduce, _small.NAMES.index("sum")))
 def sum(a, axis=None, dtype=None, out=None, keepdims=_NOTHING, initial=_NOTHING, where=_NOTHING):
     """Sum of the elements along axes (all of them by default); integers shorter than 64 bits are widened."""
     return _reduced("sum", _np.add, a, axis, dtype, out, keepdims, initial, where)
 
 
-@own
+@with_small(partial(_small.reduce, _small.NAMES.index("prod")))
 def prod(a, axis=None, dtype=None, out=None, keepdims=_NOTHING, initial=_NOTHING, where=_NOTHING):
     """Product of the elements along axes; integers shorter than 64 bits are widened."""
     return _reduced("prod", _np.multiply, a, axis, dtype, out, keepdims, initial, where)
 
 
-@own
+@with_small(partial(_small.reduce, _small.NAMES.index("max")))
 def max(a, axis=None, out=None, keepdims=_NOTHING, initial=_NOTHING, where=_NOTHING):
     """Largest element along axes; NaN if there is one."""
     return _reduced("max", _np.maximum, a, axis, None, out, keepdims, initial, where)
 
 
-@own
+@with_small(partial(_small.reduce, _small.NAMES.index("min")))
 def min(a, axis=None, out=None, keepdims=_NOTHING, initial=_NOTHING, where=_NOTHING):
     """Smallest element along axes; NaN if there is one."""
     return _reduced("min", _np.minimum, a, axis, None, out, keepdims, initial, where)
@@ -125,13 +128,13 @@ amax = max
 amin = min
 
 
-@own
+@with_small(partial(_small.reduce, _small.NAMES.index("any")))
 def any(a, axis=None, out=None, keepdims=_NOTHING, *, where=_NOTHING):
     """Whether an element along axes is not zero."""
     return _reduced("any", _np.logical_or, a, axis, None, out, keepdims, _NOTHING, where)
 
 
-@own
+@with_small(partial(_small.reduce, _small.NAMES.index("all")))
 def all(a, axis=None, out=None, keepdims=_NOTHING, *, where=_NOTHING):
     """Whether no element along axes is zero."""
     return _reduced("all", _np.logical_and, a, axis, None, out, keepdims, _NOTHING, where)
@@ -145,13 +148,13 @@ def _position(kind: str, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
     return _THROUGH[kind](a, axis, **_given(out=out, keepdims=keepdims))
 
 
-@own
+@with_small(lambda a: _small.arg(a, True))
 def argmax(a, axis=None, out=None, *, keepdims=_NOTHING):
     """Position of the first largest element along an axis, or in the flattened array."""
     return _position("argmax", a, axis, out, keepdims)
 
 
-@own
+@with_small(lambda a: _small.arg(a, False))
 def argmin(a, axis=None, out=None, *, keepdims=_NOTHING):
     """Position of the first smallest element along an axis, or in the flattened array."""
     return _position("argmin", a, axis, out, keepdims)
@@ -198,7 +201,7 @@ def _divided_by(code: int) -> Any:
     return found
 
 
-@own
+@with_small(_small.mean)
 def mean(a, axis=None, dtype=None, out=None, keepdims=_NOTHING, *, where=_NOTHING):
     """Arithmetic mean of the elements along axes, of integers as float64."""
     a = as_array(a)
@@ -214,16 +217,32 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=_NOTHING, *, where=_NOTHIN
     return _THROUGH["mean"](a, axis, dtype, out, **_given(keepdims=keepdims, where=where))
 
 
-def _variance(name: str, a: Any, axis: Any, dtype: Any, out: Any, ddof: Any, keepdims: Any,
-              options: dict) -> Any:  # fmt: skip
+def _variance(
+    name: str, a: Any, axis: Any, dtype: Any, out: Any, ddof: Any, keepdims: Any, options: dict
+) -> Any:
     a = as_array(a)
-    large = a.size > 20_000 and out is None and dtype is None and not options and a.dtype.kind in "iufb"
-    if large and ddof == 0 and axis != () and a.dtype != _np.float16:
-        keep = False if keepdims is _NOTHING else keepdims
-        deviation = subtract(a, mean.function(a, axis, keepdims=True))
-        found = mean.function(multiply(deviation, deviation), axis, keepdims=keep)
-        return sqrt(found) if name == "std" else found
+    plain = out is None and dtype is None and not options and a.size and axis != ()
+    if (
+        plain
+        and a._dtype_code in _FLOATS
+        and (axis is None or (type(axis) is int and -a.ndim <= axis < a.ndim))
+    ):
+        count = (a.size if axis is None else a.shape[axis]) - ddof
+        if count > 0:
+            deviation = a - _center(a, axis)
+            found = sum(deviation * deviation) if axis is None and keepdims in (False, _NOTHING) else None
+            if found is None:
+                found = sum.function(deviation * deviation, axis, keepdims=keepdims)
+            found = found / float(count)
+            return sqrt(found) if name == "std" else found
     return _THROUGH[name](a, axis, dtype, out, ddof, **_given(keepdims=keepdims), **options)
+
+
+def _center(a: Any, axis: Any) -> Any:
+    """The mean: of a small array as a number, which costs less to subtract."""
+    if axis is None and a.size <= FEW:
+        return float(mean(a))
+    return mean.function(a, axis, keepdims=True)
 
 
 @own

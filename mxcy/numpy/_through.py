@@ -6,7 +6,8 @@ NumPy in where they read or write are at the end.
 
 import numpy as _np
 
-from ._calls import Through
+from . import _small
+from ._calls import Small, Through
 
 __all__ = [
     "allclose",
@@ -33,7 +34,6 @@ __all__ = [
     "broadcast_arrays",
     "can_cast",
     "choose",
-    "clip",
     "column_stack",
     "common_type",
     "compress",
@@ -213,7 +213,7 @@ atleast_3d = Through(_np.atleast_3d)
 block = Through(_np.block)
 broadcast_arrays = Through(_np.broadcast_arrays)
 column_stack = Through(_np.column_stack)
-concatenate = Through(_np.concatenate)
+concatenate = Small(_np.concatenate, _small.concatenate, 1)
 delete = Through(_np.delete)
 diag = Through(_np.diag)
 diagflat = Through(_np.diagflat)
@@ -268,7 +268,7 @@ searchsorted = Through(_np.searchsorted)
 select = Through(_np.select)
 setdiff1d = Through(_np.setdiff1d)
 setxor1d = Through(_np.setxor1d)
-sort = Through(_np.sort)
+sort = Small(_np.sort, _small.sort, 1)
 sort_complex = Through(_np.sort_complex)
 take = Through(_np.take)
 take_along_axis = Through(_np.take_along_axis)
@@ -283,7 +283,7 @@ unique_counts = Through(_np.unique_counts)
 unique_inverse = Through(_np.unique_inverse)
 unique_values = Through(_np.unique_values)
 unravel_index = Through(_np.unravel_index)
-where = Through(_np.where)
+where = Small(_np.where, _small.where, 3)
 
 # Statistics and sums.
 average = Through(_np.average)
@@ -350,7 +350,6 @@ angle = Through(_np.angle)
 around = Through(_np.around)
 array_equal = Through(_np.array_equal)
 array_equiv = Through(_np.array_equiv)
-clip = Through(_np.clip)
 fix = Through(_np.fix)
 imag = Through(_np.imag)
 isclose = Through(_np.isclose)

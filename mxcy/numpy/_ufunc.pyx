@@ -15,10 +15,10 @@ from libc.stdint cimport int64_t, uint8_t
 import numpy as np
 
 from .._array cimport (
-    DTYPE_COUNT, Array, FastLoop, LoopFunction, decref, faces, steal, type_of,
+    DTYPE_COUNT, Array, FastLoop, LoopFunction, decref, faces, incref, steal, type_of,
 )
 from .._engine cimport report_fp_flags
-from .._invoke cimport fresh_like, is_element, is_number, readable_data, same_shape, store_scalar
+from .._invoke cimport fresh_like, is_element, is_watched, is_number, readable_data, same_shape, store_scalar
 from .._loops cimport ResolvedLoop
 from .._pointwise cimport Program, invoke
 from ._calls import described
@@ -95,19 +95,50 @@ cdef class ufunc:
         loop.out = found.declared[self.n_in]
         loop.limit = min(16384, <int64_t>(INLINE_NS / max(found.cost_ns, 0.1))) + 1
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args, out=None, where=True, dtype=None, casting=None, order=None, subok=True,
+                 signature=None, axes=None, axis=_missing, keepdims=_missing):
         cdef PyObject* made = NULL
         cdef Py_ssize_t n = len(args)
-        if not kwargs and n == self.n_in:
+        cdef bint plain = (where is True and dtype is None and casting is None and order is None and subok is True
+                           and signature is None and axes is None and axis is _missing and keepdims is _missing)
+        if plain and n == self.n_in and (out is None or isinstance(out, Array)):
             if n == 1:
-                made = self.one(<PyObject*>args[0])
+                made = self.one(<PyObject*>args[0], <PyObject*>out)
             elif n == 2:
-                made = self.two(<PyObject*>args[0], <PyObject*>args[1])
+                made = self.two(<PyObject*>args[0], <PyObject*>args[1], <PyObject*>out)
             if made is not NULL:
                 return steal(made)
+        cdef dict kwargs = {}
+        if out is not None:
+            kwargs["out"] = out
+        if not plain:
+            options = {"dtype": dtype, "casting": casting, "order": order, "signature": signature, "axes": axes}
+            kwargs.update({name: x for name, x in options.items() if x is not None})
+            options = {"where": where, "subok": subok}
+            kwargs.update({name: x for name, x in options.items() if x is not True})
+            options = {"axis": axis, "keepdims": keepdims}
+            kwargs.update({name: x for name, x in options.items() if x is not _missing})
         return self.general(args, kwargs)
 
-    cdef PyObject* one(self, PyObject* x) except? NULL:
+    cdef PyObject* result(self, PyObject* x, PyObject* out, FastLoop* loop, char** data) except? NULL:
+        """A new reference to what the loop writes: a fresh array, or `out` if that can be written at once."""
+        cdef Array target
+        if out is <PyObject*>None:
+            return fresh_like(x, face(), loop.out, data)
+        target = <Array>out
+        if (target.dtype_code != loop.out or target.face != face() or target.read_only or is_watched()
+                or target.grad_info is not NULL or not target.c_contiguous or not target.var.idle()
+                or not same_shape(x, out)):
+            return NULL
+        if target.var is (<Array>x).var and target.offset != (<Array>x).offset:
+            return NULL
+        data[0] = readable_data(out)
+        if data[0] is NULL:
+            return NULL
+        incref(out)
+        return out
+
+    cdef PyObject* one(self, PyObject* x, PyObject* out) except? NULL:
         cdef char* args[2]
         cdef Py_ssize_t strides[2]
         cdef Py_ssize_t n
@@ -124,10 +155,13 @@ cdef class ufunc:
             return NULL
         strides[0] = ITEMSIZE[(<Array>x).dtype_code]
         strides[1] = ITEMSIZE[loop.out]
-        result = fresh_like(x, face(), loop.out, &args[1])
+        result = self.result(x, out, loop, &args[1])
+        if result is NULL:
+            return NULL
         return self.run(loop, args, n, strides, result)
 
-    cdef PyObject* two(self, PyObject* a, PyObject* b) except? NULL:
+    cdef PyObject* two(self, PyObject* a, PyObject* b, PyObject* out) except? NULL:
+        cdef PyObject* result
         cdef char* args[3]
         cdef char scalar[16]
         cdef Py_ssize_t strides[3]
@@ -148,6 +182,9 @@ cdef class ufunc:
         if type_of(a) is type_of(b):
             if (<Array>b).dtype_code != code or (<Array>b).grad_info is not NULL or not same_shape(a, b):
                 return NULL
+            if out is not <PyObject*>None and (<Array>b).var is (<Array>out).var:
+                if (<Array>b).offset != (<Array>out).offset:
+                    return NULL
             args[0], args[1] = readable_data(a), readable_data(b)
         elif not self.scalar_operand(a if x is b else b, code, scalar):
             return NULL
@@ -158,7 +195,10 @@ cdef class ufunc:
         if args[0] is NULL or args[1] is NULL:
             return NULL
         strides[2] = ITEMSIZE[loop.out]
-        return self.run(loop, args, n, strides, fresh_like(x, face(), loop.out, &args[2]))
+        result = self.result(x, out, loop, &args[2])
+        if result is NULL:
+            return NULL
+        return self.run(loop, args, n, strides, result)
 
     cdef bint scalar_operand(self, PyObject* number, int code, char* out) except? False:
         if not is_number(number) and not is_element(number, code):
@@ -320,7 +360,7 @@ cdef class ufunc:
 
 
 cdef object done(result, list seen, list written):
-    for _, x in written:
+    for x in written[1::2]:
         wrote(x)
     return given(result, seen + written)
 

@@ -1,8 +1,15 @@
 """The universal functions of the namespace, by name."""
 
+from typing import Any
+
 import numpy as _np
 
+from .._array import Array
+from ..dtypes import code_of
+from ._calls import Through, own
 from ._ufunc import elementwise
+
+_FLOATS = (code_of(_np.float32), code_of(_np.float64))
 
 __all__ = [
     "abs",
@@ -32,6 +39,7 @@ __all__ = [
     "bitwise_xor",
     "cbrt",
     "ceil",
+    "clip",
     "conj",
     "conjugate",
     "copysign",
@@ -238,3 +246,20 @@ BY_SLOT = {
     "absolute": absolute,
     "invert": invert,
 }
+
+_NOTHING: Any = _np._NoValue
+_limited = elementwise(_np._core.umath.clip)
+_clip = Through(_np.clip)
+
+
+@own
+def clip(
+    a, a_min=_np._NoValue, a_max=_np._NoValue, out=None, *, min=_np._NoValue, max=_np._NoValue, **kwargs
+):
+    """The elements limited to a range."""
+    if isinstance(a, Array) and type(a_min) is float and type(a_max) is float and out is None and not kwargs:
+        if a._dtype_code in _FLOATS and min is _NOTHING and max is _NOTHING:
+            return _limited(a, a_min, a_max)
+    given = {"a_min": a_min, "a_max": a_max, "min": min, "max": max}
+    kwargs.update({name: x for name, x in given.items() if x is not _NOTHING})
+    return _clip(a, out=out, **kwargs)

@@ -1,0 +1,649 @@
+# cython: cdivision=True
+"""Small arrays at once: methods and functions that would otherwise spend their time on the way to NumPy.
+
+What is here is done in the calling thread, on contiguous arrays that nobody writes and that autograd does not
+follow; the functions return None (or NULL) for everything else, which takes the usual way.
+"""
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int8_t, int64_t, intptr_t, uint8_t
+from libc.string cimport memcpy, memmove, memset
+
+import numpy as np
+
+from .._array cimport DTYPE_COUNT, MAX_NDIM, Array, FastLoop, LoopFunction, faces, new_array, new_like, new_view
+from .._cast cimport cast_loop
+from .._engine cimport report_fp_flags, var_ensure_data
+from .._invoke cimport is_number, is_watched, readable_data, same_shape, store_scalar
+from .._loops cimport ResolvedLoop
+from ._calls cimport face
+
+from .._export import operand_view
+from .._loops import resolve, resolve_product
+from ..context import _defaults
+from ..dtypes import code_of
+from ..errors import DTypeError
+
+cdef extern from "dtype.hpp" namespace "mxcy" nogil:
+    enum:
+        BOOL, INT64, UINT64, FLOAT16, BFLOAT16, FLOAT32, FLOAT64, COMPLEX64
+    const uint8_t* ITEMSIZE
+
+cdef extern from "fp_status.hpp" namespace "mxcy" nogil:
+    int take_fp_flags()
+
+cdef enum:
+    FEW = 4096          # elements
+    FEW_BYTES = 16384   # up to which a new buffer is there at once
+
+cdef enum Reduction:
+    SUM, PROD, MAX, MIN, ANY, ALL, REDUCTIONS
+
+cdef FastLoop loops[REDUCTIONS][DTYPE_COUNT]
+cdef FastLoop products[DTYPE_COUNT]
+NAMES = ("sum", "prod", "max", "min", "any", "all")
+cdef const char* c_names[REDUCTIONS]
+cdef list _kept = [name.encode() for name in NAMES]
+
+
+def _find_loops():
+    cdef ResolvedLoop found
+    cdef FastLoop* loop
+    functions = (np.add, np.multiply, np.maximum, np.minimum, np.logical_or, np.logical_and)
+    for kind, function in enumerate(functions):
+        c_names[<int>kind] = <const char*><bytes>_kept[kind]
+        for code in range(DTYPE_COUNT):
+            wide = code in (INT64, UINT64) or code > BFLOAT16
+            if code in (FLOAT16, BFLOAT16) or kind < 2 and not wide or kind > 3 and code != BOOL:
+                continue
+            try:
+                found = resolve(function, (code, code))
+            except DTypeError:
+                continue
+            if found.python or found.may_fail or found.declared != (code, code, code):
+                continue
+            loop = &loops[<int>kind][<int>code]
+            loop.function, loop.data, loop.limit = <LoopFunction>found.loop, found.data, FEW
+    for code in (FLOAT32, FLOAT64):
+        found = resolve_product((code, code))
+        products[<int>code].function, products[<int>code].data = <LoopFunction>found.loop, found.data
+
+
+# --- reductions ---------------------------------------------------------------------------------------
+cdef Array reduced(Array x, int kind):
+    """The reduction over all elements, or None."""
+    cdef FastLoop* loop = &loops[kind][x.dtype_code]
+    cdef char* args[3]
+    cdef Py_ssize_t strides[3]
+    cdef Py_ssize_t n = x.size - 1
+    cdef Array made
+    cdef int flags
+    if x.size == 0 or x.size >= loop.limit:
+        return None
+    args[1] = readable_data(<PyObject*>x)
+    if args[1] is NULL or x.grad_info is not NULL:
+        return None
+    made = new_like(x, 0, x.dims, x.dtype_code)
+    args[0] = args[2] = made.var.data.load()
+    strides[0] = strides[2] = 0
+    strides[1] = ITEMSIZE[x.dtype_code]
+    memcpy(args[0], args[1], strides[1])
+    args[1] += strides[1]
+    take_fp_flags()
+    if n > 0:
+        loop.function(args, &n, strides, loop.data)
+    flags = take_fp_flags()
+    made.var.version += 1
+    if flags:
+        report_fp_flags(c_names[kind], flags)
+    return made
+
+
+cdef Array averaged(Array x):
+    """The mean of all elements, or None."""
+    cdef Array made
+    if x.dtype_code != FLOAT64 and x.dtype_code != FLOAT32:
+        return None
+    made = reduced(x, SUM)
+    if made is None:
+        return None
+    if x.dtype_code == FLOAT64:
+        (<double*>made.var.data.load())[0] /= x.size
+    else:
+        (<float*>made.var.data.load())[0] /= x.size
+    return made
+
+
+ctypedef fused Ordered:
+    int8_t
+    int64_t
+    float
+    double
+
+
+cdef int64_t extreme(const Ordered* x, int64_t n, bint largest) noexcept:
+    """Position of the first extreme element, or of the first NaN."""
+    cdef int64_t i, at = 0
+    cdef Ordered best = x[0], value
+    if best != best:
+        return 0
+    for i in range(1, n):
+        value = x[i]
+        if (value > best if largest else value < best) or value != value:
+            best, at = value, i
+            if value != value:
+                break
+    return at
+
+
+cdef Array position(Array x, bint largest):
+    """The position of the first extreme element, or None."""
+    cdef char* data
+    cdef int64_t at
+    if x.size == 0 or x.size >= FEW or x.grad_info is not NULL:
+        return None
+    data = readable_data(<PyObject*>x)
+    if data is NULL:
+        return None
+    if x.dtype_code == FLOAT64:
+        at = extreme(<double*>data, x.size, largest)
+    elif x.dtype_code == FLOAT32:
+        at = extreme(<float*>data, x.size, largest)
+    elif x.dtype_code == INT64:
+        at = extreme(<int64_t*>data, x.size, largest)
+    elif x.dtype_code == BOOL:
+        at = extreme(<int8_t*>data, x.size, largest)
+    else:
+        return None
+    cdef Array made = new_like(x, 0, x.dims, INT64)
+    (<int64_t*>made.var.data.load())[0] = at
+    made.var.version += 1
+    return made
+
+
+# --- copies -------------------------------------------------------------------------------------------
+cdef Array copied(Array x):
+    """A copy of a contiguous array, or None."""
+    cdef char* data
+    if x.size * ITEMSIZE[x.dtype_code] > FEW_BYTES or x.grad_info is not NULL or x.ndim_ == 0:
+        return None
+    data = readable_data(<PyObject*>x)
+    if data is NULL:
+        return None
+    cdef Array made = new_like(x, x.ndim_, x.dims, x.dtype_code)
+    memcpy(made.var.data.load(), data, x.size * ITEMSIZE[x.dtype_code])
+    made.var.version += 1
+    return made
+
+
+cdef Array cast(Array x, int code):
+    """The elements of a contiguous array in another dtype, where no value can be lost; or None."""
+    cdef char* args[2]
+    cdef intptr_t strides[2]
+    cdef intptr_t n = x.size
+    if code == x.dtype_code:
+        return copied(x)
+    if n * ITEMSIZE[code] > FEW_BYTES or n > FEW or x.grad_info is not NULL or x.ndim_ == 0:
+        return None
+    if x.dtype_code >= FLOAT16 or code == FLOAT16 or code == BFLOAT16:
+        return None
+    args[0] = readable_data(<PyObject*>x)
+    if args[0] is NULL:
+        return None
+    cdef Array made = new_like(x, x.ndim_, x.dims, code)
+    args[1] = made.var.data.load()
+    strides[0], strides[1] = ITEMSIZE[x.dtype_code], ITEMSIZE[code]
+    cast_loop(x.dtype_code, code)(args, &n, strides, NULL)
+    made.var.version += 1
+    return made
+
+
+cdef bint can_write(Array x) noexcept:
+    return (x.var.idle() and not x.read_only and x.grad_info is NULL and not is_watched()
+            and not x.var.on_gpu() and x.var.data.load() is not NULL)
+
+
+cdef bint assign_array(Array view, Array value) noexcept:
+    """Writes an array of the same shape and dtype in one run, or one element to all; false if it is neither."""
+    cdef char* target
+    cdef char* source
+    cdef int64_t item = ITEMSIZE[view.dtype_code]
+    if value.dtype_code != view.dtype_code or value.grad_info is not NULL or view.size > FEW:
+        return False
+    if not view.c_contiguous or not same_shape(<PyObject*>view, <PyObject*>value):
+        return False
+    source = readable_data(<PyObject*>value)
+    if source is NULL or not can_write(view):
+        return False
+    target = view.var.data.load() + view.offset
+    memmove(target, source, view.size * item)
+    view.var.version += 1
+    return True
+
+
+cdef bint assign_number(Array view, PyObject* value) except -1:
+    """Writes a Python number that the dtype holds to all elements of a vector or a run; false for others."""
+    cdef char scalar[16]
+    cdef char* target
+    cdef int64_t item = ITEMSIZE[view.dtype_code], step = item, i
+    if view.size > FEW or not is_number(value) or not can_write(view):
+        return False
+    if not view.c_contiguous:
+        if view.ndim_ != 1:
+            return False
+        step = view.dims[1]
+    if view.dtype_code == BOOL or not store_scalar(value, view.dtype_code, scalar):
+        return False
+    target = view.var.data.load() + view.offset
+    for i in range(view.size):
+        memcpy(target + i * step, scalar, item)
+    view.var.version += 1
+    return True
+
+
+# --- indexing -----------------------------------------------------------------------------------------
+cdef Array chosen(Array x, Array key):
+    """x[key] for a vector of booleans or of integers over the first axis, or None."""
+    cdef char* data
+    cdef char* where
+    cdef char* to
+    cdef int64_t row, i, count = 0, index
+    cdef int64_t shape[MAX_NDIM]
+    cdef Array made
+    if key.ndim_ != 1 or x.ndim_ == 0 or key.size > FEW or x.grad_info is not NULL:
+        return None
+    if key.dtype_code != INT64 and (key.dtype_code != BOOL or key.size != x.dims[0]):
+        return None
+    data, where = readable_data(<PyObject*>x), readable_data(<PyObject*>key)
+    if data is NULL or where is NULL or x.size == 0:
+        return None
+    row = x.size // x.dims[0] * ITEMSIZE[x.dtype_code]
+    if key.dtype_code == BOOL:
+        for i in range(key.size):
+            count += where[i] != 0
+    else:
+        count = key.size
+        for i in range(count):
+            index = (<int64_t*>where)[i]
+            if index < -x.dims[0] or index >= x.dims[0]:
+                return None  # said by who takes the usual way
+    if count * row > FEW_BYTES:
+        return None
+    memcpy(shape, x.dims, x.ndim_ * sizeof(int64_t))
+    shape[0] = count
+    made = new_like(x, x.ndim_, shape, x.dtype_code)
+    to = made.var.data.load()
+    for i in range(key.size):
+        if key.dtype_code == BOOL:
+            if not where[i]:
+                continue
+            index = i
+        else:
+            index = (<int64_t*>where)[i]
+            index += x.dims[0] if index < 0 else 0
+        move(to, data + index * row, row)
+        to += row
+    made.var.version += 1
+    return made
+
+
+cdef inline void move(char* to, const char* source, int64_t nbytes) noexcept:
+    if nbytes == 8:
+        (<int64_t*>to)[0] = (<int64_t*>source)[0]
+    else:
+        memcpy(to, source, nbytes)
+
+
+# --- functions ------------------------------------------------------------------------------------------
+cdef inline bint is_ours(object x) noexcept:
+    return isinstance(x, Array) and (<Array>x).face == face() and (<Array>x).grad_info is NULL
+
+
+def reduce(int kind, x):
+    """Return one of NAMES over all elements of an array of ours, None for others."""
+    return reduced(<Array>x, kind) if is_ours(x) else None
+
+
+def mean(x):
+    """Return the mean over all elements of an array of ours, None for others."""
+    return averaged(<Array>x) if is_ours(x) else None
+
+
+def arg(x, bint largest):
+    """Return the position of the extreme element, None for what is not for here."""
+    return position(<Array>x, largest) if is_ours(x) else None
+
+
+def copy(x):
+    """Return a copy of an array of ours, None for what is not for here."""
+    return copied(<Array>x) if is_ours(x) else None
+
+
+def sort(x):
+    """Return an array of ours sorted along its last axis, None for what is not for here."""
+    made = copied(<Array>x) if is_ours(x) else None
+    if made is not None:
+        operand_view(made).sort(-1)
+    return made
+
+
+def norm(x):
+    """Return the root of the sum of squares of floats, None for what is not for here."""
+    if not is_ours(x) or not (<Array>x).c_contiguous or (<Array>x).dtype_code not in (FLOAT32, FLOAT64):
+        return None
+    flat = x._reshape_view((-1,))
+    made = matmul(flat, flat)
+    return None if made is None else _slow.sqrt(made)
+
+
+def where(condition, a, b):
+    """Return the elements of a where a condition holds, else those of b; None for what is not for here."""
+    if not (is_ours(condition) and is_ours(a) and is_ours(b)):
+        return None
+    cdef Array chooser = condition, first = a, second = b, made
+    cdef char* args[4]
+    cdef int64_t i, item = ITEMSIZE[first.dtype_code]
+    if chooser.dtype_code != BOOL or first.dtype_code != second.dtype_code or first.size > FEW:
+        return None
+    if not same_shape(<PyObject*>chooser, <PyObject*>first) or not same_shape(<PyObject*>first, <PyObject*>second):
+        return None
+    args[0], args[1] = readable_data(<PyObject*>chooser), readable_data(<PyObject*>first)
+    args[2] = readable_data(<PyObject*>second)
+    if args[0] is NULL or args[1] is NULL or args[2] is NULL or first.ndim_ == 0 or first.size * item > FEW_BYTES:
+        return None
+    made = new_like(first, first.ndim_, first.dims, first.dtype_code)
+    args[3] = made.var.data.load()
+    if item == 8:
+        for i in range(first.size):
+            (<int64_t*>args[3])[i] = (<int64_t*>args[1])[i] if args[0][i] else (<int64_t*>args[2])[i]
+    else:
+        for i in range(first.size):
+            memcpy(args[3] + i * item, (args[1] if args[0][i] else args[2]) + i * item, item)
+    made.var.version += 1
+    return made
+
+
+def concatenate(arrays):
+    """Return vectors (or stacks of rows) one behind the other; None for what is not for here."""
+    cdef Array x, first = None, made
+    cdef int64_t shape[MAX_NDIM]
+    cdef int64_t total = 0
+    cdef char* to
+    cdef int i
+    if type(arrays) is not list and type(arrays) is not tuple:
+        return None
+    for given in arrays:
+        if not is_ours(given):
+            return None
+        x = <Array>given
+        if first is None:
+            first = x
+            if x.ndim_ == 0:
+                return None
+            memcpy(shape, x.dims, x.ndim_ * sizeof(int64_t))
+            shape[0] = 0
+        if x.ndim_ != first.ndim_ or x.dtype_code != first.dtype_code or readable_data(<PyObject*>x) is NULL:
+            return None
+        for i in range(1, x.ndim_):
+            if x.dims[i] != first.dims[i]:
+                return None
+        shape[0] += x.dims[0]
+        total += x.size
+    if first is None or total * ITEMSIZE[first.dtype_code] > FEW_BYTES:
+        return None
+    made = new_like(first, first.ndim_, shape, first.dtype_code)
+    to = made.var.data.load()
+    for given in arrays:
+        x = <Array>given
+        memcpy(to, readable_data(<PyObject*>x), x.size * ITEMSIZE[x.dtype_code])
+        to += x.size * ITEMSIZE[x.dtype_code]
+    made.var.version += 1
+    return made
+
+
+def matmul(a, b):
+    """Return the product of small matrices or vectors of floats; None for what is not for here."""
+    if not (is_ours(a) and is_ours(b)):
+        return None
+    cdef Array x = a, y = b, made
+    cdef int code = x.dtype_code
+    cdef char* args[3]
+    cdef Py_ssize_t sizes[4]
+    cdef Py_ssize_t steps[9]
+    cdef int64_t shape[2]
+    cdef int64_t item = ITEMSIZE[code], n
+    cdef int ndim = 0, flags
+    if code != y.dtype_code or code != FLOAT64 and code != FLOAT32 or x.size > FEW or y.size > FEW:
+        return None
+    if not (0 < x.ndim_ <= 2 and 0 < y.ndim_ <= 2) or x.size == 0 or y.size == 0:
+        return None
+    n = x.dims[x.ndim_ - 1]
+    if n != y.dims[0] or not is_here(x) or not is_here(y):
+        return None
+    sizes[0], sizes[1], sizes[2], sizes[3] = 1, 1, n, 1
+    memset(steps, 0, sizeof(steps))
+    steps[4], steps[5], steps[6] = x.dims[2 * x.ndim_ - 1], y.dims[y.ndim_], item
+    steps[3], steps[7], steps[8] = n * item, item, item
+    if x.ndim_ == 2:
+        sizes[1] = shape[ndim] = x.dims[0]
+        steps[3] = x.dims[2]
+        ndim += 1
+    if y.ndim_ == 2:
+        sizes[3] = shape[ndim] = y.dims[1]
+        steps[6] = y.dims[3]
+        ndim += 1
+    steps[7] = sizes[3] * item
+    if sizes[1] * sizes[3] * item > FEW_BYTES or sizes[1] * sizes[3] * n > 8 * FEW:
+        return None
+    made = new_like(x, ndim, shape, code)
+    args[0], args[1] = x.var.data.load() + x.offset, y.var.data.load() + y.offset
+    args[2] = made.var.data.load()
+    take_fp_flags()
+    products[code].function(args, sizes, steps, products[code].data)
+    flags = take_fp_flags()
+    made.var.version += 1
+    if flags:
+        report_fp_flags("matmul", flags)
+    return made
+
+
+cdef bint is_here(Array x) noexcept:
+    return x.var.readable() and not x.var.on_gpu() and x.var.data.load() is not NULL
+
+
+cdef bint on_cpu() except -1:
+    """Whether new arrays are made in main memory."""
+    cdef list stack = _defaults.stack
+    return stack[len(stack) - 1].device_typeid == 1
+
+
+def filled(shape, dtype, double value):
+    """Return a new array of zeros or ones, None for one that is not for here."""
+    cdef int64_t dims[MAX_NDIM]
+    cdef int64_t size = 1, i
+    cdef int ndim = 0, code = FLOAT64
+    cdef Array made
+    cdef char* data
+    if dtype is not None and dtype is not float:
+        code = code_of(dtype)
+    if type(shape) is int:
+        dims[0] = size = shape
+        ndim = 1
+    elif type(shape) is tuple and len(<tuple>shape) < 5:
+        for extent in <tuple>shape:
+            if type(extent) is not int:
+                return None
+            dims[ndim] = extent
+            if dims[ndim] < 0 or dims[ndim] > FEW:
+                return None
+            size *= dims[ndim]
+            ndim += 1
+    else:
+        return None
+    if size < 0 or size * ITEMSIZE[code] > FEW_BYTES or not on_cpu():
+        return None
+    made = new_array(face(), ndim, dims, code)
+    data = var_ensure_data(made.var)
+    if value == 0:
+        memset(data, 0, size * ITEMSIZE[code])
+    elif code == FLOAT64:
+        for i in range(size):
+            (<double*>data)[i] = value
+    elif code == INT64:
+        for i in range(size):
+            (<int64_t*>data)[i] = <int64_t>value
+    else:
+        return None
+    made.var.version += 1
+    return made
+
+
+def counted(start, stop, step):
+    """Return arange of integers, None for what is not for here."""
+    cdef int64_t first, last, by, n, i
+    cdef Array made
+    cdef int64_t* data
+    if type(start) is not int or type(stop) is not int or type(step) is not int:
+        return None
+    if not -2**60 < start < 2**60 or not -2**60 < stop < 2**60 or not 0 < step < 2**31:
+        return None
+    first, last, by = start, stop, step
+    n = (last - first + by - 1) // by if last > first else 0
+    if n * 8 > FEW_BYTES or not on_cpu():
+        return None
+    made = new_array(face(), 1, &n, INT64)
+    data = <int64_t*>var_ensure_data(made.var)
+    for i in range(n):
+        data[i] = first + i * by
+    made.var.version += 1
+    return made
+
+
+def zeros(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
+    """A new array of zeros, of float64 by default."""
+    made = None
+    if order == "C" and device is None and ctx is None:
+        made = filled(shape, dtype, 0)
+    return _slow.zeros(shape, dtype, order, device=device, ctx=ctx) if made is None else made
+
+
+def ones(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
+    """A new array of ones, of float64 by default."""
+    made = None
+    if order == "C" and device is None and ctx is None:
+        made = filled(shape, dtype, 1)
+    return _slow.ones(shape, dtype, order, device=device, ctx=ctx) if made is None else made
+
+
+def asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None, ctx=None):
+    """The array itself if it is one with this dtype and order; otherwise an array of its values."""
+    if dtype is None and order is None and not copy and device is None and ctx is None:
+        if isinstance(a, Array) and (<Array>a).face == face():
+            return a
+    return _slow.asarray(a, dtype, order, device=device, copy=copy, ctx=ctx)
+
+
+# --- methods --------------------------------------------------------------------------------------------
+class Slow:
+    """What is called where there is no small way: a function for each; the modules that have them set them."""
+
+
+cdef object _slow = Slow
+
+
+cdef class SmallMethods(Array):
+    """The methods of `mxcy.numpy.ndarray` that matter for small arrays; the others are in `Methods`."""
+
+    @property
+    def T(self):
+        """A view with the axes in reverse order."""
+        cdef int64_t dims[2 * MAX_NDIM]
+        cdef int i, n = self.ndim_
+        if self.grad_info is not NULL:
+            return _slow.transpose(self)
+        for i in range(n):
+            dims[i] = self.dims[n - 1 - i]
+            dims[n + i] = self.dims[2 * n - 1 - i]
+        return new_view(self, self.offset, n, dims, dims + n)
+
+    def sum(self, axis=None, *args, **kwargs):
+        """Sum of the elements along axes."""
+        made = None if axis is not None or args or kwargs else reduced(self, SUM)
+        return _slow.sum(self, axis, *args, **kwargs) if made is None else made
+
+    def prod(self, axis=None, *args, **kwargs):
+        """Product of the elements along axes."""
+        made = None if axis is not None or args or kwargs else reduced(self, PROD)
+        return _slow.prod(self, axis, *args, **kwargs) if made is None else made
+
+    def max(self, axis=None, *args, **kwargs):
+        """Largest element along axes."""
+        made = None if axis is not None or args or kwargs else reduced(self, MAX)
+        return _slow.max(self, axis, *args, **kwargs) if made is None else made
+
+    def min(self, axis=None, *args, **kwargs):
+        """Smallest element along axes."""
+        made = None if axis is not None or args or kwargs else reduced(self, MIN)
+        return _slow.min(self, axis, *args, **kwargs) if made is None else made
+
+    def any(self, axis=None, *args, **kwargs):
+        """Whether an element along axes is not zero."""
+        made = None if axis is not None or args or kwargs else reduced(self, ANY)
+        return _slow.any(self, axis, *args, **kwargs) if made is None else made
+
+    def all(self, axis=None, *args, **kwargs):
+        """Whether no element along axes is zero."""
+        made = None if axis is not None or args or kwargs else reduced(self, ALL)
+        return _slow.all(self, axis, *args, **kwargs) if made is None else made
+
+    def mean(self, axis=None, *args, **kwargs):
+        """Mean of the elements along axes."""
+        made = None if axis is not None or args or kwargs else averaged(self)
+        return _slow.mean(self, axis, *args, **kwargs) if made is None else made
+
+    def argmax(self, axis=None, *args, **kwargs):
+        """Position of the first largest element along an axis."""
+        made = None if axis is not None or args or kwargs else position(self, True)
+        return _slow.argmax(self, axis, *args, **kwargs) if made is None else made
+
+    def argmin(self, axis=None, *args, **kwargs):
+        """Position of the first smallest element along an axis."""
+        made = None if axis is not None or args or kwargs else position(self, False)
+        return _slow.argmin(self, axis, *args, **kwargs) if made is None else made
+
+    def copy(self, order="C"):
+        """A new array with the same elements, in C order by default."""
+        made = copied(self)
+        return _slow.copy(self, order=order) if made is None else made
+
+    def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
+        """The elements converted to another dtype, the array itself if `copy=False` and nothing changes."""
+        made = None
+        if copy and casting == "unsafe" and order == "K":
+            made = cast(self, code_of(dtype)) if type(dtype) is type or type(dtype) is str else None
+        return _slow.astype(self, dtype, order, casting, copy) if made is None else made
+
+    def reshape(self, *shape, order="C", copy=None):
+        """The elements in another shape, a view where that can be."""
+        if len(shape) == 1:
+            (shape,) = shape
+        if self.grad_info is NULL and copy is None and order == "C":
+            view = self._reshape_view(shape)
+            if view is not None:
+                return view
+        return _slow.reshape(self, shape, order, copy=copy)
+
+    def _get_advanced(self, key):
+        made = chosen(self, <Array>key) if is_ours(key) else None
+        return _slow.get_advanced(self, key) if made is None else made
+
+    def _set_basic(self, view, value):
+        if is_ours(value):
+            if assign_array(<Array>view, <Array>value):
+                return
+        elif assign_number(<Array>view, <PyObject*>value):
+            return
+        self._set_slowly(view, value)
+
+
+_find_loops()
