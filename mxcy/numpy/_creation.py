@@ -18,7 +18,7 @@ from . import _small
 from ._calls import as_array, described, is_array, own, unwrap, wrap
 from ._ndarray import FACE
 from ._protocols import context_named
-from ._small import asarray, ones, zeros
+from ._small_methods import Slow, asarray, ones, zeros
 
 __all__ = [
     "arange", "array", "asanyarray", "asarray", "asarray_chkfinite", "ascontiguousarray", "asfortranarray",
@@ -340,4 +340,4 @@ def load(file, mmap_mode=None, allow_pickle=False, *args, **kwargs):
 
 
 for _name, _function in {"zeros": _zeros, "ones": _ones, "asarray": _asarray}.items():
-    setattr(_small.Slow, _name, staticmethod(_function))
+    setattr(Slow, _name, staticmethod(_function))

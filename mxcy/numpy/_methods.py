@@ -8,7 +8,7 @@ import numpy as _np
 
 from . import _conversions, _products, _reductions, _shapes, _through, _ufuncs
 from ._calls import unwrap, wrap
-from ._small import Slow, SmallMethods
+from ._small_methods import Slow, SmallMethods
 
 __all__ = ["Methods"]
 

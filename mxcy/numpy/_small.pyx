@@ -36,9 +36,6 @@ cdef enum:
     FEW = 4096          # elements
     FEW_BYTES = 16384   # up to which a new buffer is there at once
 
-cdef enum Reduction:
-    SUM, PROD, MAX, MIN, ANY, ALL, REDUCTIONS
-
 cdef FastLoop loops[REDUCTIONS][DTYPE_COUNT]
 cdef FastLoop products[DTYPE_COUNT]
 NAMES = ("sum", "prod", "max", "min", "any", "all")
@@ -295,7 +292,7 @@ cdef inline void move(char* to, const char* source, int64_t nbytes) noexcept:
 
 
 # --- functions ------------------------------------------------------------------------------------------
-cdef inline bint is_ours(object x) noexcept:
+cdef bint is_ours(object x) noexcept:
     return isinstance(x, Array) and (<Array>x).face == face() and (<Array>x).grad_info is NULL
 
 
@@ -325,15 +322,6 @@ def sort(x):
     if made is not None:
         operand_view(made).sort(-1)
     return made
-
-
-def norm(x):
-    """Return the root of the sum of squares of floats, None for what is not for here."""
-    if not is_ours(x) or not (<Array>x).c_contiguous or (<Array>x).dtype_code not in (FLOAT32, FLOAT64):
-        return None
-    flat = x._reshape_view((-1,))
-    made = matmul(flat, flat)
-    return None if made is None else _slow.sqrt(made)
 
 
 def where(condition, a, b):
@@ -517,133 +505,6 @@ def counted(start, stop, step):
         data[i] = first + i * by
     made.var.version += 1
     return made
-
-
-def zeros(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
-    """A new array of zeros, of float64 by default."""
-    made = None
-    if order == "C" and device is None and ctx is None:
-        made = filled(shape, dtype, 0)
-    return _slow.zeros(shape, dtype, order, device=device, ctx=ctx) if made is None else made
-
-
-def ones(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
-    """A new array of ones, of float64 by default."""
-    made = None
-    if order == "C" and device is None and ctx is None:
-        made = filled(shape, dtype, 1)
-    return _slow.ones(shape, dtype, order, device=device, ctx=ctx) if made is None else made
-
-
-def asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None, ctx=None):
-    """The array itself if it is one with this dtype and order; otherwise an array of its values."""
-    if dtype is None and order is None and not copy and device is None and ctx is None:
-        if isinstance(a, Array) and (<Array>a).face == face():
-            return a
-    return _slow.asarray(a, dtype, order, device=device, copy=copy, ctx=ctx)
-
-
-# --- methods --------------------------------------------------------------------------------------------
-class Slow:
-    """What is called where there is no small way: a function for each; the modules that have them set them."""
-
-
-cdef object _slow = Slow
-
-
-cdef class SmallMethods(Array):
-    """The methods of `mxcy.numpy.ndarray` that matter for small arrays; the others are in `Methods`."""
-
-    @property
-    def T(self):
-        """A view with the axes in reverse order."""
-        cdef int64_t dims[2 * MAX_NDIM]
-        cdef int i, n = self.ndim_
-        if self.grad_info is not NULL:
-            return _slow.transpose(self)
-        for i in range(n):
-            dims[i] = self.dims[n - 1 - i]
-            dims[n + i] = self.dims[2 * n - 1 - i]
-        return new_view(self, self.offset, n, dims, dims + n)
-
-    def sum(self, axis=None, *args, **kwargs):
-        """Sum of the elements along axes."""
-        made = None if axis is not None or args or kwargs else reduced(self, SUM)
-        return _slow.sum(self, axis, *args, **kwargs) if made is None else made
-
-    def prod(self, axis=None, *args, **kwargs):
-        """Product of the elements along axes."""
-        made = None if axis is not None or args or kwargs else reduced(self, PROD)
-        return _slow.prod(self, axis, *args, **kwargs) if made is None else made
-
-    def max(self, axis=None, *args, **kwargs):
-        """Largest element along axes."""
-        made = None if axis is not None or args or kwargs else reduced(self, MAX)
-        return _slow.max(self, axis, *args, **kwargs) if made is None else made
-
-    def min(self, axis=None, *args, **kwargs):
-        """Smallest element along axes."""
-        made = None if axis is not None or args or kwargs else reduced(self, MIN)
-        return _slow.min(self, axis, *args, **kwargs) if made is None else made
-
-    def any(self, axis=None, *args, **kwargs):
-        """Whether an element along axes is not zero."""
-        made = None if axis is not None or args or kwargs else reduced(self, ANY)
-        return _slow.any(self, axis, *args, **kwargs) if made is None else made
-
-    def all(self, axis=None, *args, **kwargs):
-        """Whether no element along axes is zero."""
-        made = None if axis is not None or args or kwargs else reduced(self, ALL)
-        return _slow.all(self, axis, *args, **kwargs) if made is None else made
-
-    def mean(self, axis=None, *args, **kwargs):
-        """Mean of the elements along axes."""
-        made = None if axis is not None or args or kwargs else averaged(self)
-        return _slow.mean(self, axis, *args, **kwargs) if made is None else made
-
-    def argmax(self, axis=None, *args, **kwargs):
-        """Position of the first largest element along an axis."""
-        made = None if axis is not None or args or kwargs else position(self, True)
-        return _slow.argmax(self, axis, *args, **kwargs) if made is None else made
-
-    def argmin(self, axis=None, *args, **kwargs):
-        """Position of the first smallest element along an axis."""
-        made = None if axis is not None or args or kwargs else position(self, False)
-        return _slow.argmin(self, axis, *args, **kwargs) if made is None else made
-
-    def copy(self, order="C"):
-        """A new array with the same elements, in C order by default."""
-        made = copied(self)
-        return _slow.copy(self, order=order) if made is None else made
-
-    def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
-        """The elements converted to another dtype, the array itself if `copy=False` and nothing changes."""
-        made = None
-        if copy and casting == "unsafe" and order == "K":
-            made = cast(self, code_of(dtype)) if type(dtype) is type or type(dtype) is str else None
-        return _slow.astype(self, dtype, order, casting, copy) if made is None else made
-
-    def reshape(self, *shape, order="C", copy=None):
-        """The elements in another shape, a view where that can be."""
-        if len(shape) == 1:
-            (shape,) = shape
-        if self.grad_info is NULL and copy is None and order == "C":
-            view = self._reshape_view(shape)
-            if view is not None:
-                return view
-        return _slow.reshape(self, shape, order, copy=copy)
-
-    def _get_advanced(self, key):
-        made = chosen(self, <Array>key) if is_ours(key) else None
-        return _slow.get_advanced(self, key) if made is None else made
-
-    def _set_basic(self, view, value):
-        if is_ours(value):
-            if assign_array(<Array>view, <Array>value):
-                return
-        elif assign_number(<Array>view, <PyObject*>value):
-            return
-        self._set_slowly(view, value)
 
 
 _find_loops()

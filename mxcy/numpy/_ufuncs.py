@@ -248,7 +248,7 @@ BY_SLOT = {
 }
 
 _NOTHING: Any = _np._NoValue
-_limited = elementwise(_np._core.umath.clip)
+_limited = elementwise(_np._core.umath.clip)  # type: ignore[attr-defined]
 _clip = Through(_np.clip)
 
 

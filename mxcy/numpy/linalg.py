@@ -2,10 +2,10 @@
 
 import numpy as _np
 
-from . import _small
 from ._calls import Small, Through
 from ._products import matmul, vecdot
 from ._shapes import matrix_transpose
+from ._small_methods import norm as _norm
 from ._through import tensordot
 
 LinAlgError = _np.linalg.LinAlgError
@@ -25,7 +25,7 @@ matrix_norm = Through(_np.linalg.matrix_norm)
 matrix_power = Through(_np.linalg.matrix_power)
 matrix_rank = Through(_np.linalg.matrix_rank)
 multi_dot = Through(_np.linalg.multi_dot)
-norm = Small(_np.linalg.norm, _small.norm, 1)
+norm = Small(_np.linalg.norm, _norm, 1)
 outer = Through(_np.linalg.outer)
 pinv = Through(_np.linalg.pinv)
 qr = Through(_np.linalg.qr)
