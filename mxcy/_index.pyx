@@ -173,21 +173,30 @@ cdef PyObject* get_item(PyObject* p, PyObject* key) except NULL:
 
 
 cdef int set_item(PyObject* p, PyObject* key, PyObject* value) except -1:
-    cdef View v
     cdef Array x = <Array>p
-    if is_constant(x):
-        raise ArgumentTypeError(problem("setitem", None, "a result without axes is a constant, as a number is"))
+    if not is_constant(x):
+        return assign(x, <object>key, <object>value)
+    # The standard of arrays knows no scalars: `result[()] = 0` or `result[result > 1] = 1` must work.
+    x.read_only = False
+    try:
+        return assign(x, <object>key, <object>value)
+    finally:
+        x.read_only = True
+
+
+cdef int assign(Array x, key, value) except -1:
+    cdef View v
     require_writable(x, "setitem")
-    if x.grad_info is not NULL or isinstance(<object>value, Array) and (<Array>value).grad_info is not NULL:
-        x._set_recorded(<object>key, <object>value)
-    elif parse(&v, x, <object>key):
+    if x.grad_info is not NULL or isinstance(value, Array) and (<Array>value).grad_info is not NULL:
+        x._set_recorded(key, value)
+    elif parse(&v, x, key):
         made = new_view(x, v.offset, v.ndim, v.shape, v.strides)
-        if v.ndim == 0 and faces[x.face].scalars and not has_ellipsis(<object>key):
-            x._set_element(made, <object>value)
+        if v.ndim == 0 and faces[x.face].scalars and not has_ellipsis(key):
+            x._set_element(made, value)
         else:
-            x._set_basic(made, <object>value)
+            x._set_basic(made, value)
     else:
-        x._set_advanced(<object>key, <object>value)
+        x._set_advanced(key, value)
     return 0
 
 

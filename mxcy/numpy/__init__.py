@@ -9,6 +9,8 @@ where is in docs/numpy-coverage.md.
 
 # ruff: noqa: F403 (each module lists what it gives in __all__)
 
+import importlib
+
 from . import (
     _array_api,
     _creation,
@@ -22,7 +24,6 @@ from . import (
     fft,
     linalg,
     random,
-    testing,
 )
 from ._array_api import *
 from ._creation import *
@@ -41,7 +42,6 @@ __all__ = [
     "linalg",
     "ndarray",
     "random",
-    "testing",
     "ufunc",
     *_array_api.__all__,
     *_creation.__all__,
@@ -54,3 +54,10 @@ __all__ = [
 ]
 
 _gradients.give_rules()
+
+
+def __getattr__(name):
+    # numpy.testing takes longer to import than all of this; lib is rarely wanted.
+    if name in ("lib", "testing"):
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

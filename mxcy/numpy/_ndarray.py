@@ -28,8 +28,9 @@ class ndarray(Methods):
     """An n-dimensional array of numbers, as `numpy.ndarray`.
 
     Operations on large arrays return at once and run in the background; reading values waits for them.
-    Results without axes are arrays, too, but constants as NumPy's scalars are: nothing can be assigned to
-    them, `+=` gives the name another value, and they can be keys of a dictionary.
+    Results without axes are arrays, too, but nearly constants, as NumPy's scalars are: `+=` gives the name
+    another value, and they can be keys of a dictionary. Only assignment to an index changes them, because
+    the standard of arrays, which knows no scalars, says so.
 
     `ndarray(shape, dtype, buffer, offset, strides, order)` is an array with undefined contents, or over a
     buffer; programs use `array`, `zeros` and other functions.
