@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mxcy as mx
-from mxcy.errors import ArgumentError, ShapeError
+from mxcy.errors import ArgumentError, BindError, ShapeError
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
@@ -34,3 +34,41 @@ def test_what_is_refused():
         mx.nd.contrib.boolean_mask(x, mx.nd.ones(2), axis=1)
     with pytest.raises(ShapeError, match=r"boolean_mask\(index\): expected shape \(3,\)"):
         mx.nd.contrib.boolean_mask(x, mx.nd.ones(2))
+
+
+class Masked(mx.gluon.HybridBlock):
+    def __init__(self):
+        super().__init__()
+        self.dense = mx.gluon.nn.Dense(2, flatten=False, in_units=3)
+
+    def hybrid_forward(self, F, data, index):
+        return F.contrib.boolean_mask(self.dense(data) * 2, index)
+
+
+def test_a_hybridised_block_masks_as_a_plain_one():
+    plain, hybrid = Masked(), Masked()
+    rng = np.random.default_rng(0)
+    for block in (plain, hybrid):
+        block.initialize(mx.init.One())
+    hybrid.hybridize()
+    for kept in ([0, 1, 1], [1, 0, 0], [0, 0, 0]):
+        data, index = mx.nd.array(rng.standard_normal((3, 3))), mx.nd.array(kept)
+        found = []
+        for block in (plain, hybrid):
+            data.attach_grad()
+            with mx.autograd.record():
+                y = block(data, index)
+            y.backward(mx.nd.ones(y.shape) * 3)
+            weight = block.dense.weight.grad()
+            found.append([x.asnumpy() for x in (y, data.grad, weight)])
+        for mine, expected in zip(*found, strict=True):
+            np.testing.assert_array_equal(mine, expected)
+
+
+def test_a_symbol_knows_all_extents_but_one_and_is_not_bound():
+    net = mx.sym.contrib.boolean_mask(mx.sym.Variable("x"), mx.sym.Variable("index"))
+
+    assert net.infer_shape_partial(x=(4, 3), index=(4,))[1] == [(0, 3)]
+    assert '"op": "_contrib_boolean_mask"' in net.tojson()
+    with pytest.raises(BindError, match="boolean_mask.*whose shape values decide; run it in a Gluon block"):
+        net.bind(mx.cpu(), {"x": mx.nd.ones((4, 3)), "index": mx.nd.ones(4)})

@@ -128,6 +128,7 @@ class Program:
         mirrors, budget = options.mirror, options.budget
         found = with_gradient(graph, wanted, heads, shapes, dtypes, mirrors, budget, known)
         self.whole, self.shapes, self.dtypes = found
+        _check_shapes(self.whole)
         stypes = {node: array.stype for node, array in arrays.items() if _storage.stored(array)}
         sparse = bool(stypes) or may_be_sparse(graph, stypes)
         if sparse:  # passes know nothing of storage
@@ -306,6 +307,14 @@ class Program:
                 out = self._new(array.shape, dtype, place)
         steps.append(self._copy(head, out, head.node.name))
         return out
+
+
+def _check_shapes(graph: Graph) -> None:
+    """Raise BindError where only values decide the shape of a result."""
+    if any(getattr(op, "dynamic", False) for op in {node.op for node in graph.nodes}):
+        name = next(node.name for node in graph.nodes if getattr(node.op, "dynamic", False))
+        text, hint = "an operator whose result has a known shape", "run it in a Gluon block"
+        raise BindError(message("bind", name, text, "one whose shape values decide", hint))
 
 
 def _computed(entry: Entry) -> bool:

@@ -62,12 +62,16 @@ class CachedGraph:
         self._is_state = [name in states for name in self.inputs]
         self._copied = [i for i, name in enumerate(self.inputs) if name in set(copied)]
         self._bound = [i for i, name in enumerate(self.inputs) if name not in set(copied)]
+        # Executors need to know all shapes before they run.
+        self._dynamic = any(getattr(node.op, "dynamic", False) for node in symbol._graph.nodes)
         self._free: dict[tuple, list[Bound]] = {}
         self._lock = threading.RLock()  # guards _free; a destructor may give back while it is held
         self.callback: tuple[Callable, bool] | None = None
 
     def __call__(self, arrays: Sequence[NDArray]) -> list[NDArray]:
         """Compute the outputs; recorded if autograd records."""
+        if self._dynamic:
+            return self.interpret(arrays)
         training, mode = STATE.train, STATE.mode
         places: list[Any] = [None] * len(arrays)
         if mode == RECORDING:

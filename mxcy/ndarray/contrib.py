@@ -35,6 +35,7 @@ from ..ops.detection import _contrib_MultiBoxDetection as MultiBoxDetection
 from ..ops.detection import _contrib_MultiBoxTarget as MultiBoxTarget
 from ..ops.hawkes import _contrib_hawkesll as hawkesll
 from ..ops.indexing import _contrib_SparseEmbedding as SparseEmbedding
+from ..ops.masking import _contrib_boolean_mask as boolean_mask
 from ..ops.positioned import _contrib_DeformablePSROIPooling as DeformablePSROIPooling
 from ..ops.positioned import _contrib_PSROIPooling as PSROIPooling
 from ..ops.positioned import _contrib_RROIAlign as RROIAlign
@@ -60,7 +61,6 @@ from ._updates import (
     multi_mp_lamb_update,
 )
 from .control_flow import cond, foreach, while_loop
-from .masking import boolean_mask
 from .zipfian import rand_zipfian
 
 __all__ = [

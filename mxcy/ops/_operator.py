@@ -342,6 +342,8 @@ class Operator(Callee):
             for i, rule in enumerate(self.rules[:count])
         ]
 
+    dynamic = False  # whether values decide the shape of its result
+
     @property
     def writes_inputs(self) -> bool:
         """Whether it writes inputs that are not declared as states."""

@@ -9,6 +9,7 @@ from ..ops import (
     detection,
     hawkes,
     indexing,
+    masking,
     positioned,
     proposals,
     quantization,
@@ -81,7 +82,10 @@ edge_id = SymbolFunction(sparse.edge_id, "edge_id")
 getnnz = SymbolFunction(sparse.getnnz, "getnnz")
 group_adagrad_update = SymbolFunction(sparse.group_adagrad_update, "group_adagrad_update")
 
+boolean_mask = SymbolFunction(masking._contrib_boolean_mask, "boolean_mask")
+
 __all__ = [
+    "boolean_mask",
     "quantize",
     "quantize_v2",
     "dequantize",
