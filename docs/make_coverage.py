@@ -25,7 +25,7 @@ REASONS = (
     (r"quantize|calibrate", "not planned: layers on bytes were made for one vendor's library"),
     (r"Image|image|imdecode|Resize|Crop|Rotat|Hue|CIFAR|MNIST|mnist|cifar|Iter$", "image pipeline: to come"),
     (r"download|get_bz2|get_zip|im2rec_path", "nothing is downloaded at run time"),
-    (r"OperatorArguments|operator_arguments|c_int_p", "a detail of MXNet's own code"),
+    (r"c_int_p", "a detail of MXNet's own code"),
     (r"^(NDArray|Symbol|Context|DataDesc|DataBatch|DataIter|Uniform|cpu|Features|HookHandle|CachedOp)$",
      "imported there from elsewhere; mxcy has it where it belongs"),
     (r"get_updater|MXDataIter|np_symbol|LogValidation|cuda_compute", "a detail of MXNet's own code"),

@@ -21,11 +21,12 @@ The code runs in the thread that calls the operator, or that runs the graph it i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from .autograd import pause
 from .errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, message
-from .ops import custom
+from .ops import ALIASES, PUBLIC, REGISTRY, custom, lookup
+from .ops._attributes import REQUIRED, Shape
 from .symbol import Symbol
 from .symbol import op as symbols
 
@@ -34,8 +35,10 @@ __all__ = [
     "CustomOpProp",
     "NDArrayOp",
     "NumpyOp",
+    "OperatorArguments",
     "PythonOp",
     "get_all_registered_operators",
+    "get_operator_arguments",
     "register",
 ]
 
@@ -152,8 +155,48 @@ def register(reg_name: str) -> Callable[[type], type]:
 
 
 def get_all_registered_operators() -> list[str]:
-    """Return the names of the registered operators."""
-    return list(custom.PROPERTIES)
+    """Return the names of all operators, of those written in Python too."""
+    hidden = [name for name in (*REGISTRY, *ALIASES) if name.startswith("_")]
+    return sorted({*REGISTRY, *ALIASES, *PUBLIC} - set(hidden)) + hidden + list(custom.PROPERTIES)
+
+
+class OperatorArguments(NamedTuple):
+    """The arguments of an operator: how many, their names, and what they take, in words."""
+
+    narg: int
+    names: list[str]
+    types: list[str]
+
+
+def get_operator_arguments(op_name: str) -> OperatorArguments:
+    """Return the arguments of an operator, its inputs first."""
+    op = lookup(op_name)
+    if op is None:
+        raise ArgumentError(message("get_operator_arguments", "op_name", "an operator", repr(op_name)))
+    kind = "NDArray-or-Symbol" + ("[]" if op.variadic else "")
+    names = [*op.inputs, *op.attributes]
+    types = [kind] * len(op.inputs) + [words_of(attribute) for attribute in op.attributes.values()]
+    return OperatorArguments(len(names), names, types)
+
+
+def words_of(attribute: Any) -> str:
+    """What an attribute takes, as MXNet's documentation says it."""
+    annotation, default = attribute.annotation, attribute.default
+    if get_origin(annotation) is Literal:
+        choices = "{" + ", ".join(sorted(map(repr, get_args(annotation)))) + "}"
+        return choices + (", required" if default is REQUIRED else f",optional, default={str(default)!r}")
+    kind = WORDS.get(annotation, attribute.expected)
+    if default is REQUIRED:
+        return f"{kind}, required"
+    if annotation is int:
+        return f"{kind}, optional, default={str(default)!r}"
+    text = list(default) if isinstance(default, tuple) else int(default) if annotation is bool else default
+    return (
+        f"{kind}, optional, default={text:g}" if annotation is float else f"{kind}, optional, default={text}"
+    )
+
+
+WORDS: dict[Any, str] = {int: "int", float: "float", bool: "boolean", str: "string", Shape: "Shape(tuple)"}
 
 
 # --- the older form ------------------------------------------------------------------------------------
@@ -186,9 +229,7 @@ class PythonOp:
         """Fill `out_data` from `in_data`. Here: the first result is the first input."""
         out_data[0][:] = in_data[0]
 
-    def backward(
-        self, out_grad: Sequence, in_data: Sequence, out_data: Sequence, in_grad: Sequence
-    ) -> None:
+    def backward(self, out_grad: Sequence, in_data: Sequence, out_data: Sequence, in_grad: Sequence) -> None:
         """Fill `in_grad`, the gradients of the inputs. Here: that of the first input is 1."""
         in_grad[0][:] = 1.0
 

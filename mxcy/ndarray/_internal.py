@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import ops
+from ._creation import zeros
 from .ndarray import FACE, NDArray
 
 __all__: list[str] = []
@@ -61,6 +62,14 @@ def _scatter_set_nd(
     target = _target(out, lhs)
     target[tuple(indices)] = rhs
     return target
+
+
+def _backward_gather_nd(
+    data: NDArray, indices: NDArray, shape: Sequence, out: NDArray | None = None
+) -> NDArray:
+    """Return zeros of a shape with data added at the points that the columns of indices name."""
+    like = zeros(tuple(shape), ctx=data.context, dtype=data.dtype)
+    return ops.REGISTRY["_gather_grad"](data, indices, like, out=out)
 
 
 def _rnn_param_concat(*data: NDArray, dim: int = 1, num_args: int | None = None) -> NDArray:

@@ -66,6 +66,7 @@ from .arithmetic import (
     broadcast_sub as broadcast_minus,
 )
 from .batch_norm import BatchNorm, BatchNorm_v1
+from .checks import switch_on as check_positions
 from .comparison import (
     broadcast_equal,
     broadcast_greater,
@@ -593,3 +594,5 @@ __all__ = [
 # Factors of matrices and updates of optimizers are listed where they are declared.
 LISTED = (densities, matrices, optimizer, optimizer_multi, places, random_sampling, triangles)
 PUBLIC |= {name: vars(file)[name] for file in LISTED for name in file.__all__}
+
+check_positions()

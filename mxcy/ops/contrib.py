@@ -121,6 +121,9 @@ def _contrib_index_array(data, *, axes: Axes = None, out):
     """For every element its position: int64, with one more axis for the axes (all, or those given)."""
     made = []
     wanted: Any = range(data.ndim) if axes is None else axes
+    if not wanted:
+        none = kernels.fill(array_beside(data, np.empty((*data.shape, 0), np.int64)), 0)
+        return none if out is None else kernels.copy(none, out=out)
     for axis in wanted:
         line = array_beside(data, np.arange(data.shape[axis]))
         shape = [1] * data.ndim

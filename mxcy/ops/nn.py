@@ -1,8 +1,10 @@
 """Layers: FullyConnected and Dropout."""
 
+import math
 from typing import Literal
 
 from .._array import face_of
+from .._launch import empty_like
 from ..errors import ArgumentError, DTypeError, ShapeError, message
 from ..kernels import cpu as kernels
 from . import linalg, reduction
@@ -157,6 +159,10 @@ class Dropout:
             if mask is not None:
                 kernels.fill(mask, 1)
             return kernels.copy(data, out=target), mask
+        if self.p == 1:  # 0 / 0, as in MXNet
+            mask = empty_like(data, self.infer(None, data.shape)[1][1]) if mask is None else mask
+            kernels.fill(mask, math.nan)
+            return kernels.copy(mask._broadcast_view(data.shape), out=target), mask
         keep = 1.0 - self.p
         shape = self.infer(None, data.shape)[1][1]
         mask = kernels.random_bernoulli(

@@ -166,7 +166,10 @@ def diag(data, *, k: int = 0, axis1: int = 0, axis2: int = 1, out):
     """The diagonal of data over two axes (as the last axis), or a matrix with a vector as its diagonal."""
     if data.ndim == 1:
         return zeros_with_diagonal(data, diag_shape(data.shape, k, 0, 1), k, 0, 1, out)
-    return kernels.copy(diagonal_view(data, k, axis1, axis2), out=out)
+    view = diagonal_view(data, k, axis1, axis2)
+    if view.size == 0 and data.size:
+        raise ArgumentError(message("diag", "k", f"a diagonal of shape {describe(data.shape)}", k))
+    return kernels.copy(view, out=out)
 
 
 def diag_back_reference(g, like, k=0, axis1=0, axis2=1):
@@ -196,7 +199,7 @@ def _diag_back(data, like, *, k: int = 0, axis1: int = 0, axis2: int = 1, out):
 
 # --- depth and space -----------------------------------------------------------------------------------
 def depth_shape(data, block_size):
-    if len(data) != 4 or block_size < 1 or data[1] % block_size**2:
+    if len(data) != 4 or block_size < 1 or data[1] % block_size**2 or 0 in data[1:]:
         expected = f"(n, channels, height, width) with channels divisible by {block_size**2}"
         raise ShapeError(message("depth_to_space", "data", expected, describe(data)))
     n, c, h, w = data
@@ -232,7 +235,8 @@ def depth_to_space(data, *, block_size: int, out):
 
 
 def space_shape(data, block_size):
-    if len(data) != 4 or block_size < 1 or data[2] % block_size or data[3] % block_size:
+    uneven = len(data) != 4 or block_size < 1 or data[2] % block_size or data[3] % block_size
+    if uneven or 0 in data[1:]:
         expected = f"(n, channels, height, width) with height and width divisible by {block_size}"
         raise ShapeError(message("space_to_depth", "data", expected, describe(data)))
     n, c, h, w = data

@@ -87,6 +87,8 @@ def windows_of(
         raise ArgumentError(message("Pooling", "kernel", expected, kernel))
     kernel = per_axis("kernel", kernel, count, 1, 1)
     stride = per_axis("stride", stride, count, 1, 1)
+    if pooling_convention == "same" and not any(pad):
+        pad = ()
     pad = per_axis("pad", pad, count, 0, 0)
     if pooling_convention == "same" and any(pad):
         raise ArgumentError(message("Pooling", "pad", "0, as pooling_convention is 'same'", pad))

@@ -105,6 +105,12 @@ def image_shape(name, window, data, output_size):
     return (data[0], data[1] // prod(window.kernel), *output_size)
 
 
+class Sized:
+    """The attribute that comes before those of the window."""
+
+    output_size: Shape
+
+
 @layer(
     kinds="f",
     ref=lambda x, output_size, **window: folded_reference(x, output_size, **window),
@@ -128,10 +134,8 @@ def image_shape(name, window, data, output_size):
         ),
     ],
 )
-class col2im(Sliding):
+class col2im(Sliding, Sized):
     """Columns (n, channels * kernel, windows) added up to planes (n, channels, *output_size), see im2col."""
-
-    output_size: Shape
 
     def infer(self, out, data):
         window = self.window()
