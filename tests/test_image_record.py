@@ -242,6 +242,18 @@ def test_broken_records_are_named(tmp_path):
         next(iterator(tmp_path, 1, max_crop_size=60, min_crop_size=50))
 
 
+def test_damage_of_the_framing_is_skipped_if_asked(folder, tmp_path):
+    content = bytearray((folder / "a.rec").read_bytes())
+    with recordio.MXRecordIO(folder / "a.rec", "r") as reader:
+        content[reader.positions()[3]] ^= 1
+    (tmp_path / "a.rec").write_bytes(content)
+    with pytest.raises(FormatError, match="at byte"):
+        iterator(tmp_path, index=False)
+    data = iterator(tmp_path, 9, index=False, skip_damaged=True)
+    assert [labels for labels, _, _ in taken(data)] == [[0, 1, 2, 4, 5, 6, 7, 8, 9]]
+    assert data.stats()["skipped"] == 1
+
+
 @given(st.data())
 def test_changed_bytes_give_pictures_or_errors(folder, tmp_path_factory, data):
     content = bytearray((folder / "a.rec").read_bytes())

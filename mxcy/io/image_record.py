@@ -98,9 +98,8 @@ class RecordPictures:
         self.dtype = dtype
         self.made_as = dtype if dtype in (np.float32, np.uint8, np.int8) else np.dtype(np.float32)
         self.label_size, self.label_fill = reading.label_width, 0.0
-        self.records = Records(
-            reading.path_imgrec, reading.path_imgidx, reading.part_index, reading.num_parts
-        )
+        self.records = Records(reading.path_imgrec, reading.path_imgidx, reading.part_index,
+                               reading.num_parts, reading.skip_damaged)  # fmt: skip
         self._listed = None
         if reading.path_imglist:
             listed = read_list(reading.path_imglist)
@@ -219,7 +218,7 @@ class RecordIter(MXDataIter):
 
     def stats(self) -> dict[str, float]:
         """Return what came since the start or the last call: images_per_s, waiting_s, …; see `Pipeline`."""
-        return self._pipeline.stats()
+        return {**self._pipeline.stats(), "skipped": self._source.records.skipped}
 
     def __del__(self) -> None:
         pipeline = getattr(self, "_pipeline", None)

@@ -46,6 +46,9 @@ class Reading:
     seed_aug : for another choice of random changes.
     round_batch : whether the last batch is filled from the next epoch, which goes on behind what was taken.
     prefetch_buffer : how many batches are made ahead.
+    skip_damaged : leave out what is no record, and count it (`stats()["skipped"]`), instead of an error; not
+        with an index. Pictures that cannot be decoded are errors all the same.
+    verbose : log how many records there are. shuffle_chunk_size, device_id, ctx, aug_seq : accepted.
     """
 
     path_imgrec: str = ""
@@ -62,6 +65,7 @@ class Reading:
     seed_aug: int | None = None
     round_batch: bool = True
     prefetch_buffer: int = 4
+    skip_damaged: bool = False
     verbose: bool = True
     device_id: int = 0
     ctx: str = "gpu"

@@ -23,7 +23,8 @@ class Records:
     after the other or, with an index, by the count of records.
     """
 
-    def __init__(self, paths: str | os.PathLike, index: Any = None, part_index: int = 0, num_parts: int = 1):
+    def __init__(self, paths: str | os.PathLike, index: Any = None, part_index: int = 0, num_parts: int = 1,
+                 skip_damaged: bool = False):  # fmt: skip
         names = listed(os.fspath(paths))
         if index and len(names) > 1:
             expected, got = "one file of records with an index", f"{len(names)} files"
@@ -39,7 +40,7 @@ class Records:
             self._readers: list[MXRecordIO] = [reader]
             self._files = np.zeros(len(positions), np.int64)
         else:
-            self._readers = [MXRecordIO(name, "r") for name in names]
+            self._readers = [MXRecordIO(name, "r", skip_damaged) for name in names]
             self._files, positions = self._found(part_index, num_parts)
         self._positions = positions
         if not len(positions):
@@ -60,6 +61,11 @@ class Records:
 
     def __len__(self) -> int:
         return len(self._positions)
+
+    @property
+    def skipped(self) -> int:
+        """How many damaged places were left out."""
+        return sum(reader.skipped for reader in self._readers)
 
     def read(self, number: int) -> bytes:
         """Return a record; FormatError that names file and byte if there is none."""
