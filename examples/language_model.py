@@ -21,7 +21,7 @@ from mxcy import autograd, gluon, nd
 
 SHORT = os.environ.get("MXCY_EXAMPLE_SHORT", "0") not in ("", "0")
 HIDDEN, LAYERS = (96, 1) if SHORT else (256, 2)
-STEPS = 240 if SHORT else 500
+STEPS = 180 if SHORT else 500
 BATCH, LENGTH = 32, 48
 
 
