@@ -55,7 +55,7 @@ class ThreadJob:
 
     def shard(self, i):
         core = Shard(f"mxcy-{self.name}-s{i}", 2 * self.options.workers)
-        return self.kind(core, self.ticket, machine=self.machines[i % len(self.machines)]).start()
+        return self.kind(core, self.ticket, memory=self.machines[i % len(self.machines)]).start()
 
     def member(self, endpoints):
         core = Membership(self.options, endpoints, folder() / f"mxcy-{self.name}-c0")
@@ -64,7 +64,7 @@ class ThreadJob:
     def aggregator(self, i):
         ticket = self.ticket.for_workers()
         core = Aggregator(f"mxcy-{self.name}-a{i}", self.options, ticket, self.endpoints)
-        return self.kind(core, self.ticket, machine=self.machines[i]).start()
+        return self.kind(core, self.ticket, memory=self.machines[i]).start()
 
     def session(self, rank, kind="dist_sync", **how):
         machine = self.machines[rank * len(self.machines) // self.options.workers]

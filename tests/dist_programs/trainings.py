@@ -49,6 +49,7 @@ def by_trainer(store, update_on_kvstore):
 
 store = mx.kv.create(KIND)
 mx.random.seed(5 + store.rank)  # workers begin with different values: those of rank 0 count
-how = sys.argv[3]
-found = by_module(store) if how == "module" else by_trainer(store, how == "store")
-np.savez(f"{FOLDER}/{how}-{store.rank}.npz", **found)
+for how in sys.argv[3:]:
+    found = by_module(store) if how == "module" else by_trainer(mx.kv.create(KIND), how == "store")
+    np.savez(f"{FOLDER}/{how}-{store.rank}.npz", **found)
+    store.barrier()

@@ -78,7 +78,7 @@ class Aggregator(Shard):
 
     def _call_up(self, sender: int, second: bool) -> None:
         self._sender, self._second = sender, second
-        self._up = Connections(sender, self._ticket, {"machine": "", "arena": ""})
+        self._up = Connections(sender, self._ticket, {"memory": "", "arena": ""})
         for number, endpoint in self._endpoints.items():
             self._up.connect(number, endpoint)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import platform
 import re
 import tempfile
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 
 from ...errors import FormatError, OutOfMemory, message, problem
 
-__all__ = ["Arena", "View", "folder", "remove_job", "sweep"]
+__all__ = ["Arena", "View", "folder", "memory", "remove_job", "sweep"]
 
 NAME = re.compile(r"mxcy-(\d+)-[0-9a-f]{8}-[a-z]+\d+(\.journal)?")
 ALIGN = 64
@@ -28,6 +29,16 @@ def folder() -> Path:
     """Where shared memory is: /dev/shm, or the folder of temporary files where there is none."""
     shm = Path("/dev/shm")
     return shm if shm.is_dir() and os.access(shm, os.W_OK) else Path(tempfile.gettempdir())
+
+
+def memory() -> str:
+    """Return a name of the shared memory that this process reaches: who has the same can map the same files."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        boot = platform.node()
+    place = folder().stat()
+    return f"{boot}-{place.st_dev}-{place.st_ino}-{os.getuid()}"
 
 
 class Arena:

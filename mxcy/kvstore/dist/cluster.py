@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typing import Any
 
 from ...errors import MXNetError, StateError, problem
 from .aggregator import Aggregator
-from .arena import folder, remove_job, sweep
+from .arena import folder, memory, remove_job, sweep
 from .job import Job, new_name
 from .membership import Membership, Options
 from .service import Service, Ticket, make_ticket
@@ -26,6 +27,7 @@ __all__ = ["Running", "find_job", "here", "is_inside_ray", "ray_module", "start_
 
 NAMESPACE = "mxcy-kvstore"
 START_SECONDS = 120.0
+LOOK_SECONDS = 5.0
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -59,22 +61,17 @@ def here() -> str:
 class Host:
     """Body of the actors: one service."""
 
-    def __init__(self, make: Callable[[str], Any], ticket: str, local: bool):
+    def __init__(self, make: Callable[[], Any], ticket: str, local: bool):
         ray = ray_module()
         os.environ.setdefault("MXCY_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))
         self._address = "127.0.0.1" if local else ray.util.get_node_ip_address()
-        self._machine = here()
         self._job = ""
         self._ranks: dict[str, int] = {}
-        self._service = Service(make(self._machine), Ticket.of(ticket), self._address, self._machine).start()
+        self._service = Service(make(), Ticket.of(ticket), self._address, memory()).start()
 
     def endpoint(self) -> str:
         """Where the service listens."""
         return self._service.endpoint
-
-    def machine(self) -> str:
-        """Which machine this is."""
-        return self._machine
 
     def pid(self) -> int:
         """Its process, for those who look after it."""
@@ -142,13 +139,21 @@ def connect(address: str | None) -> bool:
     quiet = {"logging_level": "ERROR", "log_to_driver": False, "namespace": NAMESPACE}
     if address is not None:
         try:
+            look_for(address)
             ray.init(address=address, **quiet)
-        except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             text = f"no Ray cluster at {address!r}: {str(error).splitlines()[0]}"
             raise MXNetError(problem("create", "address", text, "start one by ray start --head")) from None
         return False
     ray.init(address="local", include_dashboard=False, object_store_memory=100 << 20, **quiet)
     return True
+
+
+def look_for(address: str) -> None:
+    """Raise OSError if nobody listens at `host:port`; Ray itself would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), LOOK_SECONDS).close()
 
 
 def actor_class(ray: Any, **options: Any) -> Any:
@@ -190,7 +195,7 @@ def _start_actors(ray: Any, running: Running, options: Options, local: bool, nod
     alive = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
     spread = nodes or alive
 
-    def start(make: Callable[[str], Any], node: str, **named: Any) -> Any:
+    def start(make: Callable[[], Any], node: str, **named: Any) -> Any:
         strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=True)
         actor = actor_class(ray, scheduling_strategy=strategy, **named).remote(make, text, local)
         running.actors.append(actor)
@@ -221,21 +226,21 @@ def share(ray: Any, coordinator: Any, job: Job) -> None:
     ray.get(coordinator.set_job.remote(job.to_json()), timeout=START_SECONDS)
 
 
-def shard_maker(name: str, options: Options) -> Callable[[str], Any]:
+def shard_maker(name: str, options: Options) -> Callable[[], Any]:
     """A function that makes the core of a server where the actor runs."""
     custom = _load_function if options.custom_updaters else None
     senders = 2 * options.workers
-    return lambda machine: Shard(name, senders, custom)
+    return lambda: Shard(name, senders, custom)
 
 
-def membership_maker(name: str, options: Options) -> Callable[[str], Any]:
+def membership_maker(name: str, options: Options) -> Callable[[], Any]:
     """A function that makes the core of the coordinator."""
-    return lambda machine: Membership(options, path=folder() / name)
+    return lambda: Membership(options, path=folder() / name)
 
 
 def aggregator_maker(name: str, options: Options, ticket: str, endpoints: dict[int, str]) -> Any:
     """A function that makes the core of a machine's aggregator."""
-    return lambda machine: Aggregator(name, options, Ticket.of(ticket), endpoints)
+    return lambda: Aggregator(name, options, Ticket.of(ticket), endpoints)
 
 
 def _load_function(content: bytes) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from .arena import memory
 from .cluster import find_job, here, is_inside_ray, ray_module, start_job
 from .job import Job, from_environment, options_for
 from .membership import Options
@@ -45,7 +46,8 @@ def create(kind: str, job: str | None = None, consistency: tuple[str, str] | Non
     number = number if rank is None else rank
     try:
         options = options_for(kind, found.options, consistency, staleness)
-        session = Session(found.ticket, options, found.coordinator, number, machine, found.aggregators.get(machine))
+        aggregator = found.aggregators.get(machine)
+        session = Session(found.ticket, options, found.coordinator, number, machine, aggregator, memory())
     except BaseException:
         if close is not None:
             close()

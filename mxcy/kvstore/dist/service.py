@@ -85,11 +85,11 @@ class Service:
         `bound(port)`, `close()`, `release()`, `port` and the set `again`.
     ticket : of the job, with the servers' secret.
     address : to bind to; the port is that of the core, or any free one.
-    machine : name of the machine; peers of the same one share memory.
+    memory : name of the shared memory; values of peers that reach the same one do not travel in frames.
     """
 
-    def __init__(self, core: Any, ticket: Ticket, address: str = "127.0.0.1", machine: str = ""):
-        self.core, self.ticket, self.machine = core, ticket, machine
+    def __init__(self, core: Any, ticket: Ticket, address: str = "127.0.0.1", memory: str = ""):
+        self.core, self.ticket, self.memory = core, ticket, memory
         self.incarnation = secrets.randbits(53)
         self.counters: Counter[str] = Counter()
         self._peers: dict[bytes, Peer] = {}
@@ -256,7 +256,7 @@ class Service:
             if not hmac.compare_digest(str(body["token"]), self.ticket.token):
                 raise FormatError("token")
             arena = str(body.get("arena") or "")
-            local = bool(self.machine) and body.get("machine") == self.machine
+            local = bool(self.memory) and body.get("memory") == self.memory
             view = View(arena) if local and arena.startswith(f"mxcy-{self.ticket.job}-") else None
             greeting = self.core.joined(frame.sender, local, body)
         except (KeyError, MXNetError) as error:

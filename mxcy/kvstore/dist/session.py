@@ -75,11 +75,12 @@ class Session:
     ticket, options : of the job.
     coordinator : its endpoint.
     rank : number of this worker.
-    machine : name of this machine; processes of one share memory.
+    machine : name of this machine: its workers are added up before their sum goes to the servers.
+    memory : name of the memory that it shares with others, by default as the machine.
     """
 
     def __init__(self, ticket: Ticket, options: Options, coordinator: str, rank: int, machine: str,
-                 aggregator: str | None = None):  # fmt: skip
+                 aggregator: str | None = None, memory: str | None = None):  # fmt: skip
         self.ticket, self.options, self.rank = ticket, options, rank
         self.open = True
         self.keys: dict[Any, Key] = {}
@@ -92,7 +93,7 @@ class Session:
         self._slots: dict[int, tuple[int, Request | None]] = {}
         self._units: dict[int, tuple[Key, Slice]] = {}
         self.arena = Arena(f"mxcy-{ticket.job}-w{rank}")
-        hello = {"machine": machine, "arena": self.arena.name}
+        hello = {"memory": memory or machine, "arena": self.arena.name}
         self.connections = Connections(rank, ticket, hello, self._pong, self._ping)
         try:
             self.connections.connect(COORDINATOR, coordinator)

@@ -1,0 +1,192 @@
+"""Jobs on a Ray cluster: the launcher, training, `kill -9`, names, and that nothing is left behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from conftest import FULL
+
+import mxcy as mx
+from mxcy.kvstore.dist.arena import folder
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAMS = ROOT / "tests" / "dist_programs"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """The address of one Ray cluster for all tests here."""
+    ray = mx.kvstore.dist.cluster.ray_module()
+    started = ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=100 << 20,
+                       log_to_driver=False, logging_level="ERROR", namespace="mxcy-kvstore")  # fmt: skip
+    try:
+        yield started.address_info["gcs_address"]
+    finally:
+        ray.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left():
+    before = leftovers()
+    yield
+
+    assert leftovers() == before
+
+
+def leftovers():
+    """Shared memory of jobs, folders with keys, and processes that are not the cluster's of this module."""
+    temporary = Path(os.environ.get("TMPDIR", "/tmp"))
+    return {path.name for path in folder().glob("mxcy-*")} | {path.name for path in temporary.glob("mxcy-job-*")}
+
+
+def launch(*arguments, address=None, program=(), **options):
+    command = [sys.executable, "-m", "mxcy", "launch", *arguments]
+    if address:
+        command += ["--address", address]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | options.pop("env", {})
+    return subprocess.Popen([*command, sys.executable, *map(str, program)], env=environment, cwd=ROOT,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)  # fmt: skip
+
+
+def finish(process, code=0, seconds=120):
+    out, err = process.communicate(timeout=seconds)
+
+    assert process.returncode == code, out + err
+    return out, err
+
+
+def train(cluster, tmp_path, *how):
+    program = [PROGRAMS / "trainings.py", "dist_sync", tmp_path, *how]
+    finish(launch("-n", "2", "-s", "2", address=cluster, program=program))
+    return {way: [dict(np.load(tmp_path / f"{way}-{rank}.npz")) for rank in (0, 1)] for way in how}
+
+
+def test_module_and_trainer_give_all_workers_the_same_weights(cluster, tmp_path):
+    found = train(cluster, tmp_path, "module", "store")
+    if FULL:
+        found |= train(cluster, tmp_path, "worker")
+
+        assert (found["worker"][0]["weight"] == found["store"][0]["weight"]).all()
+    for first, second in found.values():
+        assert all((first[name] == second[name]).all() for name in first)
+    assert mx.nd.load(str(tmp_path / "trainer1-0.states"))
+    assert mx.nd.load(str(tmp_path / "module-0.states"))
+
+
+def test_the_interface_of_mxnet(cluster, tmp_path):
+    out, _ = finish(launch("-n", "2", "-s", "2", address=cluster, program=[PROGRAMS / "interface.py", tmp_path]))
+
+    assert sorted(re.findall(r"worker \d is done", out)) == ["worker 0 is done", "worker 1 is done"]
+
+
+def servers_of(process):
+    """Actors of the launcher's job."""
+    prefix = f"mxcy-{process.pid}-"
+    found = []
+    for one in psutil.process_iter():
+        try:
+            maps = {m.path for m in one.memory_maps()} if "Host" in " ".join(one.cmdline()) else set()
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+        if any(Path(path).name.startswith(prefix) for path in maps):
+            found.append(one)
+    return found
+
+
+def weights_after(rounds, workers):
+    """What tests/dist_programs/rounds.py comes to, by an optimizer of this process."""
+    updater = mx.optimizer.get_updater(mx.optimizer.create("adam", learning_rate=0.01))
+    weights = {"a": mx.nd.ones(10), "b": mx.nd.ones(50_000)}
+    for round_ in range(rounds):
+        draws = [np.random.default_rng([rank, round_]) for rank in range(workers)]
+        for name, weight in weights.items():
+            parts = [mx.nd.array(rng.normal(size=weight.shape)) for rng in draws]
+            updater(name, mx.nd.add_n(*parts), weight)
+    return [zlib.crc32(weight.asnumpy()) for weight in weights.values()]
+
+
+def test_training_ends_with_the_same_weights_after_kills_of_servers(cluster):
+    process = launch("-n", "2", "-s", "1", address=cluster, program=[PROGRAMS / "rounds.py", "150"])
+    killed = 0
+    while process.poll() is None and killed < (5 if FULL else 1):
+        for server in servers_of(process):
+            server.kill()
+            killed += 1
+            time.sleep(1.0)
+        time.sleep(0.05)
+    out, _ = finish(process)
+
+    assert killed
+    checksums = weights_after(150, 2)
+    for rank in (0, 1):
+        assert f"{rank} {checksums}" in out  # lines of several processes may run into each other
+
+
+ENDS = [("import sys; sys.exit(3)", 3), ("raise ValueError", 1)]
+
+
+@pytest.mark.parametrize(("ends", "code"), ENDS if FULL else ENDS[:1])
+def test_a_failed_worker_ends_the_job_with_its_code(cluster, ends, code):
+    program = f"import mxcy as mx; kv = mx.kv.create('dist_sync'); kv.init(1, mx.nd.ones(3)); {ends}"
+    _, err = finish(launch("-n", "2", "-s", "1", address=cluster, program=["-c", program]), code)
+
+    assert "mxcy launch: worker" in err
+
+
+def test_ctrl_c_ends_everything(cluster):
+    program = "import mxcy as mx, time; mx.kv.create('dist_sync'); print('here', flush=True); time.sleep(100)"
+    process = launch("-n", "2", "-s", "1", address=cluster, program=["-c", program], start_new_session=True)
+    for _ in range(2):
+        assert process.stdout.readline() == "here\n"
+    workers = psutil.Process(process.pid).children(recursive=True)
+    begun = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert time.monotonic() - begun < 20
+    assert not [w for w in workers if w.is_running() and w.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_tasks_find_a_job_by_its_name(cluster):
+    ray = mx.kvstore.dist.cluster.ray_module()
+
+    @ray.remote(num_cpus=0)
+    def worker():
+        import mxcy as mx
+
+        store = mx.kv.create("dist_sync", job="by-name")
+        store.init("w", mx.nd.zeros(3))
+        out = mx.nd.zeros(3)
+        store.pushpull("w", mx.nd.ones(3) * (store.rank + 1), out=out)
+        result = store.rank, out.asnumpy().tolist()
+        store.close()
+        return result
+
+    options = mx.kvstore.dist.Options(workers=2, servers=1)
+    running = mx.kvstore.dist.start_job(options, name="by-name")
+    try:
+        found = ray.get([worker.remote() for _ in range(2)], timeout=60)
+    finally:
+        running.close()
+
+    assert sorted(found) == [(0, [3, 3, 3]), (1, [3, 3, 3])]
+    with pytest.raises(mx.MXNetError, match="no job 'by-name' in this Ray cluster"):
+        mx.kv.create("dist_sync", job="by-name")
+
+
+def test_a_missing_cluster_is_named_in_time():
+    begun = time.monotonic()
+    process = launch("-n", "1", address="127.0.0.1:1", program=["-c", "pass"])
+    _, err = finish(process, 1)
+
+    assert "no Ray cluster at '127.0.0.1:1'" in err
+    assert time.monotonic() - begun < 60
