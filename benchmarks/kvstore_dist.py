@@ -77,8 +77,8 @@ def measure(machines, sizes, rounds):
     start, results = context.Barrier(WORKERS), context.Queue()
     try:
         workers = [
-            context.Process(target=work, args=(ticket, options, coordinator.endpoint, rank, machines[1 + rank],
-                                               sizes, rounds, start, results))
+            context.Process(target=work, args=(ticket, options, coordinator.endpoint, rank,
+                                               machines[1 + rank], sizes, rounds, start, results))
             for rank in range(WORKERS)
         ]  # fmt: skip
         for worker in workers:
@@ -139,7 +139,8 @@ def main():
     for label, machines in (("between", ("a", "b", "c")), ("within", ("a", "a", "a"))):
         seconds = measure(machines, [size], given.rounds)
         figures[label] = 2 * size * 4 / seconds / 1e9
-        print(f"{label:8} {seconds * 1e3:7.1f} ms a round of {given.mb} MB: {figures[label]:.2f} GB/s each worker")
+        rate = f"{figures[label]:.2f} GB/s each worker"
+        print(f"{label:8} {seconds * 1e3:7.1f} ms a round of {given.mb} MB: {rate}")
     for label, machines in (("between", ("a", "b", "c")), ("within", ("a", "a", "a"))):
         seconds = measure(machines, [256] * 200, 10 * given.rounds)
         figures[f"small {label}"] = seconds * 1e3
