@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from . import symbol as sym
     from . import visualization as viz
     from .attribute import AttrScope
+    from .numpy._gradients import register_ufunc
 
 # The version of MXNet whose interface this is: programs compare it to find out what they can use.
 __version__ = "1.9.1"
@@ -124,6 +125,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "visualization": ("visualization", None),
     "viz": ("visualization", None),
     "AttrScope": ("attribute", "AttrScope"),
+    "register_ufunc": ("numpy._gradients", "register_ufunc"),
     "is_np_array": ("util", "is_np_array"),
     "is_np_shape": ("util", "is_np_shape"),
     "np_array": ("util", "np_array"),

@@ -1,11 +1,15 @@
 """`mxcy.numpy`: what NumPy's arrays do, ours do."""
 
 import copy
+import math
 import operator
 import pickle
+import subprocess
+import sys
 
 import numpy as onp
 import pytest
+from scipy import special
 
 import mxcy as mx
 import mxcy.numpy as np
@@ -150,6 +154,74 @@ def test_second_derivatives():
     total.backward()
 
     onp.testing.assert_allclose(x.grad.asnumpy(), -onp.sin(x.asnumpy()))
+
+
+def test_foreign_universal_functions_may_be_given_gradients():
+    erf = mx.register_ufunc(special.erf, lambda g, y, x: g * (2 / np.pi**0.5) * np.exp(-x * x))
+    x = np.array([0.1, 0.7])
+    x.attach_grad()
+    with mx.autograd.record():
+        total = (special.erf(x) * erf(x)).sum()
+    total.backward()
+
+    expected = 2 * special.erf(x.asnumpy()) * 2 / onp.pi**0.5 * onp.exp(-(x.asnumpy() ** 2))
+    onp.testing.assert_allclose(x.grad.asnumpy(), expected)
+    with pytest.raises(ValueError, match="expected 2 gradients, got 1"):
+        mx.register_ufunc(special.xlogy, lambda g, y, x1, x2: g)
+
+
+def test_gradients_of_foreign_functions_are_summed_where_operands_were_repeated():
+    product = mx.register_ufunc(
+        special.xlogy, lambda g, y, x1, x2: g * np.log(x2), lambda g, y, x1, x2: g * x1 / x2
+    )
+    a, b = np.ones((2, 1)), np.array([2.0, 3.0])
+    for x in (a, b):
+        x.attach_grad()
+    with mx.autograd.record():
+        total = product(a, b).sum()
+    total.backward()
+
+    onp.testing.assert_allclose(a.grad.asnumpy(), [[onp.log(6)]] * 2)
+    onp.testing.assert_allclose(b.grad.asnumpy(), [1, 2 / 3])
+
+
+def test_functions_compiled_by_numba_run_on_the_engine():
+    numba = pytest.importorskip("numba")
+    half = numba.vectorize(["float64(float64)"])(lambda x: x / 2)
+    x = np.arange(5.0)
+
+    same(half(x) + 1, onp.arange(5.0) / 2 + 1)
+    same(special.expit(x), special.expit(onp.arange(5.0)))
+
+
+def test_floating_point_errors_follow_errstate():
+    x = np.zeros(3)
+    with onp.errstate(all="ignore"):
+        assert np.isnan(x / x).all()
+    with onp.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        1 / x
+    with pytest.warns(RuntimeWarning, match="invalid value"):
+        np.sqrt(x - 1)
+
+
+def test_protocols():
+    x = np.arange(4.0)
+
+    assert onp.asarray(x).base is not None and onp.shares_memory(onp.asarray(x), onp.asarray(x))
+    with pytest.raises(ValueError, match="copy"):
+        onp.asarray(x, dtype="float32", copy=False)
+    assert not np.shares_memory(onp.array(x, copy=True), x)
+    assert memoryview(x).tolist() == [0, 1, 2, 3]
+    same(np.from_dlpack(onp.arange(3.0)), onp.arange(3.0))
+    assert onp.from_dlpack(x).tolist() == [0, 1, 2, 3]
+    assert x.__array_namespace__() is np and x.device == "cpu" and x.to_device("cpu") is x
+    assert math.sqrt(x[1]) == 1 and [10, 20][np.array(1)] == 20 and f"{x[3]:.1f}" == "3.0"
+    assert onp.float64(1) < x[2] and (onp.float64(1) < x).tolist() == [False, False, True, True]
+
+
+def test_import_of_the_package_does_not_import_the_namespace():
+    code = "import sys, mxcy; sys.exit('mxcy.numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_functions_without_gradient_say_so():

@@ -125,7 +125,7 @@ def nansum(a, axis=None, dtype=None, out=None, keepdims=False):
 
 
 def _zero_for_nan(a: Any) -> Any:
-    return t.where(u.isnan(a), _np.zeros((), a.dtype), a)
+    return u.where(u.isnan(a), _np.zeros((), a.dtype), a)
 
 
 def nanmean(a, axis=None, dtype=None, out=None, keepdims=False):
@@ -134,11 +134,11 @@ def nanmean(a, axis=None, dtype=None, out=None, keepdims=False):
 
 
 def nanmax(a, axis=None, out=None, keepdims=False):
-    return r.max(t.where(u.isnan(a), -_np.inf, a), axis, keepdims=keepdims)
+    return r.max(u.where(u.isnan(a), -_np.inf, a), axis, keepdims=keepdims)
 
 
 def nanmin(a, axis=None, out=None, keepdims=False):
-    return r.min(t.where(u.isnan(a), _np.inf, a), axis, keepdims=keepdims)
+    return r.min(u.where(u.isnan(a), _np.inf, a), axis, keepdims=keepdims)
 
 
 def cumulative_sum(x, /, *, axis=None, dtype=None, out=None, include_initial=False):

@@ -6,15 +6,18 @@ one of which only shape and dtype are read.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as _np
 
+from ..errors import ArgumentError, message
 from . import _reductions, _shapes
 from . import _ufuncs as u
 from ._recorded import CONSTANT, Rule
+from ._ufunc import elementwise
 
-__all__ = ["fit", "give_rules"]
+__all__ = ["fit", "give_rules", "register_ufunc"]
 
 LN2 = 0.6931471805599453
 LN10 = 2.302585092994046
@@ -193,3 +196,41 @@ def give_rules() -> None:
     _name_rules()
     _gradients_of_arrays.give_rules()
     _compositions.give_rules()
+
+
+def register_ufunc(function: Any, *gradients: Any) -> Any:
+    """Give a universal function gradients; return it as a function of arrays of `mx.np`.
+
+    `function` is NumPy's, SciPy's, or one made by `numba.vectorize`. There is a gradient for each operand:
+    `gradient(g, y, *operands)` returns what flows to the operand, where `g` is the gradient of the result and
+    `y` the result, and is written in functions of `mx.np`, so that it can be differentiated again. None is
+    for an operand without gradient.
+
+        erf = mx.register_ufunc(scipy.special.erf, lambda g, y, x: g * 2 / np.pi**0.5 * np.exp(-x * x))
+
+    Raises ArgumentError if there are not as many gradients as operands.
+    """
+    if len(gradients) != function.nin:
+        expected = f"{function.nin} gradients"
+        raise ArgumentError(message("register_ufunc", "gradients", expected, len(gradients)))
+    own = elementwise(function)
+    names = ["x"] if function.nin == 1 else [f"x{i + 1}" for i in range(function.nin)]
+    rules = {}
+    for name, gradient in zip(names, gradients, strict=True):
+        if gradient is not None:
+            rules[name] = _fitted(gradient, name, names)
+    own.rule = Rule(rules, names)
+    return own
+
+
+def _fitted(gradient: Any, name: str, names: list[str]) -> Any:
+    """A rule whose gradient is summed over the axes along which its operand was broadcast."""
+    place = names.index(name)
+
+    def rule(g: Any, y: Any, *operands: Any) -> Any:
+        return fit(gradient(g, y, *operands), operands[place])
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(n, kind) for n in ("g", "y", *names)]
+    rule.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return rule

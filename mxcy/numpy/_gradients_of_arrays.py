@@ -252,7 +252,7 @@ def _clip_grad(g: Any, a: Any, a_min: Any, a_max: Any, min: Any, max: Any) -> An
 
 def _where_grad(g: Any, condition: Any, like: Any, first: bool) -> Any:
     zero = g * 0
-    return fit(t.where(condition, g, zero) if first else t.where(condition, zero, g), like)
+    return fit(u.where(condition, g, zero) if first else u.where(condition, zero, g), like)
 
 
 SUMS: dict[Any, dict] = {
@@ -270,7 +270,7 @@ SUMS: dict[Any, dict] = {
     t.take: {"a": _take_grad},
     t.take_along_axis: {"arr": _along_grad},
     u.clip: {"a": _clip_grad},
-    t.where: {
+    u.where: {
         "x": lambda g, condition, like_x: _where_grad(g, condition, like_x, True),
         "y_": lambda g, condition, like_y_: _where_grad(g, condition, like_y_, False),
     },
@@ -472,7 +472,7 @@ FLAT = (
 # Arguments of NumPy's functions whose signature cannot be asked for.
 _SIGNATURES: dict[Any, dict[str, Any]] = {
     t.concatenate: {"arrays": None, "axis": 0},
-    t.where: {"condition": None, "x": None, "y_": None},
+    u.where: {"condition": None, "x": None, "y_": None},
     t.atleast_1d: {"arys": None},
     t.atleast_2d: {"arys": None},
     t.atleast_3d: {"arys": None},

@@ -190,7 +190,6 @@ __all__ = [
     "vdot",
     "vsplit",
     "vstack",
-    "where",
 ]
 
 # Texts, files.
@@ -283,7 +282,6 @@ unique_counts = Through(_np.unique_counts)
 unique_inverse = Through(_np.unique_inverse)
 unique_values = Through(_np.unique_values)
 unravel_index = Through(_np.unravel_index)
-where = Small(_np.where, _small.where, 3)
 
 # Statistics and sums.
 average = Through(_np.average)

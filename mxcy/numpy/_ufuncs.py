@@ -6,7 +6,9 @@ import numpy as _np
 
 from .._array import Array
 from ..dtypes import code_of
-from ._calls import Through, own
+from ..kernels import cpu as kernels
+from . import _small
+from ._calls import Through, own, with_small
 from ._ufunc import elementwise
 
 _FLOATS = (code_of(_np.float32), code_of(_np.float64))
@@ -113,6 +115,7 @@ __all__ = [
     "tan",
     "tanh",
     "true_divide",
+    "where",
     "trunc",
 ]
 
@@ -263,3 +266,22 @@ def clip(
     given = {"a_min": a_min, "a_max": a_max, "min": min, "max": max}
     kwargs.update({name: x for name, x in given.items() if x is not _NOTHING})
     return _clip(a, out=out, **kwargs)
+
+
+_where = Through(_np.where)
+
+
+@with_small(_small.where, 3)
+def where(condition, x=_NOTHING, y=_NOTHING, /):
+    """Elements of x where a condition holds, of y elsewhere; of a condition alone where it holds."""
+    if x is _NOTHING and y is _NOTHING:
+        return _where(condition)
+    operands = (condition, x, y)
+    if all(isinstance(a, Array) and a._c_contiguous for a in operands):
+        if (
+            condition._dtype_code == 0
+            and x._dtype_code == y._dtype_code
+            and max(x.ndim, condition.ndim, y.ndim)
+        ):
+            return kernels.where(condition, x, y)
+    return _where(*[a for a in operands if a is not _NOTHING])
