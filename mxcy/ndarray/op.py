@@ -3,6 +3,7 @@
 Each is the operator itself, which symbols share. Arguments are arrays first, then attributes, then `out`.
 """
 
+from .._paths import names_from
 from ..ops import (
     LRN,
     RNN,
@@ -582,3 +583,4 @@ __all__ = [
     "where",
     "zeros_like",
 ]
+__getattr__ = names_from(__name__, "mxcy.ndarray")  # MXNet has the random numbers here, too

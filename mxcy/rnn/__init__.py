@@ -1,5 +1,6 @@
 """`mx.rnn`: recurrent cells over symbols, and sentences in buckets."""
 
+from . import rnn, rnn_cell
 from .cells import BaseRNNCell, GRUCell, LSTMCell, RNNCell, RNNParams
 from .checkpoints import do_rnn_checkpoint, load_rnn_checkpoint, rnn_unroll, save_rnn_checkpoint
 from .combined import (

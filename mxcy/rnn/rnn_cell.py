@@ -1,0 +1,6 @@
+"""`mx.rnn.rnn_cell`: where MXNet's programs look for the names of `mx.rnn`."""
+
+from .._paths import names_from
+
+__all__: list[str] = []
+__getattr__ = names_from(__name__, "mxcy.rnn")
