@@ -312,3 +312,16 @@ def projected(mx):
 
 
 PROGRAMS.append(projected)
+
+
+def deformed(mx):
+    """Convolutions that are displaced by what they learn."""
+    nn, layer = mx.gluon.nn, mx.gluon.contrib.cnn.DeformableConvolution
+    net = nn.HybridSequential()
+    with net.name_scope():
+        net.add(layer(4, 3, padding=1, in_channels=3, activation="relu"),
+                layer(3, (3, 3), 2, use_bias=False, in_channels=4), nn.Dense(4))  # fmt: skip
+    return net, mx.gluon.loss.SoftmaxCELoss(), *images()
+
+
+PROGRAMS.append(deformed)

@@ -727,3 +727,25 @@ def test_outputs_without_a_gradient_of_their_own():
         assert x.grad.asnumpy().tolist() == [[6, 12]]
         double.backward()
         assert x.grad.asnumpy().tolist() == [[2, 2]]
+
+
+@pytest.mark.parametrize("kind", ["DeformableConvolution", "ModulatedDeformableConvolution"])
+def test_deformable_convolutions_start_as_ordinary_ones_and_learn(kind):
+    layer = getattr(gluon.contrib.cnn, kind)(4, 3, 2, 1)
+    layer.initialize(mx.init.Xavier())
+    layer.hybridize()
+    x = nd.random.normal(shape=(2, 3, 8, 8))
+    found = layer(x)
+    weight, bias = layer.deformable_conv_weight.data(), layer.deformable_conv_bias.data()
+    settings = {"kernel": (3, 3), "stride": (2, 2), "pad": (1, 1), "num_filter": 4}
+
+    np.testing.assert_allclose(
+        found.asnumpy(), nd.Convolution(x, weight, bias, **settings).asnumpy(), atol=1e-5
+    )
+    assert layer.offset_weight.shape == ((18 if kind[0] == "D" else 27), 3, 3, 3)
+    with autograd.record():
+        y = (layer(x) ** 2).sum()
+    y.backward()
+    assert np.abs(layer.offset_weight.grad().asnumpy()).max() > 0
+    with pytest.raises(AssertionError, match="expected 'NCHW'"):
+        getattr(gluon.contrib.cnn, kind)(4, layout="NHWC")
