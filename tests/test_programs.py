@@ -77,6 +77,12 @@ def test_what_mxnet_has_saved_is_read(name):
     np.testing.assert_allclose(found["outputs"], GOLDEN[name]["outputs"], rtol=1e-4, atol=1e-5)
 
 
+def test_the_table_has_all_programs():
+    text = (ROOT / "docs" / "programs.md").read_text()
+
+    assert all(f"| `{name}` |" in text for name in NAMES) and len(NAMES) == 10
+
+
 def test_optimizer_states_of_mxnet_are_read():
     mod = mx.mod.Module.load(str(SAVED / "module_perceptron" / "model"), 1, load_optimizer_states=True)
     mod.bind([("data", (8, 36))], [("softmax_label", (8,))])

@@ -53,7 +53,8 @@ class DeformableConvolution(HybridBlock):
         self._convolution = shared | {"num_filter": channels, "no_bias": not use_bias,
                                       "num_deformable_group": num_deformable_group}  # fmt: skip
         with self.name_scope():
-            self._add("offset", (self.planes * size, in_channels // groups, *kernel), offset_weight_initializer,
+            shape = (self.planes * size, in_channels // groups, *kernel)
+            self._add("offset", shape, offset_weight_initializer,
                       offset_bias_initializer if offset_use_bias else None)  # fmt: skip
             self._add("deformable_conv", (channels, 0, *kernel), weight_initializer,
                       bias_initializer if use_bias else None)  # fmt: skip
