@@ -157,6 +157,8 @@ def encode(image: np.ndarray, quality: int = 95, kind: str = ".jpg") -> bytes:
         ".jpeg": cv2.IMWRITE_JPEG_QUALITY,
         ".png": cv2.IMWRITE_PNG_COMPRESSION,
     }
+    if kind.lower() == ".png":
+        quality = min(quality, 9)  # what OpenCV makes of more, with a warning
     choice = [options[kind.lower()], quality] if kind.lower() in options else []
     try:
         done, encoded = cv2.imencode(kind, image, choice)

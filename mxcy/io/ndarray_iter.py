@@ -163,24 +163,31 @@ class NDArrayIter(DataIter):
             return max(0, self.cursor + self.batch_size - self.num_data)
         return -self.cursor if -self.batch_size < self.cursor < 0 else 0
 
-    def _rows(self) -> NDArray:
-        """Numbers of the rows of the current batch."""
+    def _rows(self) -> NDArray | slice:
+        """Numbers of the rows of the current batch; a slice where they follow each other."""
         start = self.cursor + self._rolled
         if start < 0:
             raise StateError(problem("NDArrayIter", None, "no batch yet", "call next or iter_next first"))
+        if not self.shuffle and 0 <= self.cursor <= self.num_data - self.batch_size:
+            return slice(self.cursor, self.cursor + self.batch_size)
         rows = self._epoch[start : start + self.batch_size]
         if len(rows) < self.batch_size:
             rows = np.take(self._epoch, np.arange(start, start + self.batch_size), mode="wrap")
         return nd.array(rows, dtype=np.int64)
 
-    def _batch(self, arrays: list, rows: NDArray) -> list[NDArray]:
+    def _batch(self, arrays: list, rows: NDArray | slice) -> list[NDArray]:
         return [self._take(x, rows) for _, x in arrays]
 
-    def _take(self, x: Any, rows: NDArray) -> NDArray:
+    def _take(self, x: Any, rows: NDArray | slice) -> NDArray:
+        if isinstance(rows, slice) and not isinstance(x, Dataset):
+            if self._axis == 0:
+                return x[rows].copy()  # a batch may be changed in place
+            return nd.slice_axis(x, axis=self._axis, begin=rows.start, end=rows.stop)
+        numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows.asnumpy()
         if isinstance(x, Dataset):
-            return x.take(rows.asnumpy(), self._axis)
+            return x.take(numbers, self._axis)
         if is_csr(x):
-            return nd.sparse.csr_matrix(x.asscipy()[rows.asnumpy()])
+            return nd.sparse.csr_matrix(x.asscipy()[numbers])
         return nd.take(x, rows, axis=self._axis)
 
     def get_state(self) -> dict[str, Any]:
