@@ -20,6 +20,8 @@ def usable(op, row):
     """Whether a row can be a part of a graph on float32."""
     if op.first_order is not None and not op.differentiable:  # a gradient that refuses to be differentiated
         return False
+    if op.dynamic:  # executors know all shapes before they run
+        return False
     return bool(row.inputs) and all(item.shape for item in row.inputs) and "f" in op.kinds
 
 
@@ -53,7 +55,7 @@ class Builder:
         _, dtypes, _ = symbol.infer_type(**{n: types[n] for n in symbol.list_arguments()})
         for output, shape, dtype in zip(outputs, shapes, dtypes, strict=True):
             self.unused[id(output)] = output
-            if np.dtype(dtype) == FLOAT and np.prod(shape) > 0 and 0 not in shape:
+            if np.dtype(dtype) == FLOAT and shape and np.prod(shape) > 0:
                 self.made.append((output, shape))
 
     def operand(self, item, value, own):

@@ -130,7 +130,7 @@ class Correlation:
         if len(data) != 4:
             expected = "4 dimensions (n, channels, height, width)"
             raise ShapeError(message("Correlation", "data1", expected, describe(data)))
-        if None in data:
+        if None in data[2:]:
             return (data, data), (None,)
         size = result_size(data, self.kernel_size, self.max_displacement, self.stride1, self.pad_size)
         if min(size) < 1:
