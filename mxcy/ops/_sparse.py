@@ -92,26 +92,39 @@ def with_places(shape: tuple, places: np.ndarray, data: Any, stype: str) -> Part
     return Csr(shape, data, placed(indptr, data), placed(columns, data))
 
 
-def pairwise(merge: Callable) -> Callable:
-    """A function of two sparse arrays of one kind, computed where `merge` of their places says."""
+def in_order(part: Part) -> Part:
+    """The same array with its places in ascending order."""
+    if part.ordered:
+        return part
+    places, data = sorted_places(part)
+    return with_places(part.shape, places, data, part.stype)
+
+
+def pairwise(both: bool) -> Callable:
+    """A function of two sparse arrays of one kind, computed where one keeps something, or `both` do."""
 
     def joined(op: Any, inputs: Sequence, attrs: dict) -> Part:
-        a, b = inputs
-        same_shape(op, a, b)
-        (left, x), (right, y) = sorted_places(a), sorted_places(b)
-        places = merge(left, right)
-        data = op.compute([spread(left, x, places), spread(right, y, places)], attrs)[0]
-        return with_places(a.shape, places, data, a.stype)
+        same_shape(op, *inputs)
+        a, b = map(in_order, inputs)
+        where = [x for part in (a, b) for x in (part.indices, starts_of(part))]
+        counts = host(kernels.csr_merge_count(*where, both))
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        starts = placed(indptr, a.indices)
+        found, of_a, of_b = kernels.csr_merge(*where, both, starts, int(indptr[-1]))
+        parts = [kernels.gather_rows(x.data, at) for x, at in ((a, of_a), (b, of_b))]
+        data = op.compute(parts, attrs)[0]
+        return Csr(a.shape, data, starts, found) if isinstance(a, Csr) else Rows(a.shape, data, found)
 
     return joined
 
 
+def starts_of(part: Part) -> Any:
+    """Where rows of places begin; those of a row-sparse array are one row."""
+    return part.indptr if isinstance(part, Csr) else placed([0, part.data.shape[0]], part.indices)
+
+
 def union(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.union1d(left, right)
-
-
-def intersection(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return np.intersect1d(left, right, assume_unique=True)
 
 
 def taken_at(part: Part, whole: Any) -> Any:
@@ -131,14 +144,14 @@ def scaled(op: Any, inputs: Sequence, attrs: dict) -> Part:
 
 
 ADDS = (
-    rule("row_sparse, row_sparse -> row_sparse", pairwise(union)),
-    rule("csr, csr -> csr", pairwise(union)),
+    rule("row_sparse, row_sparse -> row_sparse", pairwise(False)),
+    rule("csr, csr -> csr", pairwise(False)),
     rule("default, csr|row_sparse -> default", quietly),
     rule("csr|row_sparse, default -> default", quietly),
 )
 MULTIPLIES = (
-    rule("row_sparse, row_sparse -> row_sparse", pairwise(union)),
-    rule("csr, csr -> csr", pairwise(intersection)),
+    rule("row_sparse, row_sparse -> row_sparse", pairwise(False)),
+    rule("csr, csr -> csr", pairwise(True)),
     *[rule(f"{kind}, default -> {kind}", scaled) for kind in ("csr", "row_sparse")],
     *[rule(f"default, {kind} -> {kind}", scaled) for kind in ("csr", "row_sparse")],
 )

@@ -84,7 +84,16 @@ from .softmax import (
     softmax_output_grad,
 )
 from .sorting import argsort, sort, topk, topk_mask
-from .sparse import csr_count, csr_dense, csr_fill, csr_product, csr_transpose, gather_rows
+from .sparse import (
+    csr_count,
+    csr_dense,
+    csr_fill,
+    csr_merge,
+    csr_merge_count,
+    csr_product,
+    csr_transpose,
+    gather_rows,
+)
 
 __all__ = [
     "box_decode",
@@ -131,6 +140,8 @@ __all__ = [
     "csr_count",
     "csr_dense",
     "csr_fill",
+    "csr_merge",
+    "csr_merge_count",
     "csr_product",
     "csr_transpose",
     "ctc_loss",

@@ -12,6 +12,14 @@ namespace {
 
 int64_t* numbers(const Tensor& t) { return reinterpret_cast<int64_t*>(t.data); }
 
+// Where the elements of a matrix are.
+struct Csr {
+  Csr(const Tensor& columns, const Tensor& starts)
+      : indices(numbers(columns)), indptr(numbers(starts)), size(columns.size) {}
+  const int64_t *indices, *indptr;
+  int64_t size;
+};
+
 const CsrParams& params_of(const KernelContext& context) {
   return *static_cast<const CsrParams*>(context.params);
 }
@@ -25,27 +33,99 @@ int wrong_column(KernelContext& context, int64_t index) {
                                (long long)params_of(context).columns);
 }
 
-template <class T>
-bool is_zero(const char* at) {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value == T(0);
-}
-
-// The sign is the highest bit of both half types.
-bool is_zero_half(const char* at) {
+// An element as what it is compared with zero: the sign is the highest bit of half types.
+struct Half {
   uint16_t bits;
-  std::memcpy(&bits, at, sizeof bits);
-  return (bits & 0x7fff) == 0;
+};
+template <class T> bool is_zero(T value) { return value == T(0); }
+template <> bool is_zero(Half value) { return (value.bits & 0x7fff) == 0; }
+
+// A block of elements at a time, so that zeros are passed quickly.
+template <class T>
+int64_t count_row(const char* at, int64_t n) {
+  const T* row = reinterpret_cast<const T*>(at);
+  int64_t count = 0;
+  for (int64_t i = 0; i < n; ++i) count += !is_zero(row[i]);
+  return count;
 }
 
-using IsZero = bool (*)(const char*);
-constexpr IsZero IS_ZERO[N_DTYPES] = {
-    is_zero<uint8_t>,  is_zero<int8_t>,   is_zero<uint8_t>,  is_zero<int16_t>, is_zero<uint16_t>,
-    is_zero<int32_t>,  is_zero<uint32_t>, is_zero<int64_t>,  is_zero<uint64_t>, is_zero_half,
-    is_zero_half,      is_zero<float>,    is_zero<double>,   is_zero<std::complex<float>>,
-    is_zero<std::complex<double>>,
-};
+template <class T>
+void fill_row(const char* at, int64_t n, char* data, int64_t* indices, int64_t room) {
+  constexpr int64_t BLOCK = 32;
+  const T* row = reinterpret_cast<const T*>(at);
+  T* to = reinterpret_cast<T*>(data);
+  int64_t found = 0;
+  for (int64_t begin = 0; begin < n; begin += BLOCK) {
+    const int64_t end = std::min(n, begin + BLOCK);
+    if (count_row<T>(reinterpret_cast<const char*>(row + begin), end - begin) == 0) continue;
+    for (int64_t i = begin; i < end; ++i) {
+      if (is_zero(row[i])) continue;
+      if (found == room) return;  // more than were counted: NaN does not change, but a race would
+      to[found] = row[i];
+      indices[found++] = i;
+    }
+  }
+}
+
+using CountRow = int64_t (*)(const char*, int64_t);
+using FillRow = void (*)(const char*, int64_t, char*, int64_t*, int64_t);
+#define FOR_DTYPES(f)                                                                                     \
+  {f<uint8_t>, f<int8_t>,  f<uint8_t>, f<int16_t>, f<uint16_t>, f<int32_t>, f<uint32_t>, f<int64_t>,      \
+   f<uint64_t>, f<Half>,   f<Half>,    f<float>,   f<double>,   f<std::complex<float>>,                   \
+   f<std::complex<double>>}
+constexpr CountRow COUNT_ROW[N_DTYPES] = FOR_DTYPES(count_row);
+constexpr FillRow FILL_ROW[N_DTYPES] = FOR_DTYPES(fill_row);
+
+// Puts the elements of the columns [first, last), in the order of the rows.
+template <class T>
+void put_columns(const CsrParams& p, const int64_t* indices, const int64_t* indptr, const char* from,
+                 int64_t first, int64_t last, int64_t* next, char* to, int64_t* rows) {
+  const T* data = reinterpret_cast<const T*>(from);
+  T* data_t = reinterpret_cast<T*>(to);
+  for (int64_t row = 0; row < p.rows; ++row) {
+    for (int64_t i = indptr[row]; i < indptr[row + 1]; ++i) {
+      const uint64_t column = uint64_t(indices[i] - first);
+      if (column >= uint64_t(last - first)) continue;
+      const int64_t at = next[column]++;
+      rows[at] = row;
+      data_t[at] = data[i];
+    }
+  }
+}
+
+using PutColumns = void (*)(const CsrParams&, const int64_t*, const int64_t*, const char*, int64_t, int64_t,
+                            int64_t*, char*, int64_t*);
+
+PutColumns put_columns_of(int64_t itemsize) {
+  switch (itemsize) {
+    case 1: return put_columns<uint8_t>;
+    case 2: return put_columns<uint16_t>;
+    case 4: return put_columns<uint32_t>;
+    case 8: return put_columns<uint64_t>;
+    default: return put_columns<std::complex<double>>;
+  }
+}
+
+// Walks the columns of a row of two matrices in order: body(column, element of the first or -1, of the
+// second or -1).
+template <class Body>
+void for_merged(const Csr& a, const Csr& b, int64_t row, const Body& body) {
+  int64_t i = a.indptr[row], j = b.indptr[row];
+  const int64_t end = a.indptr[row + 1], last = b.indptr[row + 1];
+  while (i < end || j < last) {
+    const int64_t left = i < end ? a.indices[i] : INT64_MAX, right = j < last ? b.indices[j] : INT64_MAX;
+    body(std::min(left, right), left <= right ? i : -1, right <= left ? j : -1);
+    i += left <= right;
+    j += right <= left;
+  }
+}
+
+bool are_rows(const Csr& x, int64_t rows) {
+  for (int64_t row = 0; row < rows; ++row) {
+    if (x.indptr[row] < 0 || x.indptr[row + 1] < x.indptr[row]) return false;
+  }
+  return x.indptr[rows] <= x.size;
+}
 
 }  // namespace
 
@@ -67,17 +147,11 @@ int csr_transpose_kernel(KernelContext& context) {
   }
   for (int64_t column = 0; column < p.columns; ++column) indptr_t[column + 1] += indptr_t[column];
   // Every piece puts the elements of its own columns, in the order of the rows.
+  const PutColumns put = put_columns_of(itemsize);
   auto body = [&](int64_t first, int64_t last) {
     Scratch<int64_t> next(context, last - first);
     std::copy_n(indptr_t + first, last - first, static_cast<int64_t*>(next));
-    for (int64_t row = 0; row < p.rows; ++row) {
-      for (int64_t i = indptr[row]; i < indptr[row + 1]; ++i) {
-        if (indices[i] < first || indices[i] >= last) continue;
-        const int64_t at = next[indices[i] - first]++;
-        rows_t[at] = row;
-        std::memcpy(data_t + at * itemsize, data.data + i * itemsize, itemsize);
-      }
-    }
+    put(p, indices, indptr, data.data, first, last, next, data_t, rows_t);
     return 0;
   };
   const int64_t pieces = data.size < GRAIN ? 1 : context.runtime->num_workers();
@@ -109,15 +183,10 @@ int csr_count_kernel(KernelContext& context) {
   const CsrParams& p = params_of(context);
   const Tensor& dense = context.inputs[0];
   int64_t* counts = numbers(context.outputs[0]);
-  const IsZero zero = IS_ZERO[dense.dtype];
-  const int64_t itemsize = ITEMSIZE[dense.dtype];
+  const CountRow count = COUNT_ROW[dense.dtype];
+  const int64_t width = p.columns * ITEMSIZE[dense.dtype];
   auto body = [&](int64_t first, int64_t last) {
-    for (int64_t row = first; row < last; ++row) {
-      const char* at = dense.data + row * p.columns * itemsize;
-      int64_t count = 0;
-      for (int64_t i = 0; i < p.columns; ++i) count += !zero(at + i * itemsize);
-      counts[row] = count;
-    }
+    for (int64_t row = first; row < last; ++row) counts[row] = count(dense.data + row * width, p.columns);
     return 0;
   };
   return parallel(context, p.rows, std::max<int64_t>(1, GRAIN / std::max<int64_t>(1, p.columns)), body);
@@ -129,21 +198,54 @@ int csr_fill_kernel(KernelContext& context) {
   const int64_t* indptr = numbers(context.inputs[1]);
   char* data = context.outputs[0].data;
   int64_t* indices = numbers(context.outputs[1]);
-  const IsZero zero = IS_ZERO[dense.dtype];
+  const FillRow fill = FILL_ROW[dense.dtype];
   const int64_t itemsize = ITEMSIZE[dense.dtype];
   auto body = [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; ++row) {
-      const char* from = dense.data + row * p.columns * itemsize;
-      int64_t at = indptr[row];
-      for (int64_t i = 0; i < p.columns && at < indptr[row + 1]; ++i) {
-        if (zero(from + i * itemsize)) continue;
-        std::memcpy(data + at * itemsize, from + i * itemsize, itemsize);
-        indices[at++] = i;
-      }
+      const int64_t at = indptr[row];
+      fill(dense.data + row * p.columns * itemsize, p.columns, data + at * itemsize, indices + at,
+           indptr[row + 1] - at);
     }
     return 0;
   };
   return parallel(context, p.rows, std::max<int64_t>(1, GRAIN / std::max<int64_t>(1, p.columns)), body);
+}
+
+int csr_merge_count_kernel(KernelContext& context) {
+  const CsrParams& p = params_of(context);
+  const Csr a(context.inputs[0], context.inputs[1]), b(context.inputs[2], context.inputs[3]);
+  int64_t* counts = numbers(context.outputs[0]);
+  if (!are_rows(a, p.rows) || !are_rows(b, p.rows)) return wrong_row(context, 0);
+  auto body = [&](int64_t first, int64_t last) {
+    for (int64_t row = first; row < last; ++row) {
+      int64_t count = 0;
+      for_merged(a, b, row, [&](int64_t, int64_t i, int64_t j) { count += !p.n || (i >= 0 && j >= 0); });
+      counts[row] = count;
+    }
+    return 0;
+  };
+  return parallel(context, p.rows, std::max<int64_t>(1, GRAIN * p.rows / (a.size + b.size + 1)), body);
+}
+
+int csr_merge_kernel(KernelContext& context) {
+  const CsrParams& p = params_of(context);
+  const Csr a(context.inputs[0], context.inputs[1]), b(context.inputs[2], context.inputs[3]);
+  const int64_t* indptr = numbers(context.inputs[4]);
+  int64_t *columns = numbers(context.outputs[0]), *of_a = numbers(context.outputs[1]),
+          *of_b = numbers(context.outputs[2]);
+  auto body = [&](int64_t first, int64_t last) {
+    for (int64_t row = first; row < last; ++row) {
+      int64_t at = indptr[row];
+      for_merged(a, b, row, [&](int64_t column, int64_t i, int64_t j) {
+        if (p.n && (i < 0 || j < 0)) return;
+        columns[at] = column;
+        of_a[at] = i;
+        of_b[at++] = j;
+      });
+    }
+    return 0;
+  };
+  return parallel(context, p.rows, std::max<int64_t>(1, GRAIN * p.rows / (a.size + b.size + 1)), body);
 }
 
 int gather_rows_kernel(KernelContext& context) {

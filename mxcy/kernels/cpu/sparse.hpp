@@ -11,7 +11,7 @@ namespace mxcy {
 
 struct CsrParams {
   int64_t rows, columns;
-  int64_t n;  // columns of the dense factor
+  int64_t n;  // columns of the dense factor; of merged matrices whether columns must be in both
 };
 
 // out (rows, n) <- data, indices, indptr, dense (columns, n): of float32, float64, int32 or int64
@@ -26,6 +26,11 @@ int csr_dense_kernel(KernelContext& context);
 int csr_count_kernel(KernelContext& context);
 // data, indices <- dense (rows, columns), indptr
 int csr_fill_kernel(KernelContext& context);
+// counts (rows,) of the columns of each row of two matrices, of those in both if `n` is 1
+//   <- indices, indptr, indices, indptr, columns of every row in ascending order
+int csr_merge_count_kernel(KernelContext& context);
+// columns, elements of the first matrix (-1: none), of the second <- the same, indptr of the result
+int csr_merge_kernel(KernelContext& context);
 // out (k, ...) <- rows, positions (k,) int64: the rows there, zeros where a position is negative
 int gather_rows_kernel(KernelContext& context);
 

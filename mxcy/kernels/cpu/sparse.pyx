@@ -15,7 +15,10 @@ from ...dtypes import DTYPES, code_of
 from ...errors import DTypeError, ShapeError, message
 from .copying import copy
 
-__all__ = ["csr_count", "csr_dense", "csr_fill", "csr_product", "csr_transpose", "gather_rows"]
+__all__ = [
+    "csr_count", "csr_dense", "csr_fill", "csr_merge", "csr_merge_count", "csr_product", "csr_transpose",
+    "gather_rows",
+]
 
 
 cdef extern from "mxcy/kernels/cpu/sparse.hpp" namespace "mxcy" nogil:
@@ -26,6 +29,8 @@ cdef extern from "mxcy/kernels/cpu/sparse.hpp" namespace "mxcy" nogil:
     int csr_dense_kernel(KernelContext&)
     int csr_count_kernel(KernelContext&)
     int csr_fill_kernel(KernelContext&)
+    int csr_merge_count_kernel(KernelContext&)
+    int csr_merge_kernel(KernelContext&)
     int gather_rows_kernel(KernelContext&)
 
 cdef uint8_t INT64 = code_of(np.int64)
@@ -135,6 +140,41 @@ def csr_fill(dense, indptr, count):
     launch(csr_fill_kernel, "csr_fill", [data, indices], [source, contiguous(operand("tostype", "indptr", indptr))],
            &params, sizeof(params), 100 + 1.0 * source.size)
     return data, indices
+
+
+cdef list places(indices, indptr, others, starts):
+    return [contiguous(converted(operand("csr_merge", "indices", x), INT64)) for x in (indices, indptr, others, starts)]
+
+
+def csr_merge_count(indices, indptr, others, starts, bint both):
+    """Return how many columns each row of two matrices has together, or (`both`) in common.
+
+    Columns of a row ascend.
+    """
+    cdef list given = places(indices, indptr, others, starts)
+    cdef Array counts
+    cdef CsrParams params
+    cdef int64_t rows = (<Array>given[1]).size - 1
+    params.rows, params.columns, params.n = rows, 0, both
+    counts = new_like(<Array>given[0], 1, &rows, INT64)
+    launch(csr_merge_count_kernel, "csr_merge_count", [counts], given, &params, sizeof(params),
+           100 + 3.0 * ((<Array>given[0]).size + (<Array>given[2]).size))
+    return counts
+
+
+def csr_merge(indices, indptr, others, starts, bint both, result_starts, count):
+    """Return (columns, elements of the first matrix, of the second), -1 for none, of as many as were counted.
+
+    `result_starts` is indptr of the result.
+    """
+    cdef list given = places(indices, indptr, others, starts)
+    cdef CsrParams params
+    cdef int64_t size = count
+    params.rows, params.columns, params.n = (<Array>given[1]).size - 1, 0, both
+    made = [new_like(<Array>given[0], 1, &size, INT64) for _ in range(3)]
+    launch(csr_merge_kernel, "csr_merge", made, [*given, contiguous(operand("csr_merge", "starts", result_starts))],
+           &params, sizeof(params), 100 + 4.0 * size)
+    return made
 
 
 def gather_rows(rows, positions, out=None):

@@ -59,6 +59,24 @@ void product_row(const T* data, const int64_t* indices, int64_t begin, int64_t e
   std::copy_n(sums, rest, out + j);
 }
 
+// One column: four sums, so that they do not wait for each other.
+template <class T>
+T product_number(const T* data, const int64_t* indices, int64_t begin, int64_t end, const T* dense) {
+  T sums[4] = {};
+  int64_t p = begin;
+  for (; p + 4 <= end; p += 4) {
+    for (int k = 0; k < 4; ++k) sums[k] += data[p + k] * dense[indices[p + k]];
+  }
+  for (; p < end; ++p) sums[0] += data[p] * dense[indices[p]];
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+bool all_below(const int64_t* indices, int64_t begin, int64_t end, int64_t limit) {
+  uint64_t largest = 0;
+  for (int64_t i = begin; i < end; ++i) largest = std::max(largest, uint64_t(indices[i]));
+  return begin == end || largest < uint64_t(limit);
+}
+
 template <class T>
 int product(KernelContext& context) {
   const CsrParams& p = *static_cast<const CsrParams*>(context.params);
@@ -74,11 +92,13 @@ int product(KernelContext& context) {
       if (!csr_row(data, indptr, row, begin, end)) {
         return context.failure->fail(FAIL_INDEX, "indptr of row %lld is out of range", (long long)row);
       }
-      for (int64_t i = begin; i < end; ++i) {
-        if (uint64_t(indices[i]) >= uint64_t(p.columns)) {
-          return context.failure->fail(FAIL_INDEX, "index %lld is out of range for %lld columns",
-                                       (long long)indices[i], (long long)p.columns);
-        }
+      if (!all_below(indices, begin, end, p.columns)) {
+        return context.failure->fail(FAIL_INDEX, "an index in row %lld is out of range for %lld columns",
+                                     (long long)row, (long long)p.columns);
+      }
+      if (p.n == 1) {
+        out[row] = product_number(values, indices, begin, end, dense);
+        continue;
       }
       product_row(values, indices, begin, end, dense, p.n, out + row * p.n);
     }
