@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._index import same_view
-from ..errors import ShapeError, message
+from ..errors import ArrayIndexError, ShapeError, message, problem
 from ..kernels import cpu as kernels
 from ._operator import describe, find
 from ._storage import (
@@ -272,6 +272,11 @@ def times(part: Csr, right: Any) -> Any:
     return kernels.csr_product(part.data, part.indices, part.indptr, part.shape[1], right)
 
 
+def times_back(part: Csr, right: Any) -> Any:
+    """The transpose of a csr matrix times a dense matrix."""
+    return kernels.csr_back_product(part.data, part.indices, part.indptr, part.shape[1], right)
+
+
 def times_rows(part: Csr, right: Rows) -> Any:
     """A csr matrix times a row-sparse one: only the columns of rows that are there count."""
     kept, data = sorted_places(right)
@@ -287,12 +292,19 @@ def times_rows(part: Csr, right: Rows) -> Any:
     return times(fewer, data)
 
 
-def rows_with_elements(part: Csr) -> tuple[Csr, np.ndarray]:
-    """A csr matrix without its empty rows, and the numbers of the others."""
-    ends = host(part.indptr)
-    kept = np.flatnonzero(np.diff(ends))
-    indptr = placed(np.append(ends[:-1][kept], ends[-1]), part.data)
-    return Csr((kept.size, part.shape[1]), part.data, indptr, part.indices), kept
+def columns_with_elements(part: Csr) -> tuple[Csr, np.ndarray]:
+    """A csr matrix without its empty columns, and the numbers of the others."""
+    columns = host(part.indices)
+    if columns.size and not (columns.min() >= 0 and columns.max() < part.shape[1]):
+        text = f"indices from {columns.min()} to {columns.max()} are out of range for {part.shape[1]} columns"
+        raise ArrayIndexError(problem("dot", "lhs", text))
+    used = np.zeros(part.shape[1], bool)
+    used[columns] = True
+    kept = np.flatnonzero(used)
+    if kept.size == part.shape[1]:
+        return part, kept
+    number = np.cumsum(used) - 1
+    return Csr((part.shape[0], kept.size), part.data, part.indptr, placed(number[columns], part.data)), kept
 
 
 def product(op: Any, inputs: Sequence, attrs: dict) -> Part:
@@ -301,17 +313,15 @@ def product(op: Any, inputs: Sequence, attrs: dict) -> Part:
     flip_left, flip_right = attrs["transpose_a"], attrs["transpose_b"]
     shape = op.infer_shape([lhs.shape, rhs.shape], attrs)[1][0]
     if isinstance(lhs, Csr):
-        matrix = transposed(lhs) if flip_left else lhs
         if isinstance(rhs, Rows) and not flip_right:
-            return times_rows(matrix, rhs)
+            return times_rows(transposed(lhs) if flip_left else lhs, rhs)
         right = dense(rhs) if isinstance(rhs, Rows) else rhs
         right = turned(as_matrix(right, False)) if flip_right else as_matrix(right, True)
-        return times(matrix, right)._reshape_view(shape)
+        return (times_back if flip_left else times)(lhs, right)._reshape_view(shape)
     # lhs @ rhs is the transpose of rhs.T @ lhs.T
-    matrix = rhs if flip_right else transposed(rhs)
     left = as_matrix(lhs, flip_left)
     right = left if flip_left else turned(left)
-    return turned(times(matrix, right))._reshape_view(shape)
+    return turned((times if flip_right else times_back)(rhs, right))._reshape_view(shape)
 
 
 def product_rows(op: Any, inputs: Sequence, attrs: dict) -> Part:
@@ -322,11 +332,11 @@ def product_rows(op: Any, inputs: Sequence, attrs: dict) -> Part:
 
 
 def kept_product(part: Csr, right: Any, shape: tuple) -> Rows:
-    matrix, kept = rows_with_elements(transposed(part))
+    matrix, kept = columns_with_elements(part)
     if isinstance(right, Rows):
-        data = times_rows(matrix, right)
+        data = times_rows(transposed(matrix), right)
     else:
-        data = times(matrix, as_matrix(right, True))
+        data = times_back(matrix, as_matrix(right, True))
     return Rows(shape, data._reshape_view((kept.size, *shape[1:])), placed(kept, data))
 
 
@@ -362,8 +372,7 @@ DOT = (
 def grad_of_right(op: Any, inputs: Sequence, attrs: dict) -> Part:
     """The gradient of rhs in `dot` of a csr matrix: csr.T @ g, perhaps transposed."""
     g, lhs, like = inputs
-    matrix = lhs if attrs["transpose_a"] else transposed(lhs)
-    found = times(matrix, as_matrix(g, True))
+    found = (times if attrs["transpose_a"] else times_back)(lhs, as_matrix(g, True))
     return (turned(found) if attrs["transpose_b"] else found)._reshape_view(like.shape)
 
 
@@ -375,8 +384,8 @@ def grad_rows_of_right(op: Any, inputs: Sequence, attrs: dict) -> Part:
 def grad_of_left(op: Any, inputs: Sequence, attrs: dict) -> Any:
     """The gradient of lhs in `dot` with a csr matrix on the right: g @ csr.T, perhaps transposed."""
     g, rhs, like = inputs
-    matrix = transposed(rhs) if attrs["transpose_b"] else rhs
-    found = times(matrix, turned(as_matrix(g, False)))  # the transpose of it
+    back = turned(as_matrix(g, False))
+    found = (times_back if attrs["transpose_b"] else times)(rhs, back)  # the transpose of it
     return (found if attrs["transpose_a"] else turned(found))._reshape_view(like.shape)
 
 

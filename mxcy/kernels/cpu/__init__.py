@@ -85,6 +85,7 @@ from .softmax import (
 )
 from .sorting import argsort, sort, topk, topk_mask
 from .sparse import (
+    csr_back_product,
     csr_count,
     csr_dense,
     csr_fill,
@@ -137,6 +138,7 @@ __all__ = [
     "convolution_data_grad",
     "convolution_weight_grad",
     "copy",
+    "csr_back_product",
     "csr_count",
     "csr_dense",
     "csr_fill",

@@ -16,7 +16,10 @@ struct CsrParams {
 
 // out (rows, n) <- data, indices, indptr, dense (columns, n): of float32, float64, int32 or int64
 MXCY_DECLARE(int csr_product_kernel(KernelContext& context))
+// out (columns, n) <- data, indices, indptr, dense (rows, n): the product of the transposed matrix
+MXCY_DECLARE(int csr_back_product_kernel(KernelContext& context))
 inline Kernel csr_product_kernel_of_cpu() { return MXCY_PICK(csr_product_kernel); }
+inline Kernel csr_back_product_kernel_of_cpu() { return MXCY_PICK(csr_back_product_kernel); }
 
 // data, indices, indptr of the transposed matrix <- data, indices, indptr
 int csr_transpose_kernel(KernelContext& context);

@@ -16,8 +16,8 @@ from ...errors import DTypeError, ShapeError, message
 from .copying import copy
 
 __all__ = [
-    "csr_count", "csr_dense", "csr_fill", "csr_merge", "csr_merge_count", "csr_product", "csr_transpose",
-    "gather_rows",
+    "csr_back_product", "csr_count", "csr_dense", "csr_fill", "csr_merge", "csr_merge_count", "csr_product",
+    "csr_transpose", "gather_rows",
 ]
 
 
@@ -25,6 +25,7 @@ cdef extern from "mxcy/kernels/cpu/sparse.hpp" namespace "mxcy" nogil:
     cdef cppclass CsrParams:
         int64_t rows, columns, n
     Kernel csr_product_kernel_of_cpu()
+    Kernel csr_back_product_kernel_of_cpu()
     int csr_transpose_kernel(KernelContext&)
     int csr_dense_kernel(KernelContext&)
     int csr_count_kernel(KernelContext&)
@@ -57,29 +58,42 @@ cdef uint8_t computed_in(uint8_t code) except 255:
     return code_of(COMPUTED.get(dtype.kind, "float32"))
 
 
+cdef object multiply(Kernel kernel, const char* name, list matrix, Array right, int64_t columns, bint back,
+                     object out):
+    """Launch a product in the dtype that it is computed in; the result has that of `right`."""
+    cdef Array target, made
+    cdef int64_t dims[2]
+    cdef CsrParams params
+    cdef uint8_t code = computed_in(right.dtype_code)
+    cdef int64_t rows = (<Array>matrix[2]).size - 1
+    if right.ndim_ != 2 or right.dims[0] != (rows if back else columns):
+        raise ShapeError(message("dot", "rhs", f"shape ({rows if back else columns}, n)", right.shape))
+    dims[0], dims[1] = columns if back else rows, right.dims[1]
+    params.rows, params.columns, params.n = rows, columns, dims[1]
+    target = result("dot", right, out, 2, dims, right.dtype_code)
+    made = target
+    if code != target.dtype_code or not target.c_contiguous:
+        made = new_like(right, 2, dims, code)
+    matrix[0] = contiguous(converted(matrix[0], code))
+    launch(kernel, name, [made], [*matrix, contiguous(converted(right, code))], &params, sizeof(params),
+           200 + 0.3 * (<Array>matrix[0]).size * (params.n + 3) + 1.0 * made.size)
+    return target if made is target else copy(made, target)
+
+
 def csr_product(data, indices, indptr, columns, dense, out=None):
     """Return the product (rows, n) of a csr matrix of so many columns and a dense matrix (columns, n).
 
     The dtype is that of `dense`. Half types are computed in float32. Indices out of range raise
     ArrayIndexError when the result is read.
     """
-    cdef list matrix = plain("dot", data, indices, indptr)
-    cdef Array right = operand("dot", "rhs", dense), target, made
-    cdef int64_t dims[2]
-    cdef CsrParams params
-    cdef uint8_t code = computed_in(right.dtype_code)
-    if right.ndim_ != 2 or right.dims[0] != columns:
-        raise ShapeError(message("dot", "rhs", f"shape ({columns}, n)", right.shape))
-    dims[0], dims[1] = (<Array>matrix[2]).size - 1, right.dims[1]
-    params.rows, params.columns, params.n = dims[0], columns, dims[1]
-    target = result("dot", right, out, 2, dims, right.dtype_code)
-    made = target
-    if code != target.dtype_code or not target.c_contiguous:
-        made = new_like(right, 2, dims, code)
-    matrix[0] = contiguous(converted(matrix[0], code))
-    launch(csr_product_kernel_of_cpu(), "csr_product", [made], [*matrix, contiguous(converted(right, code))],
-           &params, sizeof(params), 200 + 0.3 * (<Array>matrix[0]).size * params.n + 1.0 * made.size)
-    return target if made is target else copy(made, target)
+    return multiply(csr_product_kernel_of_cpu(), "csr_product", plain("dot", data, indices, indptr),
+                    operand("dot", "rhs", dense), columns, False, out)
+
+
+def csr_back_product(data, indices, indptr, columns, dense, out=None):
+    """Return the product (columns, n) of the transposed matrix and a dense one (rows, n); see `csr_product`."""
+    return multiply(csr_back_product_kernel_of_cpu(), "csr_back_product", plain("dot", data, indices, indptr),
+                    operand("dot", "rhs", dense), columns, True, out)
 
 
 def csr_transpose(data, indices, indptr, columns):

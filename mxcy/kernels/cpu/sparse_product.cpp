@@ -108,7 +108,52 @@ int product(KernelContext& context) {
   return parallel(context, p.rows, std::max<int64_t>(1, GRAIN / work), body);
 }
 
+// Every element adds a row of the dense factor to a row of the result, in the order of the elements; threads
+// share the columns of the result, so that it does not depend on their number.
+template <class T>
+int back_product(KernelContext& context) {
+  const CsrParams& p = *static_cast<const CsrParams*>(context.params);
+  const Tensor& data = context.inputs[0];
+  const auto* values = reinterpret_cast<const T*>(data.data);
+  const auto* indices = reinterpret_cast<const int64_t*>(context.inputs[1].data);
+  const auto* indptr = reinterpret_cast<const int64_t*>(context.inputs[2].data);
+  const auto* dense = reinterpret_cast<const T*>(context.inputs[3].data);
+  T* out = reinterpret_cast<T*>(context.outputs[0].data);
+  std::memset(out, 0, context.outputs[0].nbytes());
+  auto body = [&](int64_t first, int64_t last) {
+    for (int64_t row = 0; row < p.rows; ++row) {
+      int64_t begin, end;
+      if (!csr_row(data, indptr, row, begin, end)) {
+        return context.failure->fail(FAIL_INDEX, "indptr of row %lld is out of range", (long long)row);
+      }
+      if (!all_below(indices, begin, end, p.columns)) {
+        return context.failure->fail(FAIL_INDEX, "an index in row %lld is out of range for %lld columns",
+                                     (long long)row, (long long)p.columns);
+      }
+      const T* from = dense + row * p.n;
+      for (int64_t i = begin; i < end; ++i) {
+        T* to = out + indices[i] * p.n;
+        const T value = values[i];
+        for (int64_t k = first; k < last; ++k) to[k] += value * from[k];
+      }
+    }
+    return 0;
+  };
+  const bool small = data.size * p.n < GRAIN;
+  return parallel(context, p.n, small ? p.n : Vector<T>::lanes, body);
+}
+
 }  // namespace
+
+int csr_back_product_kernel(KernelContext& context) {
+  if (context.outputs[0].size == 0) return 0;
+  switch (context.outputs[0].dtype) {
+    case FLOAT64: return back_product<double>(context);
+    case INT32: return back_product<int32_t>(context);
+    case INT64: return back_product<int64_t>(context);
+    default: return back_product<float>(context);
+  }
+}
 
 int csr_product_kernel(KernelContext& context) {
   if (context.outputs[0].size == 0) return 0;
