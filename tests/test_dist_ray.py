@@ -193,3 +193,12 @@ def test_a_missing_cluster_is_named_in_time():
 
     assert "no Ray cluster at '127.0.0.1:1'" in err
     assert time.monotonic() - begun < 60
+
+
+@pytest.mark.full
+def test_workers_of_two_nodes_are_added_up_on_each():
+    command = [sys.executable, PROGRAMS / "two_nodes.py"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
+
+    assert "done" in found.stdout, found.stderr

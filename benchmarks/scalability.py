@@ -1,0 +1,117 @@
+"""Accuracy against passes and time with 1, 2 and 4 workers (figure 8 of the paper), and what a model says.
+
+    python benchmarks/scalability.py [--passes 8] [--keep]     trains on this machine
+    python benchmarks/scalability.py --model                   only the table for 10, 100 and 1,000 machines
+
+A batch of 64 digits is divided over the workers, so that "dist_sync" takes the same steps whatever their
+number (each worker normalises its own part of the batch). The model of docs/scaling.md predicts the time of
+a step from that of one worker and from a measured exchange without computing; both are printed.
+With --keep the figures and the picture go to benchmarks/results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = ROOT / "tests" / "dist_programs" / "digits.py"
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def trained(workers, kind, passes):
+    """What one run of the program wrote."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "found.json")
+        command = [sys.executable, "-m", "mxcy", "launch", "-n", str(workers), "-s", "1", sys.executable]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        subprocess.run([*command, PROGRAM, kind, str(passes), path], check=True, env=environment, cwd=ROOT)
+        with open(path) as stream:
+            return json.load(stream)
+
+
+def step_seconds(compute, size, machines, servers, bandwidth, latency, add_rate, spread=0.0, overlap=0.0):
+    """The model of docs/scaling.md: seconds of a step of `machines` with one sum each.
+
+    compute: seconds of a step of one machine; size: bytes of the parameters; servers: on as many machines;
+    bandwidth: bytes a second in each direction of a machine; add_rate: bytes a second that a server adds;
+    spread: standard deviation of compute as a part of it; overlap: part of the exchange behind backward.
+    """
+    share = size / servers * machines  # what one server takes in, and sends out
+    exchange = (size + share) / bandwidth + share / add_rate + 4 * latency
+    if machines == 1:
+        exchange = size / add_rate
+    slowest = compute * (1 + spread * math.sqrt(2 * math.log(machines)))
+    return slowest + (1 - overlap) * exchange
+
+
+def print_model():
+    """Rates of 1, 10, 100 and 1,000 machines for a network of 100 MB."""
+    print("machines  servers  10 Gbit/s: step ms  efficiency   100 Gbit/s: step ms  efficiency")
+    for machines in (1, 10, 100, 1000):
+        for servers in sorted({machines, max(1, machines // 10)}):
+            row = [f"{machines:8}  {servers:7}"]
+            for bandwidth in (1.25e9, 12.5e9):
+                numbers = {"size": 100e6, "latency": 1e-4, "add_rate": 5e9, "spread": 0.05, "overlap": 0.5}
+                one = step_seconds(0.3, machines=1, servers=1, bandwidth=bandwidth, **numbers)
+                many = step_seconds(0.3, machines=machines, servers=servers, bandwidth=bandwidth, **numbers)
+                row.append(f"{many * 1e3:18.0f}  {one / many:10.2f}")
+            print("  ".join(row))
+
+
+def picture(found, path):
+    """Accuracy against passes and against time."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True)
+    for label, result in found.items():
+        seconds, accuracy = zip(*result["passes"], strict=True)
+        axes[0].plot(range(1, len(accuracy) + 1), accuracy, "o-", label=label)
+        axes[1].plot(seconds, accuracy, "o-", label=label)
+    axes[0].set(xlabel="passes over the data", ylabel="accuracy on 1,000 other digits")
+    axes[1].set(xlabel="seconds")
+    axes[0].legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--passes", type=int, default=8)
+    parser.add_argument("--keep", action="store_true", help="write to benchmarks/results")
+    parser.add_argument("--model", action="store_true", help="only the model's table")
+    given = parser.parse_args()
+    if given.model:
+        print_model()
+        return
+    found = {}
+    for kind, workers in [("dist_sync", 1), ("dist_sync", 2), ("dist_sync", 4), ("dist_async", 2)]:
+        found[f"{kind}, {workers} workers"] = result = trained(workers, kind, given.passes)
+        result["step"] = result["passes"][-1][0] / result["steps"] / given.passes
+        compute = found["dist_sync, 1 workers"]["step"] - found["dist_sync, 1 workers"]["exchange"]
+        result["predicted"] = compute + result["exchange"]
+        accuracy = result["passes"][-1][1]
+        print(
+            f"{kind:10} {workers} workers: accuracy {accuracy:.3f} after {given.passes} passes, "
+            f"step {result['step'] * 1e3:.1f} ms, of the model {result['predicted'] * 1e3:.1f} ms, "
+            f"exchange {result['exchange'] * 1e3:.1f} ms",
+            flush=True,
+        )
+    if given.keep:
+        with open(RESULTS / "scalability.json", "w") as stream:
+            json.dump(found, stream, indent=1)
+        picture(found, RESULTS / "scalability.png")
+    print_model()
+
+
+if __name__ == "__main__":
+    main()
