@@ -3,6 +3,7 @@
 import json
 import random
 import struct
+import sys
 
 import numpy as np
 import picture_programs
@@ -201,3 +202,22 @@ def test_boxes_stay_in_the_picture(seed, height, width):
         assert label.shape[0] >= 1
         assert ((label[:, 1:] >= -1e-9) & (label[:, 1:] <= 1 + 1e-9)).all()
         assert (label[:, 1] < label[:, 3]).all() and (label[:, 2] < label[:, 4]).all()
+
+
+def test_packages_that_are_missing(monkeypatch):
+    data = (FOLDER / "photo.jpg").read_bytes()
+    usual = mx.image.imdecode(data).asnumpy()
+    monkeypatch.setitem(sys.modules, "simplejpeg", None)
+    for cache in (codec._simplejpeg, codec.opencv):
+        cache.cache_clear()
+    try:
+        np.testing.assert_array_equal(mx.image.imdecode(data).asnumpy(), usual)
+        codec.opencv.cache_clear()
+        monkeypatch.setitem(sys.modules, "cv2", None)
+        with pytest.raises(
+            MXNetError, match=r"needs OpenCV, which is not installed; pip install mxcy\[image\]"
+        ):
+            mx.image.imdecode(data)
+    finally:
+        for cache in (codec._simplejpeg, codec.opencv):
+            cache.cache_clear()
