@@ -278,11 +278,11 @@ cdef class Small(Through):
 
     cdef object small
     cdef Py_ssize_t most
-    cdef bint own
+    cdef bint own, along
 
-    def __init__(self, function, small, most, own=False):
+    def __init__(self, function, small, most, own=False, along=False):
         Through.__init__(self, function)
-        self.small, self.most, self.own = small, most, own
+        self.small, self.most, self.own, self.along = small, most, own, along
 
     cpdef compute(self, tuple args, dict kwargs):
         """Call the function, without telling autograd."""
@@ -290,7 +290,11 @@ cdef class Small(Through):
 
     def __call__(self, *args, **kwargs):
         cdef Py_ssize_t n = len(args)
-        if not kwargs and n == self.most:
+        if kwargs and self.along and n == 1 and len(kwargs) == 1 and "axis" in kwargs:
+            found = self.small(args[0], kwargs["axis"])
+            if found is not None:
+                return found
+        elif not kwargs and n == self.most:
             if n == 1:
                 found = self.small(args[0])
             elif n == 2:
@@ -302,6 +306,6 @@ cdef class Small(Through):
         return Through.__call__(self, *args, **kwargs)
 
 
-def with_small(small, most=1):
-    """Make a function of ours one that has a way for `most` small arrays (decorator)."""
-    return lambda function: Small(function, small, most, True)
+def with_small(small, most=1, along=False):
+    """Make a function of ours one that has a way for `most` small arrays, or `along` an axis (decorator)."""
+    return lambda function: Small(function, small, most, True, along)

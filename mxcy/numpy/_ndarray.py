@@ -19,7 +19,7 @@ from ..ndarray._tape import OFF, STATE, Session
 from . import _products, _protocols, _recorded, _ufuncs
 from ._calls import as_array, set_hooks, unwrap, wrap
 from ._methods import Methods
-from ._ufunc import operator_of
+from ._ufunc import operator_of, set_face
 
 __all__ = ["FACE", "ndarray"]
 
@@ -260,6 +260,7 @@ _POWERS = {1: _ufuncs.positive, -1: _ufuncs.reciprocal, 0.5: _ufuncs.sqrt, 2: _u
 
 FACE = register_face(ndarray, zero_dim=True, scalars=True)
 set_hooks(FACE, _recorded.is_recording, _recorded.record, _recorded.wrote)
+set_face(FACE)
 ndarray.__module__ = "mxcy.numpy"
 
 OPERATORS = {

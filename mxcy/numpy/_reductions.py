@@ -100,25 +100,25 @@ def _result_dtype(ufunc: Any, dtype: Any) -> Any:
     return dtype
 
 
-@with_small(partial(_small.reduce, _small.NAMES.index("sum")))
+@with_small(partial(_small.reduce, _small.NAMES.index("sum")), along=True)
 def sum(a, axis=None, dtype=None, out=None, keepdims=_NOTHING, initial=_NOTHING, where=_NOTHING):
     """Sum of the elements along axes (all of them by default); integers shorter than 64 bits are widened."""
     return _reduced("sum", _np.add, a, axis, dtype, out, keepdims, initial, where)
 
 
-@with_small(partial(_small.reduce, _small.NAMES.index("prod")))
+@with_small(partial(_small.reduce, _small.NAMES.index("prod")), along=True)
 def prod(a, axis=None, dtype=None, out=None, keepdims=_NOTHING, initial=_NOTHING, where=_NOTHING):
     """Product of the elements along axes; integers shorter than 64 bits are widened."""
     return _reduced("prod", _np.multiply, a, axis, dtype, out, keepdims, initial, where)
 
 
-@with_small(partial(_small.reduce, _small.NAMES.index("max")))
+@with_small(partial(_small.reduce, _small.NAMES.index("max")), along=True)
 def max(a, axis=None, out=None, keepdims=_NOTHING, initial=_NOTHING, where=_NOTHING):
     """Largest element along axes; NaN if there is one."""
     return _reduced("max", _np.maximum, a, axis, None, out, keepdims, initial, where)
 
 
-@with_small(partial(_small.reduce, _small.NAMES.index("min")))
+@with_small(partial(_small.reduce, _small.NAMES.index("min")), along=True)
 def min(a, axis=None, out=None, keepdims=_NOTHING, initial=_NOTHING, where=_NOTHING):
     """Smallest element along axes; NaN if there is one."""
     return _reduced("min", _np.minimum, a, axis, None, out, keepdims, initial, where)
@@ -128,13 +128,13 @@ amax = max
 amin = min
 
 
-@with_small(partial(_small.reduce, _small.NAMES.index("any")))
+@with_small(partial(_small.reduce, _small.NAMES.index("any")), along=True)
 def any(a, axis=None, out=None, keepdims=_NOTHING, *, where=_NOTHING):
     """Whether an element along axes is not zero."""
     return _reduced("any", _np.logical_or, a, axis, None, out, keepdims, _NOTHING, where)
 
 
-@with_small(partial(_small.reduce, _small.NAMES.index("all")))
+@with_small(partial(_small.reduce, _small.NAMES.index("all")), along=True)
 def all(a, axis=None, out=None, keepdims=_NOTHING, *, where=_NOTHING):
     """Whether no element along axes is zero."""
     return _reduced("all", _np.logical_and, a, axis, None, out, keepdims, _NOTHING, where)

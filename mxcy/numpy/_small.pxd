@@ -10,6 +10,7 @@ cdef enum Reduction:
 cdef bint is_ours(object x) noexcept
 # The reduction over all elements, their mean, the position of the first extreme one.
 cdef Array reduced(Array x, int kind)
+cdef Array reduced_along(Array x, int kind, int axis)
 cdef Array averaged(Array x)
 cdef Array position(Array x, bint largest)
 # A copy, perhaps in another dtype that holds all values.

@@ -6,10 +6,12 @@ follow; the functions return None (or NULL) for everything else, which takes the
 """
 
 from cpython.object cimport PyObject
-from libc.stdint cimport int8_t, int64_t, intptr_t, uint8_t
+from libc.stdint cimport int64_t, intptr_t, uint8_t
 from libc.string cimport memcpy, memmove, memset
 
 import numpy as np
+
+cimport numpy as cnp
 
 from .._array cimport DTYPE_COUNT, MAX_NDIM, Array, FastLoop, LoopFunction, faces, new_array, new_like, new_view
 from .._cast cimport cast_loop
@@ -18,16 +20,27 @@ from .._invoke cimport is_number, is_watched, readable_data, same_shape, store_s
 from .._loops cimport ResolvedLoop
 from ._calls cimport face
 
-from .._export import operand_view
+from .._export import adopt, operand_view
 from .._loops import resolve, resolve_product
 from ..context import _defaults
-from ..dtypes import code_of
+from ..dtypes import DTYPES, code_of
 from ..errors import DTypeError
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
     enum:
         BOOL, INT64, UINT64, FLOAT16, BFLOAT16, FLOAT32, FLOAT64, COMPLEX64
     const uint8_t* ITEMSIZE
+
+cdef extern from "numpy/arrayobject.h":
+    """
+    static int mxcy_numpy_position(PyObject* dtype, void* data, npy_intp n, npy_intp* at, int largest) {
+      PyArray_ArrFuncs* of = PyDataType_GetArrFuncs((PyArray_Descr*)dtype);
+      return (largest ? of->argmax : of->argmin)(data, n, at, NULL);
+    }
+    """
+    int numpy_position "mxcy_numpy_position"(PyObject* dtype, void*, Py_ssize_t n, Py_ssize_t* at, bint largest)
+
+cnp.import_array()
 
 cdef extern from "fp_status.hpp" namespace "mxcy" nogil:
     int take_fp_flags()
@@ -111,50 +124,64 @@ cdef Array averaged(Array x):
     return made
 
 
-ctypedef fused Ordered:
-    int8_t
-    int64_t
-    float
-    double
-
-
-cdef int64_t extreme(const Ordered* x, int64_t n, bint largest) noexcept:
-    """Position of the first extreme element, or of the first NaN."""
-    cdef int64_t i, at = 0
-    cdef Ordered best = x[0], value
-    if best != best:
-        return 0
-    for i in range(1, n):
-        value = x[i]
-        if (value > best if largest else value < best) or value != value:
-            best, at = value, i
-            if value != value:
-                break
-    return at
-
-
 cdef Array position(Array x, bint largest):
     """The position of the first extreme element, or None."""
     cdef char* data
-    cdef int64_t at
-    if x.size == 0 or x.size >= FEW or x.grad_info is not NULL:
+    cdef Py_ssize_t at = 0
+    if x.size == 0 or x.size >= FEW or x.grad_info is not NULL or x.dtype_code == BFLOAT16:
         return None
     data = readable_data(<PyObject*>x)
     if data is NULL:
         return None
-    if x.dtype_code == FLOAT64:
-        at = extreme(<double*>data, x.size, largest)
-    elif x.dtype_code == FLOAT32:
-        at = extreme(<float*>data, x.size, largest)
-    elif x.dtype_code == INT64:
-        at = extreme(<int64_t*>data, x.size, largest)
-    elif x.dtype_code == BOOL:
-        at = extreme(<int8_t*>data, x.size, largest)
-    else:
-        return None
+    numpy_position(<PyObject*>DTYPES[x.dtype_code], data, x.size, &at, largest)
     cdef Array made = new_like(x, 0, x.dims, INT64)
     (<int64_t*>made.var.data.load())[0] = at
     made.var.version += 1
+    return made
+
+
+cdef Array reduced_along(Array x, int kind, int axis):
+    """The reduction of a contiguous matrix along one of its axes, or None."""
+    cdef FastLoop* loop = &loops[kind][x.dtype_code]
+    cdef char* args[3]
+    cdef Py_ssize_t strides[3]
+    cdef Py_ssize_t n
+    cdef int64_t item = ITEMSIZE[x.dtype_code], i
+    cdef char* data
+    cdef char* out
+    cdef Array made
+    cdef int flags
+    axis += 2 if axis < 0 else 0
+    if x.ndim_ != 2 or not 0 <= axis < 2 or x.size == 0 or x.size >= loop.limit or x.grad_info is not NULL:
+        return None
+    data = readable_data(<PyObject*>x)
+    if data is NULL:
+        return None
+    made = new_like(x, 1, &x.dims[1 - axis], x.dtype_code)
+    out = made.var.data.load()
+    take_fp_flags()
+    if axis == 0:
+        memcpy(out, data, x.dims[1] * item)
+        strides[0] = strides[1] = strides[2] = item
+        n = x.dims[1]
+        for i in range(1, x.dims[0]):
+            args[0] = args[2] = out
+            args[1] = data + i * n * item
+            loop.function(args, &n, strides, loop.data)
+    else:
+        strides[0] = strides[2] = 0
+        strides[1] = item
+        n = x.dims[1] - 1
+        for i in range(x.dims[0]):
+            args[0] = args[2] = out + i * item
+            memcpy(args[0], data + i * x.dims[1] * item, item)
+            args[1] = data + (i * x.dims[1] + 1) * item
+            if n > 0:
+                loop.function(args, &n, strides, loop.data)
+    flags = take_fp_flags()
+    made.var.version += 1
+    if flags:
+        report_fp_flags(c_names[kind], flags)
     return made
 
 
@@ -270,6 +297,14 @@ cdef Array chosen(Array x, Array key):
     shape[0] = count
     made = new_like(x, x.ndim_, shape, x.dtype_code)
     to = made.var.data.load()
+    if key.dtype_code == BOOL and row == 8:  # without branches
+        i = index = 0
+        while index < count:
+            (<int64_t*>to)[index] = (<int64_t*>data)[i]
+            index += where[i] != 0
+            i += 1
+        made.var.version += 1
+        return made
     for i in range(key.size):
         if key.dtype_code == BOOL:
             if not where[i]:
@@ -296,9 +331,13 @@ cdef bint is_ours(object x) noexcept:
     return isinstance(x, Array) and (<Array>x).face == face() and (<Array>x).grad_info is NULL
 
 
-def reduce(int kind, x):
-    """Return one of NAMES over all elements of an array of ours, None for others."""
-    return reduced(<Array>x, kind) if is_ours(x) else None
+def reduce(int kind, x, axis=None):
+    """Return one of NAMES over all elements or along one axis of an array of ours, None for others."""
+    if not is_ours(x):
+        return None
+    if axis is None:
+        return reduced(<Array>x, kind)
+    return reduced_along(<Array>x, kind, axis) if type(axis) is int and -3 < axis < 3 else None
 
 
 def mean(x):
@@ -322,6 +361,24 @@ def sort(x):
     if made is not None:
         operand_view(made).sort(-1)
     return made
+
+
+def argsort(x):
+    """Return the positions that sort an array of ours along its last axis, None for what is not for here."""
+    made = copied(<Array>x) if is_ours(x) else None
+    return None if made is None else adopt(operand_view(made).argsort(-1), face())
+
+
+def stack(arrays):
+    """Return arrays of one shape as the entries of a new first axis; None for what is not for here."""
+    if type(arrays) is not list and type(arrays) is not tuple:
+        return None
+    views = []
+    for x in arrays:
+        if not is_ours(x) or (<Array>x).ndim_ > 3:
+            return None
+        views.append(x._reshape_view((1, *x.shape)))
+    return concatenate(views) if all([v is not None for v in views]) else None
 
 
 def where(condition, a, b):

@@ -7,7 +7,7 @@ from .._array cimport MAX_NDIM, Array, new_view
 from ._calls cimport face
 from ._small cimport (
     ALL, ANY, MAX, MIN, PROD, SUM, assign_array, assign_number, averaged, cast, chosen, copied, is_ours, position,
-    reduced,
+    reduced, reduced_along,
 )
 
 from ..dtypes import code_of
@@ -60,6 +60,12 @@ def asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None, ctx
     return _slow.asarray(a, dtype, order, device=device, copy=copy, ctx=ctx)
 
 
+cdef Array small(Array x, int kind, axis):
+    if axis is None:
+        return reduced(x, kind)
+    return reduced_along(x, kind, axis) if type(axis) is int and -3 < axis < 3 else None
+
+
 cdef class SmallMethods(Array):
     """The methods of `mxcy.numpy.ndarray` that matter for small arrays; the others are in `Methods`."""
 
@@ -77,32 +83,32 @@ cdef class SmallMethods(Array):
 
     def sum(self, axis=None, *args, **kwargs):
         """Sum of the elements along axes."""
-        made = None if axis is not None or args or kwargs else reduced(self, SUM)
+        made = None if args or kwargs else small(self, SUM, axis)
         return _slow.sum(self, axis, *args, **kwargs) if made is None else made
 
     def prod(self, axis=None, *args, **kwargs):
         """Product of the elements along axes."""
-        made = None if axis is not None or args or kwargs else reduced(self, PROD)
+        made = None if args or kwargs else small(self, PROD, axis)
         return _slow.prod(self, axis, *args, **kwargs) if made is None else made
 
     def max(self, axis=None, *args, **kwargs):
         """Largest element along axes."""
-        made = None if axis is not None or args or kwargs else reduced(self, MAX)
+        made = None if args or kwargs else small(self, MAX, axis)
         return _slow.max(self, axis, *args, **kwargs) if made is None else made
 
     def min(self, axis=None, *args, **kwargs):
         """Smallest element along axes."""
-        made = None if axis is not None or args or kwargs else reduced(self, MIN)
+        made = None if args or kwargs else small(self, MIN, axis)
         return _slow.min(self, axis, *args, **kwargs) if made is None else made
 
     def any(self, axis=None, *args, **kwargs):
         """Whether an element along axes is not zero."""
-        made = None if axis is not None or args or kwargs else reduced(self, ANY)
+        made = None if args or kwargs else small(self, ANY, axis)
         return _slow.any(self, axis, *args, **kwargs) if made is None else made
 
     def all(self, axis=None, *args, **kwargs):
         """Whether no element along axes is zero."""
-        made = None if axis is not None or args or kwargs else reduced(self, ALL)
+        made = None if args or kwargs else small(self, ALL, axis)
         return _slow.all(self, axis, *args, **kwargs) if made is None else made
 
     def mean(self, axis=None, *args, **kwargs):

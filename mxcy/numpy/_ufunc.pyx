@@ -15,7 +15,7 @@ from libc.stdint cimport int64_t, uint8_t
 import numpy as np
 
 from .._array cimport (
-    DTYPE_COUNT, Array, FastLoop, LoopFunction, decref, faces, incref, steal, type_of,
+    DTYPE_COUNT, Array, FastLoop, LoopFunction, Type, decref, faces, incref, steal, type_of,
 )
 from .._engine cimport report_fp_flags
 from .._invoke cimport fresh_like, is_element, is_watched, is_number, readable_data, same_shape, store_scalar
@@ -46,6 +46,16 @@ cdef enum:
 
 cdef object _missing = object()
 cdef tuple NUMBERS = (int, float, complex, bool)
+
+
+cdef int OUR_FACE = -1
+cdef Type* OUR_TYPE = NULL
+
+
+def set_face(int number):
+    """Set the face of the arrays that small calls are for."""
+    global OUR_FACE, OUR_TYPE
+    OUR_FACE, OUR_TYPE = number, faces[number].type
 
 
 cdef class ufunc:
@@ -95,36 +105,28 @@ cdef class ufunc:
         loop.out = found.declared[self.n_in]
         loop.limit = min(16384, <int64_t>(INLINE_NS / max(found.cost_ns, 0.1))) + 1
 
-    def __call__(self, *args, out=None, where=True, dtype=None, casting=None, order=None, subok=True,
-                 signature=None, axes=None, axis=_missing, keepdims=_missing):
+    def __call__(self, *args, **kwargs):
         cdef PyObject* made = NULL
+        cdef PyObject* out = <PyObject*>None
         cdef Py_ssize_t n = len(args)
-        cdef bint plain = (where is True and dtype is None and casting is None and order is None and subok is True
-                           and signature is None and axes is None and axis is _missing and keepdims is _missing)
-        if plain and n == self.n_in and (out is None or isinstance(out, Array)):
+        if kwargs and len(kwargs) == 1:
+            into = kwargs.get("out")
+            if isinstance(into, Array):
+                out = <PyObject*>into
+        if n == self.n_in and (not kwargs or out is not <PyObject*>None):
             if n == 1:
-                made = self.one(<PyObject*>args[0], <PyObject*>out)
+                made = self.one(<PyObject*>args[0], out)
             elif n == 2:
-                made = self.two(<PyObject*>args[0], <PyObject*>args[1], <PyObject*>out)
+                made = self.two(<PyObject*>args[0], <PyObject*>args[1], out)
             if made is not NULL:
                 return steal(made)
-        cdef dict kwargs = {}
-        if out is not None:
-            kwargs["out"] = out
-        if not plain:
-            options = {"dtype": dtype, "casting": casting, "order": order, "signature": signature, "axes": axes}
-            kwargs.update({name: x for name, x in options.items() if x is not None})
-            options = {"where": where, "subok": subok}
-            kwargs.update({name: x for name, x in options.items() if x is not True})
-            options = {"axis": axis, "keepdims": keepdims}
-            kwargs.update({name: x for name, x in options.items() if x is not _missing})
         return self.general(args, kwargs)
 
     cdef PyObject* result(self, PyObject* x, PyObject* out, FastLoop* loop, char** data) except? NULL:
         """A new reference to what the loop writes: a fresh array, or `out` if that can be written at once."""
         cdef Array target
         if out is <PyObject*>None:
-            return fresh_like(x, face(), loop.out, data)
+            return fresh_like(x, OUR_FACE, loop.out, data)
         target = <Array>out
         if (target.dtype_code != loop.out or target.face != face() or target.read_only or is_watched()
                 or target.grad_info is not NULL or not target.c_contiguous or not target.var.idle()
@@ -144,7 +146,7 @@ cdef class ufunc:
         cdef Py_ssize_t n
         cdef FastLoop* loop
         cdef PyObject* result
-        if type_of(x) is not faces[face()].type:
+        if type_of(x) is not OUR_TYPE:
             return NULL
         loop = &self.loops[(<Array>x).dtype_code]
         n = (<Array>x).size
@@ -169,9 +171,9 @@ cdef class ufunc:
         cdef FastLoop* loop
         cdef PyObject* x = a
         cdef int code
-        if type_of(a) is not faces[face()].type:
+        if type_of(a) is not OUR_TYPE:
             x = b
-            if type_of(b) is not faces[face()].type:
+            if type_of(b) is not OUR_TYPE:
                 return NULL
         code = (<Array>x).dtype_code
         loop = &self.loops[code]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as _np
 
-from ._calls import Through, constant_of, unwrap
+from ._calls import Through, as_array, constant_of, unwrap
 
 _random: Any = _np.random
 
@@ -58,8 +58,13 @@ class Drawn(Through):
     """A function of a generator. Its numbers are drawn at once."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        kwargs.pop("ctx", None)
+        kwargs.pop("ctx", None)  # of MXNet's functions, as is a dtype where NumPy's have none
         kwargs.pop("device", None)
+        legacy = getattr(self.function, "__self__", None) is _random.mtrand._rand
+        if legacy and "dtype" in kwargs and self.__name__ != "randint":
+            dtype = kwargs.pop("dtype")
+            result = super().__call__(*args, **kwargs)
+            return result if dtype is None else as_array(result).astype(dtype)
         result = super().__call__(*args, **kwargs)
         if isinstance(result, float) and not isinstance(result, _np.generic):
             return constant_of(_np.float64(result))
