@@ -6,8 +6,16 @@ import threading
 import weakref
 
 import pytest
-from engine_parts import nothing_left  # noqa: F401 (a fixture of every test here)
-from engine_parts import BIG, SECONDS, SMALL, run_in_thread, threaded, written, zeros
+from engine_parts import (
+    BIG,
+    SECONDS,
+    SMALL,
+    nothing_left,  # noqa: F401 (a fixture of every test here)
+    run_in_thread,
+    threaded,
+    written,
+    zeros,
+)
 
 import mxcy.engine
 from mxcy import _engine, _engine_serial, _engine_threaded, _testing

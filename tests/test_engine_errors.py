@@ -6,8 +6,14 @@ import warnings
 
 import numpy as np
 import pytest
-from engine_parts import nothing_left  # noqa: F401 (a fixture of every test here)
-from engine_parts import BIG, SMALL, threaded, written, zeros
+from engine_parts import (
+    BIG,
+    SMALL,
+    nothing_left,  # noqa: F401 (a fixture of every test here)
+    threaded,
+    written,
+    zeros,
+)
 
 from mxcy import _engine, _testing
 from mxcy.base import MXNetError
