@@ -143,3 +143,47 @@ def test_sentences_become_numbers_and_buckets(caplog):
         rnn.BucketSentenceIter(encoded, 2, layout="N")
     with pytest.raises(ValueError, match="buckets"):
         rnn.BucketSentenceIter(encoded, 10)
+
+
+# by the real MXNet 1.9.1: sums of the outputs of three steps, and of the gradient of h2h_weight
+CONVOLUTIONAL = {
+    "ConvRNNCell": ([50.4378, 74.6128, 109.8074], 3402.7964),
+    "ConvLSTMCell": ([4.896, 6.6107, 6.9663], 51.4214),
+    "ConvGRUCell": ([10.8802, 13.5403, 13.3838], 104.1823),
+}
+
+
+@pytest.mark.parametrize("kind", CONVOLUTIONAL)
+def test_convolutional_cells_are_mxnets(kind):
+    cell = getattr(mx.rnn, kind)(input_shape=(1, 3, 6, 5), num_hidden=4, prefix="rnn_")
+    names = [f"x_t{i}" for i in range(3)]
+    outputs, _ = cell.unroll(3, [mx.sym.Variable(name) for name in names])
+    group = mx.sym.Group(outputs)
+    executor = group.simple_bind(mx.cpu(), **dict.fromkeys(names, (2, 3, 6, 5)))
+    rs = np.random.RandomState(0)
+    for name in sorted(executor.arg_dict):
+        array = executor.arg_dict[name]
+        array[:] = mx.nd.array(rs.uniform(-0.3, 0.3, array.shape))
+    executor.forward(is_train=True)
+    executor.backward([mx.nd.ones((2, 4, 6, 5))] * 3)
+    sums, gradient = CONVOLUTIONAL[kind]
+
+    assert group.list_outputs() == [f"rnn_t{i}_out_output" for i in range(3)]
+    np.testing.assert_allclose([out.asnumpy().sum() for out in executor.outputs], sums, rtol=1e-4)
+    np.testing.assert_allclose(executor.grad_dict["rnn_h2h_weight"].asnumpy().sum(), gradient, rtol=1e-4)
+    weights = {name: x for name, x in executor.arg_dict.items() if name.startswith("rnn")}
+    packed = cell.pack_weights(cell.unpack_weights(weights))
+    assert all((packed[name].asnumpy() == x.asnumpy()).all() for name, x in weights.items())
+
+
+def test_convolutional_cells_of_gluon_are_unrolled_over_symbols():
+    cell = mx.gluon.contrib.rnn.Conv2DLSTMCell((10, 20, 50), 100, 3, 3, prefix="rnn_")
+    outputs, _ = cell.unroll(3, [mx.sym.Variable(f"x{i}") for i in range(3)])
+    shapes = mx.sym.Group(outputs).infer_shape(**{f"x{i}": (1, 10, 20, 50) for i in range(3)})[1]
+
+    assert shapes == [(1, 100, 18, 48)] * 3
+
+
+def test_convolutional_cells_need_odd_kernels():
+    with pytest.raises(AssertionError, match="expected odd extents"):
+        mx.rnn.ConvRNNCell((1, 3, 6, 5), 4, h2h_kernel=(2, 3))

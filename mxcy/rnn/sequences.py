@@ -47,10 +47,13 @@ def zeros_for(inputs: Any, axis: int) -> Any:
         step = inputs if isinstance(inputs, Symbol) else inputs[0]
         if isinstance(inputs, Symbol):
             step = sym.squeeze(sym.slice_axis(inputs, axis=axis, begin=0, end=1), axis=axis)
-        column = sym.zeros_like(sym.slice_axis(step, axis=-1, begin=0, end=1))
+        axes = tuple(range(1, len(shape)))
         if len(shape) == 3:  # of the fused operator: (layers, batch, units)
+            column = sym.zeros_like(sym.slice_axis(step, axis=-1, begin=0, end=1))
             column = sym.expand_dims(column, axis=0)
             return sym.broadcast_axis(column, axis=(0, 2), size=(shape[0], shape[2]), name=name)
-        return sym.broadcast_axis(column, axis=1, size=shape[1], name=name)
+        for one in axes:
+            step = sym.slice_axis(step, axis=one, begin=0, end=1)
+        return sym.broadcast_axis(sym.zeros_like(step), axis=axes, size=shape[1:], name=name)
 
     return make

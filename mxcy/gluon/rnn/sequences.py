@@ -68,8 +68,10 @@ def zeros_for(inputs: Any, axis: int) -> Any:
         step = inputs if isinstance(inputs, Symbol) else inputs[0]
         if isinstance(inputs, Symbol):
             step = sym.squeeze(sym.slice_axis(inputs, axis=axis, begin=0, end=1), axis=axis)
-        column = sym.zeros_like(sym.slice_axis(step, axis=-1, begin=0, end=1))
-        return sym.broadcast_axis(column, axis=1, size=shape[1], name=name)
+        axes = tuple(range(1, len(shape)))
+        for one in axes:
+            step = sym.slice_axis(step, axis=one, begin=0, end=1)
+        return sym.broadcast_axis(sym.zeros_like(step), axis=axes, size=shape[1:], name=name)
 
     return make
 
