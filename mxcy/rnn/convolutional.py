@@ -31,14 +31,16 @@ class BaseConvRNNCell(BaseRNNCell):
     conv_layout : "NCHW" or "NHWC".
     """
 
+    _usual_prefix = ""
+
     def __init__(self, input_shape: Sequence[int], num_hidden: int, h2h_kernel: Sequence[int] = (3, 3),
                  h2h_dilate: Sequence[int] = (1, 1), i2h_kernel: Sequence[int] = (3, 3),
                  i2h_stride: Sequence[int] = (1, 1), i2h_pad: Sequence[int] = (1, 1),
                  i2h_dilate: Sequence[int] = (1, 1), i2h_weight_initializer: Any = None,
                  h2h_weight_initializer: Any = None, i2h_bias_initializer: Any = "zeros",
-                 h2h_bias_initializer: Any = "zeros", activation: Any = LEAKY, prefix: str = "",
+                 h2h_bias_initializer: Any = "zeros", activation: Any = LEAKY, prefix: str | None = None,
                  params: RNNParams | None = None, conv_layout: str = "NCHW"):  # fmt: skip
-        super().__init__(prefix=prefix, params=params)
+        super().__init__(prefix=self._usual_prefix if prefix is None else prefix, params=params)
         if any(extent % 2 == 0 for extent in h2h_kernel):
             raise AssertedArgumentError(message(type(self).__name__, "h2h_kernel", "odd extents", h2h_kernel))
         # The hidden state keeps its extents.
@@ -46,8 +48,9 @@ class BaseConvRNNCell(BaseRNNCell):
         self._num_hidden = num_hidden
         self._activation = activation
         self._layout = conv_layout
-        self._i2h = {"kernel": i2h_kernel, "stride": i2h_stride, "pad": i2h_pad, "dilate": i2h_dilate}
-        self._h2h = {"kernel": h2h_kernel, "stride": (1, 1), "pad": same, "dilate": h2h_dilate}
+        self._i2h: dict[str, Any] = {"kernel": i2h_kernel, "stride": i2h_stride, "pad": i2h_pad,
+                                     "dilate": i2h_dilate}  # fmt: skip
+        self._h2h: dict[str, Any] = {"kernel": h2h_kernel, "stride": (1, 1), "pad": same, "dilate": h2h_dilate}
         step = sym.Convolution(sym.Variable("data"), num_filter=num_hidden, layout=conv_layout, **self._i2h)
         self._state_shape = (0, *step.infer_shape(data=tuple(input_shape))[1][0][1:])
         self._i2h |= {"weight": self.params.get("i2h_weight", init=i2h_weight_initializer),
@@ -77,9 +80,7 @@ class ConvRNNCell(BaseConvRNNCell):
     """act(W * x + b + R * h + c), where * convolves; see `BaseConvRNNCell`."""
 
     _gate_names = ("",)
-
-    def __init__(self, *args: Any, prefix: str = "ConvRNN_", **kwargs: Any):
-        super().__init__(*args, prefix=prefix, **kwargs)
+    _usual_prefix = "ConvRNN_"
 
     def __call__(self, inputs: Symbol, states: list[Symbol]) -> tuple[Any, list]:
         """Make a step."""
@@ -92,9 +93,7 @@ class ConvLSTMCell(BaseConvRNNCell):
     """Long short-term memory; states are the hidden state and the memory; see `BaseConvRNNCell`."""
 
     _gate_names = ("_i", "_f", "_c", "_o")
-
-    def __init__(self, *args: Any, prefix: str = "ConvLSTM_", **kwargs: Any):
-        super().__init__(*args, prefix=prefix, **kwargs)
+    _usual_prefix = "ConvLSTM_"
 
     @property
     def state_info(self) -> list[dict]:
@@ -118,9 +117,7 @@ class ConvGRUCell(BaseConvRNNCell):
     """Gated recurrent unit; see `BaseConvRNNCell`."""
 
     _gate_names = ("_r", "_z", "_o")
-
-    def __init__(self, *args: Any, prefix: str = "ConvGRU_", **kwargs: Any):
-        super().__init__(*args, prefix=prefix, **kwargs)
+    _usual_prefix = "ConvGRU_"
 
     def __call__(self, inputs: Symbol, states: list[Symbol]) -> tuple[Any, list]:
         """Make a step."""
