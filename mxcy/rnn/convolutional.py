@@ -50,7 +50,8 @@ class BaseConvRNNCell(BaseRNNCell):
         self._layout = conv_layout
         self._i2h: dict[str, Any] = {"kernel": i2h_kernel, "stride": i2h_stride, "pad": i2h_pad,
                                      "dilate": i2h_dilate}  # fmt: skip
-        self._h2h: dict[str, Any] = {"kernel": h2h_kernel, "stride": (1, 1), "pad": same, "dilate": h2h_dilate}
+        self._h2h: dict[str, Any] = {"kernel": h2h_kernel, "stride": (1, 1), "pad": same,
+                                     "dilate": h2h_dilate}  # fmt: skip
         step = sym.Convolution(sym.Variable("data"), num_filter=num_hidden, layout=conv_layout, **self._i2h)
         self._state_shape = (0, *step.infer_shape(data=tuple(input_shape))[1][0][1:])
         self._i2h |= {"weight": self.params.get("i2h_weight", init=i2h_weight_initializer),
