@@ -196,4 +196,4 @@ def test_shuffle_keeps_the_entries():
 ])  # fmt: skip
 def test_random_refuses(draw, text):
     with pytest.raises(mx.MXNetError, match=text):
-        draw()
+        draw().wait_to_read()
