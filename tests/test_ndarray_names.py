@@ -22,7 +22,7 @@ B = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
         (lambda b: _internal._full(shape=(2,), value=3, out=nd.zeros(2)), np.full(2, 3)),
         (lambda b: _internal._split_v2(b, indices=(0, 1), axis=1)[1], B[:, 1:]),
         (lambda b: _internal._rnn_param_concat(b, b, dim=0), np.concatenate([B, B])),
-        (lambda b: _internal._identity_with_attr_like_rhs(b, nd.ones(3)), B),
+        (lambda b: _internal._identity_with_attr_like_rhs(b, nd.ones((2, 3))), B),
         (lambda b: _internal._copyto(b, nd.zeros((2, 3))), B),
         (lambda b: _internal._set_value(5, out=b), np.full((2, 3), 5)),
         (lambda b: _internal._scatter_set_nd(b, nd.array([7, 8]), nd.array([[0, 1], [0, 1]])),

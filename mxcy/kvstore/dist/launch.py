@@ -90,13 +90,17 @@ def run_workers(running: Running, program: list[str], folder: str, elastic: bool
 def wait(workers: list[subprocess.Popen], elastic: bool) -> int:
     """Wait for all; when one fails the others have a few seconds to say why they cannot go on."""
     failed, until = 0, float("inf")
-    while any(worker.poll() is None for worker in workers) and time.monotonic() < until:
+    while True:
+        # Looked at before the codes, so that the code of who ends meanwhile is seen in the next round.
+        running = None in [worker.poll() for worker in workers]
         for rank, worker in enumerate(workers):
-            if worker.poll() and not failed:
+            if worker.returncode and not failed:
                 failed = worker.returncode if worker.returncode > 0 else 128 - worker.returncode
                 print(f"mxcy launch: worker {rank} ended with code {worker.returncode}", file=sys.stderr)
                 if not elastic:
                     until = time.monotonic() + GRACE_SECONDS
+        if not running or time.monotonic() >= until:
+            break
         time.sleep(0.05)
     return failed if not elastic or all(worker.returncode for worker in workers) else 0
 
