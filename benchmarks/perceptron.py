@@ -52,9 +52,15 @@ def symbolic(mx):
     weights = [executor.arg_dict[name] for name in names]
     gradients = [executor.grad_dict[name] for name in names]
 
+    def forward_backward():
+        executor.forward(is_train=True)
+        executor.backward()
+
+    run = getattr(executor, "forward_backward", forward_backward)  # MXNet has it in Module only
+
     def steps():
         for _ in range(STEPS):
-            executor.forward_backward()
+            run()
             if updater.aggregate_updates:
                 updater(keys, gradients, weights)
             else:
