@@ -145,14 +145,16 @@ def test_a_failed_worker_ends_the_job_with_its_code(cluster, ends, code):
 
 
 def test_ctrl_c_ends_everything(cluster):
-    program = "import mxcy as mx, time; mx.kv.create('dist_sync'); print('here', flush=True); time.sleep(100)"
+    # One call of the system for each line: with an unbuffered output, print makes two.
+    program = "import mxcy as mx, os, time; mx.kv.create('dist_sync'); os.write(1, b'here\\n'); time.sleep(100)"
     process = launch("-n", "2", "-s", "1", address=cluster, program=["-c", program], start_new_session=True)
-    for _ in range(2):
-        assert process.stdout.readline() == "here\n"
-    workers = psutil.Process(process.pid).children(recursive=True)
-    begun = time.monotonic()
-    os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=30)
+    try:
+        assert [process.stdout.readline() for _ in range(2)] == ["here\n", "here\n"]
+        workers = psutil.Process(process.pid).children(recursive=True)
+        begun = time.monotonic()
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=30)
 
     assert process.returncode == 130
     assert time.monotonic() - begun < 20

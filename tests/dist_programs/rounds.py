@@ -1,5 +1,6 @@
 """A worker that pushes and pulls in rounds, and prints a checksum of the weights in the end."""
 
+import os
 import sys
 import zlib
 
@@ -17,4 +18,5 @@ for round_ in range(int(sys.argv[1])):
     store.push(list(sizes), [mx.nd.array(rng.normal(size=n)) for n in sizes.values()])
     store.pull(list(sizes), out=outs)
     mx.nd.waitall()
-print(store.rank, [zlib.crc32(x.asnumpy()) for x in outs], flush=True)
+line = f"{store.rank} {[zlib.crc32(x.asnumpy()) for x in outs]}\n"
+os.write(1, line.encode())  # one call: print makes several where the output is not buffered
