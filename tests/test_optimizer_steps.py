@@ -85,6 +85,53 @@ def test_an_update_of_many_parameters_is_one_push_whatever_the_rates():
     assert len(record.values) == 6
 
 
+CHANGES = [
+    ("sgd", "momentum", 0.5), ("sgd", "rescale_grad", 0.1), ("sgd", "clip_gradient", 0.01),
+    ("sgd", "lr", 0.5), ("sgd", "wd", 0.5), ("nag", "momentum", 0.5), ("signum", "wd_lh", 0.2),
+    ("rmsprop", "gamma1", 0.5), ("adagrad", "float_stable_eps", 0.5), ("adadelta", "rho", 0.5),
+    ("ftrl", "lamda1", 0.5),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "field", "value"), CHANGES)
+def test_a_repeated_step_sees_what_changed(name, field, value):
+    def run(always_anew):
+        options = {"momentum": 0.9} if name in ("sgd", "nag", "signum") else {}
+        optimizer = mx.optimizer.create(name, wd=0.01, **options)
+        updater = mx.optimizer.get_updater(optimizer)
+        weights, gradients = arrays(0), arrays(1)
+        for step in range(9):
+            if step == 5:
+                setattr(optimizer, field, value)
+            if step == 7:
+                updater.states[1] = mx.nd.ones(SHAPES[1]) if name in ("sgd", "nag") else updater.states[1]
+            updater([0, 1, 2], gradients, weights)
+            if always_anew:
+                steps._records.clear()
+        return [w.asnumpy() for w in weights]
+
+    for mine, expected in zip(run(False), run(True), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+
+
+def test_weights_of_several_dtypes_are_updated_together():
+    def run(together):
+        optimizer = mx.optimizer.SGD(momentum=0.9, learning_rate=0.1, multi_precision=True)
+        updater = mx.optimizer.get_updater(optimizer)
+        weights = [w.astype(t) for w, t in zip(arrays(0), ("float32", "float16", "float64"), strict=True)]
+        gradients = [g.astype(w.dtype) for g, w in zip(arrays(1), weights, strict=True)]
+        for _ in range(4):
+            if together:
+                updater([0, 1, 2], gradients, weights)
+            else:
+                for key in range(3):
+                    updater(key, gradients[key], weights[key])
+        return [w.asnumpy() for w in weights]
+
+    for mine, expected in zip(run(True), run(False), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+
+
 def test_an_optimizer_with_an_update_of_its_own_is_called_one_by_one():
     class Mine(mx.optimizer.Adam):
         def update(self, index, weight, grad, state):

@@ -54,6 +54,8 @@ class AdaGrad(Stepping):
     Of a gradient in row-sparse storage only its rows change, and there is no weight decay.
     """
 
+    settings = ("float_stable_eps",)
+
     def __init__(self, eps: float = 1e-7, **kwargs: Any):
         super().__init__(**kwargs)
         self.float_stable_eps = eps
@@ -81,6 +83,8 @@ class AdaGrad(Stepping):
 @register
 class AdaDelta(Stepping):
     """Steps in proportion to the root mean square of earlier steps; has no learning rate (Zeiler 2012)."""
+
+    settings = ("rho", "epsilon")
 
     def __init__(self, rho: float = 0.90, epsilon: float = 1e-5, **kwargs: Any):
         super().__init__(**kwargs)
@@ -116,6 +120,8 @@ class RMSProp(Stepping):
     `clip_weights` cuts weights to this absolute value.
     """
 
+    settings = ("gamma1", "gamma2", "centered", "epsilon", "clip_weights")
+
     def __init__(self, learning_rate: float = 0.001, gamma1: float = 0.9, gamma2: float = 0.9,
                  epsilon: float = 1e-8, centered: bool = False, clip_weights: float | None = None,
                  **kwargs: Any):  # fmt: skip
@@ -148,6 +154,8 @@ class Ftrl(Stepping):
     lamda1 : L1 penalty; the L2 penalty is `wd`.
     learning_rate, beta : the rate of a weight is learning_rate / (beta + root of its sum of squares).
     """
+
+    settings = ("lamda1", "beta")
 
     def __init__(self, lamda1: float = 0.01, learning_rate: float = 0.1, beta: float = 1, **kwargs: Any):
         super().__init__(**kwargs)

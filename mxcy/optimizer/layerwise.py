@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ class LARS(SGD):
     scaled by the change of the learning rate since the last call.
     """
 
+    one_dtype = True
+
     def __init__(self, momentum: float = 0.0, lazy_update: bool = True, eta: float = 0.001, eps: float = 0,
                  momentum_correction: bool = True, **kwargs: Any):  # fmt: skip
         super().__init__(momentum=momentum, lazy_update=lazy_update, **kwargs)
@@ -48,9 +51,7 @@ class LARS(SGD):
         undecayed = {n: 0.0 for n in self.idx2name.values() if not n.endswith("_weight")}
         self.wd_mult = undecayed | self._of_variables("__wd_mult__") | args_wd_mult
 
-    def _take(self, index: Any, weight: Any, grad: Any, state: Any, copied: bool) -> None:
-        if not isinstance(index, (list, tuple)):
-            index, weight, grad, state = [index], [weight], [grad], [state]
+    def _take(self, index: Sequence, weight: Sequence, grad: Sequence, state: Sequence, copied: bool) -> None:
         self._update_count(index)
         lrs, wds = self._get_lrs(index), self._get_wds(index)
         momentum = self.momentum

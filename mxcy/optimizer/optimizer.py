@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -188,15 +189,21 @@ class Optimizer:
             return factors[index]
         return factors.get(self.idx2name[index], 1.0) if index in self.idx2name else 1.0
 
-    def _get_lrs(self, indices: list) -> list[float]:
+    def _factors(self, indices: Sequence, which: str) -> list[float]:
+        if not self.param_dict and not getattr(self, which):
+            return [1.0] * len(indices)
+        return [self._factor(index, which) for index in indices]
+
+    def _get_lrs(self, indices: Sequence) -> list[float]:
         rate = self.learning_rate
-        return [rate * self._factor(index, "lr_mult") for index in indices]
+        return [rate * factor for factor in self._factors(indices, "lr_mult")]
 
     def _get_lr(self, index: Any) -> float:
         return self._get_lrs([index])[0]
 
-    def _get_wds(self, indices: list) -> list[float]:
-        return [self.wd * self._factor(index, "wd_mult") for index in indices]
+    def _get_wds(self, indices: Sequence) -> list[float]:
+        wd = self.wd
+        return [wd * factor for factor in self._factors(indices, "wd_mult")]
 
     def _get_wd(self, index: Any) -> float:
         return self._get_wds([index])[0]
@@ -225,10 +232,11 @@ class Optimizer:
 
     def _update_count(self, index: Any) -> None:
         """Count an update of these parameters; `num_update` is the largest count."""
+        counts, most = self._index_update_count, self.num_update
         for one in index if isinstance(index, (list, tuple)) else [index]:
-            count = self._index_update_count.get(one, self.begin_num_update) + 1
-            self._index_update_count[one] = count
-            self.num_update = max(count, self.num_update)
+            counts[one] = count = counts.get(one, self.begin_num_update) + 1
+            most = max(most, count)
+        self.num_update = most
 
     def __setstate__(self, state: dict) -> None:
         if not isinstance(state, dict):

@@ -37,6 +37,7 @@ class SGD(Stepping):
     """
 
     copies = True
+    settings = ("momentum", "lazy_update")
 
     def __init__(self, momentum: float = 0.0, lazy_update: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
@@ -78,6 +79,7 @@ class NAG(Stepping):
     """
 
     copies = True
+    settings = ("momentum",)
 
     def __init__(self, momentum: float = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
@@ -104,6 +106,8 @@ class Signum(Stepping):
 
     Bernstein et al. 2018. `wd_lh` is weight decay apart from the gradient (Loshchilov and Hutter 2017).
     """
+
+    settings = ("momentum", "wd_lh")
 
     def __init__(self, learning_rate: float = 0.01, momentum: float = 0.9, wd_lh: float = 0.0, **kwargs: Any):
         super().__init__(learning_rate=learning_rate, **kwargs)

@@ -4,14 +4,16 @@ A step says what it reads and writes, which of its numbers change from one time 
 else that it depends on. When the same arrays are updated in the same way a second time, what is pushed is
 recorded, with the changing numbers as elements of an array; from then on an update of any number of
 parameters writes that array, if the numbers have changed, and pushes the record. Records are kept here and
-not in the optimizer, whose fields are what programs save and copy.
+not in the optimizer, whose fields are what programs save and copy. Most updates are those of the time
+before down to their numbers: they push the record without asking what each step does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from operator import attrgetter, is_
+from typing import Any, ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -50,7 +52,7 @@ class Step(NamedTuple):
 class Record:
     """The last steps with some arrays, and their segment from the second time on."""
 
-    __slots__ = ("arrays", "cells", "rest", "segment", "values")
+    __slots__ = ("arrays", "asked", "cells", "parameters", "rest", "segment", "values")
 
     def __init__(self, arrays: list[NDArray], rest: list[tuple]):
         self.arrays = arrays
@@ -58,10 +60,18 @@ class Record:
         self.segment: Segment | bool | None = None  # False: it cannot be recorded
         self.cells: dict[Any, NDArray] = {}  # the numbers of all steps, by the dtype that they have there
         self.values: list[float] = []
+        self.parameters: tuple[list, list, list] = [], [], []  # weights, gradients, states of the last steps
+        self.asked: Any = None  # all else that decided them
+
+    def repeats(self, weight: Sequence, grad: Sequence, state: Sequence) -> bool:
+        """Whether the last steps were those of these parameters."""
+        weights, gradients, states = self.parameters
+        same = len(weight) == len(weights) and all(map(is_, weight, weights))
+        return same and all(map(is_, grad, gradients)) and all(map(is_, state, states))
 
     def fits(self, arrays: list[NDArray], rest: list[tuple]) -> bool:
         """Whether these steps are those of the record but for their numbers."""
-        return rest == self.rest and len(arrays) == len(self.arrays) and all(map(_is, arrays, self.arrays))
+        return rest == self.rest and len(arrays) == len(self.arrays) and all(map(is_, arrays, self.arrays))
 
     def record(self, steps: Sequence[Step]) -> None:
         """Make the segment."""
@@ -99,16 +109,12 @@ class Record:
 _records: WeakKeyDictionary[Any, dict[int, Record]] = WeakKeyDictionary()
 
 
-def _is(a: Any, b: Any) -> bool:
-    return a is b
-
-
-def take(optimizer: Any, steps: Sequence[Step]) -> None:
-    """Run the steps of an optimizer, as one operation if it has run them before."""
+def take(optimizer: Any, steps: Sequence[Step]) -> Record | None:
+    """Run the steps of an optimizer, as one operation if it has run them before; return their record."""
     if autograd.is_recording() or any(step.dtype is None for step in steps):
         for step in steps:
             step.run(None)
-        return
+        return None
     known = _records.setdefault(optimizer, {})
     arrays = [x for step in steps for x in step.arrays]
     rest = [step.rest for step in steps]
@@ -119,14 +125,15 @@ def take(optimizer: Any, steps: Sequence[Step]) -> None:
         if len(known) >= _MOST:
             known.clear()
         known[id(arrays[0])] = Record(arrays, rest)
-        return
+        return None
     if record.segment is None:
         record.record(steps)
     if record.segment is False:
         for step in steps:
             step.run(None)
-    else:
-        record.run(steps)
+        return None
+    record.run(steps)
+    return record
 
 
 def step_of(name: str, arrays: tuple[NDArray, ...], attrs: dict[str, Any]) -> Step:
@@ -173,10 +180,22 @@ class Stepping(Optimizer):
 
     A subclass defines `_step(index, weight, grad, state, copied, lr, wd)`. If it `copies`, it has operators
     for half-precision weights, and with `copied` the state is (state, float32 copy), or with `copy_first`
-    the other way round.
+    the other way round. `settings` names the fields that decide a step together with rates and how gradients
+    are scaled; None says that more does, such as the number of updates.
     """
 
     copies = copy_first = False
+    one_dtype = False  # whether the weights of a list have to have one dtype
+    settings: ClassVar[tuple[str, ...] | None] = None
+    _asked: ClassVar[Callable[[Any], tuple] | None] = None
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        own = cls.__dict__
+        if "settings" in own:
+            cls._asked = attrgetter("rescale_grad", "clip_gradient", *own["settings"])
+        elif "_step" in own or "_take" in own:
+            cls._asked = None
 
     def create_state_multi_precision(self, index: Any, weight: NDArray) -> Any:
         """See `Optimizer.create_state_multi_precision`."""
@@ -186,32 +205,50 @@ class Stepping(Optimizer):
 
     def update(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
         """See `Optimizer.update`."""
-        self._take(index, weight, grad, state, False)
+        self._update(index, weight, grad, state, False)
 
     def update_multi_precision(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
-        """See `Optimizer.update_multi_precision`; the weights of a list have one dtype."""
-        copied = self._has_copy(weight[0] if isinstance(index, (list, tuple)) else weight)
+        """See `Optimizer.update_multi_precision`."""
+        copied = self.multi_precision and any(
+            map(self._has_copy, weight if isinstance(index, (list, tuple)) else [weight])
+        )
         if copied and self.copies:
-            self._take(index, weight, grad, state, True)
+            self._update(index, weight, grad, state, True)
         elif copied or type(self).update is not Stepping.update:
             super().update_multi_precision(index, weight, grad, state)
         else:
-            self._take(index, weight, grad, state, False)
+            self._update(index, weight, grad, state, False)
 
     @property
     def takes_lists(self) -> bool:
-        """Whether any number of parameters of one dtype may be given at once."""
+        """Whether any number of parameters may be given at once."""
         return type(self).update is Stepping.update
 
-    def _take(self, index: Any, weight: Any, grad: Any, state: Any, copied: bool) -> None:
-        if not isinstance(index, (list, tuple)):
-            index, weight, grad, state = [index], [weight], [grad], [state]
+    def _update(self, index: Any, weight: Any, grad: Any, state: Any, precise: bool) -> None:
+        if isinstance(index, (list, tuple)):
+            self._take(index, weight, grad, state, precise)
+        else:
+            self._take([index], [weight], [grad], [state], precise)
+
+    def _take(
+        self, index: Sequence, weight: Sequence, grad: Sequence, state: Sequence, precise: bool
+    ) -> None:
+        """Update parameters; `precise` says that the copies of half-precision weights are updated."""
         self._update_count(index)
-        rates = zip(self._get_lrs(index), self._get_wds(index), strict=True)
-        take(self, [
-            self._step(*given, copied, lr, wd)
-            for given, (lr, wd) in zip(zip(index, weight, grad, state, strict=True), rates, strict=True)
+        lrs, wds = self._get_lrs(index), self._get_wds(index)
+        asked = None if self._asked is None else (self._asked(self), lrs, wds, precise)
+        record = None if asked is None else _records.get(self, {}).get(id(weight[0]) if weight else 0)
+        if record is not None and record.asked == asked and record.repeats(weight, grad, state):
+            if not autograd.is_recording():
+                record.segment.run()  # type: ignore[union-attr]
+                return
+        record = take(self, [
+            self._step(*given, precise and self._has_copy(given[1]), lr, wd)
+            for given, lr, wd in zip(zip(index, weight, grad, state, strict=True), lrs, wds, strict=True)
         ])  # fmt: skip
+        if record is not None and asked is not None:
+            record.asked = asked
+            record.parameters = list(weight), list(grad), list(state)
 
     def _fixed(self, *settings: Any) -> tuple:
         """What steps depend on besides rates: these settings, and how gradients are scaled."""

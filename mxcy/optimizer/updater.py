@@ -53,28 +53,36 @@ class Updater:
         """Update one weight by its gradient, or each of a list."""
         if not isinstance(index, (list, tuple)):
             index, grad, weight = [index], [grad], [weight]
+        optimizer, states = self.optimizer, self.states
         if weight:
-            self.optimizer._set_current_context(weight[0].context.device_id)
+            optimizer._set_current_context(weight[0].context.device_id)
         for key, w in zip(index, weight, strict=True):
-            if key not in self.states:
-                self.states[key] = self.optimizer.create_state_multi_precision(key, w)
-            elif not self.states_synced[key]:
-                self.states[key] = self.sync_state_context(self.states[key], w.context)
-            self.states_synced[key] = True
-        together = isinstance(self.optimizer, Stepping) and self.optimizer.takes_lists
+            if key not in states or not self.states_synced[key]:
+                self._prepare(key, w)
+        together = isinstance(optimizer, Stepping) and optimizer.takes_lists
+        if together and not optimizer.one_dtype:
+            optimizer.update_multi_precision(index, weight, grad, [states[key] for key in index])
+            return
         if not self.aggregate_updates and not together:
             for key, w, g in zip(index, weight, grad, strict=True):
-                self.optimizer.update_multi_precision(key, w, g, self.states[key])
+                optimizer.update_multi_precision(key, w, g, states[key])
             return
         by_dtype: dict[Any, list] = {}
         for arguments in zip(index, weight, grad, strict=True):
             by_dtype.setdefault(arguments[1].dtype, []).append(arguments)
-        size = len(index) if together else self.optimizer.aggregate_num
+        size = len(index) if together else optimizer.aggregate_num
         for same in by_dtype.values():
             for start in range(0, len(same), size):
                 keys, weights, grads = zip(*same[start : start + size], strict=True)
-                states = [self.states[key] for key in keys]
-                self.optimizer.update_multi_precision(keys, weights, grads, states)
+                optimizer.update_multi_precision(keys, weights, grads, [states[key] for key in keys])
+
+    def _prepare(self, key: Any, weight: NDArray) -> None:
+        """Make the state of a parameter, or bring it to the parameter's device."""
+        if key not in self.states:
+            self.states[key] = self.optimizer.create_state_multi_precision(key, weight)
+        elif not self.states_synced[key]:
+            self.states[key] = self.sync_state_context(self.states[key], weight.context)
+        self.states_synced[key] = True
 
     def sync_state_context(self, state: Any, context: Any) -> Any:
         """Return a state with its arrays on a device."""
