@@ -146,7 +146,8 @@ def test_a_failed_worker_ends_the_job_with_its_code(cluster, ends, code):
 
 def test_ctrl_c_ends_everything(cluster):
     # One call of the system for each line: with an unbuffered output, print makes two.
-    program = "import mxcy as mx, os, time; mx.kv.create('dist_sync'); os.write(1, b'here\\n'); time.sleep(100)"
+    program = "import mxcy as mx, os, time; mx.kv.create('dist_sync'); os.write(1, b'here\\n')"
+    program += "; time.sleep(100)"
     process = launch("-n", "2", "-s", "1", address=cluster, program=["-c", program], start_new_session=True)
     try:
         assert [process.stdout.readline() for _ in range(2)] == ["here\n", "here\n"]
