@@ -40,7 +40,7 @@ class LARS(SGD):
         self.last_lr: float | None = None
         self.cur_lr: float | None = None
 
-    def _get_lrs(self, indices: list) -> list[float]:
+    def _get_lrs(self, indices: Sequence) -> list[float]:
         lr = self.learning_rate
         self.last_lr = lr if self.cur_lr is None else self.cur_lr
         self.cur_lr = lr

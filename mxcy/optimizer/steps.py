@@ -187,7 +187,7 @@ class Stepping(Optimizer):
     copies = copy_first = False
     one_dtype = False  # whether the weights of a list have to have one dtype
     settings: ClassVar[tuple[str, ...] | None] = None
-    _asked: ClassVar[Callable[[Any], tuple] | None] = None
+    _asked: ClassVar[Any] = None  # reads those fields, and how gradients are scaled
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)

@@ -60,7 +60,7 @@ class Updater:
             if key not in states or not self.states_synced[key]:
                 self._prepare(key, w)
         together = isinstance(optimizer, Stepping) and optimizer.takes_lists
-        if together and not optimizer.one_dtype:
+        if together and not optimizer.one_dtype:  # type: ignore[attr-defined]
             optimizer.update_multi_precision(index, weight, grad, [states[key] for key in index])
             return
         if not self.aggregate_updates and not together:
