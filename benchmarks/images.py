@@ -73,13 +73,18 @@ def iterator(mx):
 
 
 def epochs(mx):
-    """A function that takes an epoch's batches."""
+    """A function that takes an epoch's batches.
+
+    It ends when the batches that are made ahead are done, so that each call makes as many as it takes, and
+    none while another contender runs. (MXNet makes none ahead of `reset`.)
+    """
     data = iterator(mx)
 
     def epoch():
         data.reset()
         for batch in data:
             batch.data[0].wait_to_read()
+        mx.nd.waitall()
 
     return epoch
 

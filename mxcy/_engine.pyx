@@ -494,6 +494,9 @@ def _workers(bint start):
     return c_num_workers()
 
 
+def _io_threads(int at_least): return io_threads(at_least)
+
+
 def _set_bounds(size_t operations, size_t nbytes):
     set_bounds(operations, nbytes)
 

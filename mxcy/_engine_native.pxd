@@ -118,6 +118,7 @@ cdef extern from "engine.hpp" namespace "mxcy::engine" nogil:
         void (*decref)(PyObject* o) noexcept
     void initialize(const Callbacks& callbacks, bint serial, bint fuses)
     int c_num_workers "mxcy::engine::num_workers" ()
+    int io_threads(int)
     const Runtime* c_runtime "mxcy::engine::runtime" ()
     void worker_loop(int lane)
     void start_threads()

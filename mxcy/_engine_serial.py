@@ -24,6 +24,7 @@ from .errors import ArgumentTypeError, message
 __all__ = [
     "Var",
     "counters",
+    "io_threads",
     "num_workers",
     "push",
     "set_bound",
@@ -176,6 +177,11 @@ def waitall() -> None:
 
 
 def num_workers() -> int:
+    """One: the calling thread."""
+    return 1
+
+
+def io_threads(at_least: int = 0) -> int:
     """One: the calling thread."""
     return 1
 

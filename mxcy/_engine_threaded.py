@@ -14,6 +14,7 @@ from .errors import ArgumentTypeError, message
 __all__ = [
     "Var",
     "counters",
+    "io_threads",
     "num_workers",
     "push",
     "set_bound",
@@ -84,6 +85,11 @@ def waitall() -> None:
 def num_workers() -> int:
     """Threads that run operations: usable cores, or `MXCY_NUM_THREADS`."""
     return _engine._workers(False)
+
+
+def io_threads(at_least: int = 0) -> int:
+    """Return how many threads the IO lane may have, after raising that to a number."""
+    return _engine._io_threads(at_least)
 
 
 def set_bound(operations: int | None = None, nbytes: int | None = None) -> None:

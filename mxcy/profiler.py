@@ -126,6 +126,12 @@ class _Record:
 _record = _Record()
 
 
+def waited(name: str, start_ns: int, end_ns: int) -> None:
+    """Note a wait of this thread that the engine does not see (times of `time.monotonic_ns`)."""
+    if _record.active and (_config["profile_all"] or _config["profile_api"]):
+        _record.span(WAIT, name, threading.get_ident(), start_ns, end_ns)
+
+
 # --- running ----------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import gc
 import itertools
 import os
 import pickle
+import weakref
 
 import numpy as np
 import picture_programs
@@ -17,7 +18,7 @@ from mxcy.kernels.cpu.pictures import place_picture
 from picture_programs import COUNT, FOLDER
 
 import mxcy as mx
-from mxcy import engine, recordio
+from mxcy import _engine, engine, recordio
 from mxcy.errors import ArgumentError, FormatError, MXNetError
 from mxcy.image.codec import opencv
 
@@ -209,6 +210,37 @@ def test_nothing_stays_behind(folder):
     gc.collect()
     engine.waitall()
     assert engine.counters()["operations"] == 0
+
+
+def test_batches_go_when_nobody_has_them(folder):
+    def take(**options):
+        return [weakref.ref(batch) for batch in iterator(folder, batch_size=2, **options)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert [x() for x in take()] == [None] * 5
+        before = _engine._pool()["held"]
+        take(data_shape=(3, 300, 300))
+        engine.waitall()
+        # What an operation held goes a moment after it is done.
+        assert _engine._pool()["held"] - before <= 2 * 2359296
+    finally:
+        gc.enable()
+
+
+def test_waits_are_seen_by_the_profiler(folder, tmp_path):
+    mx.profiler.set_config(filename=str(tmp_path / "trace.json"), profile_all=True)
+    mx.profiler.set_state("run")
+    try:
+        list(iterator(folder, preprocess_threads=7))
+        engine.waitall()
+    finally:
+        mx.profiler.set_state("stop")
+        mx.profiler.set_config(profile_all=False)
+        mx.profiler.dump()
+    trace = (tmp_path / "trace.json").read_text()
+    assert "wait_for_batch" in trace and "make_batch" in trace
 
 
 # --- bad input ----------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 import os
 from collections.abc import Sequence
@@ -66,23 +67,20 @@ class PictureJob(Job):
         if min(self._rows) < 0:
             self._view[rows < 0] = 0
         self._ids = np.zeros(len(rows), np.uint64)
-        begins = range(0, len(rows), PIECE)
-        self.pieces = [self._piece(begin, min(begin + PIECE, len(rows))) for begin in begins]
+        self.pieces = -(-len(rows) // PIECE)
 
-    def _piece(self, begin: int, end: int) -> Any:
-        def make(place: Place) -> None:
-            for row in range(begin, end):
-                if self._rows[row] >= 0:
-                    made = self._source.make(self._rows[row], self._view[row], self._draws[row], place)
-                    self._labels[row], self._ids[row] = made
-
-        return make
+    def make(self, piece: int, place: Place) -> None:
+        """See `Job.make`."""
+        for row in range(piece * PIECE, min((piece + 1) * PIECE, len(self._rows))):
+            if self._rows[row] >= 0:
+                made = self._source.make(self._rows[row], self._view[row], self._draws[row], place)
+                self._labels[row], self._ids[row] = made
 
     def result(self) -> DataBatch:
         """Return the batch."""
-        self._view = None
         labels = self._labels[:, 0] if self._source.label_size == 1 else self._labels
         data = self._data
+        self._view = None
         if self._source.dtype != self._source.made_as:
             data = data.astype(self._source.dtype)
         return DataBatch([data], [nd.array(labels)], self._pad, self._ids)
@@ -179,17 +177,16 @@ class RecordIter(MXDataIter):
 
         rounds = Rounds(count, batch_size, reading.round_batch, order=order if reading.shuffle else None)
         # Another seed_aug gives other changes; without one, they follow the seed.
-        self._seed = (reading.seed, 0) if reading.seed_aug is None else (reading.seed_aug, 1)
+        aug_seed = (reading.seed, 0) if reading.seed_aug is None else (reading.seed_aug, 1)
         places = [Place() for _ in range(reading.preprocess_threads)]
-        self._pipeline = Pipeline(rounds, self._job_of, places, reading.prefetch_buffer)
+        # Without this iterator in it: one that nobody has goes at once, with what it has made ahead.
+        job_of = functools.partial(picture_job, source, aug_seed)
+        self._pipeline = Pipeline(rounds, job_of, places, reading.prefetch_buffer)
         super().__init__(rounds, DataDesc(names[0], (batch_size, *source.data_shape), source.dtype.type),
                          DataDesc(names[1], (batch_size, *label_shape)))  # fmt: skip
         if reading.verbose:
             logging.info("%s: %d records in %s", name, count, reading.path_imgrec)
         self._pipeline.fill()
-
-    def _job_of(self, rows: np.ndarray, pad: int, state: dict) -> Job:
-        return PictureJob(self._source, rows, pad, of_batch(self._seed, state, len(rows)))
 
     def iter_next(self) -> bool:
         """See `DataIter.iter_next`."""
@@ -224,6 +221,13 @@ class RecordIter(MXDataIter):
         pipeline = getattr(self, "_pipeline", None)
         if pipeline is not None:
             pipeline.cancel()
+
+
+def picture_job(
+    source: RecordPictures, seed: tuple[int, int], rows: np.ndarray, pad: int, state: dict
+) -> PictureJob:
+    """Return the job of a batch; see `Pipeline`."""
+    return PictureJob(source, rows, pad, of_batch(seed, state, len(rows)))
 
 
 def checked_shape(name: str, data_shape: Any, batch_size: int) -> tuple[int, int, int]:

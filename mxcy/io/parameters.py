@@ -40,7 +40,7 @@ class Reading:
     path_imgidx : the index of the file, without which the heads of all records are read at the start.
     path_imglist : a file of lines "key<tab>label…<tab>path"; labels come from it by the ids of records.
     label_width : numbers in a label.
-    preprocess_threads : how many threads decode, at most the four of the engine's IO lane.
+    preprocess_threads : how many threads of the engine's IO lane decode.
     part_index, num_parts : take one of several parts.
     shuffle, seed, shuffle_chunk_seed : whether each epoch has its own order, and which.
     seed_aug : for another choice of random changes.

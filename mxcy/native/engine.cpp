@@ -436,6 +436,22 @@ void wait_cancel(Waiter& w) {
   wake(lock);
 }
 
+// --- limits ------------------------------------------------------------------------------------
+
+int io_threads(int at_least) {
+  std::lock_guard<std::mutex> lock(self->mutex);
+  LaneState& lane = self->lanes[LANE_IO];
+  lane.target = std::max(lane.target, at_least);
+  return lane.target;
+}
+
+void set_bounds(size_t operations, size_t nbytes) {
+  std::lock_guard<std::mutex> lock(self->mutex);
+  if (operations) self->bound_operations = operations;
+  if (nbytes) self->bound_bytes = nbytes;
+  self->room.notify_all();
+}
+
 // --- fork --------------------------------------------------------------------------------------
 
 bool runs_in_this_thread(const Links* l) {

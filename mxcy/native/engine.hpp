@@ -340,6 +340,7 @@ int parallel_for(int64_t n, int64_t grain, LoopBody body, void* arg);
 const Runtime* runtime();
 void worker_loop(int lane);
 void start_threads();                           // all of the CPU lane, which else start when there is work
+int io_threads(int at_least);                  // how many the IO lane may have, after raising that
 void set_bounds(size_t operations, size_t nbytes);
 void make_ready(Links* links);                  // mutex held
 bool take_ready(Links* links);                  // mutex held: takes it out of its lane again

@@ -418,13 +418,6 @@ void start_threads() {
   }
 }
 
-void set_bounds(size_t operations, size_t nbytes) {
-  std::lock_guard<std::mutex> lock(self->mutex);
-  if (operations) self->bound_operations = operations;
-  if (nbytes) self->bound_bytes = nbytes;
-  self->room.notify_all();
-}
-
 void worker_loop(int index) {
   LaneState& lane = self->lanes[index];
   std::unique_lock<std::mutex> lock(self->mutex);
