@@ -277,7 +277,8 @@ def test_what_is_flushed_can_be_read(tmp_path):
 
 
 def test_paths_may_be_urls():
-    fsspec = pytest.importorskip("fsspec")
+    import fsspec
+
     paths = "memory://folder/a.idx", "memory://folder/a.rec"
     with recordio.MXIndexedRecordIO(*paths, "w") as writer:
         for key, record in enumerate(RECORDS):

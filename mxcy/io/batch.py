@@ -67,10 +67,10 @@ class DataBatch:
     def __init__(self, data: list, label: list | None = None, pad: int | None = None, index: Any = None,
                  bucket_key: Any = None, provide_data: list | None = None,
                  provide_label: list | None = None):  # fmt: skip
-        for argument, value in (("data", data), ("label", label)):
-            if value is not None and not isinstance(value, (list, tuple)):
-                expected = "a list of NDArrays"
-                raise AssertedArgumentError(message("DataBatch", argument, expected, type(value).__name__))
+        if not (data is None or isinstance(data, (list, tuple))):
+            raise not_a_list("data", data)
+        if not (label is None or isinstance(label, (list, tuple))):
+            raise not_a_list("label", label)
         self.data = data
         self.label = label
         self.pad = pad
@@ -83,6 +83,12 @@ class DataBatch:
         data = [x.shape for x in self.data or []]
         label = [x.shape for x in self.label] if self.label else None
         return f"{type(self).__name__}: data shapes: {data} label shapes: {label}"
+
+
+def not_a_list(argument: str, value: Any) -> AssertedArgumentError:
+    """The error for a batch of something else than arrays in a list."""
+    expected = "a list of NDArrays"
+    return AssertedArgumentError(message("DataBatch", argument, expected, type(value).__name__))
 
 
 class DataIter:

@@ -10,46 +10,29 @@ from typing import Any
 import numpy as np
 
 from .. import ndarray as nd
-from ..errors import ArgumentError, FormatError, ShapeError, message, wrap
+from ..errors import ArgumentError, FormatError, ShapeError, message
+from ..ops._attributes import read_shape
 from .batch import DataBatch, DataDesc
 from .idx import read_idx
 from .rounds import MXDataIter, Rounds, dtype_or, without_unknown
+from .text_rows import BadLine, TextRows
 
 __all__ = ["CSVIter", "MNISTIter"]
 
 
-class ArrayIter(MXDataIter):
-    """Batches of rows of two arrays of NumPy."""
-
-    def __init__(self, rounds: Rounds, data: np.ndarray, label: np.ndarray, names: tuple[str, str]):
-        self._data = data
-        self._label = label
-        size = rounds.batch_size
-        super().__init__(rounds, DataDesc(names[0], (size, *data.shape[1:]), data.dtype.type),
-                         DataDesc(names[1], (size, *label.shape[1:]), label.dtype.type))  # fmt: skip
-
-    def _batch_of(self, rows: np.ndarray, pad: int) -> DataBatch:
-        arrays = []
-        for source in (self._data, self._label):
-            values = source[rows]
-            values[rows < 0] = 0
-            arrays.append(nd.array(values, dtype=values.dtype))
-        return DataBatch(arrays[:1], arrays[1:], pad, rows.astype(np.uint64))
-
-
-class CSVIter(ArrayIter):
-    """Batches of rows of files of comma-separated numbers.
+class CSVIter(MXDataIter):
+    """Batches of rows of files of comma-separated numbers, which may be larger than memory.
 
     Parameters
     ----------
-    data_csv, label_csv : paths; without labels they are 0.
+    data_csv, label_csv : paths, or URLs that fsspec opens; without labels they are 0.
     data_shape, label_shape : of a row.
     batch_size : rows in a batch.
     round_batch : whether the last batch is filled by the first rows, which the next epoch then leaves out.
     dtype : of data and labels, float32 by default.
     data_name, label_name : names of the arrays.
 
-    Raises FormatError that names file and row of what is no number.
+    Raises FormatError that names file and line of what is no number, when its rows are wanted.
     """
 
     def __init__(self, data_csv: str | os.PathLike, data_shape: Sequence[int], batch_size: int,
@@ -60,17 +43,32 @@ class CSVIter(ArrayIter):
         without_unknown("CSVIter", unknown, ("data_csv", "data_shape", "batch_size", "label_csv",
                                              "label_shape", "round_batch", "dtype"))  # fmt: skip
         kind = dtype_or(dtype, np.float32)
-        data = read_csv(data_csv, data_shape, kind)
-        label_shape = () if tuple(label_shape) == (1,) else tuple(label_shape)
-        if label_csv in (None, "NULL"):
-            label = np.zeros((len(data), *label_shape), kind)
+        data_shape, label_shape = read_shape(data_shape), read_shape(label_shape)
+        self._data = csv_rows(data_csv, data_shape, kind)
+        self._label: TextRows | None = None
+        self._label_shape = () if label_shape == (1,) else label_shape
+        if label_csv not in (None, "NULL"):
+            self._label = csv_rows(label_csv, self._label_shape, kind)
+            if len(self._label) != len(self._data):
+                expected = f"{len(self._data)} rows, as in {os.fspath(data_csv)}"
+                raise ShapeError(message("CSVIter", "label_csv", expected, len(self._label)))
+        self._kind = kind
+        super().__init__(Rounds(len(self._data), batch_size, round_batch),
+                         DataDesc(data_name, (batch_size, *data_shape), kind.type),
+                         DataDesc(label_name, (batch_size, *self._label_shape), kind.type))  # fmt: skip
+
+    def _batch_of(self, rows: np.ndarray, pad: int) -> DataBatch:
+        wanted = np.maximum(rows, 0)
+        data = self._data.take(wanted)
+        if self._label is None:
+            label = np.zeros((len(rows), *self._label_shape), self._kind)
         else:
-            label = read_csv(label_csv, label_shape, kind)
-        if len(label) != len(data):
-            expected = f"{len(data)} rows, as in {os.fspath(data_csv)}"
-            raise ShapeError(message("CSVIter", "label_csv", expected, len(label)))
-        rounds = Rounds(len(data), batch_size, round_batch)
-        super().__init__(rounds, data, label, (data_name, label_name))
+            label = self._label.take(wanted)
+        arrays = []
+        for values in (data, label):
+            values[rows < 0] = 0
+            arrays.append(nd.array(values, dtype=values.dtype))
+        return DataBatch(arrays[:1], arrays[1:], pad, rows.astype(np.uint64))
 
 
 def check_batch_size(name: str, batch_size: int) -> None:
@@ -79,23 +77,42 @@ def check_batch_size(name: str, batch_size: int) -> None:
         raise ArgumentError(message(name, "batch_size", "at least 1", batch_size))
 
 
-def read_csv(path: Any, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-    """Return the numbers in a file, each row of a shape."""
+def csv_rows(path: Any, shape: tuple[int, ...], dtype: np.dtype) -> TextRows:
+    """Return the rows of a file, each of a shape."""
     parsed = dtype if dtype.kind in "iu" or dtype == np.float64 else np.dtype(np.float32)
-    try:
-        rows = np.loadtxt(path, parsed, comments=None, delimiter=",", ndmin=2)
-    except OSError as error:
-        raise wrap(error) from None
-    except ValueError as error:
-        raise FormatError(message("CSVIter", os.fspath(path), "numbers between commas", str(error))) from None
-    if rows.shape[0] == 0 or rows.shape[1] != math.prod(shape):
-        expected = f"rows of {math.prod(shape)} numbers, as shape {tuple(shape)} needs"
-        got = f"{rows.shape[0]} rows of {rows.shape[1]}"
-        raise ShapeError(message("CSVIter", os.fspath(path), expected, got))
-    return rows.astype(dtype, copy=False).reshape(len(rows), *shape)
+    columns = math.prod(shape)
+
+    def parse(lines: list[bytes]) -> np.ndarray:
+        try:
+            rows = np.loadtxt(lines, parsed, comments=None, delimiter=",", ndmin=2)
+        except ValueError:
+            raise first_bad(lines, parsed) from None
+        if rows.shape[1] != columns:
+            expected = f"rows of {columns} numbers, as shape {shape} needs"
+            got = f"{len(rows)} rows of {rows.shape[1]}"
+            raise ShapeError(message("CSVIter", os.fspath(path), expected, got))
+        return rows.astype(dtype, copy=False).reshape(len(rows), *shape)
+
+    rows = TextRows("CSVIter", os.fspath(path), parse, lambda block, numbers: block[numbers], np.concatenate)
+    rows.take(np.zeros(1, np.int64))  # what is no such file is refused at once
+    return rows
 
 
-class MNISTIter(ArrayIter):
+def first_bad(lines: list[bytes], dtype: np.dtype) -> BadLine:
+    """Which line cannot be parsed with those before it."""
+    width = None
+    for number, line in enumerate(lines):
+        try:
+            row = np.loadtxt([line], dtype, comments=None, delimiter=",", ndmin=2)
+        except ValueError as error:
+            return BadLine(number, f"numbers between commas ({error})")
+        width = row.shape[1] if width is None else width
+        if row.shape[1] != width:
+            return BadLine(number, f"numbers between commas, {width} as in the rows before")
+    return BadLine(0, "numbers between commas")
+
+
+class MNISTIter(MXDataIter):
     """Batches of the pictures of MNIST, or of others in its format (IDX), from 0 to 1.
 
     Parameters
@@ -137,5 +154,11 @@ class MNISTIter(ArrayIter):
         # Divided by 256, not by 255: what MXNet does.
         data = (images[rows].astype(np.float32) * np.float32(1 / 256)).astype(kind, copy=False)
         shape = (size, math.prod(images.shape[1:])) if flat else (size, 1, *images.shape[1:])
-        rounds = Rounds(size, batch_size, round_batch=False, drop=True)
-        super().__init__(rounds, data.reshape(shape), labels[rows].astype(kind), (data_name, label_name))
+        self._data, self._label = data.reshape(shape), labels[rows].astype(kind)
+        super().__init__(Rounds(size, batch_size, round_batch=False, drop=True),
+                         DataDesc(data_name, (batch_size, *shape[1:]), kind.type),
+                         DataDesc(label_name, (batch_size,), kind.type))  # fmt: skip
+
+    def _batch_of(self, rows: np.ndarray, pad: int) -> DataBatch:
+        arrays = [nd.array(source[rows], dtype=source.dtype) for source in (self._data, self._label)]
+        return DataBatch(arrays[:1], arrays[1:], pad, rows.astype(np.uint64))

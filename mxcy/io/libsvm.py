@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from .. import ndarray as nd
-from ..errors import ArgumentError, FormatError, ShapeError, message, wrap
+from ..errors import ArgumentError, ShapeError, message
 from ..ndarray import sparse
 from .batch import DataBatch, DataDesc
 from .files import check_batch_size
 from .rounds import MXDataIter, Rounds, dtype_or, part_of_bytes, without_unknown
+from .text_rows import BadLine, TextRows
 
-__all__ = ["LibSVMIter", "read_libsvm"]
+__all__ = ["LibSVMIter"]
 
 
 class LibSVMIter(MXDataIter):
@@ -24,7 +25,7 @@ class LibSVMIter(MXDataIter):
 
     Parameters
     ----------
-    data_libsvm : the path.
+    data_libsvm : the path, or a URL that fsspec opens; the file may be larger than memory.
     data_shape : (columns,) of a row.
     label_libsvm, label_shape : a file of the same format whose rows are the labels, csr too; what stands
         before their first index is left out. Without it, labels are the numbers before the rows.
@@ -33,7 +34,7 @@ class LibSVMIter(MXDataIter):
     num_parts, part_index : take one of several parts, by the bytes of the file.
     dtype : of the values, float32 by default.
 
-    Raises FormatError that names file and line of what is not in the format.
+    Raises FormatError that names file and line of what is not in the format, when its rows are wanted.
     """
 
     def __init__(self, data_libsvm: str | os.PathLike, data_shape: Sequence[int], batch_size: int,
@@ -48,27 +49,28 @@ class LibSVMIter(MXDataIter):
             raise ArgumentError(message("LibSVMIter", "round_batch", "True", round_batch))
         kind = dtype_or(dtype, np.float32)
         part = (part_index, num_parts)
-        labels, self._data = read_libsvm(data_libsvm, columns_of("data_shape", data_shape), kind, part)
-        self._label: Any = labels
+        columns = columns_of("data_shape", data_shape)
+        self._data = libsvm_rows(data_libsvm, columns, kind, part)
+        self._label: TextRows | None = None
         label = DataDesc(label_name, (batch_size,), kind.type)
+        count = len(self._data)
         if label_libsvm not in (None, "NULL"):
             width = columns_of("label_shape", label_shape)
-            self._label = read_libsvm(label_libsvm, width, kind, part)[1]
+            self._label = libsvm_rows(label_libsvm, width, kind, part)
             label = DataDesc(label_name, (batch_size, width), kind.type)
-        count = self._data.shape[0]
-        if self._label.shape[0] != count:
-            expected = f"{count} rows, as in {os.fspath(data_libsvm)}"
-            raise ShapeError(message("LibSVMIter", "label_libsvm", expected, self._label.shape[0]))
-        data = DataDesc(data_name, (batch_size, self._data.shape[1]), kind.type)
+            if len(self._label) != count:
+                expected = f"{count} rows, as in {os.fspath(data_libsvm)}"
+                raise ShapeError(message("LibSVMIter", "label_libsvm", expected, len(self._label)))
+        data = DataDesc(data_name, (batch_size, columns), kind.type)
         super().__init__(Rounds(count, batch_size), data, label)
 
     def _batch_of(self, rows: np.ndarray, pad: int) -> DataBatch:
-        label = self._label[rows]
-        if isinstance(label, np.ndarray):
-            made = nd.array(label, dtype=label.dtype)
+        labels, data = self._data.take(rows)
+        if self._label is None:
+            made = nd.array(labels, dtype=labels.dtype)
         else:
-            made = sparse.csr_matrix(label)
-        return DataBatch([sparse.csr_matrix(self._data[rows])], [made], pad, rows.astype(np.uint64))
+            made = sparse.csr_matrix(self._label.take(rows)[1])
+        return DataBatch([sparse.csr_matrix(data)], [made], pad, rows.astype(np.uint64))
 
 
 def columns_of(argument: str, shape: Any) -> int:
@@ -79,38 +81,35 @@ def columns_of(argument: str, shape: Any) -> int:
     return shape[0]
 
 
-def read_libsvm(path: Any, columns: int, dtype: np.dtype,
-                part: tuple[int, int] = (0, 1)) -> tuple[np.ndarray, Any]:  # fmt: skip
-    """Return (labels, csr matrix of SciPy) of the lines of a part of a file."""
-    try:
-        with open(path, "rb") as stream:
-            text = stream.read()
-    except OSError as error:
-        raise wrap(error) from None
-    begin, end = (line_end(text, at) for at in part_of_bytes(len(text), *part))
-    lines = [line.split(b"#")[0].strip() for line in text[begin:end].splitlines()]
-    numbers = [number for number, line in enumerate(lines) if line]
-    lines = [lines[number] for number in numbers]
-    if not lines:
-        raise FormatError(message("LibSVMIter", os.fspath(path), "at least one row", "none"))
-    try:
-        return parsed(lines, columns, dtype)
-    except (ValueError, OverflowError):
-        first = text[:begin].count(b"\n") + 1
-        numbered = zip(numbers, lines, strict=True)
-        bad = ((n, x) for n, x in numbered if not well_formed(x, columns))
-        number, line = next(bad, (numbers[0], lines[0]))
-        place = f"{os.fspath(path)}:{first + number}"
-        expected = f"a number, then pairs index:value with indices below {columns}"
-        raise FormatError(message("LibSVMIter", place, expected, repr(line[:80].decode("latin1")))) from None
+def libsvm_rows(path: Any, columns: int, dtype: np.dtype, part: tuple[int, int]) -> TextRows:
+    """Return the (labels, csr matrix of SciPy) of the lines of a part of a file."""
+
+    def parse(lines: list[bytes]) -> tuple[np.ndarray, Any]:
+        try:
+            return parsed(lines, columns, dtype)
+        except (ValueError, OverflowError):
+            bad = (number for number, line in enumerate(lines) if not well_formed(line, columns))
+            expected = f"a number, then pairs index:value with indices below {columns}"
+            raise BadLine(next(bad, 0), expected) from None
+
+    rows = TextRows("LibSVMIter", os.fspath(path), parse, picked, joined, b"#",
+                    lambda size: part_of_bytes(size, *part))  # fmt: skip
+    rows.take(np.zeros(1, np.int64))  # what is no such file is refused at once
+    return rows
 
 
-def line_end(text: bytes, at: int) -> int:
-    """Where the first line begins that begins behind a place; the file's first one begins at 0."""
-    if at == 0:
-        return 0
-    found = text.find(b"\n", at)
-    return len(text) if found < 0 else found + 1
+def picked(block: tuple[np.ndarray, Any], rows: np.ndarray) -> tuple[np.ndarray, Any]:
+    """Rows of a block."""
+    return block[0][rows], block[1][rows]
+
+
+def joined(parts: list[tuple[np.ndarray, Any]]) -> tuple[np.ndarray, Any]:
+    """Rows of blocks, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    import scipy.sparse
+
+    return np.concatenate([x for x, _ in parts]), scipy.sparse.vstack([x for _, x in parts], "csr")
 
 
 def parsed(lines: list[bytes], columns: int, dtype: np.dtype) -> tuple[np.ndarray, Any]:

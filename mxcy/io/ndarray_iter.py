@@ -66,6 +66,9 @@ class NDArrayIter(DataIter):
             raise wrap(NotImplementedError(text))
         self.num_data = check_rows([*self._data, *self._label], self._axis)
         self.num_source = len(self._data)
+        # Rows that follow each other are then slices of arrays.
+        arrays = [x for _, x in [*self._data, *self._label]]
+        self._sliced = self._axis == 0 and not any(isinstance(x, Dataset) for x in arrays)
         self.shuffle = shuffle
         self.last_batch_handle = last_batch_handle
         self.layout = layout
@@ -176,12 +179,14 @@ class NDArrayIter(DataIter):
         return nd.array(rows, dtype=np.int64)
 
     def _batch(self, arrays: list, rows: NDArray | slice) -> list[NDArray]:
+        if self._sliced and isinstance(rows, slice):
+            return [x[rows].copy() for _, x in arrays]  # a batch may be changed in place
         return [self._take(x, rows) for _, x in arrays]
 
     def _take(self, x: Any, rows: NDArray | slice) -> NDArray:
         if isinstance(rows, slice) and not isinstance(x, Dataset):
             if self._axis == 0:
-                return x[rows].copy()  # a batch may be changed in place
+                return x[rows].copy()
             return nd.slice_axis(x, axis=self._axis, begin=rows.start, end=rows.stop)
         numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows.asnumpy()
         if isinstance(x, Dataset):

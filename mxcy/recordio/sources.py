@@ -23,7 +23,7 @@ def fsspec_file(path: str, mode: str) -> Any:
         import fsspec
     except ImportError:
         text = f"{path} needs fsspec, which is not installed"
-        raise StateError(problem("open", None, text, "pip install fsspec")) from None
+        raise StateError(problem("open", None, text, "pip install mxcy[remote]")) from None
     return fsspec.open(path, mode).open()
 
 
