@@ -29,6 +29,7 @@ SOURCES = {
     "mxcy._reduce": ["mxcy/native/folds.cpp"],
     "mxcy._loops": [
         "mxcy/native/loops.cpp",
+        "mxcy/native/product_sums.cpp",
         "mxcy/native/products.cpp",
         "mxcy/native/float_products.cpp",
     ],
@@ -87,10 +88,12 @@ NATIVE = "-O3"  # of the files in SOURCES
 
 # Files in SOURCES that are compiled once for each instruction set, as MXCY_ISA.
 X86_ISAS = [("base", []), ("avx2", ["-march=x86-64-v3"]), ("avx512", ["-march=x86-64-v4"])]
+ROUNDED = [(isa, [*flags, "-ffp-contract=off"]) for isa, flags in X86_ISAS]
 MULTI_ISA = {
     "mxcy/native/cast.cpp": X86_ISAS,
     "mxcy/native/folds.cpp": X86_ISAS,
     "mxcy/native/loops.cpp": X86_ISAS,
+    "mxcy/native/product_sums.cpp": ROUNDED,
     "mxcy/native/products.cpp": X86_ISAS,
     "mxcy/native/float_products.cpp": X86_ISAS,
     "mxcy/kernels/cpu/batch_norm.cpp": X86_ISAS,
@@ -151,7 +154,7 @@ def variants(source):
     """(tag, flags) of each object made from a C++ file."""
     if source not in MULTI_ISA:
         return [("", [])]
-    isas = MULTI_ISA[source] if platform.machine() in ("x86_64", "AMD64") else [("base", [])]
+    isas = MULTI_ISA[source] if platform.machine() in ("x86_64", "AMD64") else MULTI_ISA[source][:1]
     return [(isa, [*flags, f"-DMXCY_ISA={isa}", f"-DMXCY_ISA_{isa.upper()}=1"]) for isa, flags in isas]
 
 

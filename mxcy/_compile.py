@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ._contract import contracted
 from ._loops import ResolvedLoop, resolve
 from .dtypes import DTYPES, code_of
 from .errors import ArgumentError, DTypeError, message
@@ -60,9 +61,12 @@ class _Value:
 
 
 class Layout:
-    """The registers and loops of one program; see native/program.hpp for how they run."""
+    """The registers and loops of one program; see native/program.hpp for how they run.
 
-    def __init__(self, n_inputs, steps, outputs, in_dtypes, out_dtypes=None):
+    If it `contracts`, products have no loops of their own where sums read them.
+    """
+
+    def __init__(self, n_inputs, steps, outputs, in_dtypes, out_dtypes=None, contracts=False):
         if len(in_dtypes) != n_inputs:
             raise ArgumentError(message("compile_program", "in_dtypes", f"{n_inputs} dtypes", len(in_dtypes)))
         self.in_types = tuple(
@@ -78,6 +82,8 @@ class Layout:
         for function, operands in steps:
             self._add(function, operands)
         self.out_codes = self._bind_outputs(outputs, out_dtypes)
+        if contracts:
+            self.steps = contracted(self.steps)
         self._assign_slots()
         self.cost_ns = 0.1 + sum(loop.cost_ns for loop, _ in self.steps)
 

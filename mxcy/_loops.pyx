@@ -42,6 +42,7 @@ cdef extern from "loops.hpp" namespace "mxcy" nogil:
         OWN_LOGICAL_AND, OWN_LOGICAL_OR, OWN_LOGICAL_XOR, OWN_LOGICAL_NOT
         OWN_RELU, OWN_SIGMOID, OWN_INTEGER_POWER, OWN_TRUNCATE_DIVIDE, OWN_ROUND_AWAY, OWN_RINT_DOWN
         OWN_TRUNCATE_POWER, OWN_MODULO
+        OWN_SUM_OF_PRODUCTS, OWN_DIFFERENCE_OF_PRODUCTS, OWN_PRODUCT_PLUS, OWN_PRODUCT_MINUS, OWN_MINUS_PRODUCT
 
 cdef extern from "products.hpp" namespace "mxcy" nogil:
     Loop find_integer_product(int dtype)
@@ -69,6 +70,9 @@ OWN = {
     "truncate_power": (OWN_TRUNCATE_POWER, 2), "modulo": (OWN_MODULO, 2),
     "truncate_divide": (OWN_TRUNCATE_DIVIDE, 2), "round_away": (OWN_ROUND_AWAY, 1),
     "rint_down": (OWN_RINT_DOWN, 1),
+    "sum_of_products": (OWN_SUM_OF_PRODUCTS, 4), "difference_of_products": (OWN_DIFFERENCE_OF_PRODUCTS, 4),
+    "product_plus": (OWN_PRODUCT_PLUS, 3), "product_minus": (OWN_PRODUCT_MINUS, 3),
+    "minus_product": (OWN_MINUS_PRODUCT, 3),
 }  # fmt: skip
 
 _HALVES = (FLOAT16, BFLOAT16)

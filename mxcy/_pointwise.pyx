@@ -95,7 +95,7 @@ def compile_program(n_inputs, steps, outputs, in_dtypes, out_dtypes=None, name=N
 
 
 def _rebuild(source, name):
-    layout = Layout(*source)
+    layout = Layout(*source, contracts=True)
     cdef Program program = Program.__new__(Program)
     program.source, program.name = source, name
     program.c_name = static_name(name)

@@ -16,8 +16,8 @@ LAYERS = [
     {"_engine", "_engine_native", "_engine_serial", "_engine_threaded", "_failures", "engine"}
     | {"_cast", "native"}
     | {"_array", "_invoke", "_index", "_export", "_dlpack", "_gpu"},
-    {"kernels", "_testing", "_device", "_launch", "_loops", "_compile", "_pointwise", "_fast_loops"}
-    | {"_reduce", "_matmul", "_segment"},
+    {"kernels", "_testing", "_device", "_launch", "_loops", "_compile", "_contract", "_pointwise"}
+    | {"_fast_loops", "_reduce", "_matmul", "_segment"},
     {"ops"},
     {"ndarray", "symbol", "graph"},
     {"executor", "autograd", "numpy", "numpy_extension", "random", "operator"},

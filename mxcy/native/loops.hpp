@@ -1,6 +1,6 @@
 // Inner loops of our own, with the signature of NumPy's, for what NumPy has no loop for: comparisons and
 // logic that return the operand's dtype, powers of integers that need no GIL to fail, C's integer
-// division, other roundings, sigmoid and relu.
+// division, other roundings, sigmoid and relu; and sums of products, which take NumPy a pass for each.
 #pragma once
 #include <cstdint>
 #include "dtype.hpp"
@@ -22,6 +22,12 @@ enum OwnLoop : int {
   OWN_MODULO,           // has the sign of the divisor; x modulo 0 is 0
   OWN_ROUND_AWAY,       // halves away from zero
   OWN_RINT_DOWN,        // halves down
+  // Of float and double, products rounded:
+  OWN_SUM_OF_PRODUCTS,         // a b + c d
+  OWN_DIFFERENCE_OF_PRODUCTS,  // a b - c d
+  OWN_PRODUCT_PLUS,            // a b + c
+  OWN_PRODUCT_MINUS,           // a b - c
+  OWN_MINUS_PRODUCT,           // c - a b
   N_OWN_LOOPS
 };
 
@@ -40,8 +46,12 @@ inline const char* take_loop_failure() {
 }
 
 MXCY_DECLARE(OwnLoopFunction own_loop(int which, int dtype))
+MXCY_DECLARE(OwnLoopFunction product_sum_loop(int which, int dtype))
 
 // Null where there is none.
-inline OwnLoopFunction find_own_loop(int which, int dtype) { return MXCY_PICK(own_loop)(which, dtype); }
+inline OwnLoopFunction find_own_loop(int which, int dtype) {
+  const bool is_sum = which >= OWN_SUM_OF_PRODUCTS;
+  return is_sum ? MXCY_PICK(product_sum_loop)(which, dtype) : MXCY_PICK(own_loop)(which, dtype);
+}
 
 }  // namespace mxcy
