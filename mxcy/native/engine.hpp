@@ -344,7 +344,8 @@ int io_threads(int at_least);                  // how many the IO lane may have,
 void set_bounds(size_t operations, size_t nbytes);
 void make_ready(Links* links);                  // mutex held
 bool take_ready(Links* links);                  // mutex held: takes it out of its lane again
-void wake(std::unique_lock<std::mutex>& lock);  // wakes (or starts) workers for what is ready; unlocks
+// Wakes (or starts) workers for what is ready; unlocks.
+void wake(std::unique_lock<std::mutex>& lock, bool begins_long_one = false);
 void block_begin(Waiter& waiter);               // mutex held: this thread waits inside an operation
 void block_end(Waiter& waiter);
 // All of these without the GIL:

@@ -10,11 +10,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
-#include <cstring>
-#include <string>
 #include <system_error>
 
+#include "cores.hpp"
 #include "engine.hpp"
 
 namespace mxcy::engine {
@@ -28,68 +26,7 @@ constexpr int IO_THREADS = 4;
 // Waits without sleep: of an idle thread for work, and of a loop for the pieces that others still run.
 // A step of a small network has about 100 us between two operations that are split.
 constexpr auto WATCH = std::chrono::microseconds(200), LAST_PIECES = std::chrono::microseconds(50);
-
-// --- cores -------------------------------------------------------------------------------------
-
-// Cores that a control group allows, rounded up; `most` if it sets no limit.
-int quota(const char* path, const char* period_path, int most) {
-  FILE* file = std::fopen(path, "r");
-  if (!file) return most;
-  char first[32] = "";
-  long long period = 100000;
-  int fields = std::fscanf(file, "%31s %lld", first, &period);
-  std::fclose(file);
-  if (fields >= 1 && period_path) {
-    FILE* other = std::fopen(period_path, "r");
-    if (!other) return most;
-    if (std::fscanf(other, "%lld", &period) != 1) period = 0;
-    std::fclose(other);
-  }
-  long long allowed = fields >= 1 ? std::atoll(first) : 0;  // "max" and -1: no limit
-  if (allowed <= 0 || period <= 0) return most;
-  return int(std::clamp<long long>((allowed + period - 1) / period, 1, most));
-}
-
-// The limits of this process's own group and of every group above it, version 2 (one hierarchy) or 1.
-int quota_of_groups(int most) {
-  FILE* file = std::fopen("/proc/self/cgroup", "r");
-  if (!file) return most;
-  char line[1024];
-  while (std::fgets(line, sizeof line, file)) {
-    line[std::strcspn(line, "\n")] = 0;
-    char* controllers = std::strchr(line, ':');
-    char* path = controllers ? std::strchr(controllers + 1, ':') : nullptr;
-    if (!path) continue;
-    *path++ = 0;
-    bool unified = controllers[1] == 0;
-    if (!unified && !std::strstr(controllers, "cpu")) continue;
-    for (;;) {
-      std::string group = std::string(unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu") + path;
-      if (unified)
-        most = quota((group + "/cpu.max").c_str(), nullptr, most);
-      else
-        most = quota((group + "/cpu.cfs_quota_us").c_str(), (group + "/cpu.cfs_period_us").c_str(), most);
-      char* slash = std::strrchr(path, '/');
-      if (!slash || path[0] == 0) break;
-      *slash = 0;
-    }
-  }
-  std::fclose(file);
-  return most;
-}
-
-int usable_cores() {
-  if (const char* text = std::getenv("MXCY_NUM_THREADS")) {
-    int wanted = std::atoi(text);
-    if (wanted > 0) return std::min(wanted, 1024);
-  }
-  int cores = int(std::max(std::thread::hardware_concurrency(), 1u));
-#ifdef __linux__
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) cores = std::max(CPU_COUNT(&set), 1);
-#endif
-  return quota_of_groups(cores);
-}
+constexpr float LONG_NS = 400'000;  // an operation that runs long enough to call another thread beforehand
 
 // --- heaps -------------------------------------------------------------------------------------
 
@@ -170,8 +107,18 @@ struct Called {
 
 // --- threads -----------------------------------------------------------------------------------
 
+// A worker that wakes does not take the core from a thread of the program, which pushes on and gives it up by
+// itself when it waits: otherwise some pushes take a slice, 3 ms.  Refused or not known: they do.
+void run_in_batches(int lane) {
+#if defined(__linux__) && defined(SCHED_BATCH)
+  const sched_param none{};
+  if (lane != LANE_PYTHON) pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+#endif
+}
+
 void thread_main(int lane) {
   worker_lane = lane;
+  run_in_batches(lane);
   {
     std::lock_guard<std::mutex> lock(self->mutex);
     own_sleeper = take_sleeper();
@@ -217,11 +164,16 @@ void start_thread(int lane) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+// How many threads have been called and have not come yet.
+int on_the_way(const LaneState& lane) {
+  return lane.coming + (lane.watching && lane.called.load(std::memory_order_relaxed));
+}
+
 // For operations that are ready, or pieces of a loop: calls up to `wanted` threads that sleep, or starts some.
 // Who `works_on` keeps its core busy itself.
 void claim(int index, int wanted, Called& called, bool works_on) {
   LaneState& lane = self->lanes[index];
-  if (wanted > 0 && lane.watching) {
+  if (wanted > 0 && lane.watching && !lane.called.load(std::memory_order_relaxed)) {
     lane.called.store(true, std::memory_order_release);
     --wanted;
   }
@@ -302,7 +254,7 @@ void publish(Loop& loop, int helpers) {
   loop.next = self->loops;
   self->loops = &loop;
   Called called;
-  claim(LANE_CPU, helpers, called, true);
+  claim(LANE_CPU, helpers - on_the_way(self->lanes[LANE_CPU]), called, true);
   lock.unlock();
   called.notify();
 }
@@ -397,12 +349,20 @@ bool take_ready(Links* l) {
   return true;
 }
 
-void wake(std::unique_lock<std::mutex>& lock) {
+// A call can cost 40 us, so a thread of the program makes at most one, and none while somebody is on the way:
+// who comes calls the next.
+void wake(std::unique_lock<std::mutex>& lock, bool begins_long_one) {
   Called called;
+  const bool is_worker = worker_lane >= 0;
   if (!self->paused)
     for (int i = 0; i < N_LANES; ++i) {
-      int wanted = int(self->lanes[i].heap.size()) - self->lanes[i].coming;
-      if (wanted > 0) claim(i, wanted, called, false);
+      LaneState& lane = self->lanes[i];
+      const int coming = on_the_way(lane);
+      int wanted = int(lane.heap.size()) - coming;
+      if (!is_worker && wanted > 0) wanted = coming == 0;
+      // It will want help, and what is pushed meanwhile a thread that is awake.
+      if (i == LANE_CPU && begins_long_one && coming == 0 && !lane.watching) wanted = std::max(wanted, 1);
+      if (wanted > 0) claim(i, wanted, called, is_worker);
     }
   lock.unlock();
   called.notify();
@@ -439,7 +399,7 @@ void worker_loop(int index) {
       start(l);
       gather(l, batch);
     }
-    wake(lock);
+    wake(lock, l && index == LANE_CPU && l->op->cost_ns > LONG_NS);
     if (dead) dispose(dead);
     if (error) error_release(error);
     dead = nullptr;
