@@ -21,7 +21,8 @@ from setuptools.command.build_ext import build_ext
 # C++ files linked into a module beside its own translation.
 SOURCES = {
     "mxcy._engine": [
-        f"mxcy/native/{name}.cpp" for name in ("cores", "engine", "failures", "fusion", "links", "pool", "workers")
+        f"mxcy/native/{name}.cpp"
+        for name in ("cores", "engine", "failures", "fusion", "links", "pool", "workers")
     ],
     "mxcy._cast": ["mxcy/native/cast.cpp"],
     "mxcy.kernels.cuda.blas": ["mxcy/native/cublas.cpp"],
