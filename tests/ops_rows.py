@@ -72,6 +72,13 @@ def draw(op, row, dtype):
     return [item.make(rng, np.dtype(dtype)) for item in row.inputs]
 
 
+def key_of(op, row, dtype):
+    """What names a use of a row in tests/oracle; another one if the row changes."""
+    attributes = ",".join(f"{name}={value}" for name, value in row.attributes.items())
+    mark = zlib.crc32(repr([(x.shape, x.dtype.str, x.tobytes()) for x in draw(op, row, dtype)]).encode())
+    return f"{op.name}({attributes}) {np.dtype(dtype)} {mark:08x}"
+
+
 def array(values):
     """An NDArray of exactly these values and dtype, on the device that the tests run on."""
     made = _array.from_numpy(np.ascontiguousarray(values).reshape(np.shape(values)), FACE)
@@ -118,10 +125,9 @@ def expected(op, row, inputs):
     attributes = dict(row.attributes)
     values = inputs
     if any(x.dtype.kind in "iu" for x in inputs[:1]) and isinstance(op, ops.Elementwise):
-        attributes = {
-            k: ops.wrap_scalar(v, inputs[0].dtype) if op.attributes[k].is_scalar else v
-            for k, v in attributes.items()
-        }
+        scalars = [name for name, attribute in op.attributes.items() if attribute.is_scalar]
+        numbers = dict(zip(scalars, op.constants(inputs[0].dtype, use(op, row)), strict=True))
+        attributes |= {name: number for name, number in numbers.items() if name in attributes}
     if not any(x.dtype.kind in "biu" for x in inputs):
         values = [x if x.dtype.kind == "c" else x.astype(np.float64) for x in inputs]
     with warnings.catch_warnings():

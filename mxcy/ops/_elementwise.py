@@ -24,6 +24,7 @@ __all__ = [
     "check_tensors",
     "kind_of",
     "rules_of",
+    "saturated_scalar",
 ]
 
 INT64 = code_of(np.int64)
@@ -99,15 +100,33 @@ def wrap_scalar(value: Any, dtype: np.dtype) -> Any:
     return value - (1 << bits) if kind == "i" and value >> (bits - 1) else value
 
 
+def saturated_scalar(value: Any, dtype: np.dtype) -> Any:
+    """Convert a Python number to the nearest one that an element of this dtype can be."""
+    if kind_of(dtype) not in "iu" or math.isnan(value):
+        return wrap_scalar(value, dtype)
+    bounds = np.iinfo(dtype)
+    return int(min(max(value, bounds.min), bounds.max))
+
+
 class Elementwise(Operator):
     """An operator whose body is traced into a pointwise program, one per combination of dtypes.
 
-    `shapes` says how inputs relate: "broadcast", or "elemwise" where an unknown shape is that of the
-    other operand (as MXNet infers), and known ones broadcast.
+    `numbers` says what becomes of numeric attributes beside integers: a function such as `wrap_scalar`, or
+    `float`, with which a body computes in float64.  `shapes` says how inputs relate: "broadcast", or
+    "elemwise" where an unknown shape is that of the other operand (as MXNet infers), and known ones
+    broadcast.
     """
 
-    def __init__(self, *args: Any, kinds: str = "iuf", shapes: str = "broadcast", **options: Any):
+    def __init__(
+        self,
+        *args: Any,
+        kinds: str = "iuf",
+        shapes: str = "broadcast",
+        numbers: Callable = wrap_scalar,
+        **options: Any,
+    ):
         super().__init__(*args, in_place=True, **options)
+        self.numbers = numbers
         self.kinds = kinds
         self.shapes = shapes
         self._programs = Cache()
@@ -128,9 +147,15 @@ class Elementwise(Operator):
 
     def constants(self, dtype: np.dtype, attrs: dict) -> list:
         """The numbers that a program takes after its arrays, for data of this dtype."""
+        convert = self._conversion(dtype)
+        return [convert(attrs[name]) for name in self._scalars]
+
+    def _conversion(self, dtype: np.dtype) -> Callable:
+        """What makes of an attribute the number that a program for data of this dtype takes."""
         weak = {"f": float, "c": complex}.get(kind_of(dtype))
-        numbers = [attrs[name] for name in self._scalars]
-        return [wrap_scalar(n, dtype) if weak is None else weak(n) for n in numbers]
+        if weak is not None or self.numbers is float:
+            return weak or float
+        return partial(self.numbers, dtype=dtype)
 
     def static(self, attrs: dict) -> tuple:
         """The attributes on which the trace depends, as pairs."""
@@ -190,12 +215,10 @@ class Elementwise(Operator):
             unify_dtypes(self.name, self.inputs, dtypes)
             self._check_kind(dtype)
             out = [INT64 if self._promotes() and dtype.kind == "b" else code_of(dtype)]
-        weak = {"f": float, "c": complex}.get(kind_of(dtype), int)
+        weak = {"f": float, "c": complex}.get(kind_of(dtype), float if self.numbers is float else int)
         codes = [code_of(d) for d in dtypes] + [weak] * len(self._scalars)
         program = self.trace(dtypes, attrs).compile(codes, out, rules, self.name)
-        convert = None
-        if self._scalars:
-            convert = weak if weak is not int else partial(wrap_scalar, dtype=dtype)
+        convert = self._conversion(dtype) if self._scalars else None
         return self._programs.add(key, (program, convert, DTYPES[program.out_dtypes[0]]))
 
     def _promotes(self) -> bool:

@@ -59,7 +59,7 @@ def hard_sigmoid(data, *, alpha: float = 0.2, beta: float = 0.5):
         np.abs(x) < 1 / scalar**2, 0.5 * (scalar * x) ** 2, np.abs(x) - 0.5 / scalar**2
     ),
     cases=[case(uniform(3, 4, avoid=(-1, 1))), case(uniform(3, avoid=(-0.25, 0.25)), scalar=2.0)],
-    kinds="f",
+    numbers=float,
 )
 def smooth_l1(data, *, scalar: float = 1.0):
     """x² s²/2 where |x| < 1/s², else |x| - 1/(2 s²): a loss that is smooth at 0."""

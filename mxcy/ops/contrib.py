@@ -24,7 +24,7 @@ STRAIGHT = "the gradient passes straight through, by definition"
 @elementwise(
     grad=lambda g, data, a, b: g * (data * (2 * a) + b),
     ref=lambda x, a=0.0, b=0.0, c=0.0: a * x * x + b * x + c,
-    kinds="f",
+    numbers=float,
     storage=keeps_csr(lambda attrs: attrs["c"] == 0),
     cases=[case(uniform(3, 4), a=1.5, b=-2.0, c=0.5), uniform(0, 2)],
 )
@@ -35,7 +35,7 @@ def _contrib_quadratic(data, *, a: float = 0.0, b: float = 0.0, c: float = 0.0):
 
 @op(
     grad=lambda g, scalar: g * scalar,
-    kinds="f",
+    kinds="iuf",
     ref=lambda x, scalar=1.0, is_int=True: x,
     cases=[case(uniform(3, 4), scalar=-0.5)],
     grad_check="the gradient is multiplied by a number, by definition",
@@ -49,13 +49,13 @@ def away_from_zero(x):
     return np.copysign(np.floor(np.abs(x) + 0.5), x)
 
 
-@op(grad=lambda g: g, kinds="f", ref=away_from_zero, cases=[uniform(3, 4)], grad_check=STRAIGHT)
+@op(grad=lambda g: g, kinds="iuf", ref=away_from_zero, cases=[uniform(3, 4)], grad_check=STRAIGHT)
 def _contrib_round_ste(data, *, out):
     """data rounded, halves away from zero; the gradient passes straight through (Bengio et al., 2013)."""
     return find("round").compute([data], {}, None if out is None else [out])[0]
 
 
-@op(grad=lambda g: g, kinds="f", ref=np.sign, cases=[uniform(3, 4)], grad_check=STRAIGHT)
+@op(grad=lambda g: g, kinds="iuf", ref=np.sign, cases=[uniform(3, 4)], grad_check=STRAIGHT)
 def _contrib_sign_ste(data, *, out):
     """The sign of data; the gradient passes straight through."""
     return find("sign").compute([data], {}, None if out is None else [out])[0]

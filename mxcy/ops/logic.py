@@ -9,6 +9,7 @@ from ._trace import own
 
 PAIRS = [
     case(given([[0, 1, 2, 0], [0, 0, 3, 1]]), given([0, 0, 1, 1])),
+    case(given([0, 0, 2, 3]), given([0, 5, 0, 1])),
     case(uniform(0, 3), uniform(1, 3)),
 ]
 ONE = [case(given([0, 1, 2]), scalar=1), case(given([0, 1, 2]), scalar=0), case(uniform(0, 2), scalar=2.0)]

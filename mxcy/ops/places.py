@@ -44,7 +44,7 @@ def ravel_reference(x, shape):
     grad=ZERO,
     shape=flat_shape,
     ref=ravel_reference,
-    kinds="if",
+    kinds="iuf",
     cases=[
         case(integers(2, 3, high=2, dtype=None), shape=(3, 4)),
         case(given([[0, 1], [3, 2], [1, 1]]), shape=(-1, 4, 2)),
@@ -82,7 +82,7 @@ def unravel_reference(x, shape):
     grad=ZERO,
     shape=lambda data, shape: (len(shape), *data),
     ref=unravel_reference,
-    kinds="if",
+    kinds="iuf",
     cases=[case(given([0, 5, 11]), shape=(3, 4)), case(given([[7, 30]]), shape=(-1, 4, 2))],
 )
 def unravel_index(data, *, shape: Shape, out):
@@ -98,12 +98,13 @@ def edges_of(op_name, data, bins, bin_cnt, range_):
     if bin_cnt is None or len(range_) != 2 or bin_cnt < 1:
         expected = "bins, or bin_cnt of at least 1 and a range of two numbers"
         raise ArgumentError(message(op_name, "bin_cnt", expected, (bin_cnt, range_)))
-    return np.linspace(*range_, bin_cnt + 1).astype(data.dtype)
+    edges = np.linspace(*range_, bin_cnt + 1)
+    return edges if np.dtype(data.dtype).kind == "u" else edges.astype(data.dtype)
 
 
 def histogram_reference(data, bins=None, bin_cnt=None, range=()):
     edges = edges_of("_histogram", data, bins, bin_cnt, range)
-    return [np.histogram(data, edges)[0], edges]
+    return [np.histogram(data, edges)[0], edges.astype(data.dtype)]
 
 
 @op(
@@ -116,10 +117,10 @@ def histogram_reference(data, bins=None, bin_cnt=None, range=()):
     outputs=("output0", "output1"),
     optional=lambda bin_cnt: ("data",) if bin_cnt is not None else ("data", "bins"),
     ref=histogram_reference,
-    kinds="f",
+    kinds="iuf",
     cases=[
         case(uniform(4, 5), bin_cnt=4, range=(-1.0, 2.0)),
-        case(uniform(30), given([-2.0, 0.0, 0.5, 2.0])),
+        case(uniform(30, low=0), given([0.0, 1.0, 2.0])),
         raises(ArgumentError, uniform(3), bin_cnt=3, match="_histogram(bin_cnt): expected bins, or bin_cnt"),
     ],
 )
@@ -160,6 +161,7 @@ def fill_reference(x, values, index):
     kinds="if",
     cases=[
         case(uniform(3, 4), uniform(3), integers(3, high=4)),
+        case(given([[1, 2], [3, 4]], "float32"), given([5, 6], "float32"), given([1, 0], "float32")),
         raises(ShapeError, uniform(3, 4), uniform(2), integers(3), match="expected a matrix and two vectors"),
     ],
 )

@@ -1,6 +1,7 @@
 """Numbers of eight bits for real ones: an int8 or uint8 times the largest magnitude over 127 or 255.
 
-Programs that hold quantized weights read and write these; layers that compute on bytes are not there.
+As in MXNet, `quantize` and numbers that are wide already take 127 and 255 themselves, all else half a step
+more; layers that compute on bytes are in quantized.py.
 """
 
 # Rules name operators that are declared further down.
@@ -20,6 +21,7 @@ from .detection import check_shape, copied
 Kind = Literal["auto", "int8", "uint8"]
 SINGLE, INT8, UINT8 = np.dtype(np.float32), np.dtype(np.int8), np.dtype(np.uint8)
 RANGE = {INT8: 127, UINT8: 255}
+HALF_MORE = {INT8: 127.5, UINT8: 255.5}
 
 
 # --- the arithmetic ------------------------------------------------------------------------------------
@@ -29,19 +31,29 @@ def bounds_of(low, high, dtype):
     return (-most, most) if dtype == INT8 else (low, high)
 
 
-def quantized(x, low, high, dtype):
-    """[bytes, lowest, highest] for real numbers; halves go away from zero."""
+def away_from_zero(x):
+    return np.copysign(np.floor(np.abs(x) + SINGLE.type(0.5)), x)
+
+
+def quantized(x, low, high, dtype, steps=RANGE, nearest=away_from_zero):
+    """[bytes, lowest, highest] for real numbers, where the largest magnitude is so many steps."""
     most = max(abs(float(low)), abs(float(high)))
-    scaled = x.astype(SINGLE) * SINGLE.type(RANGE[dtype] / most if most else 0)
-    whole = np.copysign(np.floor(np.abs(scaled) + SINGLE.type(0.5)), scaled)
-    least = -RANGE[dtype] if dtype == INT8 else 0
+    whole = nearest(x.astype(SINGLE) * SINGLE.type(steps[dtype] / most if most else 0))
+    least, largest = np.iinfo(dtype).min, np.iinfo(dtype).max
+    if steps is RANGE and dtype == INT8:
+        least = -largest
     ends = bounds_of(np.asarray(low, SINGLE), np.asarray(high, SINGLE), dtype)
-    return [np.clip(whole, least, RANGE[dtype]).astype(dtype), *[end.reshape(1) for end in ends]]
+    return [np.clip(whole, least, largest).astype(dtype), *[end.reshape(1) for end in ends]]
+
+
+def finely_quantized(x, low, high, dtype):
+    """`quantized` by half a step more, halves to even."""
+    return quantized(x, low, high, dtype, HALF_MORE, np.rint)
 
 
 def restored(q, low, high):
     """Real numbers for bytes."""
-    return q.astype(SINGLE) * SINGLE.type(max(abs(float(low[0])), abs(float(high[0]))) / RANGE[q.dtype])
+    return q.astype(SINGLE) * SINGLE.type(max(abs(float(low[0])), abs(float(high[0]))) / HALF_MORE[q.dtype])
 
 
 def chosen(out_type, low):
@@ -108,7 +120,7 @@ def _contrib_quantize(data, min_range, max_range, *, out_type: Literal["int8", "
 
 @layer(
     kinds="f",
-    ref=lambda x, out_type="int8", min_calib_range=None, max_calib_range=None: quantized(
+    ref=lambda x, out_type="int8", min_calib_range=None, max_calib_range=None: finely_quantized(
         x,
         x.min() if min_calib_range is None else min_calib_range,
         x.max() if min_calib_range is None else max_calib_range,
@@ -154,7 +166,8 @@ class _contrib_quantize_v2:
         dtype = chosen(self.out_type, low)
 
         def function(x):
-            return quantized(x, x.min() if low is None else low, x.max() if high is None else high, dtype)
+            bounds = (x.min(), x.max()) if low is None else (low, high)
+            return finely_quantized(x, *bounds, dtype)
 
         return pushed(function, [data], out, "_contrib_quantize_v2")
 
@@ -188,9 +201,12 @@ def _contrib_dequantize(data, min_range, max_range, *, out_type: Literal["float3
 
 def requantized(q, low, high, out_type, calibrated):
     """[bytes, lowest, highest] for int32 that stand for real numbers between bounds."""
-    x = q.astype(np.float64) * (max(abs(float(low[0])), abs(float(high[0]))) / 2**31)
-    bounds = calibrated if calibrated[0] is not None else (x.min(), x.max())
-    return quantized(x, *bounds, chosen(out_type, calibrated[0]))
+    x = q.astype(np.float64) * (max(abs(float(low[0])), abs(float(high[0]))) / (2**31 - 1))
+    dtype = chosen(out_type, calibrated[0])
+    if calibrated[0] is not None:
+        return finely_quantized(x, *calibrated, dtype)
+    most = np.abs(x).max()
+    return quantized(x, 0 if dtype == UINT8 else -most, most, dtype, nearest=np.rint)
 
 
 @layer(

@@ -9,6 +9,7 @@ from ..kernels import cpu as kernels
 from ._attributes import DType, Place, Shape
 from ._cases import Draw, case, given, integers, raises, uniform
 from ._declare import ZERO, op
+from ._elementwise import kind_of
 from ._operator import describe, find
 from .creation import target
 from .random import DRAWN, FLOAT32, LIKE
@@ -182,13 +183,18 @@ MANY: dict[str, Any] = {
     "grad": ZERO,
     "ref": None,
     "dtype": lambda dtype: FLOAT32 if dtype is None else dtype,
-    "kinds": "f",
+    "kinds": "iuf",
 }
 
 
 def many(distribution: str, parameters: tuple, shape, dtype, out):
+    parameters = tuple([x if is_real(x) else kernels.astype(x, FLOAT32) for x in parameters])
     dtype = FLOAT32 if dtype is None else dtype
     return kernels.sample(distribution, parameters, shape, dtype, out=out)
+
+
+def is_real(x) -> bool:
+    return kind_of(x.dtype) == "f"
 
 
 def positive(*shape: int, high: float = 3.0) -> Draw:

@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import ArgumentTypeError
 from ._cases import case, given, raises, uniform
 from ._declare import ZERO, elementwise
+from ._elementwise import saturated_scalar
 from ._sparse import keeps
 from ._storage import KEEPS
 from ._trace import own, ufunc
@@ -82,10 +83,12 @@ def rint(data):
     grad=lambda g, data, a_min, a_max: g * (data >= a_min) * (data <= a_max),
     ref=lambda x, a_min, a_max: np.clip(x, a_min, a_max),
     storage=keeps(lambda attrs: attrs["a_min"] <= 0 <= attrs["a_max"]),
+    numbers=saturated_scalar,
     cases=[
         case(uniform(3, 4, avoid=(-1, 1)), a_min=-1, a_max=1),
         case(uniform(0, 2), a_min=0, a_max=1),
         case(given([1, 5, 9]), a_min=2, a_max=8),
+        case(given([0, 5, 127]), a_min=-3, a_max=300.5),
         raises(ArgumentTypeError, uniform(2), a_min=1, match="clip(a_max): missing"),
     ],
 )

@@ -450,12 +450,18 @@ def moments_gradient(g_output0, g_output1, data, axes, keepdims):
 
 def moments_reference(x, axes=None, keepdims=False):
     axes = axes if axes is None else tuple(axes)
+    if x.dtype.kind in "iu":
+        mean = np.trunc(x.mean(axes, keepdims=True))
+        return [
+            mean.reshape(x.mean(axes, keepdims=keepdims).shape),
+            np.square(x - mean).mean(axes, keepdims=keepdims),
+        ]
     return [x.mean(axes, keepdims=keepdims), x.var(axes, keepdims=keepdims)]
 
 
 @op(
     grad=moments_gradient,
-    kinds="f",
+    kinds="iuf",
     outputs=("output0", "output1"),
     shape=moments_shape,
     ref=moments_reference,

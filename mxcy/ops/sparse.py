@@ -144,7 +144,7 @@ def square_sum(data, *, axis: Axes = None, keepdims: bool = False, exclude: bool
         lambda g, lhs, rhs: sum_like(g / rhs, lhs),
         lambda g, lhs, rhs: sum_like(-g * lhs / (rhs * rhs), rhs),
     ),
-    kinds="fc",
+    kinds="iufc",
     ref=np.true_divide,
     storage=[rule(f"row_sparse, {ANY} -> row_sparse", scattered)],
     cases=[case(uniform(3, 4), uniform(3, 4, low=1, high=3))],
