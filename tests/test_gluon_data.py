@@ -144,6 +144,15 @@ def test_batches_may_be_made_and_drawn_otherwise():
     assert sorted(first) == list(range(30))
 
 
+def test_batches_may_be_pinned():
+    samples = data.ArrayDataset(np.arange(6.0), np.arange(6))
+    for options in ({}, {"num_workers": 2, "thread_pool": True}):
+        for x, y in data.DataLoader(samples, 3, pin_memory=True, pin_device_id=0, **options):
+            assert x.context == y.context == mx.cpu_pinned(0)
+    (batch, _), *_ = data.DataLoader(samples, 3)
+    assert batch.context == mx.cpu(0)
+
+
 @pytest.mark.parametrize(
     "options",
     [

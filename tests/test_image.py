@@ -120,6 +120,32 @@ def test_pictures_shrink_while_they_are_decoded():
     assert np.abs(half - means).mean() < 3
 
 
+def test_scaling_rounds_as_in_mxnet():
+    def nearest(count, size):
+        rows = nd.arange(count).reshape((count, 1, 1))
+        both = nd.image.resize(rows, (1, size), False, 0), mx.image.imresize(rows, 1, size, 0)
+        assert np.array_equal(*(x.asnumpy() for x in both))
+        return both[0].asnumpy().ravel().tolist()
+
+    # Measured there: places that are whole numbers but for the rounding of the scale.
+    assert nearest(26, 10) == [0, 2, 5, 7, 10, 12, 15, 18, 20, 23]
+    assert nearest(30, 22)[9:17] == [12, 13, 15, 16, 17, 19, 20, 21]
+    bytes_ = np.random.RandomState(3).randint(0, 256, (12, 9, 1)).astype("uint8")
+    cubic = mx.image.imresize(nd.array(bytes_, dtype="uint8"), 6, 8, 2).asnumpy().ravel()
+    assert cubic[:12].tolist() == [123, 211, 162, 202, 11, 194, 198, 164, 145, 142, 204, 75]
+    assert cubic[-6:].tolist() == [134, 161, 104, 62, 112, 240]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "float32", "float64"])
+@pytest.mark.parametrize("interp", [1, 2])
+def test_operators_and_functions_scale_alike(dtype, interp):
+    picture = nd.random.uniform(0, 127, (30, 21, 3)).astype(dtype)
+    for width, height in ((20, 20), (20, 10), (15, 22), (41, 60)):
+        one = nd.image.resize(picture, (width, height), False, interp)
+        other = mx.image.imresize(picture, width, height, interp)
+        np.testing.assert_array_equal(one.asnumpy(), other.asnumpy())
+
+
 FILES = sorted(path.name for path in FOLDER.iterdir())
 
 
@@ -148,6 +174,7 @@ ERRORS = [
     (ArgumentError, "at least 1", lambda: mx.image.imresize(PHOTO, 0, 3)),
     (ArgumentError, "cannot scale int64", lambda: mx.image.imresize(PHOTO.astype("int64"), 3, 3, 2)),
     (ShapeError, "a picture", lambda: mx.image.imresize(PHOTO[:0], 3, 3)),
+    (ArgumentError, "w, h.: expected at least 1", lambda: mx.image.center_crop(PHOTO, (-5, 3))),
     (ArgumentError, "border", lambda: mx.image.copyMakeBorder(PHOTO, -1, 0, 0, 0)),
     (ArgumentError, "one of them, got both", lambda: mx.image.imrotate(FLOATS, 3, True, True)),
     (DTypeError, "float32, got uint8", lambda: mx.image.imrotate(PHOTO, 3)),

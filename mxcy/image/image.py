@@ -121,12 +121,23 @@ def interpolation(interp: int, sizes: Sequence[int] = ()) -> int:
 _get_interp_method = interpolation  # the name that libraries import
 
 
+# Where OpenCV 5 gives other last digits than the one in MXNet, or none.
+OWN_RESIZE = {
+    "uint8": (CUBIC,),
+    "float32": (BILINEAR, CUBIC),
+    "float64": (BILINEAR, CUBIC),
+    "int8": (NEAREST, BILINEAR, CUBIC, AREA, LANCZOS),
+}
+
+
 def resized(image: np.ndarray, width: int, height: int, interp: int) -> np.ndarray:
     """Return a picture of NumPy scaled by OpenCV."""
     cv2 = codec.opencv()
     if image.ndim != 3 or not image.size:
         expected = "a picture (height, width, channels) that is not empty"
         raise ShapeError(message("imresize", "src", expected, f"shape {image.shape}"))
+    if interp in OWN_RESIZE.get(image.dtype.name, ()):
+        return nd.image.resize(nd.array(image, dtype=image.dtype), (width, height), False, interp).asnumpy()
     try:
         found = cv2.resize(image, (width, height), interpolation=interp)
     except cv2.error as error:
@@ -193,6 +204,8 @@ def resize_short(src: NDArray, size: int, interp: int = 2) -> NDArray:
 
 def fixed_crop(src: NDArray, x0: int, y0: int, w: int, h: int, size: Any = None, interp: int = 2) -> NDArray:
     """Return a part of a picture, scaled to `size` if that is given."""
+    if w < 1 or h < 1:
+        raise ArgumentError(message("fixed_crop", "w, h", "at least 1", (w, h)))
     part = src[y0 : y0 + h, x0 : x0 + w]
     if size is None or (w, h) == tuple(size):
         return part

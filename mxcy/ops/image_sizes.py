@@ -20,18 +20,23 @@ RESIZE = "_image_resize"
 
 
 # --- weights: (places, weights) of the elements that every new element is made of -----------------------
+def scale_of(n, size):
+    """How many old elements a new one stands for, rounded as OpenCV rounds it."""
+    return 1 / (size / n)
+
+
 def nearest_axis(n, size):
-    places = np.minimum(np.floor(np.arange(size) * (n / size)).astype(int), n - 1)
+    places = np.minimum(np.floor(np.arange(size) * scale_of(n, size)).astype(int), n - 1)
     return places[:, None], np.ones((size, 1))
 
 
 def linear_axis(n, size, by_area, keeps_weights):
     """`keeps_weights`: both weights stay where only one element is left, which changes how bytes round."""
-    scale = n / size
+    scale = scale_of(n, size)
     at = np.arange(size)
     if by_area:  # what OpenCV takes where an area would be less than an element
         low = np.floor(at * scale).astype(int)
-        part = (at + 1 - (low + 1) / scale).astype(np.float32)
+        part = (at + 1 - (low + 1) * (size / n)).astype(np.float32)
         part = np.where(part <= 0, 0, part - np.floor(part))
     else:
         place = ((at + 0.5) * scale - 0.5).astype(np.float32)
@@ -44,7 +49,7 @@ def linear_axis(n, size, by_area, keeps_weights):
 
 def window_axis(n, size, taps, weights):
     """Places around those of the new elements, and weights of the distance from the first to its left."""
-    place = ((np.arange(size) + 0.5) * (n / size) - 0.5).astype(np.float32)
+    place = ((np.arange(size) + 0.5) * scale_of(n, size) - 0.5).astype(np.float32)
     low = np.floor(place).astype(int)
     places = low[:, None] + np.arange(taps) - (taps // 2 - 1)
     return np.clip(places, 0, n - 1), weights((place - low).astype(np.float32)[:, None])
@@ -87,8 +92,11 @@ def axes_of(extents, sizes, interp):
         return *map(area_axis, extents, sizes), "upwards" if scales == [2.0, 2.0] else "nearest"
     if interp in (LINEAR, AREA):
         return *map(linear_axis, extents, sizes, [interp == AREA] * 2, (True, False)), "fixed pairs"
-    taps, weights = (4, cubic_weights) if interp == CUBIC else (8, lanczos_weights)
-    return *map(window_axis, extents, sizes, [taps] * 2, [weights] * 2), "fixed"
+    # Cubic sums are weighed in floating point there, Lanczos ones in whole numbers.
+    taps, weights, rounding = (
+        (4, cubic_weights, "fixed even") if interp == CUBIC else (8, lanczos_weights, "fixed")
+    )
+    return *map(window_axis, extents, sizes, [taps] * 2, [weights] * 2), rounding
 
 
 # --- operator ------------------------------------------------------------------------------------------
@@ -132,6 +140,8 @@ def resize_reference(x, size, keep_ratio=False, interp=1):
         return found
     if fixed and rounding == "fixed":
         found = np.floor(found / 2048**2 + 0.5)
+    elif fixed and rounding == "fixed even":
+        found = found / 2048**2
     elif fixed:
         lines = np.einsum("jw,...hwc->...hjc", matrices[1], x.astype(np.float64)) // 16
         places, weights = axes[0][0], np.rint(axes[0][1] * 2048)[:, :, None, None]

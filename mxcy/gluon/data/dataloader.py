@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ... import ndarray as nd
+from ...context import Context
 from ...errors import ArgumentError, EngineError, message, problem
 from ...ndarray import NDArray
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
@@ -68,7 +69,7 @@ class DataLoader:
     prefetch : batches that are made ahead; twice the number of workers by default.
     timeout : seconds to wait for a batch.
     auto_reload : whether the workers begin the next epoch when one has ended; see `refresh` and `clean`.
-    pin_memory, pin_device_id : accepted; batches are in main memory.
+    pin_memory, pin_device_id : give batches the context `cpu_pinned`, for copies to a GPU.
 
     An exception in a worker is raised here, with the worker's traceback; a worker that ends is an
     EngineError.
@@ -103,6 +104,7 @@ class DataLoader:
         self._timeout = timeout
         self._batchify_fn = batchify_fn or default_batchify_fn
         self._auto_reload = auto_reload
+        self._context = Context("cpu_pinned", pin_device_id) if pin_memory else None
         self._ahead: Iterator | None = None  # an epoch that has been begun
         self._pool: Executor | None = None
 
@@ -110,6 +112,11 @@ class DataLoader:
         return len(self._batch_sampler)
 
     def __iter__(self) -> Iterator:
+        if self._context is None:
+            return self._batches()
+        return (_as_in_context(batch, self._context) for batch in self._batches())
+
+    def _batches(self) -> Iterator:
         if self._num_workers == 0:
             for indices in self._batch_sampler:
                 yield self._made(indices)

@@ -73,6 +73,7 @@ struct Resizer {
     for (T& x : out) {
       if (p.rounding == FIXED_PAIRS) x = std::floor((x + 2) / 4);
       if (p.rounding == FIXED) x = std::floor((x + (1 << (2 * BITS - 1))) / (1 << 2 * BITS));
+      if (p.rounding == FIXED_EVEN) x = std::nearbyint(x / (1 << 2 * BITS));
       if (p.rounding == UPWARDS) x = std::floor(x + T(0.5));
       if (p.rounding == NEAREST) x = std::nearbyint(x);
     }
@@ -89,7 +90,7 @@ void clamp(std::vector<float>&, uint8_t) {}
 template <class T>
 int resize(KernelContext& context) {
   const ResizeParams& p = *static_cast<const ResizeParams*>(context.params);
-  const bool fixed = p.rounding == FIXED || p.rounding == FIXED_PAIRS;
+  const bool fixed = p.rounding >= FIXED;
   const Tensor* in = context.inputs;
   const Axis<T> rows(in[1], in[2], p.rows * p.row_taps, fixed);
   const Axis<T> columns(in[3], in[4], p.columns * p.column_taps, fixed);

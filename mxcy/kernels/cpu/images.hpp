@@ -5,9 +5,9 @@
 namespace mxcy {
 
 // How sums are rounded: not at all (floating-point numbers), to the nearest integer (halves to even ones, or
-// up), or as OpenCV does it for bytes: weights are whole 2048ths, and of two rows the lowest bits are dropped
-// before they are weighed.
-enum Rounding : int { EXACT = 0, NEAREST, UPWARDS, FIXED, FIXED_PAIRS };
+// up), or as OpenCV does it for bytes: weights are whole 2048ths, halves go up (FIXED) or to even numbers, and
+// of two rows the lowest bits are dropped before they are weighed (FIXED_PAIRS).
+enum Rounding : int { EXACT = 0, NEAREST, UPWARDS, FIXED, FIXED_EVEN, FIXED_PAIRS };
 
 struct ResizeParams {
   int64_t images, height, width, channels, rows, columns, row_taps, column_taps;

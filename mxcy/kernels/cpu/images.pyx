@@ -18,7 +18,7 @@ cdef extern from "mxcy/kernels/cpu/casts.hpp" namespace "mxcy" nogil:
 set_cast_lookup(cast_loop)
 
 cdef extern from "mxcy/kernels/cpu/images.hpp" namespace "mxcy" nogil:
-    const int EXACT, NEAREST, UPWARDS, FIXED, FIXED_PAIRS
+    const int EXACT, NEAREST, UPWARDS, FIXED, FIXED_EVEN, FIXED_PAIRS
     cdef cppclass ResizeParams:
         int64_t images, height, width, channels, rows, columns, row_taps, column_taps
         int rounding
@@ -28,15 +28,19 @@ cdef extern from "mxcy/kernels/cpu/images.hpp" namespace "mxcy" nogil:
         double turn
     int image_hue_kernel(KernelContext&)
 
-ROUNDINGS = {"exact": EXACT, "nearest": NEAREST, "upwards": UPWARDS, "fixed": FIXED, "fixed pairs": FIXED_PAIRS}
+ROUNDINGS = {
+    "exact": EXACT, "nearest": NEAREST, "upwards": UPWARDS, "fixed": FIXED, "fixed even": FIXED_EVEN,
+    "fixed pairs": FIXED_PAIRS,
+}
 
 
 def image_resize(x, rows, columns, rounding, out=None):
     """Return images x (n, h, w, channels) whose rows and columns are weighted sums of those of x.
 
     rows, columns: (places, weights) of the elements of x that each one is made of, int64 and float64 arrays
-    (count, taps). rounding: "exact", "nearest" or "upwards" (whole numbers; where halves go), "fixed" or "fixed pairs" (bytes, as OpenCV
-    rounds them: weights are 2048ths, and with pairs some low bits of two rows are dropped).
+    (count, taps). rounding: "exact", "nearest" or "upwards" (whole numbers; where halves go), "fixed", "fixed
+    even" or "fixed pairs" (bytes, as OpenCV rounds them: weights are 2048ths, and with pairs some low bits of
+    two rows are dropped).
     """
     cdef Array images = operand("image_resize", "data", x)
     cdef Array high = operand("image_resize", "rows", rows[0]), wide = operand("image_resize", "columns", columns[0])
