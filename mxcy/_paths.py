@@ -14,7 +14,7 @@ __all__ = ["names_from"]
 
 
 def names_from(module: str, *packages: str) -> Callable[[str], Any]:
-    """Return a `__getattr__` that finds a module's missing names among the public ones of other modules.
+    """Return a `__getattr__` that finds a module's missing names among those that other modules list.
 
     >>> import mxcy.optimizer.optimizer
     >>> mxcy.optimizer.optimizer.SGD is mxcy.optimizer.SGD
@@ -22,7 +22,7 @@ def names_from(module: str, *packages: str) -> Callable[[str], Any]:
     """
 
     def __getattr__(name: str) -> Any:
-        if not name.startswith("_"):  # Python asks for modules before it imports them
+        if not name.startswith("__"):  # Python asks for modules before it imports them
             for package in packages:
                 found = importlib.import_module(package)
                 if name in getattr(found, "__all__", vars(found)):

@@ -1,6 +1,7 @@
 """Names that MXNet programs import from `mxnet.base`."""
 
 import os
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,11 @@ mx_real_t = np.float32
 def py_str(x: bytes | str) -> str:
     """Return a name as text. MXNet gives its callbacks bytes, which programs convert; ours get text."""
     return x.decode() if isinstance(x, bytes) else x
+
+
+def _as_list(obj: Any) -> list | tuple:
+    """Return lists and tuples as they are, and anything else as a list of one."""
+    return obj if isinstance(obj, (list, tuple)) else [obj]
 
 
 def data_dir() -> str:

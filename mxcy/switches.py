@@ -1,14 +1,19 @@
 """MXNet's switches between `mx.nd` and `mx.np`.
 
 Here both kinds of arrays work at any time, and a layer returns the kind that it is given. So the switches
-are accepted and remembered, for programs that ask, and change nothing else.
+are remembered, for programs that ask, and decide one thing: whether an extent of 0 in the shape of a symbol
+is unknown or 0.
 """
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
+
+from .errors import ArgumentTypeError, message
 
 __all__ = [
     "is_np_array", "is_np_default_dtype", "is_np_shape", "np_array", "np_shape", "reset_np", "set_np",
@@ -83,11 +88,47 @@ def np_array(active: bool = True) -> _Scope:
     return _Scope("array", active)
 
 
-def use_np(function: Any) -> Any:
-    """Return the function or class itself: it may use `mx.np` as it is."""
-    return function
+def use_np(target: Any) -> Any:
+    """Return a function, or a class with all its methods, that runs with NumPy's shapes and arrays."""
+    return use_np_shape(use_np_array(target))
 
 
-use_np_shape: Callable = use_np
-use_np_array: Callable = use_np
-use_np_default_dtype: Callable = use_np
+def use_np_shape(target: Any) -> Any:
+    """Return a function, or a class with all its methods, that runs with NumPy's shapes."""
+    return _decorated("use_np_shape", target, np_shape)
+
+
+def use_np_array(target: Any) -> Any:
+    """Return a function, or a class with all its methods, that runs with NumPy's arrays."""
+    return _decorated("use_np_array", target, np_array)
+
+
+def use_np_default_dtype(target: Any) -> Any:
+    """Return the function or class itself: float64 is what `mx.np` makes by default anyway."""
+    return target
+
+
+def _decorated(name: str, target: Any, scope: Callable[[], _Scope]) -> Any:
+    """What a decorator makes of a function or a class, whose own methods are replaced in place."""
+    if not callable(target):
+        raise ArgumentTypeError(message(name, None, "a class or a function", type(target).__name__))
+    if not isinstance(target, type):
+        return _within(target, scope)
+    for key, value in list(vars(target).items()):
+        if isinstance(value, FunctionType):
+            setattr(target, key, _within(value, scope))
+        elif isinstance(value, (staticmethod, classmethod)):
+            setattr(target, key, type(value)(_within(value.__func__, scope)))
+        elif isinstance(value, property):
+            parts = [f if f is None else _within(f, scope) for f in (value.fget, value.fset, value.fdel)]
+            setattr(target, key, property(*parts, doc=value.__doc__))
+    return target
+
+
+def _within(function: Callable, scope: Callable[[], _Scope]) -> Callable:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with scope():
+            return function(*args, **kwargs)
+
+    return call

@@ -40,7 +40,6 @@ REASONS = (
     (r"MXDataIter\.__init__$", "MXNet's C interface"),
     (r"vision\.datasets\.(check_sha1|download|dataset)$|\.recordio$", "imported there from elsewhere"),
     (r"^test_utils\.(get_cuda\w+|ss|np_symbol|use_np)$", "imported there from elsewhere"),
-    (r"^test_utils\.", "the check of hybrid blocks: to come"),
     (r"^(gluon\.)?contrib\.", "module paths; extents may be one number for all axes"),
     (r"^gluon\.model_zoo", "weights are read from local files, contexts are those of the thread"),
     (r"^(ndarray|symbol)\.(contrib|op\.)|\.(amp_multicast|reset_arrays)$",

@@ -384,7 +384,7 @@ def test_infer_shape_goes_backwards():
         (lambda x, y: sym.transpose(x, axes=(0, 3, 1, 2)), {"x": (0, 5, 6, 3)}, (0, 3, 5, 6)),
         (lambda x, y: sym.expand_dims(x, axis=1), {"x": (0, 3)}, (0, 1, 3)),
         (lambda x, y: sym.slice_axis(x, axis=1, begin=0, end=2), {"x": (0, 3)}, (0, 2)),
-        (lambda x, y: sym.slice_axis(x, axis=0, begin=0, end=2), {"x": (0, 3)}, (2, 3)),
+        (lambda x, y: sym.slice_axis(x, axis=0, begin=0, end=2), {"x": (0, 3)}, (0, 3)),
         (lambda x, y: sym.concat(x, y, dim=1), {"x": (0, 3), "y": (0, 4)}, (0, 7)),
         (lambda x, y: sym.SoftmaxOutput(x, y), {"x": (0, 3), "y": (5,)}, (0, 3)),
     ],

@@ -255,9 +255,7 @@ class Executor:
             given = []
         elif not isinstance(given, (list, tuple)):
             given = [given]
-        if len(given) > len(names):
-            raise ArgumentError(message("backward", "out_grads", f"at most {len(names)} arrays", len(given)))
-        given = [*given, *[None] * (len(names) - len(given))]
+        given = [*given, *[None] * (len(names) - len(given))][: len(names)]  # surplus ones are not read
         pairs = zip(names, given, self.outputs, self._program.head_uses, strict=True)
         return [self._head_gradient(name, g, output) if places else None for name, g, output, places in pairs]
 
@@ -300,7 +298,8 @@ class Executor:
     def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False,
                 **kwargs: Sequence[int]) -> Executor:  # fmt: skip
         """Return an executor for other shapes of some arguments, which shares the memory of the arrays, and
-        that of results, outputs that do not grow included: one runs after the other.
+        that of results, outputs that do not grow included: one runs after the other. It has the callback of
+        this one.
 
         An array that shrinks becomes the first elements of the old one; one that grows is new, of zeros.
         Raises BindError, naming the argument, if an argument that is not named changes its shape
@@ -331,9 +330,11 @@ class Executor:
             _first_elements(old, shape) if fits else None
             for shape, old, fits in zip(shapes, self.outputs, smaller, strict=True)
         ]
-        return Executor(
+        made = Executor(
             self._symbol, self._ctx, args, grads, self._grad_req, states, self._group2ctx, self, None, outputs
         )
+        made.set_monitor_callback(self._monitor, self._monitor_all)
+        return made
 
     # -- looking in -----------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import ndarray as nd
 from ..errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, message, problem
+from . import nesting
 from ._shapes import shortened
 from .parameter import Parameter, ParameterDict
 from .scope import BlockScope
@@ -331,6 +332,8 @@ def __getattr__(name: str) -> Any:
     """MXNet's programs find all kinds of blocks here, and what names them."""
     if name == "_BlockScope":
         return BlockScope
+    if name in ("_flatten", "_regroup"):
+        return getattr(nesting, name[1:])
     if name in ("HybridBlock", "SymbolBlock"):
         from . import hybrid, symbol_block
 

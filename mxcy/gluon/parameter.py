@@ -21,6 +21,7 @@ from ..errors import (
     problem,
 )
 from ..ndarray import NDArray
+from ..switches import is_np_shape
 from ._shapes import known, merged_shape, shortened
 
 __all__ = ["Constant", "DeferredInitializationError", "Parameter", "ParameterDict", "tensor_types"]
@@ -120,8 +121,10 @@ class Parameter:
 
     @property
     def shape(self) -> tuple | None:
-        """The shape; unknown extents may be set once."""
-        return self._shape
+        """The shape; unknown extents may be set once. They are 0, and -1 with NumPy's shapes."""
+        if self._shape is None or not is_np_shape():
+            return self._shape
+        return tuple(extent or -1 for extent in self._shape)
 
     @shape.setter
     def shape(self, new_shape: Iterable[int]) -> None:

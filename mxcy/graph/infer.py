@@ -82,7 +82,27 @@ def infer_shapes(
     """
     seeds = {node: known.get(node) or label_shape(node) for node in graph.variables}
     seeds.update((node, shape) for node, shape in known.items() if shape is not None)
-    return _fixed_point(graph, seeds, "infer_shape", _merge_shapes, within)
+    found = _fixed_point(graph, seeds, "infer_shape", _merge_shapes, within)
+    likely = _likely_ones(graph, found)
+    return _fixed_point(graph, seeds | likely, "infer_shape", _merge_shapes, within) if likely else found
+
+
+def _likely_ones(graph: Graph, found: Mapping[Entry, Shape]) -> dict[Node, Shape]:
+    """Shapes of operands of which an extent that is still unknown is 1, if the operator has operands of one
+    shape, as MXNet's elementwise ones have; a known extent of 1 may be broadcast here.
+    """
+    likely: dict[Node, Shape] = {}
+    for node in graph.nodes:
+        if getattr(node.op, "shapes", None) != "elemwise" or len(node.inputs) != 2:
+            continue
+        shapes = [found.get(source) for source in node.inputs]
+        for source, shape, other in zip(node.inputs, shapes, reversed(shapes), strict=True):
+            if shape is None or other is None or len(shape) != len(other) or source.index:
+                continue
+            filled = tuple(1 if a is None and b == 1 else a for a, b in zip(shape, other, strict=True))
+            if filled != shape:
+                likely[source.node] = filled
+    return likely
 
 
 def infer_dtypes(
@@ -190,11 +210,23 @@ def _first_sweep(graph: Graph, values: dict, rule: str, merge: Callable, within:
 
 
 def open_ended(node: Node) -> bool:
-    """Whether a node makes an array of a shape with an extent of 0, which is unknown in a symbol.
+    """Whether a node makes an array of a shape that is known in part; what uses the array decides."""
+    return _open_shape(node) is not None
 
-    So it is in MXNet; what uses the array decides. Recurrent networks make their first states so.
+
+def _open_shape(node: Node) -> Shape:
+    """What is known of the shape of an array that a node makes; None if it is given, or follows from inputs.
+
+    Extents of -1, and of 0 but in NumPy's shapes, are unknown, and so is the length of a range that is to be
+    inferred. Recurrent networks make their first states so.
     """
-    return node.op is not None and not node.inputs and 0 in node.attrs.get("shape", ())
+    if node.inputs or node.op is None:
+        return None
+    shape = node.attrs.get("shape") or ()
+    least = 0 if is_np_shape() else 1
+    if min(shape, default=1) < least:
+        return tuple(extent if extent >= least else None for extent in shape)
+    return (None,) if node.attrs.get("infer_range") and node.attrs["stop"] is None else None
 
 
 def _neighbours(graph: Graph, entry: Entry) -> list[Node]:
@@ -211,9 +243,9 @@ def _apply_rule(node: Node, values: dict, rule: str, merge: Callable):
     known_in = [values.get(source) for source in sources]
     known_out = [values.get(result) for result in results]
     try:
-        if rule == "infer_shape" and open_ended(node):
-            shape = tuple(extent or None for extent in node.attrs["shape"])
-            found_in, found_out, found_states = [], [shape] * len(results), []
+        made = _open_shape(node) if rule == "infer_shape" else None
+        if made is not None:
+            found_in, found_out, found_states = [], [made] * len(results), []
         else:
             found_in, found_out, found_states = getattr(op, rule)(known_in, node.attrs, known_out)
     except MXNetError as error:

@@ -12,6 +12,14 @@ from .ir import Entry, Graph, Node
 __all__ = ["settle"]
 
 
+def settled(attrs: Mapping[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
+    """The attributes that say what was found: the shape, or where a range stops."""
+    if "infer_range" not in attrs:
+        return {"shape": shape}
+    steps = shape[0] // attrs["repeat"]
+    return {"stop": attrs["start"] + steps * attrs["step"], "infer_range": False}
+
+
 def settle(
     graph: Graph,
     shapes: Mapping[Entry, Any],
@@ -24,7 +32,7 @@ def settle(
         inputs = tuple(moved[source] for source in node.inputs)
         attrs, found = node.attrs, shapes.get(Entry(node, 0))
         if open_ended(node) and complete(found):
-            attrs = Attributes({**attrs, "shape": found}, getattr(attrs, "given", ()))
+            attrs = Attributes({**attrs, **settled(attrs, found)}, getattr(attrs, "given", ()))
         same = attrs is node.attrs and inputs == node.inputs
         new = node if same else Node(node.op, node.name, attrs, inputs, node.labels)
         for index in range(node.num_outputs):

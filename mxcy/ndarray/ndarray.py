@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from ._placement import as_shape, context_of, new
 from ._tape import OFF, RECORDING, STATE, Session
 
 __all__ = ["FACE", "NDArray"]
-__getattr__ = names_from(__name__, "mxcy.ndarray", "mxcy.context", "mxcy.base")
+__getattr__ = names_from(__name__, "mxcy.ndarray", "mxcy.ndarray._codes", "mxcy.context", "mxcy.base")
 
 
 class NDArray(OperatorMethods):
@@ -85,6 +86,13 @@ class NDArray(OperatorMethods):
 
     def _set_recorded(self, key: Any, value: Any) -> None:
         _recorded.assign(self, key, value)
+
+    @staticmethod
+    def _basic_indexing_slice_is_contiguous(slc_key: tuple, shape: Sequence[int]) -> bool:
+        """Whether slices and integers select elements that lie side by side in an array of this shape."""
+        return np.lib.stride_tricks.as_strided(  # a view of one number: only its strides are asked for
+            np.empty(1, np.int8), shape, np.cumprod([1, *shape[:0:-1]])[::-1]
+        )[slc_key].flags.c_contiguous
 
     def slice_assign(self, rhs: Any, begin: tuple, end: tuple, step: tuple = ()):
         """Write an array to the part that begin, end and step select along the first axes; return self."""

@@ -220,7 +220,6 @@ from ..ops import (
     where,
     zeros_like,
 )
-from ..ops.custom import Custom
 from ..ops.densities import (
     random_pdf_dirichlet,
     random_pdf_exponential,
@@ -300,6 +299,7 @@ from ..ops.triangles import (
     linalg_maketrian,
     linalg_sumlogdiag,
 )
+from ._custom import Custom
 
 __all__ = [
     "Correlation",

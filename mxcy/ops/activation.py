@@ -6,14 +6,20 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ._cases import case, raises, special, uniform
-from ._declare import elementwise
+from ._declare import ZERO, elementwise
 from ._storage import KEEPS
 from ._trace import own, ufunc
 
 ANY = [uniform(3, 4, avoid=(0,)), uniform(low=1), uniform(0, 2)]
 
 
-@elementwise(grad=lambda g, y: g * (y > 0), ref=lambda x: np.maximum(x, 0), storage=KEEPS, cases=ANY)
+@elementwise(grad=ZERO, ref=np.sign, cases=[uniform(3, 4, low=0), uniform(0, 2)], kinds="iuf")
+def _relu_slope(data):
+    """The slope of relu where its result is data: 1 above 0, 0 at 0, NaN of NaN."""
+    return ufunc.sign(data)
+
+
+@elementwise(grad=lambda g, y: g * _relu_slope(y), ref=lambda x: np.maximum(x, 0), storage=KEEPS, cases=ANY)
 def relu(data):
     """max(x, 0) of every element."""
     return own.relu(data)

@@ -17,6 +17,7 @@ from ..errors import ArgumentError, ArgumentTypeError, ShapeError, closest, mess
 from ..kernels import cpu as kernels
 from ._attributes import Attribute, Attributes
 from ._operator import Operator, find
+from .creation import target
 
 __all__ = ["Custom", "PROPERTIES", "register"]
 
@@ -176,7 +177,7 @@ class CustomOperator(Programmed):
         _, dtypes, _ = self.infer_dtype([x.dtype for x in inputs], attrs)
         outs = [None] * len(made) if outs is None else list(outs)
         results = [
-            allocate(shape, dtype, inputs) if out is None else out
+            allocate(shape, dtype, inputs, face) if out is None else out
             for out, shape, dtype in zip(outs, made, dtypes, strict=True)
         ]
         data, states = list(inputs[:count]), list(inputs[count:])
@@ -266,8 +267,10 @@ def own_errors() -> Iterator[None]:
         raise wrap(error) from None
 
 
-def allocate(shape: Sequence[int], dtype: Any, inputs: Sequence) -> Any:
-    """A new array beside the inputs."""
+def allocate(shape: Sequence[int], dtype: Any, inputs: Sequence, face: int | None = None) -> Any:
+    """A new array beside the inputs; without any, of this face in the current context."""
+    if not inputs:
+        return target(tuple(shape), np.dtype(dtype), face, None, None)
     first = inputs[0]
     return empty(tuple(shape), np.dtype(dtype), first._face, first._context_code)
 

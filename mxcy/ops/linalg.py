@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from .._matmul import matmul
-from ..errors import ArgumentError, DTypeError, ShapeError, message
+from ..errors import DTypeError, ShapeError, message
 from ..kernels import cpu as kernels
 from ._cases import case, raises, uniform
 from ._declare import op
@@ -247,28 +247,46 @@ def batch_dot(
     name="_linalg_gemm2",
     kinds="fc",
     grad=(
-        lambda g, A, B, transpose_a, transpose_b, alpha: gemm2_grad_lhs(
-            g, B, transpose_a, transpose_b, alpha
+        lambda g, A, B, transpose_a, transpose_b, alpha, axis: turn(
+            gemm2_grad_lhs(turn(g, axis), turn(B, axis), transpose_a, transpose_b, alpha), axis
         ),
-        lambda g, A, B, transpose_a, transpose_b, alpha: gemm2_grad_rhs(
-            g, A, transpose_a, transpose_b, alpha
+        lambda g, A, B, transpose_a, transpose_b, alpha, axis: turn(
+            gemm2_grad_rhs(turn(g, axis), turn(A, axis), transpose_a, transpose_b, alpha), axis
         ),
     ),
-    shape=lambda A, B, transpose_a, transpose_b: gemm2_shape(A, B, transpose_a, transpose_b),
+    shape=lambda A, B, transpose_a, transpose_b, axis: product_shape(
+        "_linalg_gemm2", {"A": A, "B": B}, transpose_a, transpose_b, axis
+    ),
     ref=lambda a, b, transpose_a=False, transpose_b=False, alpha=1.0, axis=-2: (
-        alpha * turned(a, transpose_a) @ turned(b, transpose_b)
+        alpha
+        * np.swapaxes(
+            turned(np.swapaxes(a, axis, -2), transpose_a) @ turned(np.swapaxes(b, axis, -2), transpose_b),
+            axis,
+            -2,
+        )
     ),
     cases=[
         case(uniform(2, 3), uniform(3, 4)),
         case(uniform(2, 4, 3), uniform(2, 5, 4), transpose_a=True, transpose_b=True, alpha=2.0),
+        case(uniform(3, 2, 4), uniform(4, 2, 5), axis=0, alpha=0.5),
+        case(uniform(4, 2, 3), uniform(5, 2, 4), axis=-3, transpose_a=True, transpose_b=True),
+        raises(
+            ShapeError,
+            uniform(2, 3),
+            uniform(3, 4),
+            axis=-1,
+            match="_linalg_gemm2(A): expected matrices with their rows along axis -1, got (2, 3)",
+        ),
     ],
 )
 def linalg_gemm2(
     A, B, *, transpose_a: bool = False, transpose_b: bool = False, alpha: float = 1.0, axis: int = -2, out
 ):
-    """alpha times the product of matrices in the last two axes."""
-    if axis != -2:
-        raise ArgumentError(message("_linalg_gemm2", "axis", "-2, matrices in the last two axes", axis))
+    """alpha times the product of matrices, whose rows lie along `axis` and columns along the last axis."""
+    if axis % A.ndim != A.ndim - 2:
+        attrs = {"transpose_a": transpose_a, "transpose_b": transpose_b, "alpha": alpha, "axis": -2}
+        (product,) = linalg_gemm2.compute([rows_last(A, axis), rows_last(B, axis)], attrs)
+        return SwapAxis.compute([product], {"dim1": axis, "dim2": -2}, [out])[0]
     result = matmul(A, B, transpose_a=transpose_a, transpose_b=transpose_b, out=out)
     if alpha != 1.0:
         find("_mul_scalar").compute([result], {"scalar": alpha, "is_int": False}, [result])
@@ -306,25 +324,33 @@ def exchange(shape, axis):
     return tuple(order)
 
 
-def gemm_shape(A, B, C, transpose_a, transpose_b, axis):
-    for name, shape in {"A": A, "B": B, "C": C}.items():
+def product_shape(op, shapes, transpose_a, transpose_b, axis):
+    """The shape of the product of the first two of these matrices, by name."""
+    for name, shape in shapes.items():
         if len(shape) < 2 or not -len(shape) <= axis < len(shape) - 1 or axis == -1:
             expected = f"matrices with their rows along axis {axis}"
-            raise ShapeError(message("_linalg_gemm", name, expected, describe(shape)))
-    found = exchange(gemm2_shape(exchange(A, axis), exchange(B, axis), transpose_a, transpose_b), axis)
+            raise ShapeError(message(op, name, expected, describe(shape)))
+    left, right = exchange(shapes["A"], axis), exchange(shapes["B"], axis)
+    return exchange(gemm2_shape(left, right, transpose_a, transpose_b), axis)
+
+
+def gemm_shape(A, B, C, transpose_a, transpose_b, axis):
+    found = product_shape("_linalg_gemm", {"A": A, "B": B, "C": C}, transpose_a, transpose_b, axis)
     if found != C:
         raise ShapeError(message("_linalg_gemm", "C", f"shape {describe(found)} of the product", describe(C)))
     return C
 
 
-def gemm_grad(g, A, B, transpose_a, transpose_b, alpha, beta, axis):
-    def turn(x):
-        return x if axis == -2 else SwapAxis(x, dim1=axis, dim2=-2)
+def turn(x, axis):
+    """x with the axis of the rows exchanged with the one before the last."""
+    return x if axis == -2 else SwapAxis(x, dim1=axis, dim2=-2)
 
-    left, right, head = turn(A), turn(B), turn(g)
+
+def gemm_grad(g, A, B, transpose_a, transpose_b, alpha, beta, axis):
+    left, right, head = turn(A, axis), turn(B, axis), turn(g, axis)
     return (
-        turn(gemm2_grad_lhs(head, right, transpose_a, transpose_b, alpha)),
-        turn(gemm2_grad_rhs(head, left, transpose_a, transpose_b, alpha)),
+        turn(gemm2_grad_lhs(head, right, transpose_a, transpose_b, alpha), axis),
+        turn(gemm2_grad_rhs(head, left, transpose_a, transpose_b, alpha), axis),
         g * beta,
     )
 

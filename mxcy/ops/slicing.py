@@ -17,7 +17,7 @@ from ..kernels import cpu as kernels
 from ._attributes import Bounds, Shape
 from ._cases import case, raises, uniform
 from ._declare import op
-from ._elementwise import normalize_axes, normalize_axis
+from ._elementwise import normalize_axis
 from ._operator import describe, unify_shapes
 from ._sparse import CONCATENATES, SLICES
 
@@ -128,9 +128,20 @@ def axis_key(shape, axis, begin, end):
     return (slice_of(None),) * at + (slice_of(first, last),)
 
 
+def infer_slice_axis(in_shapes, attrs, out_shapes=None):
+    """The extent that is cut is known if what it is cut from is."""
+    (data,) = in_shapes
+    if data is None:
+        return [data], [None], []
+    at = normalize_axis("slice_axis", attrs["axis"], len(data))
+    if data[at] is None:
+        return [data], [data], []
+    return [data], [cut(data, axis_key(data, at, attrs["begin"], attrs["end"]))], []
+
+
 @op(
     grad=lambda g, data, axis, begin, end: _unslice_axis(g, data, axis=axis, begin=begin, end=end),
-    shape=lambda data, axis, begin, end: cut(data, axis_key(data, axis, begin, end)),
+    infer=infer_slice_axis,
     ref=lambda x, axis, begin, end: x[axis_key(x.shape, axis, begin, end)],
     cases=[
         case(uniform(3, 4), axis=1, begin=1, end=None),
@@ -148,7 +159,9 @@ def slice_axis(data, *, axis: int, begin: int, end: int | None, out):
 
 
 def cut(shape, key):
-    return (*(extent_of(k, n) for k, n in zip(key, shape, strict=False)), *shape[len(key) :])
+    """The shape of a slice; extents that are not known (None) stay so where all is taken."""
+    parts = zip(key, shape, strict=False)
+    return (*(n if k == slice_of(None) else extent_of(k, n) for k, n in parts), *shape[len(key) :])
 
 
 @op(
@@ -167,7 +180,7 @@ def like_key(data, shape_like, axes):
         expected = f"an array of {len(data)} dimensions"
         raise ShapeError(message("slice_like", "shape_like", expected, f"shape {describe(shape_like)}"))
     key = [slice_of(None)] * len(data)
-    for a in normalize_axes("slice_like", axes or None, len(data), "axes"):
+    for a in {normalize_axis("slice_like", a, len(data), "axes") for a in axes or range(len(data))}:
         if a >= len(shape_like) or shape_like[a] > data[a]:
             expected = f"a shape that fits into {describe(data)}"
             raise ShapeError(message("slice_like", "shape_like", expected, describe(shape_like)))
@@ -185,6 +198,7 @@ def like_key(data, shape_like, axes):
     cases=[
         case(uniform(3, 4), uniform(2, 2)),
         case(uniform(3, 4), uniform(2, 2), axes=(0,)),
+        case(uniform(3, 4), uniform(2, 2), axes=(-1, 1)),
         raises(ShapeError, uniform(3, 4), uniform(2, 5), match="expected a shape that fits into (3, 4)"),
     ],
 )

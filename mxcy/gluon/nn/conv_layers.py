@@ -76,11 +76,11 @@ class Convolution(HybridBlock):
 
     def _weight_shape(self, layout: str, in_channels: int) -> tuple[int, ...]:
         """The shape of the weight, 0 for what follows from the data."""
-        shape = [0] * (self.dimensions + 2)
+        shape = [-1] * (self.dimensions + 2)  # unknown, with NumPy's shapes as well
         shape[layout.find("N")] = 1
-        shape[layout.find("C")] = in_channels
+        shape[layout.find("C")] = in_channels or -1
         out = getattr(sym, self.op_name)(sym.var("data", shape=tuple(shape)), **self._kwargs)
-        return tuple(out.infer_shape_partial()[0][1])
+        return tuple(max(extent, 0) for extent in out.infer_shape_partial()[0][1])
 
     def hybrid_forward(self, F, x, weight, bias=None):
         """See `HybridBlock.hybrid_forward`."""

@@ -162,6 +162,8 @@ def arange(start, stop=None, step=1, repeat=1, dtype="float32", int face=0, out=
     if not length < 2**62 / repeat:  # also NaN
         raise ArgumentError(message("arange", "stop", "a finite range of fewer than 2**62 numbers", stop))
     count = <int64_t>max(length, 0) * repeat
+    if np.issubdtype(np.dtype(dtype), np.integer):  # as MXNet, and NumPy, which convert both first
+        start, step = int(start), int(step)
     params.integer = all([isinstance(bound, (int, np.integer)) for bound in (start, step)])
     params.integer_start, params.integer_step = (start, step) if params.integer else (0, 0)
     params.start, params.step, params.repeat, params.has_last = start, step, repeat, False

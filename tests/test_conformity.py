@@ -1,0 +1,206 @@
+"""What MXNet's own tests ask for, each behaviour by itself."""
+
+import numpy as np
+import pytest
+
+import mxcy as mx
+from mxcy import nd, sym
+from mxcy.gluon import nn
+
+
+def test_backward_takes_more_head_gradients_than_there_are_outputs():
+    grad = nd.zeros(3)
+    executor = (sym.Variable("a") * 2).bind(mx.cpu(), [nd.ones(3)], args_grad=[grad])
+    executor.forward(is_train=True)
+    executor.backward([nd.ones(3), nd.ones(5)])
+
+    np.testing.assert_array_equal(grad.asnumpy(), [2, 2, 2])
+
+
+def test_an_executor_for_other_shapes_keeps_the_monitor():
+    seen = []
+    net = sym.FullyConnected(sym.Variable("data"), num_hidden=2, name="fc")
+    module = mx.mod.Module(net, label_names=None)
+    module.bind(data_shapes=[("data", (2, 3))], for_training=False)
+    module.init_params()
+    module._exec_group.execs[0].set_monitor_callback(lambda name, value: seen.append((name, value.shape)))
+    module.forward(mx.io.DataBatch([nd.ones((5, 3))]), is_train=False)
+    mx.nd.waitall()
+
+    assert seen == [("fc_output", (5, 2))]
+
+
+@pytest.mark.parametrize(
+    ("shape", "codes", "reverse", "result"),
+    [
+        ((2, 3, 5, 5), (0, -1), False, (2, 75)),
+        ((64, 1, 2, 3), (-4, 16, -1, -2), False, (16, 4, 1, 2, 3)),
+        ((1, 2, 3, 64), (-2, -1, 16, -4), True, (1, 2, 3, 4, 16)),
+    ],
+)
+def test_one_extent_of_a_reshaped_array_follows_from_the_result(shape, codes, reverse, result):
+    net = sym.elemwise_add(sym.Variable("x").reshape(codes, reverse=reverse), sym.ones(shape=result))
+    for axis in range(len(shape)):
+        known = (*shape[:axis], 0, *shape[axis + 1 :])
+
+        assert net.infer_shape(x=known)[:2] == ([shape], [result])
+
+
+@pytest.mark.parametrize(
+    ("net", "expected"),
+    [
+        (lambda: sym.arange(0, None, infer_range=True) + sym.zeros(shape=(4,)), np.arange(4)),
+        (lambda: sym.arange(3, step=2, repeat=2, infer_range=True) + sym.zeros(shape=(4,)), [3, 3, 5, 5]),
+        (lambda: sym.ones(shape=(2, 3)) + sym.transpose(sym.ones(shape=(-1, -1))), np.full((2, 3), 2)),
+        (lambda: sym.ones(shape=(2, -1)) + sym.transpose(sym.ones(shape=(3, -1))), np.full((2, 3), 2)),
+    ],
+    ids=["range", "repeated range", "-1", "-1 on both sides"],
+)
+def test_what_uses_a_new_array_decides_its_open_extents(net, expected):
+    result = net().bind(mx.cpu(), args={}).forward()[0]
+
+    np.testing.assert_array_equal(result.asnumpy(), expected)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "int64"])
+def test_ranges_of_integers_have_integer_steps(dtype):
+    np.testing.assert_array_equal(
+        nd.arange(1.3, 100.6, 1.3, dtype=dtype).asnumpy(), np.arange(1.3, 100.6, 1.3, dtype=dtype)
+    )
+
+
+@pytest.mark.parametrize(("axis", "expected"), [(0, (5, 0)), (1, (10, 0))])
+def test_a_slice_of_an_unknown_extent_is_unknown(axis, expected):
+    net = sym.slice_axis(sym.Variable("x", shape=(10, 0)), axis=axis, begin=0, end=5)
+
+    assert net.infer_shape_partial()[1] == [expected]
+
+
+class Table(mx.operator.CustomOp):
+    def __init__(self, shape):
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, is_train, req, in_data, out_data, aux):
+        self.assign(out_data[0], req[0], nd.ones(self.shape) * 3)
+
+
+@mx.operator.register("conformity_table")
+class TableProp(mx.operator.CustomOpProp):
+    def __init__(self, rows):
+        super().__init__()
+        self.rows = int(rows)
+
+    def list_arguments(self):
+        return []
+
+    def infer_shape(self, in_shape):
+        return [], [(self.rows, 2)], []
+
+    def infer_type(self, in_type):
+        return [], [np.float32], []
+
+    def create_operator(self, ctx, shapes, dtypes):
+        return Table((self.rows, 2))
+
+
+def test_a_custom_operator_may_have_no_inputs():
+    with mx.autograd.record():
+        made = nd.Custom(rows=4, op_type="conformity_table")
+    bound = sym.Custom(rows=4, op_type="conformity_table").bind(mx.cpu(), {})
+
+    np.testing.assert_array_equal(made.asnumpy(), np.full((4, 2), 3))
+    np.testing.assert_array_equal(bound.forward()[0].asnumpy(), np.full((4, 2), 3))
+
+
+def test_a_custom_operator_asks_for_missing_inputs():
+    with pytest.raises(mx.MXNetError, match="missing"):
+        nd.Custom(rows=4)
+
+
+def dense(prefix=None):
+    net = nn.HybridSequential(prefix=prefix)
+    with net.name_scope():
+        net.add(nn.Dense(4, activation="relu"), nn.Dense(2))
+    return net
+
+
+def test_hybridized_networks_are_compared_with_themselves():
+    check = mx.test_utils.check_gluon_hybridize_consistency
+    x = nd.random.normal(shape=(3, 5))
+    check(dense, [x])
+    check(lambda prefix: nn.HybridLambda("exp", prefix=prefix), [x], numpy_func=np.exp)
+
+    with pytest.raises(AssertionError):
+        check(lambda prefix: nn.HybridLambda("exp", prefix=prefix), [x], numpy_func=np.sin)
+
+
+def test_decorated_functions_and_classes_run_with_the_switches():
+    @mx.util.use_np
+    class Seen:
+        @property
+        def switches(self):
+            return self.of_a_method()
+
+        def of_a_method(self):
+            return mx.is_np_shape(), mx.util.is_np_array()
+
+        @staticmethod
+        def of_nothing():
+            return mx.is_np_shape(), mx.util.is_np_array()
+
+    @mx.use_np_shape
+    def asked():
+        """What is said."""
+        return mx.is_np_shape(), mx.util.is_np_array()
+
+    assert (asked.__name__, asked.__doc__) == ("asked", "What is said.")
+    assert asked() == (True, False)
+    assert Seen().switches == Seen().of_a_method() == Seen.of_nothing() == (True, True)
+    assert not mx.is_np_shape()
+    with pytest.raises(TypeError, match="a class or a function"):
+        mx.use_np_shape(3)
+
+
+def test_layers_defer_their_shapes_with_numpy_shapes_too():
+    with mx.np_shape():
+        net = nn.HybridSequential()
+        net.add(nn.Conv2D(3, 2), nn.BatchNorm(), nn.Flatten(), nn.Dense(2))
+        net.initialize()
+        net.hybridize()
+
+        assert net[0].weight.shape == (3, -1, 2, 2)
+        assert net(nd.ones((2, 5, 4, 4))).shape == (2, 2)
+        assert net[0].weight.shape == (3, 5, 2, 2)
+
+
+def test_slices_know_whether_they_are_contiguous():
+    shape, contiguous = (3, 4, 5), nd.NDArray._basic_indexing_slice_is_contiguous
+    keys = (slice(None), slice(1, 3), slice(0, 1), slice(None, None, -1), slice(None, None, 9))
+    for key in [(a, b, c) for a in keys for b in keys for c in keys]:
+        assert contiguous(key, shape) == np.empty(shape)[key].flags.contiguous
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("base", "_as_list"),
+        ("gluon.block", "_flatten _regroup HybridBlock SymbolBlock _BlockScope"),
+        ("ndarray.ndarray", "_DTYPE_NP_TO_MX _GRAD_REQ_MAP _STORAGE_TYPE_STR_TO_ID array py_slice"),
+        ("test_utils", "OrderedDict logging np npt os rnd sys use_np"),
+    ],
+)
+def test_modules_have_what_test_files_import(module, names):
+    found = __import__(f"mxcy.{module}", fromlist=names.split())
+
+    assert all(hasattr(found, name) for name in names.split())
+
+
+def test_the_gradient_of_relu_shows_what_is_not_a_number():
+    x = nd.array([np.nan, -1, 2, 0])
+    x.attach_grad()
+    with mx.autograd.record():
+        y = nd.relu(x)
+    y.backward()
+
+    np.testing.assert_array_equal(x.grad.asnumpy(), [np.nan, 0, 1, 0])
