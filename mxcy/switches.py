@@ -120,8 +120,8 @@ def _decorated(name: str, target: Any, scope: Callable[[], _Scope]) -> Any:
         elif isinstance(value, (staticmethod, classmethod)):
             setattr(target, key, type(value)(_within(value.__func__, scope)))
         elif isinstance(value, property):
-            parts = [f if f is None else _within(f, scope) for f in (value.fget, value.fset, value.fdel)]
-            setattr(target, key, property(*parts, doc=value.__doc__))
+            get, put, delete = [f and _within(f, scope) for f in (value.fget, value.fset, value.fdel)]
+            setattr(target, key, property(get, put, delete, value.__doc__))
     return target
 
 

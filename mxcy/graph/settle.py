@@ -12,7 +12,7 @@ from .ir import Entry, Graph, Node
 __all__ = ["settle"]
 
 
-def settled(attrs: Mapping[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
+def settled(attrs: Mapping[str, Any], shape: Any) -> dict[str, Any]:
     """The attributes that say what was found: the shape, or where a range stops."""
     if "infer_range" not in attrs:
         return {"shape": shape}
