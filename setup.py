@@ -33,6 +33,7 @@ SOURCES = {
         "mxcy/native/product_sums.cpp",
         "mxcy/native/products.cpp",
         "mxcy/native/float_products.cpp",
+        "mxcy/native/thin_products.cpp",
     ],
     "mxcy.kernels.cpu.convolution": [
         "mxcy/kernels/cpu/convolution.cpp",
@@ -97,6 +98,7 @@ MULTI_ISA = {
     "mxcy/native/product_sums.cpp": ROUNDED,
     "mxcy/native/products.cpp": X86_ISAS,
     "mxcy/native/float_products.cpp": X86_ISAS,
+    "mxcy/native/thin_products.cpp": X86_ISAS,
     "mxcy/kernels/cpu/batch_norm.cpp": X86_ISAS,
     "mxcy/kernels/cpu/pictures.cpp": X86_ISAS,
     "mxcy/kernels/cpu/pooling.cpp": X86_ISAS,

@@ -9,6 +9,9 @@ cdef extern from "program.hpp" namespace "mxcy" nogil:
 cdef extern from "products.hpp" namespace "mxcy" nogil:
     ctypedef struct PackedLoops:
         pass
+    ctypedef struct ThinProduct:
+        pass
+    ctypedef void (*ThinPlan)(ThinProduct&)
 
 
 cdef class ResolvedLoop:
@@ -29,3 +32,4 @@ cdef ResolvedLoop find_cast(int source, int target)
 # The loop of `resolve_product`, or a better one for these sizes.
 cdef ResolvedLoop small_product_of(ResolvedLoop blas)
 cdef const PackedLoops* packed_product_of(ResolvedLoop blas) noexcept
+cdef ThinPlan thin_product_of(ResolvedLoop blas) noexcept

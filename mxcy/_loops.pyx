@@ -48,6 +48,7 @@ cdef extern from "products.hpp" namespace "mxcy" nogil:
     Loop find_integer_product(int dtype)
     Loop find_small_product(int dtype)
     const PackedLoops* find_packed_product(int dtype)
+    ThinPlan find_thin_product(int dtype)
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
     enum:
@@ -246,6 +247,11 @@ cdef ResolvedLoop small_product_of(ResolvedLoop blas):
 cdef const PackedLoops* packed_product_of(ResolvedLoop blas) noexcept:
     """Our own loops for large products of the types of `blas`, or null."""
     return find_packed_product(blas.stored[0])
+
+
+cdef ThinPlan thin_product_of(ResolvedLoop blas) noexcept:
+    """How products with a thin matrix are computed in the types of `blas`, or null."""
+    return find_thin_product(blas.stored[0])
 
 
 def _find_ufunc(ufunc, tuple types):

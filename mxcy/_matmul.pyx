@@ -15,7 +15,9 @@ from libc.string cimport memcpy
 from ._array cimport Array, new_like, new_view
 from ._device cimport load_kernels, on_gpu
 from ._engine cimport Op, runtime
-from ._loops cimport Loop, PackedLoops, ResolvedLoop, packed_product_of, small_product_of
+from ._loops cimport (
+    Loop, PackedLoops, ResolvedLoop, ThinPlan, packed_product_of, small_product_of, thin_product_of,
+)
 from ._pointwise cimport (
     BlockOp, Numbers, Space, aligned, check_out, copy_into, copy_of, is_aligned, may_overlap,
     push_over, static_name,
@@ -40,6 +42,7 @@ cdef extern from "products.hpp" namespace "mxcy" nogil:
     enum:
         PRODUCT_SMALL, PRODUCT_PACKED
     int product_kind(int64_t m, int64_t n, int64_t p)
+    bint is_thin(int64_t m, int64_t n, int64_t p)
 
 cdef extern from "matmul.hpp" namespace "mxcy" nogil:
     void use_blas_threads "mxcy::BlasThreads::use"(GetThreads, SetThreads)
@@ -50,6 +53,7 @@ cdef extern from "matmul.hpp" namespace "mxcy" nogil:
         int64_t m, n, p, a_m, a_n, b_n, b_p, out_m, out_p
         float product_ns
         const PackedLoops* packed
+        ThinPlan thin
     MatmulOp* new_matmul "new mxcy::MatmulOp"()
 
 cdef enum:
@@ -181,6 +185,8 @@ cdef int _push(ResolvedLoop loop, Array a, Array b, Array out, str name) except 
     op.name = static_name(name)
     op.m, op.n, op.p = a.dims[a.ndim_ - 2], a.dims[a.ndim_ - 1], b.dims[b.ndim_ - 1]
     cdef int kind = product_kind(op.m, op.n, op.p)
+    if is_thin(op.m, op.n, op.p):
+        op.thin = thin_product_of(loop)
     if kind == PRODUCT_PACKED:
         op.packed = packed_product_of(loop)
     elif kind == PRODUCT_SMALL:

@@ -163,7 +163,21 @@ def test_integer_products_wrap_like_numpys():
 @pytest.mark.parametrize("code", [F32, F64], ids=lambda c: DTYPES[c].name)
 @pytest.mark.parametrize(
     "m, n, p",
-    [(8, 8, 8), (5, 64, 17), (13, 40, 7), (113, 257, 95), (230, 300, 161), (64, 17, 1100), (450, 90, 33)],
+    [
+        (8, 8, 8),
+        (5, 64, 17),
+        (13, 40, 7),
+        (113, 257, 95),
+        (230, 300, 161),
+        (64, 17, 1100),
+        (450, 90, 33),
+        (2, 1100, 1003),
+        (33, 1030, 1101),
+        (64, 70, 16390),
+        (1030, 37, 1033),
+        (1027, 2, 1027),
+        (2100, 512, 9),
+    ],
 )
 def test_blocks_and_their_edges(m, n, p, code):
     """Sizes that leave rests in rows, columns and depth; any layout of operands and result."""
@@ -182,8 +196,12 @@ def test_blocks_and_their_edges(m, n, p, code):
 
 def test_products_do_not_depend_on_the_number_of_workers():
     code = "import sys, numpy as np; from mxcy import _array; from mxcy._matmul import matmul; " \
-        "a = np.random.default_rng(0).normal(size=(400, 400)).astype('f4'); x = _array.from_numpy(a); " \
-        "sys.stdout.write(str(hash(np.asarray(matmul(x, x)).tobytes())))"  # fmt: skip
+        "new = np.random.default_rng(0).normal; " \
+        "draw = lambda *shape: _array.from_numpy(new(size=shape).astype('f4')); " \
+        "pairs = [(draw(400, 400), draw(400, 400)), (draw(30, 1100), draw(1100, 1003)), " \
+        "(draw(30, 1100), draw(1003, 1100)._transpose_view((1, 0))), (draw(1030, 30), draw(30, 1033))]; " \
+        "found = b''.join(np.asarray(matmul(*pair)).tobytes() for pair in pairs); " \
+        "sys.stdout.write(str(hash(found)))"  # fmt: skip
     env = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
     found = {
         subprocess.run(

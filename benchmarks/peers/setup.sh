@@ -5,7 +5,7 @@
 #   .peers/mxnet   Apache MXNet 1.9.1 (the real one; the reference for golden
 #                  data and for CPU timings), numpy 1.23.5
 #   .peers/torch   PyTorch 2.13.0 (CPU build where pip resolves one), JAX 0.10.2,
-#                  numexpr, current numpy
+#                  numexpr, onnx and onnxruntime, current numpy
 #
 # Usage:
 #   benchmarks/peers/setup.sh            # both
@@ -87,11 +87,11 @@ setup_torch() {
       "$env/bin/python" -m pip install -q "torch==2.13.0" numpy
     fi
   fi
-  "$env/bin/python" -m pip install -q numpy "jax==0.10.2" "jaxlib==0.10.2" numexpr
+  "$env/bin/python" -m pip install -q numpy "jax==0.10.2" "jaxlib==0.10.2" numexpr onnx onnxruntime
   "$env/bin/python" - <<'PY'
-import torch, jax, jaxlib, numexpr, numpy
+import torch, jax, jaxlib, numexpr, numpy, onnxruntime
 print("torch", torch.__version__, "jax", jax.__version__, "jaxlib", jaxlib.__version__,
-      "numexpr", numexpr.__version__, "numpy", numpy.__version__)
+      "numexpr", numexpr.__version__, "onnxruntime", onnxruntime.__version__, "numpy", numpy.__version__)
 PY
 }
 

@@ -1,4 +1,4 @@
-// Matrix products: by packed panels that the workers share (products.hpp), or through the inner loop of
+// Matrix products: by packed panels that the workers share, or past a large matrix (products.hpp), or through the inner loop of
 // numpy.matmul (a generalised ufunc, which calls BLAS with the right flags for the strides that it is given),
 // cut into blocks of the result for the workers.
 //
@@ -66,10 +66,12 @@ struct MatmulOp final : BlockOp {
   int64_t a_m = 0, a_n = 0, b_n = 0, b_p = 0, out_m = 0, out_p = 0;  // strides in bytes
   float product_ns = 0;          // of one of the batch
   const PackedLoops* packed = nullptr;  // instead of `loop`
+  ThinPlan thin = nullptr;              // instead of both
 
   int execute() override {
     if (batch.size == 0 || m == 0 || p == 0) return 0;
     if (!locate()) return -1;
+    if (thin) return thin_products();
     const int64_t workers = runtime->num_workers();
     if (packed && product_ns >= SHARED_NS && workers > 1 && batch.size < 2 * workers) return shared_products();
     cut();
@@ -150,6 +152,57 @@ struct MatmulOp final : BlockOp {
     Memory scratch(step.op->runtime, step.op->packed->scratch_bytes);
     take_fp_flags();
     step.op->packed->run(step.product, begin, end, scratch.data);
+    step.op->collect_fp_flags(Failure());
+    return 0;
+  }
+
+  // --- thin products, each by all workers ---
+
+  struct ThinStep {
+    MatmulOp* op;
+    ThinProduct product;
+  };
+
+  int thin_products() {
+    Walker walker(batch, batch.ndim);
+    for (int64_t i = 0; i < batch.size; ++i) {
+      walker.seek(i);
+      if (int rc = one_thin(walker)) return rc;
+    }
+    return 0;
+  }
+
+  int one_thin(const Walker& at) {
+    ThinStep step{this, {}};
+    ThinProduct& q = step.product;
+    q.a = operands[0].data + at.offset(0), q.b = operands[1].data + at.offset(1);
+    q.c = operands[2].data + at.offset(2);
+    q.m = m, q.n = n, q.p = p;
+    q.a_m = a_m, q.a_n = a_n, q.b_n = b_n, q.b_p = b_p, q.c_m = out_m, q.c_p = out_p;
+    if (n > THIN_SIDE ? p < m : out_p != operands[2].itemsize()) {  // B' A' = C'
+      std::swap(q.a, q.b), std::swap(q.m, q.p);
+      std::swap(q.a_m, q.b_p), std::swap(q.a_n, q.b_n), std::swap(q.c_m, q.c_p);
+    }
+    thin(q);
+    Memory memory(runtime, q.bytes);
+    q.packed = memory.data;
+    // Packing an element takes about 0.5 ns, and all packed ones go with all elements of the result.
+    const float packed_ns = 0.5f * float(q.bytes / size_t(operands[0].itemsize()));
+    if (int rc = for_each(q.pack_units, packed_ns / q.pack_units, thin_pack_chunk, &step)) return rc;
+    return for_each(q.units, product_ns / q.units, thin_chunk, &step);
+  }
+
+  static int thin_pack_chunk(void* arg, int64_t begin, int64_t end) {
+    const ThinStep& step = *static_cast<ThinStep*>(arg);
+    step.product.pack(step.product, begin, end);
+    return 0;
+  }
+
+  static int thin_chunk(void* arg, int64_t begin, int64_t end) {
+    const ThinStep& step = *static_cast<ThinStep*>(arg);
+    Memory scratch(step.op->runtime, step.product.scratch_bytes);
+    take_fp_flags();
+    step.product.run(step.product, begin, end, scratch.data);
     step.op->collect_fp_flags(Failure());
     return 0;
   }

@@ -2,6 +2,7 @@
 // elements one by one; of float and double, where BLAS packs twice what two workers share, and takes a call
 // for every small product.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include "isa.hpp"
@@ -40,10 +41,35 @@ struct PackedLoops {
   size_t scratch_bytes;
 };
 
+// One product of floats of which one matrix is large and another one thin: what a fully connected layer does
+// with a batch.  A has few rows, or few columns and B few rows.
+struct ThinProduct {
+  const char *a, *b;
+  char* c;
+  int64_t m, n, p;
+  int64_t a_m, a_n, b_n, b_p, c_m, c_p;      // strides in bytes
+  // Set by the plan: first all of `pack`, then all of `run`, in parts of any size.
+  void (*pack)(const ThinProduct&, int64_t begin, int64_t end) = nullptr;
+  void (*run)(const ThinProduct&, int64_t begin, int64_t end, char* scratch) = nullptr;
+  int64_t pack_units = 0, units = 0;
+  size_t bytes = 0, scratch_bytes = 0;       // of `packed`, of `scratch`
+  char* packed = nullptr;
+};
+using ThinPlan = void (*)(ThinProduct&);
+
 // Loops with the signature of numpy.matmul's, or null.  Integers wrap.
 MXCY_DECLARE(OwnLoopFunction integer_product(int dtype))
 MXCY_DECLARE(OwnLoopFunction small_product(int dtype))
 MXCY_DECLARE(const PackedLoops* packed_product(int dtype))
+MXCY_DECLARE(ThinPlan thin_product(int dtype))
+
+constexpr int64_t THIN_SIDE = 64;           // at most: then the large matrix passes the caches once
+constexpr int64_t THIN_PARTNER = 1 << 20;  // elements of the large matrix at least
+inline bool is_thin(int64_t m, int64_t n, int64_t p) {
+  const int64_t side = std::min(m, p);
+  if (n <= THIN_SIDE) return n > 1 && side > THIN_SIDE && m * p >= THIN_PARTNER;
+  return side > 1 && side <= THIN_SIDE && n * std::max(m, p) >= THIN_PARTNER && std::max(m, p) >= THIN_SIDE;
+}
 
 enum ProductKind : int { PRODUCT_BLAS, PRODUCT_SMALL, PRODUCT_PACKED };
 inline ProductKind product_kind(int64_t m, int64_t n, int64_t p) {
@@ -56,5 +82,6 @@ inline ProductKind product_kind(int64_t m, int64_t n, int64_t p) {
 inline OwnLoopFunction find_integer_product(int dtype) { return MXCY_PICK(integer_product)(dtype); }
 inline OwnLoopFunction find_small_product(int dtype) { return MXCY_PICK(small_product)(dtype); }
 inline const PackedLoops* find_packed_product(int dtype) { return MXCY_PICK(packed_product)(dtype); }
+inline ThinPlan find_thin_product(int dtype) { return MXCY_PICK(thin_product)(dtype); }
 
 }  // namespace mxcy
