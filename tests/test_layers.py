@@ -41,7 +41,7 @@ LAYERS = [
         "runtime",
         "util",
     },
-    {"__init__", "__main__", "command", "module", "gluon", "contrib", "rnn", "tools", "test_utils"}
+    {"__init__", "__main__", "command", "module", "gluon", "contrib", "onnx", "rnn", "tools", "test_utils"}
     | {"libinfo"},
 ]
 
