@@ -34,19 +34,23 @@ class FaultyService(Service):
 
 
 class ThreadJob:
-    """A job of as many machines as asked for; `kill` and `revive` end and restart a server."""
+    """A job of as many machines as asked for; with `apart` workers share no memory with servers."""
 
-    def __init__(self, workers=2, servers=2, machines=1, links=False, faulty=False, **options):
+    def __init__(self, workers=2, servers=2, machines=1, links=False, faulty=False, apart=False, **options):
         self.kind = FaultyService if faulty else Service
         self.options = Options(workers=workers, servers=servers, join=20.0, timeout=20.0, **options)
         self.name = new_name()
         self.ticket = make_ticket(self.name)
         self.machines = [f"machine{i}" for i in range(machines)]
+        self.apart = apart
         self.servers = [self.shard(i) for i in range(servers)]
         endpoints = {i: server.endpoint for i, server in enumerate(self.servers)}
         self.links = [Link(endpoint) for endpoint in endpoints.values()] if links else []
         if links:
             endpoints = {i: link.endpoint for i, link in enumerate(self.links)}
+            for server in self.servers:
+                self.links.append(Link(f"tcp://127.0.0.1:{server.channel_port}"))
+                server.channel_port = self.links[-1].port
         self.endpoints = endpoints
         self.coordinator = self.member(endpoints)
         self.aggregators = {}
@@ -71,7 +75,9 @@ class ThreadJob:
         own = self.aggregators.get(machine)
         options = options_for(kind, self.options, **how)
         endpoint = None if own is None else own.endpoint
-        return Session(self.ticket.for_workers(), options, self.coordinator.endpoint, rank, machine, endpoint)
+        memory = f"of worker {rank}" if self.apart else None
+        ticket = self.ticket.for_workers()
+        return Session(ticket, options, self.coordinator.endpoint, rank, machine, endpoint, memory)
 
     def restart(self, i):
         """End a server as a kill would, with what it has in shared memory, and start it again."""
@@ -134,7 +140,8 @@ class Link:
         host, port = endpoint.removeprefix("tcp://").split(":")
         self._target = (host, int(port))
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.endpoint = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.port = self._listener.getsockname()[1]
+        self.endpoint = f"tcp://127.0.0.1:{self.port}"
         self._lock = threading.Lock()
         self._open = []
         self._whole = True

@@ -307,7 +307,7 @@ def test_other_versions_are_told_so():
     with thread_job(workers=1) as job:
         session = job.session(0)
         link = session.connections.links[COORDINATOR]
-        with pytest.raises(mx.MXNetError, match="protocol 9, this is 1; use one version of mxcy everywhere"):
+        with pytest.raises(mx.MXNetError, match="protocol 9, this is 2; use one version of mxcy everywhere"):
             header, *rest = encode(Frame(Kind.CALL, body={"method": "report"}))
             stranger = knock(job, link.endpoint)
             stranger.send_multipart([header[:4] + b"\x09" + header[5:], *rest])

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from .codecs import SCALE, Compression
+from .codecs import Compression
 from .connection import Connections, Request
-from .frames import PART, Frame, Kind, entries
+from .frames import Frame, Kind, entries
 from .membership import Options
+from .parts import push_frames
 from .service import Ticket
 from .shard import Out, Pull, Shard
 from .unit import Unit
@@ -96,6 +97,9 @@ class Aggregator(Shard):
 
     # -- push -------------------------------------------------------------------------------------------
 
+    def _place_of_sum(self, unit: Unit, which: Any) -> None:
+        """A sum is sent on: it is not the value that this keeps."""
+
     def _apply(self, ready: list[tuple[Unit, Any]]) -> None:
         for unit, which in dict.fromkeys(ready):
             if (unit.id, which) not in self._sending and self._is_next(unit, which):
@@ -105,13 +109,7 @@ class Aggregator(Shard):
         if "structure" in unit.about and unit.id not in self._compression.residuals:
             self._compression.residuals[unit.id] = unit.states[0].copy()
         codec, data = self._compression.encode(unit.id, total)
-        frames = []
-        for at in range(0, unit.nbytes, PART):
-            size = min(PART, unit.nbytes - at)
-            piece = bytes(data[at // SCALE[codec] : (at + PART) // SCALE[codec]])
-            body = entries(1)
-            body[0] = (unit.id, round_, at, size, 0, len(piece), 0, codec)
-            frames.append(Frame(Kind.PUSH, body=body, parts=[piece]))
+        frames = push_frames(unit.id, round_, unit.nbytes, codec, data)
         self._sending.add((unit.id, round_))
         request = Request(frames, {(unit.id, round_)})
         self._ask(unit, request, lambda: self._sent(unit, round_, request))
@@ -132,14 +130,16 @@ class Aggregator(Shard):
         gather = unit.gathers.pop(round_, None)
         if self._failed(unit, request.error) or gather is None:
             return
-        unit.count += 1
         self.counters["updates"] += 1
         unit.rounds[gather.order] = round_
         residual = self._compression.residuals.get(unit.id)
-        states = [] if residual is None else [residual]
-        if states and "structure" not in unit.about:
-            self._place(unit, 0, states)
-        unit.keep(unit.value, states)
+        if residual is None:
+            unit.keep_rounds()
+        else:
+            if "structure" not in unit.about:
+                self._place(unit, 0, [residual])
+            unit.count += 1
+            unit.keep(unit.value, [residual])
         for sender in gather.order:
             self._done.setdefault(sender, []).append((unit.id, round_))
         self._wake(unit)

@@ -32,7 +32,7 @@ def folder() -> Path:
 
 
 def memory() -> str:
-    """Return a name of the shared memory that this process reaches: who has the same can map the same files."""
+    """Return a name of the shared memory that this process reaches: who has the same maps the same files."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -61,6 +61,12 @@ class Arena:
         size = os.fstat(self._file).st_size
         if size:
             self._map(0, size)
+
+    @classmethod
+    def anew(cls, name: str) -> Arena:
+        """Return an empty one. Who still maps one of this name, which another process left, keeps that."""
+        (folder() / name).unlink(missing_ok=True)
+        return cls(name)
 
     def _map(self, start: int, size: int) -> None:
         view = np.frombuffer(mmap.mmap(self._file, size, offset=start), np.uint8)
@@ -126,9 +132,13 @@ class View:
                     if start + length > size:
                         text = f"{length} bytes at {start} of {size}"
                         raise FormatError(problem("KVStore", "shared memory", text))
-                    self._bytes = np.frombuffer(mmap.mmap(stream.fileno(), size, prot=mmap.PROT_READ), np.uint8)
+                    self._bytes = np.frombuffer(
+                        mmap.mmap(stream.fileno(), size, prot=mmap.PROT_READ), np.uint8
+                    )
             except (OSError, ValueError) as error:
-                raise FormatError(problem("KVStore", "shared memory", f"{self._path.name}: {error}")) from None
+                raise FormatError(
+                    problem("KVStore", "shared memory", f"{self._path.name}: {error}")
+                ) from None
         return self._bytes[start : start + length]
 
 

@@ -256,6 +256,8 @@ def find_job(name: str, worker: str) -> tuple[Job, int]:
         coordinator = ray.get_actor(name, namespace=NAMESPACE)
     except ValueError:
         text = f"no job {name!r} in this Ray cluster"
-        raise StateError(problem("create", "job", text, "begin it with mxcy.kvstore.dist.start_job")) from None
+        raise StateError(
+            problem("create", "job", text, "begin it with mxcy.kvstore.dist.start_job")
+        ) from None
     text, rank = ray.get(coordinator.enter.remote(worker), timeout=START_SECONDS)
     return Job.of(text), rank

@@ -18,7 +18,12 @@ from .frames import Codec
 __all__ = ["SCALE", "Compression", "aligned", "decode_into", "rows_decoded", "rows_encoded"]
 
 HALVES = {Codec.FP16: np.dtype(np.float16), Codec.BF16: np.dtype(ml_dtypes.bfloat16)}
-SCALE: dict[int, int] = {Codec.PLAIN: 1, Codec.FP16: 2, Codec.BF16: 2, Codec.TWO_BIT: 16}  # bytes for each sent
+SCALE: dict[int, int] = {
+    Codec.PLAIN: 1,
+    Codec.FP16: 2,
+    Codec.BF16: 2,
+    Codec.TWO_BIT: 16,
+}  # bytes for each sent
 TYPES = {"none": Codec.PLAIN, "fp16": Codec.FP16, "bf16": Codec.BF16, "2bit": Codec.TWO_BIT}
 
 

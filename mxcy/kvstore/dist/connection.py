@@ -4,31 +4,40 @@ A request goes to one server and stays here until it is answered. Once a second 
 much of the stream it has got and how much it has sent: if either does not agree with this side, or the
 server is another incarnation, a new stream is opened and everything unanswered is sent again, in order.
 Servers know by the rounds what they have applied, so that is harmless.
+
+A link begins on ZeroMQ with CURVE. A server that keeps values for another machine answers the hello with the
+key of a `Channel`, and the link says hello again there and stays on it.
 """
 
 from __future__ import annotations
 
 import _thread
+import errno
 import os
 import secrets
+import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import numpy as np
 import zmq
 
 from ... import errors
 from ...errors import FormatError, MXNetError, problem
 from .arena import View
-from .frames import SHARED, Frame, Kind, decode, encode
+from .channel import Channel
+from .frames import ENTRY, HEADER, SHARED, Codec, Frame, Kind, decode, encode
 from .service import Ticket
 
 __all__ = ["Connections", "Request"]
 
 PING_SECONDS = 1.0
 REOPEN_SECONDS = 3.0  # silence after which a connection is made anew
+AGAIN_SECONDS = 0.2  # after a channel broke
 EAGER = 64 << 10
 
 
@@ -39,9 +48,22 @@ class Request:
     ----------
     result : of a call: (dict, parts); of a pull: a list of (unit, count, offset, size, start, data, codec).
     then : called when it is answered, in the thread of the connections.
+    sinks : of a pull: by unit, the bytes of the array that waits for it; parts that come may be put there.
     """
 
-    __slots__ = ("_lock", "error", "frames", "left", "link", "number", "pairs", "result", "then", "wanted")
+    __slots__ = (
+        "_lock",
+        "error",
+        "frames",
+        "left",
+        "link",
+        "number",
+        "pairs",
+        "result",
+        "sinks",
+        "then",
+        "wanted",
+    )
 
     def __init__(self, frames: list[Frame], pairs: set | None = None, wanted: int = 0):
         self.frames, self.pairs, self.wanted = frames, pairs, wanted
@@ -51,6 +73,7 @@ class Request:
         self.result: Any = [] if wanted else None
         self.error: BaseException | None = None
         self.then: Callable[[], Any] | None = None
+        self.sinks: dict[int, np.ndarray] = {}
         self._lock = _thread.allocate_lock()
         self._lock.acquire()
 
@@ -71,6 +94,7 @@ class Request:
     def wait(self, seconds: float, late: Callable[[], BaseException]) -> Any:
         """Return the result; raise its error, or what `late()` returns after so many seconds."""
         if not self._lock.acquire(timeout=seconds):
+            self.sinks = {}
             raise late()
         self._lock.release()
         if self.error is not None:
@@ -84,6 +108,8 @@ class Link:
     def __init__(self, number: int, endpoint: str):
         self.number, self.endpoint = number, endpoint
         self.socket: Any = None
+        self.channel: Channel | None = None
+        self.ready = False  # the other side has said welcome where the link stays
         self.stream = 0
         self.sent = self.got = 0
         self.incarnation: int | None = None
@@ -93,6 +119,12 @@ class Link:
         self.view: View | None = None
         self.heard = time.monotonic()
         self.pinged = self.opened = 0.0
+        self.again = 0.0  # when to open it anew, after its channel broke
+
+    def quiet(self) -> float:
+        """When something was last heard, or the channel last moved."""
+        moved = self.channel.moved if self.channel is not None else 0.0
+        return max(self.heard, self.opened, moved)
 
 
 class Connections:
@@ -106,8 +138,14 @@ class Connections:
     ping : called with (server number, dict) for each answer to a ping; `say`: what goes with a ping.
     """
 
-    def __init__(self, sender: int, ticket: Ticket, hello: dict, ping: Callable[[int, dict], None] | None = None,
-                 say: Callable[[int], dict] | None = None):  # fmt: skip
+    def __init__(
+        self,
+        sender: int,
+        ticket: Ticket,
+        hello: dict,
+        ping: Callable[[int, dict], None] | None = None,
+        say: Callable[[int], dict] | None = None,
+    ):
         self.sender, self.ticket, self.hello = sender, ticket, hello
         self._ping, self._say = ping, say
         self.links: dict[int, Link] = {}
@@ -208,17 +246,27 @@ class Connections:
                 self._flush()
                 now = time.monotonic()
                 for link in list(self.links.values()):
-                    if link.socket is not None and now - link.pinged >= PING_SECONDS:
-                        if now - max(link.heard, link.opened) > REOPEN_SECONDS:
-                            self._open(link)
-                        else:
-                            self._send_ping(link, now)
+                    if link.channel is not None:
+                        self._move(link)
+                    self._look_after(link, now)
         except BaseException as error:
             self._error = self._error or error
             raise
         finally:
             self._fail_all()
+            for link in self.links.values():
+                self._hang_up(link)
             self._context.destroy(linger=0)
+
+    def _look_after(self, link: Link, now: float) -> None:
+        """Ask whether the other side is there; begin anew if it has been silent."""
+        if link.again and now >= link.again:
+            self._open(link)
+        elif link.socket is not None and not link.again and now - link.pinged >= PING_SECONDS:
+            if now - link.quiet() > REOPEN_SECONDS:
+                self._open(link)
+            else:
+                self._send_ping(link, now)
 
     def _fail_all(self) -> None:
         error = self._error or MXNetError(problem("KVStore", None, "the store is closed"))
@@ -242,10 +290,11 @@ class Connections:
 
     def _open(self, link: Link) -> None:
         """Make a new socket. ZeroMQ gives one up for good when a handshake fails, as with a dying server."""
+        self._hang_up(link)
         if link.socket is not None:
             self._poller.unregister(link.socket)
             link.socket.close(linger=0)
-        link.opened = time.monotonic()
+        link.opened, link.again = time.monotonic(), 0.0
         link.socket = self._context.socket(zmq.DEALER)
         link.socket.setsockopt(zmq.IDENTITY, f"{self.sender}-{secrets.token_hex(6)}".encode())
         for option, value in ((zmq.LINGER, 0), (zmq.SNDHWM, 0), (zmq.RCVHWM, 0), (zmq.RECONNECT_IVL, 50),
@@ -264,8 +313,12 @@ class Connections:
         link.stream += 1
         link.sent = link.got = 0
         link.pinged = time.monotonic()
-        hello = self.hello | {"token": self.ticket.token}
+        hello = self.hello | {"token": self.ticket.token, "channel": True}
         self._post(link, Frame(Kind.HELLO, body=hello))
+        if link.ready:
+            self._transmit_open(link)
+
+    def _transmit_open(self, link: Link) -> None:
         for request in list(link.open.values()):
             self.counters["resent"] += 1
             if request.wanted:
@@ -275,6 +328,9 @@ class Connections:
     def _post(self, link: Link, frame: Frame) -> None:
         frame.sender, frame.stream = self.sender, link.stream
         parts = encode(frame)
+        if link.channel is not None:
+            link.channel.put(parts)
+            return
         try:
             link.socket.send_multipart(parts, zmq.NOBLOCK, copy=all(len(p) <= EAGER for p in parts[2:]))
         except zmq.Again:
@@ -298,7 +354,8 @@ class Connections:
             for pair in request.pairs or ():
                 link.pushes[pair] = request
             self.counters["bytes_out"] += sum(len(p) for f in request.frames for p in f.parts)
-            self._transmit(link, request)
+            if link.ready:
+                self._transmit(link, request)
 
     def _send_ping(self, link: Link, now: float) -> None:
         link.pinged = now
@@ -319,6 +376,68 @@ class Connections:
             link.heard = time.monotonic()
             self._take(link, frame)
 
+    # -- channels ---------------------------------------------------------------------------------------
+
+    def _call_up(self, link: Link, port: int, name: str, key: str) -> None:
+        """Go over to a channel that the server offers."""
+        host = link.endpoint.removeprefix("tcp://").rpartition(":")[0]
+        connection = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        connection.setblocking(False)
+        link.channel = Channel(
+            connection, bytes.fromhex(name), bytes.fromhex(key), place=partial(self._place, link)
+        )
+        if connection.connect_ex((host.strip("[]"), port)) not in (0, errno.EINPROGRESS):
+            self._broken(link)
+            return
+        self._restart(link)
+        self._poller.register(link.channel.fileno(), zmq.POLLIN | zmq.POLLOUT)
+
+    def _hang_up(self, link: Link) -> None:
+        link.ready = False
+        channel, link.channel = link.channel, None
+        if channel is not None:
+            if channel.fileno() in self._poller:
+                self._poller.unregister(channel.fileno())
+            channel.close()
+
+    def _broken(self, link: Link) -> None:
+        """The channel is gone: go back to ZeroMQ, soon, for a new one."""
+        self._hang_up(link)
+        link.again = time.monotonic() + AGAIN_SECONDS
+
+    def _move(self, link: Link) -> None:
+        """Send and receive what the channel can take and has."""
+        channel = link.channel
+        assert channel is not None
+        try:
+            for message in channel.receive():
+                link.heard = time.monotonic()
+                self._take(link, decode(message))
+                if link.channel is not channel:
+                    return
+            channel.flush()
+        except (OSError, FormatError):
+            self._broken(link)
+            return
+        self._poller.register(channel.fileno(), zmq.POLLIN | (zmq.POLLOUT if channel.pending() else 0))
+
+    def _place(self, link: Link, header: Any, body: Any, lengths: list[int]) -> list[Any] | None:
+        """Where the parts of a frame go: a value goes to the array that waits for it."""
+        if len(lengths) != 1 or len(body) != ENTRY.itemsize:
+            return None
+        fields = HEADER.unpack(header)
+        request = link.open.get(fields[7])
+        if fields[2] != Kind.VALUE or fields[5] != link.stream or request is None or not request.sinks:
+            return None
+        entry = np.frombuffer(body, ENTRY)[0]
+        sink = request.sinks.get(int(entry["unit"]))
+        at, size = int(entry["offset"]), int(entry["size"])
+        if sink is None or entry["codec"] != Codec.PLAIN or size != lengths[0] or at + size > len(sink):
+            return None
+        return [sink[at : at + size].data]
+
+    # -- what comes -------------------------------------------------------------------------------------
+
     def _take(self, link: Link, frame: Frame) -> None:
         if frame.kind == Kind.HELLO:  # a server that is another incarnation, or that misses a frame
             if frame.body.get("incarnation") != link.incarnation or frame.body.get("stream") == link.stream:
@@ -337,6 +456,11 @@ class Connections:
             link.welcome = frame.body
             if frame.body.get("arena"):
                 link.view = View(str(frame.body["arena"]))
+            if frame.body.get("channel") and link.channel is None:
+                self._call_up(link, *frame.body["channel"])
+            elif not link.ready:
+                link.ready = True
+                self._transmit_open(link)
             return
         if frame.kind == Kind.PONG:
             self._pong(link, frame.body)
@@ -351,7 +475,7 @@ class Connections:
 
     def _pong(self, link: Link, body: dict) -> None:
         # Both sides compare at one point of the stream: the server when the ping comes, this one now.
-        lost = body["got"] != body["expected"] or body["sent"] != link.got
+        lost = body["got"] != body["expected"] or body["sent"] != link.got or not link.ready
         if body.get("again") or lost:
             self._restart(link)
         if self._ping is not None:

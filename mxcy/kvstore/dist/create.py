@@ -15,8 +15,14 @@ from .store import STORES, DistKVStore
 __all__ = ["create"]
 
 
-def create(kind: str, job: str | None = None, consistency: tuple[str, str] | None = None,
-           staleness: int | None = None, address: str | None = None, rank: int | None = None) -> DistKVStore:  # fmt: skip
+def create(
+    kind: str,
+    job: str | None = None,
+    consistency: tuple[str, str] | None = None,
+    staleness: int | None = None,
+    address: str | None = None,
+    rank: int | None = None,
+) -> DistKVStore:
     """Return the store of this worker.
 
     A process that `mxcy launch` started belongs to that job. Otherwise `job` names one in the Ray cluster

@@ -9,8 +9,8 @@ A frame is a ZeroMQ message of two or more parts:
 
 Frames of a stream are numbered 1, 2, 3, …: a receiver takes them in order and drops all others, so a
 repeated, delayed or reordered frame does nothing. Who sees a gap opens a new stream and sends again what
-has not been answered (`stream.py`). Integrity of the payload is ZeroMQ's business (CURVE authenticates
-every message), or that of the machine's memory.
+has not been answered (`connection.py`). Integrity of the payload is the business of what carries it:
+CURVE authenticates every message of ZeroMQ, AES-GCM every record of a `Channel`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ...errors import FormatError, problem
 __all__ = ["ENTRY", "PART", "PROTOCOL", "SHARED", "Codec", "Frame", "Kind", "decode", "encode", "entries"]
 
 MAGIC = b"MXcy"
-PROTOCOL = 1
+PROTOCOL = 2
 HEADER = struct.Struct("<4sBBHIIQQII")
 PART = 1 << 20
 MAX_BODY = 64 << 20
@@ -77,6 +77,7 @@ ENTRY = np.dtype(
         ("codec", "<u4"),
     ]
 )
+
 
 @dataclass(slots=True)
 class Frame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,9 +35,11 @@ class Gather:
     size, dtype : of the flat unit.
     threshold : of two-bit codes.
     width : elements of a row; 0 if the unit has no whole rows.
+    place : returns the memory for the sum; new memory by default.
     """
 
-    def __init__(self, order: Sequence[int], size: int, dtype: np.dtype, threshold: float, width: int):
+    def __init__(self, order: Sequence[int], size: int, dtype: np.dtype, threshold: float, width: int,
+                 place: Callable[[], np.ndarray] | None = None):  # fmt: skip
         self.order = list(order)
         self.size, self.dtype, self.threshold, self.width = size, dtype, threshold, width
         self.nbytes = size * dtype.itemsize
@@ -46,6 +48,7 @@ class Gather:
         self._rows: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._single: Any = None  # all of it, from the only sender
         self._sum: np.ndarray | None = None
+        self._place = place or (lambda: np.empty(size, dtype))
 
     def add(self, sender: int, offset: int, size: int, codec: int, data: Any) -> bool:
         """Take a contribution; return whether the sum is complete. One that is there already is ignored."""
@@ -106,7 +109,7 @@ class Gather:
 
     def _target(self, piece: Piece, offset: int) -> np.ndarray:
         if self._sum is None:
-            self._sum = np.empty(self.size, self.dtype)
+            self._sum = self._place()
         start = offset // self.dtype.itemsize
         return self._sum[start : start + piece.bytes // self.dtype.itemsize]
 

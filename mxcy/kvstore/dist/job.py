@@ -51,7 +51,9 @@ class Job:
             options = Options.of(found["options"])
             return Job(Ticket(**found["ticket"]), options, found["coordinator"], found["aggregators"])
         except (ValueError, KeyError, TypeError) as error:
-            raise FormatError(problem("KVStore", "MXCY_KVSTORE_JOB", f"not a job's file: {error!r}")) from None
+            raise FormatError(
+                problem("KVStore", "MXCY_KVSTORE_JOB", f"not a job's file: {error!r}")
+            ) from None
 
     def environment(self, rank: int, machine: str, folder: str) -> dict[str, str]:
         """Write the file, and return the variables that a worker needs."""

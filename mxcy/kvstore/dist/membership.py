@@ -87,6 +87,7 @@ class Membership:
         self.endpoints = dict(endpoints or {})
         self.workers = [Worker(rank) for rank in range(options.workers)]
         self.again: set[int] = set()
+        self.carries = False
         self.epoch = 0
         self.failed: dict | None = None
         self.keys: dict[Any, dict] = {}
@@ -150,7 +151,9 @@ class Membership:
         try:
             method = METHODS.get(str((frame.body or {}).get("method"))) if frame.kind == Kind.CALL else None
             if method is None or sender >= self.options.workers:
-                raise ArgumentError(problem("KVStore", "frame", "the coordinator takes calls of workers only"))
+                raise ArgumentError(
+                    problem("KVStore", "frame", "the coordinator takes calls of workers only")
+                )
             if self.failed is not None:
                 self._error([(sender, frame)], self.failed)
             else:
@@ -238,7 +241,9 @@ class Membership:
 
     # -- meetings ---------------------------------------------------------------------------------------
 
-    def _arrive(self, key: Any, what: str, worker: Worker, frame: Frame, seconds: float, spec: Any = None) -> None:
+    def _arrive(
+        self, key: Any, what: str, worker: Worker, frame: Frame, seconds: float, spec: Any = None
+    ) -> None:
         meeting = self._meetings.get(key)
         if meeting is None:
             meeting = self._meetings[key] = Meeting(what, self._now + seconds)
@@ -286,8 +291,14 @@ class Membership:
         self._arrive(("join",), "the start", worker, frame, self.options.join)
 
     def _joined_all(self) -> dict:
-        return {"epoch": self.epoch, "members": self.members(), "aggregated": self.aggregated(), "again": False, "met": self.met,
-                "endpoints": {str(i): e for i, e in self.endpoints.items()}}  # fmt: skip
+        return {
+            "epoch": self.epoch,
+            "members": self.members(),
+            "aggregated": self.aggregated(),
+            "again": False,
+            "met": self.met,
+            "endpoints": {str(i): e for i, e in self.endpoints.items()},
+        }
 
     def _barrier(self, worker: Worker, frame: Frame) -> None:
         number = int(frame.body["number"])
@@ -301,7 +312,10 @@ class Membership:
         names = [spec["key"] for spec in specs]
         repeated = frame.body.get("again") or int(frame.body["number"]) <= self.met
         if repeated and all(known(k) in self.keys for k in names):
-            self._answer([(worker.rank, frame)], {"keys": [self.keys[known(k)] for k in names], "new": not frame.body.get("again")})
+            self._answer(
+                [(worker.rank, frame)],
+                {"keys": [self.keys[known(k)] for k in names], "new": not frame.body.get("again")},
+            )
             return
         for name in names:
             if known(name) in self.keys:
@@ -335,7 +349,9 @@ class Membership:
 
     def _report(self, worker: Worker, frame: Frame) -> None:
         workers = [{"rank": w.rank, "state": w.state, "host": w.host, "pid": w.pid} for w in self.workers]
-        self._answer([(worker.rank, frame)], {"workers": workers, "keys": len(self.keys), "epoch": self.epoch})
+        self._answer(
+            [(worker.rank, frame)], {"workers": workers, "keys": len(self.keys), "epoch": self.epoch}
+        )
 
     # -- answers ----------------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 Who may talk. The socket binds to one address of the cluster. CURVE admits only who holds the client key of
 the job, everything else ends in the handshake. A peer then says hello with the job's token; frames of
-peers that have not, frames that are none, and frames out of their stream are counted and dropped.
+peers that have not, frames that are none, and frames out of their stream are counted and dropped. A peer of
+another machine is given the key of a `Channel`, which it may open once; who cannot name one is thrown out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hmac
 import json
 import os
 import secrets
+import socket
 import threading
 import time
 from collections import Counter
@@ -24,6 +26,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from ...errors import FormatError, MXNetError, problem
 from .arena import View
+from .channel import KEY_BYTES, NAME_BYTES, Channel
 from .frames import PROTOCOL, Frame, Kind, decode, encode
 
 __all__ = ["Service", "Ticket", "make_ticket"]
@@ -31,6 +34,8 @@ __all__ = ["Service", "Ticket", "make_ticket"]
 VERSION_TEXT = "protocol {} of mxcy's KVStore was expected, {} came: install one version everywhere"
 TICK_MS = 200
 EAGER = 64 << 10  # parts up to here are copied out of ZeroMQ's buffers
+NAMELESS = 16  # connections that have not named their channel, and how long they may take
+NAMELESS_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class Service:
     Parameters
     ----------
     core : has `handle(sender, frame, shared)`, `tick(now)`, `pong(sender)`, `joined(sender, local)`,
-        `bound(port)`, `close()`, `release()`, `port` and the set `again`.
+        `bound(port)`, `close()`, `release()`, `port`, the set `again`, and whether it `carries` values.
     ticket : of the job, with the servers' secret.
     address : to bind to; the port is that of the core, or any free one.
     memory : name of the shared memory; values of peers that reach the same one do not travel in frames.
@@ -91,6 +96,7 @@ class Service:
     def __init__(self, core: Any, ticket: Ticket, address: str = "127.0.0.1", memory: str = ""):
         self.core, self.ticket, self.memory = core, ticket, memory
         self.incarnation = secrets.randbits(53)
+        self._poller = zmq.Poller()
         self.counters: Counter[str] = Counter()
         self._peers: dict[bytes, Peer] = {}
         self._of_sender: dict[int, Peer] = {}
@@ -115,10 +121,21 @@ class Service:
         self._stopper.bind(name)
         self._stop_end.connect(name)
         self._event = os.eventfd(0, os.EFD_NONBLOCK)
-        core.wake = self._wake
+        core.wake, core.settle = self._wake, self._settle
+        self._channels: dict[bytes, Channel] = {}
+        self._by_descriptor: dict[int, bytes] = {}
+        self._offers: dict[bytes, tuple[int, bytes]] = {}  # (sender, key) by name
+        self._owners: dict[bytes, int] = {}  # who may say hello on a channel
+        self._listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         self._bind(address, core.port)
         self.endpoint: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         core.bound(int(self.endpoint.rsplit(":", 1)[1]))
+        self.channel_port = 0
+        if core.carries:
+            self._listener.bind((address, 0))
+            self._listener.listen(64)
+            self._listener.setblocking(False)
+            self.channel_port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._run, name="mxcy-kvstore-server", daemon=True)
         self.failed: BaseException | None = None
 
@@ -132,7 +149,9 @@ class Service:
                 if wanted == "*":
                     self._close_sockets()
                     text = f"cannot listen on {address}: {error}"
-                    raise MXNetError(problem("KVStore", None, text, "is it an address of this machine?")) from None
+                    raise MXNetError(
+                        problem("KVStore", None, text, "is it an address of this machine?")
+                    ) from None
 
     def _wake(self) -> None:
         """Have the core's `tick` called soon; from any thread."""
@@ -156,9 +175,11 @@ class Service:
     # -- the thread -------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        poller = zmq.Poller()
+        poller = self._poller
         for one in (self._socket, self._zap, self._monitor, self._stopper, self._event):
             poller.register(one, zmq.POLLIN)
+        if self.channel_port:
+            poller.register(self._listener.fileno(), zmq.POLLIN)
         keep = False
         try:
             while True:
@@ -175,7 +196,12 @@ class Service:
                     os.eventfd_read(self._event)
                 if self._socket in ready:
                     self._drain()
+                if self._listener.fileno() in ready:
+                    self._accept()
+                for descriptor in ready.keys() & self._by_descriptor.keys():
+                    self._receive(self._by_descriptor[descriptor])
                 self._send(self.core.tick(time.monotonic()))
+                self._flush_channels()
         except BaseException as error:
             self.failed = error
             raise
@@ -188,6 +214,9 @@ class Service:
 
     def _close_sockets(self) -> None:
         os.close(self._event)
+        self._listener.close()
+        for channel in self._channels.values():
+            channel.close()
         self._socket.disable_monitor()
         self._context.destroy(linger=0)
 
@@ -219,6 +248,87 @@ class Service:
         if "protocol" in str(error):
             body = {"error": "MXNetError", "text": str(error), "final": True}
             self._post(identity, Frame(Kind.ERROR, body=body))
+
+    # -- channels ---------------------------------------------------------------------------------------
+
+    def _offer(self, sender: int) -> list[Any]:
+        """Port, name and key of a channel for a sender, in place of what it was offered before."""
+        name, key = secrets.token_bytes(NAME_BYTES), secrets.token_bytes(KEY_BYTES)
+        self._offers = {n: offer for n, offer in self._offers.items() if offer[0] != sender}
+        self._offers[name] = (sender, key)
+        return [self.channel_port, name.hex(), key.hex()]
+
+    def _accept(self) -> None:
+        """Let a connection in. It has to name its channel."""
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        self._throw_out(NAMELESS_SECONDS)
+        if sum(not channel.known() for channel in self._channels.values()) >= NAMELESS:
+            self.counters["refused"] += 1
+            connection.close()
+            return
+        identity = b"channel-" + secrets.token_bytes(8)
+        channel = Channel(connection, find=lambda name: self._found(identity, name))
+        self._channels[identity] = channel
+        self._by_descriptor[channel.fileno()] = identity
+        self._poller.register(channel.fileno(), zmq.POLLIN)
+
+    def _found(self, identity: bytes, name: bytes) -> bytes:
+        """The key of a channel, once."""
+        offer = self._offers.pop(name, None)
+        if offer is None:
+            raise FormatError(problem("KVStore", "channel", "nobody was offered this one"))
+        self._owners[identity], key = offer
+        return key
+
+    def _throw_out(self, seconds: float) -> None:
+        """Close connections that have not named a channel for so long."""
+        late = time.monotonic() - seconds
+        for identity, channel in list(self._channels.items()):
+            if not channel.known() and channel.moved < late:
+                self.counters["refused"] += 1
+                self._drop(identity)
+
+    def _drop(self, identity: bytes) -> None:
+        channel = self._channels.pop(identity, None)
+        if channel is None:
+            return
+        self._by_descriptor.pop(channel.fileno())
+        self._poller.unregister(channel.fileno())
+        self._owners.pop(identity, None)
+        channel.close()
+        peer = self._peers.pop(identity, None)
+        if peer is not None and self._of_sender.get(peer.sender) is peer:
+            del self._of_sender[peer.sender]
+
+    def _receive(self, identity: bytes) -> None:
+        channel = self._channels[identity]
+        try:
+            for message in channel.receive():
+                self._take(identity, decode(message))
+        except FormatError:
+            self.counters["malformed" if identity in self._owners else "refused"] += 1
+            self._drop(identity)
+        except OSError:
+            self._drop(identity)
+
+    def _flush_channels(self) -> None:
+        for identity, channel in list(self._channels.items()):
+            try:
+                if channel.pending():
+                    done = channel.flush()
+                    self._poller.register(channel.fileno(), zmq.POLLIN if done else zmq.POLLIN | zmq.POLLOUT)
+            except OSError:
+                self._drop(identity)
+
+    def _settle(self) -> None:
+        """Values that are being sent are about to change."""
+        for channel in self._channels.values():
+            channel.settle()
+
+    # -- frames -----------------------------------------------------------------------------------------
 
     def _take(self, identity: bytes, frame: Frame) -> None:
         if frame.kind == Kind.HELLO:
@@ -255,6 +365,8 @@ class Service:
         try:
             if not hmac.compare_digest(str(body["token"]), self.ticket.token):
                 raise FormatError("token")
+            if self._owners.get(identity, frame.sender) != frame.sender:
+                raise FormatError("the channel of another")
             arena = str(body.get("arena") or "")
             local = bool(self.memory) and body.get("memory") == self.memory
             view = View(arena) if local and arena.startswith(f"mxcy-{self.ticket.job}-") else None
@@ -271,8 +383,14 @@ class Service:
                 self.counters["stale"] += 1
                 return
             self._peers.pop(old.identity, None)
-        peer = self._peers[identity] = self._of_sender[frame.sender] = Peer(identity, frame.sender, frame.stream, view)
+            if old.identity != identity:
+                self._drop(old.identity)
+        peer = self._peers[identity] = self._of_sender[frame.sender] = Peer(
+            identity, frame.sender, frame.stream, view
+        )
         welcome = {"incarnation": self.incarnation, "protocol": PROTOCOL} | greeting
+        if self.channel_port and not local and body.get("channel") and identity not in self._channels:
+            welcome["channel"] = self._offer(frame.sender)
         self._post(identity, Frame(Kind.WELCOME, stream=peer.stream, body=welcome))
 
     def _send(self, out: list[tuple[int, Frame]]) -> None:
@@ -284,6 +402,10 @@ class Service:
                 self._post(peer.identity, frame)
 
     def _post(self, identity: bytes, frame: Frame) -> None:
+        channel = self._channels.get(identity)
+        if channel is not None:
+            channel.put(encode(frame))
+            return
         try:
             self._socket.send_multipart([identity, *encode(frame)], zmq.NOBLOCK, copy=True)
         except zmq.ZMQError:

@@ -18,10 +18,11 @@ import numpy as np
 
 from ...errors import ArrayIndexError, MXNetError, StateError, closest, problem
 from .arena import Arena
-from .codecs import SCALE, Compression, rows_decoded, rows_encoded
+from .codecs import Compression, rows_decoded, rows_encoded
 from .connection import Connections, Request
-from .frames import PART, SHARED, Codec, Frame, Kind, entries
+from .frames import SHARED, Codec, Frame, Kind, entries
 from .membership import Options
+from .parts import push_frames
 from .service import Ticket
 from .shard import SMALL
 from .slices import Key, Slice, big, key_of
@@ -44,6 +45,8 @@ class Pulled:
     def into(self, outs: dict[Any, np.ndarray]) -> None:
         """Wait for the values and copy each to the array given for its key's name."""
         for request, wanted in self._requests:
+            request.sinks = {s.unit: outs[key.name][s.start : s.stop].view(np.uint8) for key, s in wanted}
+        for request, wanted in self._requests:
             while True:
                 request.wait(self._session.options.timeout, partial(self._session.late, wanted))
                 by_unit: dict[int, list] = {}
@@ -63,7 +66,9 @@ class Pulled:
                 if int(view.bytes(start - 64, 8).view(np.int64)[0]) != count:
                     return False
             else:
-                target[offset : offset + size] = np.frombuffer(data, np.uint8)
+                came = np.frombuffer(data, np.uint8)
+                if came.ctypes.data != target.ctypes.data + offset:  # a channel put it there already
+                    target[offset : offset + size] = came
         return True
 
 
@@ -90,9 +95,9 @@ class Session:
         self.members: dict = {}
         self.endpoints: dict[str, str] = {}
         self._left: tuple[int, int] | None = None
-        self._slots: dict[int, tuple[int, Request | None]] = {}
+        self._slots: dict[int, tuple[int, np.ndarray, Request]] = {}
         self._units: dict[int, tuple[Key, Slice]] = {}
-        self.arena = Arena(f"mxcy-{ticket.job}-w{rank}")
+        self.arena = Arena.anew(f"mxcy-{ticket.job}-w{rank}")
         hello = {"memory": memory or machine, "arena": self.arena.name}
         self.connections = Connections(rank, ticket, hello, self._pong, self._ping)
         try:
@@ -104,9 +109,15 @@ class Session:
             raise
 
     def _join(self, machine: str, aggregator: str | None) -> None:
-        about: dict[str, Any] = {"rank": self.rank, "machine": machine, "host": socket.gethostname(), "pid": os.getpid(),
-                 "kind": self.options.kind, "levels": list(self.options.levels),
-                 "staleness": self.options.staleness}  # fmt: skip
+        about: dict[str, Any] = {
+            "rank": self.rank,
+            "machine": machine,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "kind": self.options.kind,
+            "levels": list(self.options.levels),
+            "staleness": self.options.staleness,
+        }
         found, _ = self.call(COORDINATOR, "join", None, self.options.join + 5, **about)
         self.members = found["members"]
         self.epoch = found["epoch"]
@@ -189,12 +200,15 @@ class Session:
     def late(self, wanted: list[tuple[Key, Slice]]) -> MXNetError:
         """The error of a pull that has taken too long."""
         names = ", ".join(repr(key.name) for key, _ in wanted[:5])
-        text = f"no value of {names} for {self.options.timeout:g} s: some of workers {self.members['ranks']} have not pushed"
+        ranks = self.members["ranks"]
+        text = f"no value of {names} for {self.options.timeout:g} s: some of workers {ranks} have not pushed"
         return MXNetError(problem("pull", "key", text))
 
     def _silent(self, server: int, method: str) -> MXNetError:
         text = f"no answer to {method} from {self._name(server)}"
-        return MXNetError(problem("KVStore", None, text, "is it running, and does the network let it through?"))
+        return MXNetError(
+            problem("KVStore", None, text, "is it running, and does the network let it through?")
+        )
 
     # -- calls ------------------------------------------------------------------------------------------
 
@@ -261,7 +275,9 @@ class Session:
         """Return a key; StateError if it has not been inited."""
         found = self.keys.get(name)
         if found is None:
-            near = closest(name, [k for k in self.keys if isinstance(k, str)]) if isinstance(name, str) else []
+            near = (
+                closest(name, [k for k in self.keys if isinstance(k, str)]) if isinstance(name, str) else []
+            )
             hint = f"did you mean {near[0]!r}?" if near else "call init first"
             raise StateError(problem(call, "key", f"key {name!r} has not been inited", hint))
         return found
@@ -312,7 +328,7 @@ class Session:
     # -- push -------------------------------------------------------------------------------------------
 
     def push(self, given: list[tuple[Key, Any]], first: bool = False) -> None:
-        """Send flat arrays, or (indices, rows), one round of each key; they are copied before this returns."""
+        """Send flat arrays, or (indices, rows), a round of each key; they are copied before this returns."""
         small: dict[int, list[tuple[int, int, int, Codec, Any]]] = {}
         for key, value in given:
             key.pushed += not first
@@ -352,32 +368,34 @@ class Session:
         pairs = {(unit, round_) for unit, round_, *_ in items}
         self.connections.send(server, Request([Frame(Kind.PUSH, body=body, parts=[blob])], pairs))
 
-    def _push_large(self, server: int, unit: int, round_: int, size: int, codec: Codec, data: np.ndarray) -> None:
+    def _push_large(
+        self, server: int, unit: int, round_: int, size: int, codec: Codec, data: np.ndarray
+    ) -> None:
         """One unit: by shared memory, or in frames of about a megabyte."""
-        pairs = {(unit, round_)}
-        link = self.connections.links[server]
-        if link.view is not None:
-            start, busy = self._slots.get(unit, (-1, None))
-            if busy is None or busy.done():
-                if start < 0:
-                    start = self.arena.take(max(size, len(data)))
-                self.arena.bytes(start, len(data))[...] = np.frombuffer(data, np.uint8)
-                body = entries(1)
-                body[0] = (unit, round_, 0, size, start, len(data), SHARED, codec)
-                request = Request([Frame(Kind.PUSH, body=body)], pairs)
-                self._slots[unit] = (start, request)
-                self.connections.send(server, request)
-                return
-        frames = []
-        step = PART // SCALE[codec] if codec in SCALE else len(data)
-        for at in range(0, len(data), step):
-            piece = bytes(data[at : at + step])
+        shared = self.connections.links[server].view is not None
+        start, place = self._slot(unit, max(size, len(data)), shared)
+        place[: len(data)] = np.frombuffer(data, np.uint8)
+        if start >= 0:
             body = entries(1)
-            offset = at // step * PART
-            covered = min(PART, size - offset) if codec in SCALE else size
-            body[0] = (unit, round_, offset, covered, 0, len(piece), 0, codec)
-            frames.append(Frame(Kind.PUSH, body=body, parts=[piece]))
-        self.connections.send(server, Request(frames, pairs))
+            body[0] = (unit, round_, 0, size, start, len(data), SHARED, codec)
+            frames = [Frame(Kind.PUSH, body=body)]
+        else:
+            frames = push_frames(unit, round_, size, codec, place[: len(data)])
+        request = Request(frames, {(unit, round_)})
+        if unit not in self._slots or self._slots[unit][1] is place:
+            self._slots[unit] = start, place, request
+        self.connections.send(server, request)
+
+    def _slot(self, unit: int, nbytes: int, shared: bool) -> tuple[int, np.ndarray]:
+        """(offset in the shared memory or -1, memory) that stays as it is until a push is applied."""
+        start, place, busy = self._slots.get(unit, (-1, None, None))
+        if busy is not None and not busy.done():
+            return -1, np.empty(nbytes, np.uint8)
+        if place is None or (start >= 0) != shared or len(place) < nbytes:
+            self._slots.pop(unit, None)
+            start = self.arena.take(nbytes) if shared else -1
+            place = self.arena.bytes(start, nbytes) if shared else np.empty(nbytes, np.uint8)
+        return start, place
 
     # -- pull -------------------------------------------------------------------------------------------
 
@@ -401,13 +419,17 @@ class Session:
         body["unit"] = [s.unit for _, s in wanted]
         body["round"] = [key.pushed for key, _ in wanted]
         nbytes = sum((s.stop - s.start) * key.dtype.itemsize for key, s in wanted)
-        return self.connections.send(self.server_of(wanted[0][1]), Request([Frame(Kind.PULL, body=body)], wanted=nbytes))
+        return self.connections.send(
+            self.server_of(wanted[0][1]), Request([Frame(Kind.PULL, body=body)], wanted=nbytes)
+        )
 
     def pull_rows(self, key: Key, indices: np.ndarray) -> Callable[[], np.ndarray]:
         """Ask for rows (unique, in order); return what waits for them."""
         height = key.size // max(key.width, 1)
         if not key.width:
-            raise StateError(problem("row_sparse_pull", f"key {key.name!r}", "it has no rows that are kept whole"))
+            raise StateError(
+                problem("row_sparse_pull", f"key {key.name!r}", "it has no rows that are kept whole")
+            )
         if len(indices) and not 0 <= indices[0] <= indices[-1] < height:
             raise ArrayIndexError(problem("row_sparse_pull", "row_ids", f"rows outside 0 to {height - 1}"))
         requests = []

@@ -63,6 +63,8 @@ class Shard:
         self.updater: Any = None
         self.bases: dict[int, int] = {}  # count of each unit when the optimizer came
         self.described: Any = None
+        self.carries = True
+        self.settle: Callable[[], None] = lambda: None
         self.again: set[int] = set()  # senders that have to send again what is not applied
         self._custom = custom
         self._done: dict[int, list[tuple[int, int]]] = {}
@@ -88,7 +90,7 @@ class Shard:
             except ValueError:
                 continue  # the last line of a process that was killed while it wrote
             if "unit" in line and "key" in line:
-                self.units[line["unit"]] = Unit(self.arena, line, self.senders)
+                self._add_unit(line)
             elif "states" in line:
                 self.units[line["unit"]].map_states(self.arena, line["states"])
                 self.units[line["unit"]].about["structure"] = line["structure"]
@@ -231,9 +233,15 @@ class Shard:
         gather = unit.gathers.get(which)
         if gather is None:
             order = [which[0]] if isinstance(which, tuple) else self.members
-            gather = Gather(order, unit.size, unit.dtype, self.threshold, unit.width)
+            place = self._place_of_sum(unit, which)
+            gather = Gather(order, unit.size, unit.dtype, self.threshold, unit.width, place)
             unit.gathers[which] = gather
         return gather
+
+    def _place_of_sum(self, unit: Unit, which: Any) -> Callable[[], np.ndarray] | None:
+        """Without an updater the sum is the next value, and is computed where that lies."""
+        following = not isinstance(which, tuple) and all(unit.rounds[m] == which - 1 for m in self.members)
+        return unit.next_value if following and self.updater is None else None
 
     def _apply(self, ready: list[tuple[Unit, Any]]) -> None:
         """Apply complete rounds that are next; each may make the one after it next."""
@@ -246,7 +254,9 @@ class Shard:
             if given:
                 self._update([(units[i], gathers[i]) for i in given])
             ready = []
-            for unit, which, gather, round_ in zip(units, (w for _, w in batch), gathers, rounds, strict=True):
+            for unit, which, gather, round_ in zip(
+                units, (w for _, w in batch), gathers, rounds, strict=True
+            ):
                 if round_:
                     unit.count += 1
                     unit.rounds[gather.order] = round_
@@ -328,7 +338,9 @@ class Shard:
         for number, round_, *_ in frame.body.tolist():
             unit = self._unit(number)
             if unit.failed is None and not self._may_read(unit, sender, round_):
-                unit.waiting = [w for w in unit.waiting if (w[0].sender, w[0].frame.request) != (sender, frame.request)]
+                unit.waiting = [
+                    w for w in unit.waiting if (w[0].sender, w[0].frame.request) != (sender, frame.request)
+                ]
                 unit.waiting.append((pull, round_))
                 pull.left += 1
         if not pull.left:
@@ -379,9 +391,9 @@ class Shard:
             self._out.append((pull.sender, frame))
 
     def _answer_in_parts(self, pull: Pull, unit: Unit) -> None:
-        raw = unit.value.view(np.uint8)
+        raw = unit.lend()
         for offset in range(0, unit.nbytes, PART):
-            data = raw[offset : offset + PART].tobytes()
+            data = raw[offset : offset + PART].data
             body = entries(1)
             body[0] = (unit.id, unit.count, offset, len(data), 0, len(data), 0, 0)
             frame = Frame(Kind.VALUE, request=pull.frame.request, body=body, parts=[data])
@@ -425,8 +437,12 @@ class Shard:
         for given in frame.body["units"]:
             about = {name: given[name] for name in ("unit", "key", "size", "dtype", "width", "server")}
             if about["unit"] not in self.units:
-                unit = self.units[about["unit"]] = Unit(self.arena, about, self.senders)
-                self._note(**unit.about)
+                self._note(**self._add_unit(about).about)
+
+    def _add_unit(self, about: dict) -> Unit:
+        unit = self.units[about["unit"]] = Unit(self.arena, about, self.senders)
+        unit.settle = lambda: self.settle()
+        return unit
 
     def _members(self, sender: int, frame: Frame) -> Any:
         """Take over who contributes. Rounds that are open begin anew, without those who are gone."""
@@ -475,7 +491,9 @@ class Shard:
     def _updater_of(self, sender: int, frame: Frame) -> Any:
         if self._custom is None:
             text = "this job takes no updaters of its own"
-            raise StateError(problem("set_updater", None, text, "start it with custom_updaters=True, or use set_optimizer"))
+            raise StateError(
+                problem("set_updater", None, text, "start it with custom_updaters=True, or use set_optimizer")
+            )
         self.updater = self._custom(bytes(frame.parts[0]))
         self.described = None
         for unit in self.units.values():
@@ -521,8 +539,8 @@ class Shard:
     def _stats(self, sender: int, frame: Frame) -> Any:
         """Keys, bytes, rates and lag: one line of the dashboard."""
         seconds = max(time.monotonic() - self._since, 1e-9)
-        behind = [int(u.rounds[self.members].max() - u.rounds[self.members].min()) for u in self.units.values()
-                  if self.members]  # fmt: skip
+        rounds = [unit.rounds[self.members] for unit in self.units.values() if self.members]
+        behind = [int(each.max() - each.min()) for each in rounds]
         kept = sum(unit.nbytes for unit in self.units.values())
         rate = (self.counters["bytes_in"] + self.counters["bytes_out"]) / seconds
         return self.counters | {

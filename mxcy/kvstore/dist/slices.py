@@ -1,4 +1,4 @@
-"""Which server keeps what: small keys whole, big keys in one slice for each server, at whole rows if possible."""
+"""Which server keeps what: small keys whole, big keys one slice a server, at whole rows if possible."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from ... import ndarray as nd
 from ... import optimizer as optimizers
 from ..._export import operand_view
 from ..._files import replacing
-from ...errors import AssertedArgumentError, MXNetError, ShapeError, StateError, message, problem, wrap
 from ...context import cpu
+from ...errors import AssertedArgumentError, MXNetError, ShapeError, StateError, message, problem, wrap
 from ...ndarray import NDArray
 from ...optimizer.updater import describe
 from ..local import KVStore
@@ -62,13 +62,15 @@ class DistKVStore(KVStore):
     def init(self, key: Any, value: Any) -> None:
         """Keep the values of the worker with rank 0. All workers call this, with the same keys and shapes."""
         given = {k: values[0] for k, values in self._pairs("init", key, value)}
-        specs = [{"key": k, "shape": list(x.shape), "dtype": np.dtype(x.dtype).name} for k, x in given.items()]
+        specs = [
+            {"key": k, "shape": list(x.shape), "dtype": np.dtype(x.dtype).name} for k, x in given.items()
+        ]
         self._session.declare(specs, lambda name: given[name].asnumpy().reshape(-1))
         for k in given:
             self._orders[k] = _engine.Var()
 
     def push(self, key: Any, value: Any, priority: int = 0) -> None:
-        """Add up the values of each key over devices and workers, and give the sum to the updater, or keep it.
+        """Add up the values of each key over devices and workers; give the sum to the updater, or keep it.
 
         A round of a key ends when all workers have pushed it ("dist_sync"), or with each push ("dist_async").
         """
@@ -187,7 +189,9 @@ class DistKVStore(KVStore):
         """
         if not self._session.options.custom_updaters:
             text = "the servers of this job take no functions"
-            raise StateError(problem("set_updater", None, text, "use set_optimizer, or launch with --custom-updaters"))
+            raise StateError(
+                problem("set_updater", None, text, "use set_optimizer, or launch with --custom-updaters")
+            )
         from ray import cloudpickle
 
         self._session.call_all("updater", [cloudpickle.dumps(updater)])

@@ -7,6 +7,7 @@ the optimizer and the numbers of the rounds that belong together, and nothing is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ class Unit:
         self.nbytes = self.size * self.dtype.itemsize
         self.weight: Any = None  # NDArray of an updater
         self.failed: str | None = None
+        self.lent = [False, False]  # whether parts of a side may be on their way to readers
+        self.settle: Callable[[], None] = lambda: None  # copies what is on its way
         self.gathers: dict[Any, Gather] = {}
         self.waiting: list[Any] = []  # pulls
         self.senders = senders
@@ -62,37 +65,72 @@ class Unit:
 
     def keep(self, value: np.ndarray, states: list[np.ndarray]) -> None:
         """Make a value, the states and the rounds the valid ones."""
-        side = 1 - int(self._meta[0])
-        serial, data, _ = self._sides[side]
-        serial[0] = self.count  # before the data: a reader who copies meanwhile sees that it has changed
-        data[...] = value
+        side = 1 - self._side
+        data = self._claim(self.count)
+        if value.ctypes.data != data.ctypes.data:
+            data[...] = value
         for kept, state in zip(self._states, states, strict=True):
             kept[side][...] = state
-        words = self._meta[1 + side * (1 + self.senders) :]
+        self._meta[0] = side | self._write_rounds() << 1
+
+    def keep_rounds(self) -> None:
+        """Make the rounds the valid ones, with the value and the states that are."""
+        self._meta[0] = self._side | self._write_rounds() << 1
+
+    def _write_rounds(self) -> int:
+        """Write count and rounds where the valid ones are not; return which place that is."""
+        which = 1 - (int(self._meta[0]) >> 1)
+        words = self._meta[1 + which * (1 + self.senders) :]
         words[0] = self.count
         words[1 : 1 + self.senders] = self.rounds
-        self._meta[0] = side
+        return which
+
+    @property
+    def _side(self) -> int:
+        """Which of the two values is valid."""
+        return int(self._meta[0]) & 1
+
+    def next_value(self) -> np.ndarray:
+        """Where the value after the valid one may be computed in place, before `keep`."""
+        return self._claim(self.count + 1)
+
+    def _claim(self, count: int) -> np.ndarray:
+        """The side that is not valid, to write update number `count` to."""
+        side = 1 - self._side
+        if self.lent[side]:
+            self.settle()
+            self.lent[side] = False
+        serial, data, _ = self._sides[side]
+        serial[0] = count  # before the data: a reader who copies meanwhile sees that it has changed
+        return data
+
+    def lend(self) -> np.ndarray:
+        """The bytes of the valid value, for parts that are sent later."""
+        self.lent[self._side] = True
+        return self.value.view(np.uint8)
 
     def _restore(self) -> None:
-        words = self._meta[1 + int(self._meta[0]) * (1 + self.senders) :]
+        words = self._meta[1 + (int(self._meta[0]) >> 1) * (1 + self.senders) :]
         self.count = int(words[0])
         self.rounds[:] = words[1 : 1 + self.senders]
 
     @property
     def value(self) -> np.ndarray:
         """The valid value."""
-        return self._sides[int(self._meta[0])][1]
+        return self._sides[self._side][1]
 
     @property
     def start(self) -> int:
         """Where the valid value lies in shared memory."""
-        return self._sides[int(self._meta[0])][2]
+        return self._sides[self._side][2]
 
     # -- states -----------------------------------------------------------------------------------------
 
     def place_states(self, arena: Arena, states: list[np.ndarray]) -> dict:
         """Take room for states; return what the journal says about it."""
-        described = [[x.dtype.str, list(x.shape), [arena.take(x.nbytes), arena.take(x.nbytes)]] for x in states]
+        described = [
+            [x.dtype.str, list(x.shape), [arena.take(x.nbytes), arena.take(x.nbytes)]] for x in states
+        ]
         self.map_states(arena, described)
         for kept, state in zip(self._states, states, strict=True):
             kept[0][...] = kept[1][...] = state
@@ -111,5 +149,5 @@ class Unit:
     @property
     def states(self) -> list[np.ndarray]:
         """The valid arrays of the state."""
-        side = int(self._meta[0])
+        side = self._side
         return [kept[side] for kept in self._states]
