@@ -37,7 +37,7 @@ running = start_job(Options(workers=4, servers=2), name="two-nodes")
 try:
     placed = [NodeAffinitySchedulingStrategy(nodes[i // 2], soft=False) for i in range(4)]
     results = [worker.options(scheduling_strategy=strategy).remote() for strategy in placed]
-    assert all(ray.get(results, timeout=100))
+    assert all(ray.get(results, timeout=250))
     assert len(running.job.aggregators) == 2
     print("done", os.getpid())
 finally:
