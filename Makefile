@@ -98,7 +98,7 @@ build/built$(VARIANT): .venv/ready setup.py $(COMPILED)
 	if ! usable && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
 		apt-get update -qq
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-			python3-venv python3-dev g++ ca-certificates > /dev/null
+			python3-venv python3-dev g++ libjpeg-dev ca-certificates > /dev/null
 	fi
 	if ! usable; then
 		echo 'mxcy needs Python 3.11 or newer with venv and headers, and g++' \

@@ -10,6 +10,7 @@ MXCY_DEBUG=1 makes a checked build; MXCY_SANITIZE=thread (or address, undefined)
 
 import os
 import platform
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
@@ -50,6 +51,7 @@ SOURCES = {
     "mxcy.kernels.cpu.displaced": ["mxcy/kernels/cpu/correlation.cpp", "mxcy/kernels/cpu/deformed.cpp"],
     "mxcy.kernels.cpu.hawkes": ["mxcy/kernels/cpu/hawkes.cpp"],
     "mxcy.kernels.cpu.images": ["mxcy/kernels/cpu/images.cpp"],
+    "mxcy.kernels.cpu.jpeg": ["mxcy/kernels/cpu/jpeg.cpp"],
     "mxcy.kernels.cpu.indexing": ["mxcy/kernels/cpu/indexing.cpp", "mxcy/kernels/cpu/scatter_add.cpp"],
     "mxcy.kernels.cpu.batch_norm": ["mxcy/kernels/cpu/batch_norm.cpp"],
     "mxcy.kernels.cpu.planes": ["mxcy/kernels/cpu/resample.cpp", "mxcy/kernels/cpu/unfold.cpp"],
@@ -87,6 +89,16 @@ LEVELS = {
     "mxcy.graph.*": "-O2",
 }
 NATIVE = "-O3"  # of the files in SOURCES
+
+# Libraries that are used where the compiler finds them: (what a program that needs them says, flags of the
+# C++ files of the module, flags of its linking).
+OPTIONAL = {
+    "mxcy.kernels.cpu.jpeg": (
+        "#include <cstdio>\n#include <jpeglib.h>\nint main() { return !jpeg_crop_scanline; }\n",
+        ["-DMXCY_JPEG=1"],
+        ["-ljpeg"],
+    ),
+}
 
 # Files in SOURCES that are compiled once for each instruction set, as MXCY_ISA.
 X86_ISAS = [("base", []), ("avx2", ["-march=x86-64-v3"]), ("avx512", ["-march=x86-64-v4"])]
@@ -185,12 +197,23 @@ class BuildExtensions(build_ext):
         import numpy
 
         self.headers = [numpy.get_include(), "mxcy/native", "."]
+        self.optional = {name: flags for name, (text, *flags) in OPTIONAL.items() if self.links(text, flags)}
         self.translate()
         jobs = [(ext.name, *job) for ext in self.extensions for job in self.compilations(ext)]
         jobs.sort(key=lambda job: -os.path.getsize(job[1]))
         with ThreadPoolExecutor(self.parallel or workers()) as pool:
             objects = list(pool.map(lambda job: self.compile(*job[1:]), jobs))
             list(pool.map(lambda ext: self.link(ext, jobs, objects), self.extensions))
+
+    def links(self, text, flags):
+        """Whether a program can be built with these flags for compiling and linking."""
+        folder = Path("build/probe")
+        folder.mkdir(parents=True, exist_ok=True)
+        source = folder / "probe.cpp"
+        source.write_text(text)
+        made = ["-o", os.fspath(source.with_suffix(""))]
+        command = [*self.compiler.compiler_so, *flags[0], os.fspath(source), *made, *flags[1]]
+        return subprocess.run(command, capture_output=True).returncode == 0
 
     def translate(self):
         """Runs Cython where a source, or the way to translate it, has changed."""
@@ -215,9 +238,10 @@ class BuildExtensions(build_ext):
         translation, *native = ext.sources
         translation = (TRANSLATIONS / translation).with_suffix(".cpp").as_posix()
         yield translation, "", [level(ext.name)]
+        found = self.optional.get(ext.name, ([], []))[0]
         for source in native:
             for tag, flags in variants(source):
-                yield source, tag, [NATIVE, *flags]
+                yield source, tag, [NATIVE, *flags, *found]
 
     def compile(self, source, tag, flags):
         optimisation = ["-O1", "-g", "-UNDEBUG", "-DMXCY_DEBUG=1"] if DEBUG else ["-g0"]
@@ -244,13 +268,14 @@ class BuildExtensions(build_ext):
         mine = [made for _, made in sorted(mine, key=lambda pair: pair[0] not in ("", "base"))]
         path = self.get_ext_fullpath(ext.name)
         stamp = Path("build/objects") / f"{ext.name}.link"  # one for all variants, as there is one path
-        text = " ".join([path, *mine])
+        libraries = self.optional.get(ext.name, ([], []))[1]
+        text = " ".join([path, *mine, *libraries])
         if self.force or not is_current(path, stamp, text, mine):
             stamp.unlink(missing_ok=True)
             # A process may have the old file mapped; it keeps it if the new one is another file.
             Path(path).unlink(missing_ok=True)
             self.compiler.link_shared_object(
-                mine, path, extra_postargs=["-pthread", "-ldl", *INSTRUMENT], target_lang="c++"
+                mine, path, extra_postargs=["-pthread", "-ldl", *libraries, *INSTRUMENT], target_lang="c++"
             )
             stamp.write_text(text)
 

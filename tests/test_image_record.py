@@ -20,6 +20,7 @@ from picture_programs import COUNT, FOLDER
 import mxcy as mx
 from mxcy import _engine, engine, recordio
 from mxcy.errors import ArgumentError, FormatError, MXNetError
+from mxcy.image import codec
 from mxcy.image.codec import opencv
 
 SHAPE = (3, 12, 16)
@@ -81,6 +82,14 @@ def test_threads_do_not_change_what_comes(folder, threads):
         assert same(taken(one), taken(other))
         one.reset()
         other.reset()
+
+
+def test_windows_of_jpegs_are_those_of_whole_ones(folder, monkeypatch):
+    for options in ({}, RANDOM, {"resize": 15, "rand_crop": True, "rand_mirror": True, "shuffle": True}):
+        windows = taken(iterator(folder, **options))
+        monkeypatch.setattr(codec, "HAS_JPEG", False)
+        assert same(windows, taken(iterator(folder, **options)))
+        monkeypatch.undo()
 
 
 def test_seeds_choose_order_and_changes(folder):

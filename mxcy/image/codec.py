@@ -2,21 +2,23 @@
 
 JPEG files go to simplejpeg (libjpeg-turbo), which can shrink while it decodes; what it does not take (four
 colours, other formats) goes to OpenCV. Both give the pixels that MXNet gives, which does not turn pictures
-as their EXIF data say.
+as their EXIF data say. Where the package was built with libjpeg-turbo, the record iterators have only those
+pixels decoded that they want (`open_for`).
 """
 
 from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import FormatError, StateError, message, problem
+from ..kernels.cpu.jpeg import HAS_JPEG, jpeg_head, jpeg_window
 
-__all__ = ["MOST_PIXELS", "decode", "decode_for", "encode", "opencv"]
+__all__ = ["MOST_PIXELS", "Unread", "decode", "decode_for", "encode", "open_for", "opencv"]
 
 MOST_PIXELS = 1 << 27  # a header may claim any size; memory is not asked for beyond this
 MOST_PIXELS_PER_BYTE = 1024  # of JPEG: three times what the densest coding reaches
@@ -60,6 +62,55 @@ def decode(data: Any, color: int = 1, rgb: bool = True, upright: bool = False) -
     return _decode_any(data, color, rgb, upright) if found is None else found[0]
 
 
+class Unread:
+    """A JPEG whose size is known, and of which those pixels are made that are wanted.
+
+    shape: (height, width, channels) of the picture, shrunk by a factor.
+    """
+
+    def __init__(self, data: memoryview, shape: tuple[int, int, int], factor: int, memory: Callable):
+        self.shape = shape
+        self._data = data
+        self._factor = factor
+        self._memory = memory
+
+    def pixels(self, rows: Sequence[int] | None = None, columns: Sequence[int] | None = None) -> np.ndarray:
+        """Return the picture, in which only some rows and columns (first, end) need to be right."""
+        height, width, channels = self.shape
+        room = self._memory(height * width * channels)
+        if room is None:
+            image = np.empty(self.shape, np.uint8)
+        else:
+            image = room[: height * width * channels].reshape(self.shape)
+        try:
+            jpeg_window(self._data, self._factor, image, rows or (0, height), columns or (0, width))
+        except ValueError as error:
+            # Perhaps something that only OpenCV can do.
+            image = _decode_any(self._data, 0 if channels == 1 else 1, True)
+            if image.shape != self.shape:
+                got = f"{len(self._data)} bytes of JPEG, of which it says: {error}"
+                raise FormatError(message("imdecode", "buf", "a whole picture", got)) from None
+        return image
+
+
+def open_for(data: Any, channels: int, short: int,
+             memory: Callable[[int], Any]) -> tuple[Unread | np.ndarray, tuple[int, int]]:  # fmt: skip
+    """As `decode_for`, but for JPEG the pixels need not be there yet."""
+    data = memoryview(data).cast("B")
+    if not HAS_JPEG or channels not in (1, 3) or data[:3] != JPEG:
+        return decode_for(data, channels, short, memory)
+    try:
+        height, width, usual = jpeg_head(data)
+    except ValueError:
+        usual = False
+    if not usual:
+        return decode_for(data, channels, short, memory)
+    check_size(height, width, len(data))
+    factor = factor_for(height, width, short)
+    shape = -(-height // factor), -(-width // factor), channels
+    return Unread(data, shape, factor, memory), (height, width)
+
+
 def decode_for(data: Any, channels: int, short: int = 0,
                memory: Callable[[int], Any] | None = None) -> tuple[np.ndarray, tuple[int, int]]:  # fmt: skip
     """Return (picture of so many channels, 1, 3 (RGB) or 4, its (height, width) in the file).
@@ -77,6 +128,12 @@ def decode_for(data: Any, channels: int, short: int = 0,
         expected = f"a picture of {channels} channels"
         raise FormatError(message("imdecode", "buf", expected, image.shape[2]))
     return image, image.shape[:2]  # type: ignore[return-value]
+
+
+def factor_for(height: int, width: int, short: int) -> int:
+    """By how much a JPEG may be shrunk; other factors of libjpeg-turbo take longer than the full size."""
+    edge = min(height, width)
+    return next((x for x in (8, 4, 2) if short and -(-edge // x) >= short), 1)
 
 
 def no_memory(nbytes: int) -> Any:
@@ -99,9 +156,7 @@ def _decode_jpeg(data: memoryview, color: int, rgb: bool, short: int,
     check_size(height, width, len(data))
     kind = "GRAY" if color == 0 else "RGB" if rgb else "BGR"
     least = {}
-    edge = min(height, width)
-    # Other factors of libjpeg-turbo take longer than decoding at full size.
-    factor = next((x for x in (8, 4, 2) if short and -(-edge // x) >= short), 1)
+    factor = factor_for(height, width, short)
     if factor > 1:
         least = {"min_height": -(-height // factor), "min_width": -(-width // factor)}
     room = memory(height * width * 3)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import FormatError, message
 from ..image.augment import COLOR_VALUES, COLOR_VECTORS
-from ..image.codec import opencv
+from ..image.codec import Unread, opencv
 from ..image.image import AREA, AUTOMATIC, BILINEAR, CUBIC, RANDOM
 from ..kernels.cpu.pictures import place_picture
 from .draws import Draws
@@ -29,8 +29,8 @@ class Picture:
     Scaling waits until its result is needed; most pictures never need it whole.
     """
 
-    def __init__(self, image: np.ndarray, interp: int):
-        self.image = image
+    def __init__(self, image: np.ndarray | Unread, interp: int):
+        self._image = image
         self.interp = interp
         self.part = (0, 0, *image.shape[:2])
         self.grid: tuple[int, int] = image.shape[:2]  # type: ignore[assignment]
@@ -39,7 +39,7 @@ class Picture:
     def settle(self, shape: tuple[int, int] | None = None) -> np.ndarray:
         """Make the picture in its new size, or the window of it of a shape; return it."""
         top, left, height, width = self.part
-        image = self.image[top : top + height, left : left + width]
+        image = self.pixels()[top : top + height, left : left + width]
         if self.grid != (height, width):
             image = scaled(image, self.grid, self.interp)
         if shape is not None:
@@ -47,6 +47,22 @@ class Picture:
             image = image[y : y + shape[0], x : x + shape[1]]
         self.replace(image)
         return image
+
+    def pixels(self, shape: tuple[int, int] | None = None) -> np.ndarray:
+        """Return the picture as it is now; with a shape, what its window needs of it is enough."""
+        if isinstance(self._image, np.ndarray):
+            return self._image
+        if shape is None:
+            self._image = self._image.pixels()
+            return self._image
+        wanted = []
+        for axis in (0, 1):
+            start, extent = self.part[axis], self.part[axis + 2]
+            scale, first = extent / self.grid[axis], self.window[axis]
+            low = int(first * scale) - 2
+            high = int((first + shape[axis]) * scale) + 3
+            wanted.append((start + max(0, low), start + min(extent, high)))
+        return self._image.pixels(*wanted)
 
     def replace(self, image: np.ndarray) -> None:
         """Go on with another picture."""
@@ -69,7 +85,7 @@ def method_of(interp: int, old: tuple[int, int], new: tuple[int, int], draws: Dr
     return draws.whole(0, 4) if interp == RANDOM else interp
 
 
-def cut_picture(image: np.ndarray, size: tuple[int, int], p: PictureChanges, draws: Draws,
+def cut_picture(image: np.ndarray | Unread, size: tuple[int, int], p: PictureChanges, draws: Draws,
                 full: tuple[int, int]) -> Picture:  # fmt: skip
     """Return a picture after scaling, turning and cutting, of which a window of `size` is to be placed.
 
@@ -275,13 +291,14 @@ class Normaliser:
             contrast = 1 + draws.between(-p.max_random_contrast, p.max_random_contrast)
             light = draws.between(-p.max_random_illumination, p.max_random_illumination)
             scale, shift = self._factors(contrast, light)
-        arguments: tuple[Any, ...] = (picture.image, out, picture.part, picture.grid, picture.window, mirror)
+        image = picture.pixels(out.shape[1:])  # type: ignore[arg-type]
+        arguments: tuple[Any, ...] = (image, out, picture.part, picture.grid, picture.window, mirror)
         if self.mean_picture is None or out.dtype == np.uint8:
             place_picture(*arguments, scale, shift)
             return
         # The mean of each pixel comes instead of that of its channel.
         values = np.empty(out.shape, np.float32)
-        place_picture(picture.image, values, *arguments[2:])
+        place_picture(image, values, *arguments[2:])
         values -= self.mean_picture
         values *= np.reshape(scale, (-1, 1, 1))
         values += np.reshape(np.add(shift, self._mean * scale), (-1, 1, 1))

@@ -147,7 +147,7 @@ class RecordPictures:
         label = self._label_of(header)
         changes: PictureChanges = self._changes
         channels, *size = self.data_shape
-        image, full = codec.decode_for(data, channels, max(0, changes.resize), place.memory)
+        image, full = codec.open_for(data, channels, max(0, changes.resize), place.memory)
         picture = cut_picture(image, tuple(size), changes, draws, full)  # type: ignore[arg-type]
         if self._colored:
             cut = picture.settle(tuple(size))  # type: ignore[arg-type]
