@@ -60,7 +60,7 @@ def slices(number: int, shape: tuple[int, ...], servers: int, bound: int) -> tup
     width = size // shape[0] if len(shape) > 1 and size else (1 if len(shape) == 1 else 0)
     if not size:
         return 0, []  # nothing ever travels
-    if size < bound or servers == 1:
+    if not shape or size < bound or servers == 1:
         return width, [Slice(number << 16, number % servers, 0, size)]
     if shape[0] < servers:
         width = 0
