@@ -260,6 +260,10 @@ cdef class Array:
         """The element type, a `numpy.dtype`."""
         return DTYPES[self.dtype_code]
 
+    @dtype.setter
+    def dtype(self, value):
+        self._set_dtype(value)  # which some faces have
+
     @property
     def _dtype_code(self):
         """The element type as a number, that of `DTYPES`."""
@@ -358,6 +362,9 @@ cdef class Array:
     def __setitem__(self, key, value):
         lent.set_item(<PyObject*>self, <PyObject*>key, <PyObject*>value)
 
+    def __delitem__(self, key):
+        raise ArgumentError(problem("del", None, "cannot delete array elements", "take the others by an index"))
+
     def __len__(self):
         if self.ndim_ == 0:
             raise ArgumentTypeError(problem("len", None, "a 0-d array has no length", "use .size"))
@@ -430,17 +437,10 @@ cdef class Array:
     def __dlpack_device__(self):
         return _dlpack.dlpack_device(self)
 
-    def __reduce_ex__(self, protocol):
-        return _export.reduce(self, protocol)
-
-    def __copy__(self):
-        return _export.copied(self)
-
-    def __deepcopy__(self, memo):
-        return _export.copied(self, memo)
-
-    def __sizeof__(self):
-        return _export.size_of(self)
+    def __reduce_ex__(self, protocol): return _export.reduce(self, protocol)
+    def __copy__(self): return _export.copied(self)
+    def __deepcopy__(self, memo): return _export.copied(self, memo)
+    def __sizeof__(self): return _export.size_of(self)
 
     # Operators: _invoke.
 

@@ -299,9 +299,14 @@ def set_shape(Array x, shape):
     cdef Array other = reshape_view(x, shape)
     if other is None:
         raise AttributeError(problem("shape", None, "the elements would have to be copied", "use reshape"))
-    place_dims(<PyObject*>x, other.ndim_)
-    memcpy(x.dims, other.dims, 2 * other.ndim_ * sizeof(int64_t))
-    x.c_contiguous = other.c_contiguous
+    become(x, other)
+
+
+def become(Array x, Array view):
+    """Make `x` itself what a view of its memory is."""
+    place_dims(<PyObject*>x, view.ndim_)
+    memcpy(x.dims, view.dims, 2 * view.ndim_ * sizeof(int64_t))
+    x.offset, x.size, x.dtype_code, x.c_contiguous = view.offset, view.size, view.dtype_code, view.c_contiguous
 
 
 def set_readonly(Array x, bint read_only):

@@ -231,3 +231,42 @@ def test_functions_without_gradient_say_so():
     x.attach_grad()
     with mx.autograd.record(), pytest.raises(mx.MXNetError, match="unwrap: the function has no gradient"):
         np.unwrap(x)
+
+
+def test_assertions_of_numpy_take_arrays():
+    x = np.arange(6.0).reshape(2, 3)
+
+    np.testing.assert_equal({"x": [x, 1]}, {"x": [onp.arange(6.0).reshape(2, 3), 1]})
+    np.testing.assert_allclose(x, x.asnumpy() * (1 + 1e-9))
+    for wrong in (np.testing.assert_equal, np.testing.assert_array_equal, np.testing.assert_allclose):
+        with pytest.raises(AssertionError, match="Mismatched elements: 1 / 6"):
+            wrong(x, np.where(x == 5, 0, x))
+
+
+def test_what_an_array_is_may_be_set():
+    x = np.arange(4.0)
+
+    x.dtype = "uint8"
+    assert x.shape == (32,) and x.dtype == np.uint8
+    x.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        x[0] = 1
+    assert x.flags.owndata and not x[1:].flags.owndata and "OWNDATA : True" in repr(x.flags)
+    with pytest.raises(ValueError, match="cannot delete array elements"):
+        del x[0]
+    with pytest.raises(AttributeError):
+        mx.nd.ones(3).dtype = "int32"
+
+
+def test_results_go_to_arrays_of_numpy_too():
+    out = onp.zeros(3)
+
+    np.add(np.ones(3), 1, out)
+    assert out.tolist() == [2, 2, 2]
+
+
+def test_lists_that_hold_themselves_are_refused():
+    endless = []
+    endless.append(endless)
+    with pytest.raises(ValueError):
+        np.array(endless)

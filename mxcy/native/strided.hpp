@@ -20,11 +20,14 @@ inline int64_t checked_bytes(int ndim, const int64_t* shape, int64_t itemsize) {
   return empty ? 0 : product;
 }
 
+// Without elements all are 0, as in NumPy.
 inline void c_strides(int ndim, const int64_t* shape, int64_t itemsize, int64_t* strides) {
   for (int i = ndim - 1; i >= 0; --i) {
     strides[i] = itemsize;
-    if (shape[i] > 1) itemsize *= shape[i];
+    itemsize *= shape[i];
   }
+  if (itemsize == 0)
+    for (int i = 0; i < ndim; ++i) strides[i] = 0;
 }
 
 inline bool is_c_contiguous(int ndim, const int64_t* shape, const int64_t* strides, int64_t itemsize) {

@@ -21,6 +21,7 @@ from . import (
     _shapes,
     _through,
     _ufuncs,
+    emath,
     fft,
     linalg,
     random,
@@ -38,6 +39,7 @@ from ._ufunc import ufunc
 from ._ufuncs import *
 
 __all__ = [
+    "emath",
     "fft",
     "linalg",
     "ndarray",
@@ -57,7 +59,9 @@ _gradients.give_rules()
 
 
 def __getattr__(name):
-    # numpy.testing takes longer to import than all of this; lib is rarely wanted.
+    # numpy.testing takes longer to import than all of this; the others are rarely wanted.
     if name in ("lib", "testing"):
         return importlib.import_module(f".{name}", __name__)
+    if name in ("polynomial", "typing"):  # NumPy's own: they take arrays of ours
+        return importlib.import_module(f"numpy.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

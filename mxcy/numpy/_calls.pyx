@@ -30,6 +30,7 @@ cdef frozenset _KINDS = frozenset("biufc")
 
 cdef enum:
     LAST_PLAIN = 12  # NumPy's number of float64: up to here all types are ours
+    DEEP = 64  # more lists in lists than an array has axes: NumPy says what is wrong with them (or holds itself)
 
 
 def set_hooks(int number, recording, record, note_write):
@@ -48,11 +49,15 @@ cdef int face() noexcept:
 
 cdef bint has_place(object values) except -1:
     """Whether an array in a tuple or a list of arguments (or in a list in it) is on the tape."""
+    return has_place_at(values, 0)
+
+
+cdef bint has_place_at(object values, int depth) except -1:
     for x in values:
         if isinstance(x, Array):
             if (<Array>x).grad_info is not NULL:
                 return True
-        elif isinstance(x, (list, tuple)) and x and has_place(x):
+        elif isinstance(x, (list, tuple)) and x and depth < DEEP and has_place_at(x, depth + 1):
             return True
     return False
 
@@ -73,6 +78,10 @@ cdef int wrote(Array x) except -1:
 
 # --- arguments ------------------------------------------------------------------------------------
 cdef object taken(object x, list seen):
+    return taken_at(x, seen, 0)
+
+
+cdef object taken_at(object x, list seen, int depth):
     cdef list items
     cdef bint changed = False
     if isinstance(x, Array):
@@ -82,15 +91,15 @@ cdef object taken(object x, list seen):
         seen.append(view)
         seen.append(x)
         return view
-    if type(x) is list or isinstance(x, tuple):
+    if (type(x) is list or isinstance(x, tuple)) and depth < DEEP:
         items = []
         for item in x:
-            found = taken(item, seen)
+            found = taken_at(item, seen, depth + 1)
             changed = changed or found is not item
             items.append(found)
         return (items if type(x) is list else tuple(items)) if changed else x
     if type(x) is slice:
-        return slice(taken(x.start, seen), taken(x.stop, seen), taken(x.step, seen))
+        return slice(*[taken_at(item, seen, depth + 1) for item in (x.start, x.stop, x.step)])
     return x
 
 

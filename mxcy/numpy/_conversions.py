@@ -11,13 +11,13 @@ from .._array import Array, overlay
 from .._export import count_write, storage_nbytes
 from .._index import set_readonly, set_shape
 from ..dtypes import DTYPES
-from ..errors import ArgumentError, message
+from ..errors import ArgumentError, message, problem
 from ..kernels import cpu as kernels
 from ._calls import own, unwrap, wrap
 
 __all__ = [
-    "FlatIterator", "astype", "base_of", "byteswap", "copy", "dump", "dumps", "flatten", "in_place", "number",
-    "resize", "set_flags", "view",
+    "Flags", "FlatIterator", "astype", "base_of", "byteswap", "copy", "dump", "dumps", "flatten", "in_place",
+    "number", "resize", "set_flags", "view",
 ]  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def like(made: Any, a: Any) -> Any:
 @own
 def copy(a, order="C"):
     """A new array with the same elements."""
-    if a._c_contiguous or order == "C":
+    if order == "C" or (a._c_contiguous and order in ("K", "A")):
         return like(kernels.copy(a), a)
     return wrap(unwrap(a).copy(order))
 
@@ -81,16 +81,19 @@ def byteswap(a: Any, inplace: bool) -> Any:
     return wrap(unwrap(a).byteswap())
 
 
-def number(value: Any) -> Any:
+def number(value: Any, dtype: Any) -> Any:
     """A number, from a number or anything with one element."""
-    found = _np.asarray(unwrap(value))
-    if found.ndim:
-        raise ValueError("setting an array element with a sequence.")
+    _np.empty((), dtype).fill(unwrap(value))  # which says what is wrong with other things
     return value
 
 
 def resize(a: Any, shape: Any) -> None:
     """Give an array another shape of as many elements."""
+    if not (a._c_contiguous or a.T._c_contiguous):
+        text = "the elements are not one run of memory"
+        raise ArgumentError(problem("resize", None, text, "copy the array"))
+    if any(n < 0 for n in (shape if isinstance(shape, (tuple, list)) else (shape,))):
+        raise ArgumentError(message("resize", "new_shape", "extents that are not negative", shape))
     set_shape(a, shape)
 
 
@@ -125,6 +128,55 @@ def dump(a: Any, file: Any) -> None:
             pickle.dump(a, opened)
 
 
+class Flags:
+    """How the elements of an array lie in memory: what NumPy says of a view, and who owns it."""
+
+    __slots__ = ("_array",)
+
+    def __init__(self, array: Any):
+        object.__setattr__(self, "_array", array)
+
+    @property
+    def owndata(self) -> bool:
+        """Whether the memory is this array's alone, and not a part of another's."""
+        return base_of(self._array) is None
+
+    def _shown(self) -> Any:
+        return unwrap(self._array).flags
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._shown(), name)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.owndata if name in ("OWNDATA", "O") else self._shown()[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "writeable":
+            raise AttributeError(problem("flags", name, "only writeable can be set"))
+        set_flags(self._array, value, None, None)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name not in ("WRITEABLE", "W"):
+            raise KeyError(problem("flags", name, "only WRITEABLE can be set"))
+        set_flags(self._array, value, None, None)
+
+    @property
+    def num(self) -> int:
+        """All of them as bits."""
+        return self._shown().num & ~_OWNS | (_OWNS if self.owndata else 0)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Flags) and self.num == other.num
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self._shown()).replace("OWNDATA : False", f"OWNDATA : {self.owndata}")
+
+
+_OWNS = 4  # NPY_ARRAY_OWNDATA
+
+
 class FlatIterator:
     """All elements of an array in C order, wherever they lie: `x.flat`."""
 
@@ -149,6 +201,26 @@ class FlatIterator:
         self._flat[unwrap(key)] = unwrap(value)
         count_write(self.base)
         self.base._wrote()
+
+    def __eq__(self, other):
+        return wrap(self._flat == unwrap(other))
+
+    def __ne__(self, other):
+        return wrap(self._flat != unwrap(other))
+
+    def __lt__(self, other):
+        return wrap(self._flat < unwrap(other))
+
+    def __le__(self, other):
+        return wrap(self._flat <= unwrap(other))
+
+    def __gt__(self, other):
+        return wrap(self._flat > unwrap(other))
+
+    def __ge__(self, other):
+        return wrap(self._flat >= unwrap(other))
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __array__(self, dtype=None, *, copy=None):
         return self._flat.__array__() if dtype is None else self._flat.__array__(dtype)

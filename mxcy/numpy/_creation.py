@@ -55,10 +55,10 @@ def _shaped(shape: Any, dtype: Any, order: str, device: Any, ctx: Any) -> Any:
         shape = unwrap(shape)
         shape = tuple(shape.tolist()) if isinstance(shape, _np.ndarray) and shape.ndim else shape
     dtype = float if dtype is None else dtype
-    if order in ("C", "K", "A"):
+    if order == "C":
         return _empty(shape, dtype, FACE, _code(device, ctx))
     if order != "F":
-        raise ValueError(f"order must be one of 'C', 'F', 'A', or 'K' (got {order!r})")
+        raise ValueError(f"only 'C' or 'F' order is permitted, got {order!r}")
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     return _empty(shape[::-1], dtype, FACE, _code(device, ctx))._transpose_view()
 
@@ -84,8 +84,14 @@ def full(shape, fill_value, dtype=None, order="C", *, device=None, like=None, ct
         fill_value = as_array(fill_value)
     if dtype is None:
         dtype = fill_value.dtype if isinstance(fill_value, Array) else _np.asarray(fill_value).dtype
-    result = _shaped(shape, dtype, order, device, ctx)
-    result[...] = fill_value
+    return _filled(_shaped(shape, dtype, order, device, ctx), fill_value)
+
+
+def _filled(result: Any, value: Any) -> Any:
+    """The array with a value in it, converted as by `astype` (assignment refuses NaN for integers)."""
+    if result.size and isinstance(value, (float, complex)) and result.dtype.kind != "c":
+        value = _np.asarray(value).astype(result.dtype)
+    result[...] = value
     return result
 
 
@@ -95,7 +101,7 @@ def _like(prototype: Any, dtype: Any, order: str, shape: Any, device: Any, ctx: 
     dtype = a.dtype if dtype is None else dtype
     if device is None and ctx is None:
         device = a.context
-    if ((shape is not None or a._c_contiguous) and order in ("K", "A", "C")) or order == "C":
+    if (a._c_contiguous and order in ("K", "A")) or order == "C":
         return _shaped(a.shape if shape is None else shape, dtype, "C", device, ctx)
     # NumPy itself says how the axes of a result without elements of its own would lie.
     made: Any = _np.empty_like
@@ -127,9 +133,7 @@ def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None, 
 @own
 def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None, ctx=None):
     """A new array filled with a value, like another one."""
-    result = _like(a, dtype, order, shape, device, ctx)
-    result[...] = fill_value
-    return result
+    return _filled(_like(a, dtype, order, shape, device, ctx), fill_value)
 
 
 # --- from values ----------------------------------------------------------------------------------
@@ -199,16 +203,16 @@ def asfortranarray(a, dtype=None, *, like=None):
 
 def asarray_chkfinite(a, dtype=None, order=None):
     """As `asarray`; raise ValueError if an element is NaN or infinite."""
-    return _made(_np.asarray_chkfinite(unwrap(a), dtype, order), a)
-
-
-def _made(result: Any, source: Any) -> Any:
-    return source if is_array(source) and result is unwrap(source) else wrap(result)
+    made = asarray(a, dtype, order)
+    _np.asarray_chkfinite(unwrap(made))
+    return made
 
 
 def require(a, dtype=None, requirements=None, *, like=None):
     """An array of a dtype that has properties: "C", "F", "A" (aligned), "W" (writable), "O" (owns)."""
-    return wrap(_np.require(unwrap(a), dtype, requirements))
+    shown = unwrap(a)
+    made = _np.require(shown, dtype, requirements)
+    return a if made is shown and is_array(a) else wrap(made)
 
 
 @own
@@ -238,7 +242,10 @@ def _by_numpy(function: Any) -> Any:
     through = Through(function)
 
     def make(*args, device=None, ctx=None, like=None, **kwargs):
-        return _placed(through.compute(args, kwargs), device, ctx)
+        made = through.compute(args, kwargs)
+        if isinstance(made, tuple):
+            return tuple([_placed(x, device, ctx) if is_array(x) else x for x in made])
+        return _placed(made, device, ctx)
 
     make.__name__ = make.__qualname__ = function.__name__
     make.__doc__ = described(function)

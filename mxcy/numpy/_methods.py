@@ -36,7 +36,7 @@ class Methods(SmallMethods):
 
     @real.setter
     def real(self, value: Any) -> None:
-        self.real[...] = value
+        self.real[...] = _np.asarray(unwrap(value))  # which converts: -1 is a number for uint8, too
 
     @property
     def imag(self):
@@ -47,7 +47,7 @@ class Methods(SmallMethods):
     def imag(self, value: Any) -> None:
         if self.dtype.kind != "c":
             raise TypeError("array does not have imaginary part to set")
-        self.imag[...] = value
+        self.imag[...] = _np.asarray(unwrap(value))
 
     @property
     def flat(self):
@@ -60,8 +60,8 @@ class Methods(SmallMethods):
 
     @property
     def flags(self):
-        """How the elements lie in memory: NumPy's object, of a view."""
-        return unwrap(self).flags
+        """How the elements lie in memory, as NumPy's object of this name; `writeable` can be set."""
+        return _conversions.Flags(self)
 
     @property
     def base(self):
@@ -106,6 +106,12 @@ class Methods(SmallMethods):
 
     # Copies and conversions.
 
+    def __copy__(self):
+        return super().__copy__() if self._c_contiguous else _conversions.copy(self, "K")
+
+    def __deepcopy__(self, memo):
+        return super().__deepcopy__(memo) if self._c_contiguous else _conversions.copy(self, "K")
+
     def view(self, dtype=None, type=None):
         """A view of the same memory, perhaps read as another dtype."""
         return _conversions.view(self, dtype)
@@ -128,7 +134,7 @@ class Methods(SmallMethods):
 
     def fill(self, value):
         """Set every element to a number."""
-        self[...] = _conversions.number(value)
+        self[...] = value if type(value) in (int, float, bool) else _conversions.number(value, self.dtype)
 
     # Shapes.
 

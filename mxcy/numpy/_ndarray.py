@@ -9,9 +9,9 @@ import numpy as _np
 
 from .._array import Array, as_face, register_face, set_operator
 from .._fast_loops import install_fast_loops
-from .._index import same_view, set_shape
+from .._index import become, same_view, set_shape
 from ..context import Context
-from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message
+from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message, problem
 from ..kernels import cpu as kernels
 from ..ndarray import _backward, _tape
 from ..ndarray._placement import context_of, new
@@ -140,6 +140,9 @@ class ndarray(Methods):
     def _set_recorded(self, key: Any, value: Any) -> None:
         _recorded.set_item(self, key, value)
 
+    def _set_dtype(self, dtype: Any) -> None:
+        become(self, self.view(dtype))
+
     shape = property(Array.shape.__get__, set_shape, doc="Extents, a tuple of int; may be assigned.")
 
     # Devices and MXNet's methods.
@@ -249,10 +252,19 @@ def _broadcasts(value: Any, view: Any) -> bool:
 def _power(a: Any, b: Any, out: Any = None) -> Any:
     """a ** b: for some exponents other functions, as in NumPy."""
     if type(b) in (int, float) and isinstance(a, ndarray):
-        shortcut = _POWERS.get(b) if a.dtype.kind in "fc" else None
+        kind = a.dtype.kind
+        squares_of_bools = kind == "b" and type(b) is int and b == 2  # int8 in NumPy, where powers are int64
+        shortcut = _POWERS.get(b) if kind in "fc" or squares_of_bools else None
         if shortcut is not None:
             return shortcut(a) if out is None else shortcut(a, out=out)
     return _ufuncs.power(a, b) if out is None else _ufuncs.power(a, b, out=out)
+
+
+def _matmul_into(a: Any, b: Any, out: Any) -> Any:
+    """a @= b."""
+    if getattr(b, "ndim", 2) == 1:
+        raise ArgumentError(problem("matmul", "b", "b in a @= b has one axis", "it must have two or more"))
+    return _products.matmul(a, b, out=out)
 
 
 _POWERS = {1: _ufuncs.positive, -1: _ufuncs.reciprocal, 0.5: _ufuncs.sqrt, 2: _ufuncs.square}
@@ -292,5 +304,6 @@ OPERATORS = {
 
 for _slot, _python in OPERATORS.items():
     _function = {"matmul": _products.matmul, "power": _power}.get(_slot) or _ufuncs.BY_SLOT[_slot]
-    set_operator(FACE, _slot, operator_of(_function, _python))
+    _into = _matmul_into if _slot == "matmul" else None
+    set_operator(FACE, _slot, operator_of(_function, _python, _into))
 install_fast_loops(FACE, "np")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from functools import partial
 from typing import Any
@@ -14,13 +15,8 @@ from .._reduce import accumulate, arg_reduce, reduce
 from ..dtypes import DTYPES, code_of
 from . import _small
 from ._calls import Through, as_array, own, with_small
-from ._ufuncs import (
-    add,
-    maximum,
-    minimum,
-    multiply,
-    sqrt,
-)
+from ._ufunc import order_of
+from ._ufuncs import add, maximum, minimum, multiply, sqrt
 
 __all__ = [
     "all", "amax", "amin", "any", "argmax", "argmin", "cumprod", "cumsum", "max", "mean", "min", "prod",
@@ -58,38 +54,68 @@ def _given(**options: Any) -> dict:
 
 def _plain(x: Any, dtype: Any, out: Any, where: Any) -> bool:
     """Whether the machine's reduction does it."""
-    return (
-        isinstance(x, Array)
-        and (where is _NOTHING or where is True)
-        and (out is None or (isinstance(out, Array) and not out._readonly))
-        and (dtype is None or _np.dtype(dtype) in DTYPES)
+    if dtype is not None:
+        dtype = _np.dtype(dtype)
+        if dtype not in DTYPES or (x.dtype.kind == "c" and dtype.kind != "c"):  # of which NumPy warns
+            return False
+    return (where is _NOTHING or where is True) and (
+        out is None or (isinstance(out, Array) and not out._readonly)
     )
 
 
 def _reduced(name: str, ufunc: Any, a: Any, axis: Any, dtype: Any, out: Any, keepdims: Any, initial: Any,
              where: Any) -> Any:  # fmt: skip
     a = as_array(a)
-    keepdims = False if keepdims is _NOTHING else keepdims
-    initial = None if initial is _NOTHING else initial
+    keep = False if keepdims is _NOTHING else keepdims
+    start = None if initial is _NOTHING else initial
     if (
         a.size
         and (a.ndim or axis is None)
         and _plain(a, dtype, out, where)
-        and (initial is None or type(initial) in (int, float))
+        and (start is None or type(start) in (int, float))
         and axis != ()
     ):
         if out is None:
-            return reduce(ufunc, a, axis, keepdims, dtype, initial=initial)
-        if dtype is None and out.dtype == _result_dtype(ufunc, a.dtype):
-            reduce(ufunc, a, axis, keepdims, dtype, out=out, initial=initial)
+            return _laid_out(partial(reduce, ufunc, dtype=dtype, initial=start), a, axis, keep)
+        if dtype is None and out.dtype == _result_dtype(ufunc, a.dtype) and out.ndim == _left(a, axis, keep):
+            reduce(ufunc, a, axis, keep, dtype, out=out, initial=start)
             out._wrote()
             return out
-    options = _given(axis=axis, out=out, keepdims=keepdims, where=where)
+    options = _given(axis=axis, out=out, keepdims=keep, where=where, initial=initial)
     if dtype is not None:
         options["dtype"] = dtype
-    if initial is not None:
-        options["initial"] = initial
     return _THROUGH[name](a, **options)
+
+
+def _left(a: Any, axis: Any, keep: bool) -> int:
+    """How many axes a result has."""
+    if keep:
+        return a.ndim
+    return 0 if axis is None else a.ndim - (len(axis) if isinstance(axis, (tuple, list)) else 1)
+
+
+def _places(a: Any, axis: Any) -> Any:
+    """The order in which NumPy lays out the axes of results, and the places in it of those to reduce.
+
+    None where the order is that of C, or for axes with which something is wrong.
+    """
+    order = None if a._c_contiguous or axis is None else order_of(a)
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    if order is None or not builtins.all(type(i) is int and -a.ndim <= i < a.ndim for i in axes):
+        return None
+    return order, tuple([order.index(i % a.ndim) for i in axes])
+
+
+def _laid_out(function: Any, a: Any, axis: Any, keep: bool) -> Any:
+    """`function(a, axis, keep)`, a reduction, with the axes of the result in memory as NumPy has them."""
+    found = _places(a, axis)
+    if found is None:
+        return function(a, axis, keep)
+    order, axes = found
+    made = function(a._transpose_view(order), axes, keep)
+    left = order if keep else [n for i, n in enumerate(order) if i not in axes]
+    ranks = sorted(left)
+    return made if left == ranks else made._transpose_view([left.index(n) for n in ranks])
 
 
 def _result_dtype(ufunc: Any, dtype: Any) -> Any:
@@ -164,6 +190,11 @@ def _running(name: str, ufunc: Any, a: Any, axis: Any, dtype: Any, out: Any) -> 
     a = as_array(a)
     if out is None and _plain(a, dtype, None, True) and (axis is not None or a.ndim > 0):
         if a.dtype != _np.float16 and a.ndim > 0:
+            found = _places(a, axis)
+            if found is not None:
+                order, (along,) = found
+                made = accumulate(ufunc, a._transpose_view(order), along, dtype)
+                return made._transpose_view([order.index(i) for i in range(a.ndim)])
             return accumulate(ufunc, a, axis, dtype)
     return _THROUGH[name](a, axis, dtype, out)
 
@@ -212,8 +243,9 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=_NOTHING, *, where=_NOTHIN
             count = float(_count(a, axis))
         except (IndexError, TypeError):
             return _THROUGH["mean"](a, axis)  # which says what is wrong
-        return reduce(_np.add, a, axis, keep, code, post=_divided_by(code), post_scalars=(count,),
-                      name="mean")  # fmt: skip
+        finish = {"post": _divided_by(code), "post_scalars": (count,), "name": "mean"}
+        means = partial(reduce, _np.add, dtype=code, **finish)
+        return _laid_out(means, a, axis, keep)
     return _THROUGH["mean"](a, axis, dtype, out, **_given(keepdims=keepdims, where=where))
 
 

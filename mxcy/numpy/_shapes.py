@@ -125,6 +125,8 @@ def squeeze(a, axis=None):
     if any(a.shape[i] != 1 for i in axes):
         expected = "axes of extent 1"
         raise ArgumentError(message("squeeze", "axis", expected, f"axis {axis} of shape {a.shape}"))
+    if not axes:
+        return a
     kept = [i for i in range(a.ndim) if i not in axes]
     return a._strided(0, tuple([a.shape[i] for i in kept]), tuple([a.strides[i] for i in kept]))
 

@@ -128,7 +128,7 @@ cdef class SmallMethods(Array):
 
     def copy(self, order="C"):
         """A new array with the same elements, in C order by default."""
-        made = copied(self)
+        made = None if order == "F" else copied(self)
         return _slow.copy(self, order=order) if made is None else made
 
     def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):

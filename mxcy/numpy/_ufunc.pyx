@@ -31,7 +31,7 @@ from .._pointwise import compile_program
 from ..dtypes import DTYPES, code_of
 from ..errors import DTypeError
 
-__all__ = ["elementwise", "ufunc"]
+__all__ = ["elementwise", "order_of", "ufunc"]
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
     enum:
@@ -245,7 +245,7 @@ cdef class ufunc:
         if type(out) is tuple and len(<tuple>out) == 1:
             out = (<tuple>out)[0]
         if out is not None and (self.n_out > 1 or not isinstance(out, Array)):
-            return self.through(args, kwargs)
+            return self.through(args, kwargs if "out" in kwargs else {"out": out})
         cdef list operands = arrays_of(args)
         cdef Program program = None if operands is None else self.program(operands)
         if program is None or out is not None and not fits(program, <Array>out, operands):
@@ -343,7 +343,7 @@ cdef class ufunc:
         cdef list seen = [], written = []
         if has_place(args) and is_recording():
             return record_call((self, name), args, kwargs)
-        kwargs = {key: x for key, x in kwargs.items() if x is not None or key == "axis"}
+        kwargs = {key: x for key, x in kwargs.items() if x is not None or key in ("axis", "initial")}
         if kwargs.get("where") is True:
             del kwargs["where"]
         for key, x in kwargs.items():
@@ -521,16 +521,17 @@ cdef class Operator:
 
     cdef object function
     cdef object python
+    cdef object into  # called instead of the function for `a += b` and its like
 
-    def __init__(self, function, python):
-        self.function, self.python = function, python
+    def __init__(self, function, python, into):
+        self.function, self.python, self.into = function, python, into
 
     def __call__(self, a, b=_missing, out=None):
         if b is _missing:
             return self.function(a)
         if not (is_usual(a) and is_usual(b)):
             return self.unusual(a, b, out)
-        return self.function(a, b) if out is None else self.function(a, b, out=out)
+        return self.function(a, b) if out is None else self.into(a, b, out=out)
 
     cdef unusual(self, a, b, out):
         """Ask NumPy's operator, which knows when to leave the operation to the other operand."""
@@ -551,6 +552,11 @@ cdef bint is_usual(x) except -1:
     return isinstance(x, (int, float, complex, np.generic, list, tuple)) or type(x) is np.ndarray
 
 
-def operator_of(function, python):
+def order_of(Array x):
+    """Return the order of axes in which NumPy lays out results over this array; None for that of C."""
+    return layout([x])
+
+
+def operator_of(function, python, into=None):
     """Return what to register for an operator: see `_invoke.set_operator`."""
-    return Operator(function, python)
+    return Operator(function, python, function if into is None else into)

@@ -72,6 +72,7 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "isnat",
     "lcm",
     "ldexp",
     "left_shift",
@@ -163,6 +164,7 @@ invert = elementwise(_np.invert)
 isfinite = elementwise(_np.isfinite)
 isinf = elementwise(_np.isinf)
 isnan = elementwise(_np.isnan)
+isnat = elementwise(_np.isnat)  # which says that numbers are not times
 lcm = elementwise(_np.lcm)
 ldexp = elementwise(_np.ldexp)
 left_shift = elementwise(_np.left_shift)
