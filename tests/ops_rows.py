@@ -106,7 +106,7 @@ def strided(values, step):
 def use(op, row):
     """Attributes of a row, typed, for its number of inputs."""
     given = dict(row.attributes)
-    if op.variadic:
+    if op.variadic and "num_args" not in given:
         given["num_args"] = len(row.inputs)
     return op.parse_attrs(given)
 

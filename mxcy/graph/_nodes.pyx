@@ -81,8 +81,13 @@ cdef class Node:
     @property
     def states(self):
         """The inputs that it writes."""
-        count = len(self.op.aux_names(self.attrs)) if self.op else 0
-        return self.inputs[len(self.inputs) - count:]
+        names = self.op.aux_names(self.attrs) if self.op else ()
+        if not names:
+            return ()
+        wanted = self.op.input_names(self.attrs)
+        if wanted[len(wanted) - len(names):] == names:
+            return self.inputs[len(self.inputs) - len(names):]
+        return tuple([entry for entry, name in zip(self.inputs, wanted) if name in names])
 
     def entries(self):
         """Its visible outputs."""

@@ -45,6 +45,17 @@ from ..ops.quantization import _contrib_dequantize as dequantize
 from ..ops.quantization import _contrib_quantize as quantize
 from ..ops.quantization import _contrib_quantize_v2 as quantize_v2
 from ..ops.quantization import _contrib_requantize as requantize
+from ..ops.quantized import _contrib_quantized_act as quantized_act
+from ..ops.quantized import _contrib_quantized_conv as quantized_conv
+from ..ops.quantized import _contrib_quantized_embedding as quantized_embedding
+from ..ops.quantized import _contrib_quantized_flatten as quantized_flatten
+from ..ops.quantized import _contrib_quantized_fully_connected as quantized_fully_connected
+from ..ops.quantized import _contrib_quantized_pooling as quantized_pooling
+from ..ops.quantized_pairs import _contrib_calibrate_entropy as calibrate_entropy
+from ..ops.quantized_pairs import _contrib_quantized_batch_norm as quantized_batch_norm
+from ..ops.quantized_pairs import _contrib_quantized_concat as quantized_concat
+from ..ops.quantized_pairs import _contrib_quantized_elemwise_add as quantized_elemwise_add
+from ..ops.quantized_pairs import _contrib_quantized_elemwise_mul as quantized_elemwise_mul
 from ..ops.regions import _contrib_ROIAlign as ROIAlign
 from ..ops.resizing import _contrib_AdaptiveAvgPooling2D as AdaptiveAvgPooling2D
 from ..ops.resizing import _contrib_BilinearResize2D as BilinearResize2D
@@ -64,6 +75,17 @@ from .control_flow import cond, foreach, while_loop
 from .zipfian import rand_zipfian
 
 __all__ = [
+    "calibrate_entropy",
+    "quantized_act",
+    "quantized_batch_norm",
+    "quantized_concat",
+    "quantized_conv",
+    "quantized_elemwise_add",
+    "quantized_elemwise_mul",
+    "quantized_embedding",
+    "quantized_flatten",
+    "quantized_fully_connected",
+    "quantized_pooling",
     "quantize",
     "quantize_v2",
     "dequantize",

@@ -168,9 +168,9 @@ class Operator(Callee):
         return self.aux
 
     def written_inputs(self, attrs: dict) -> Sequence[int]:
-        """Positions of the inputs that it writes: the states at the end."""
-        count = len(self.input_names(attrs))
-        return range(count - len(self.aux_names(attrs)), count)
+        """Positions of the inputs that it writes: the states."""
+        states = self.aux_names(attrs)
+        return [i for i, name in enumerate(self.input_names(attrs)) if name in states] if states else ()
 
     # -- storage -------------------------------------------------------------------------------------
 

@@ -13,6 +13,8 @@ from ..ops import (
     positioned,
     proposals,
     quantization,
+    quantized,
+    quantized_pairs,
     regions,
     resizing,
     sparse,
@@ -75,6 +77,23 @@ quantize = SymbolFunction(quantization._contrib_quantize, "quantize")
 quantize_v2 = SymbolFunction(quantization._contrib_quantize_v2, "quantize_v2")
 dequantize = SymbolFunction(quantization._contrib_dequantize, "dequantize")
 requantize = SymbolFunction(quantization._contrib_requantize, "requantize")
+calibrate_entropy = SymbolFunction(quantized_pairs._contrib_calibrate_entropy, "calibrate_entropy")
+quantized_act = SymbolFunction(quantized._contrib_quantized_act, "quantized_act")
+quantized_batch_norm = SymbolFunction(quantized_pairs._contrib_quantized_batch_norm, "quantized_batch_norm")
+quantized_concat = SymbolFunction(quantized_pairs._contrib_quantized_concat, "quantized_concat")
+quantized_conv = SymbolFunction(quantized._contrib_quantized_conv, "quantized_conv")
+quantized_elemwise_add = SymbolFunction(
+    quantized_pairs._contrib_quantized_elemwise_add, "quantized_elemwise_add"
+)
+quantized_elemwise_mul = SymbolFunction(
+    quantized_pairs._contrib_quantized_elemwise_mul, "quantized_elemwise_mul"
+)
+quantized_embedding = SymbolFunction(quantized._contrib_quantized_embedding, "quantized_embedding")
+quantized_flatten = SymbolFunction(quantized._contrib_quantized_flatten, "quantized_flatten")
+quantized_fully_connected = SymbolFunction(
+    quantized._contrib_quantized_fully_connected, "quantized_fully_connected"
+)
+quantized_pooling = SymbolFunction(quantized._contrib_quantized_pooling, "quantized_pooling")
 MultiBoxPrior = SymbolFunction(anchors._contrib_MultiBoxPrior, "MultiBoxPrior")
 
 SparseEmbedding = SymbolFunction(indexing._contrib_SparseEmbedding, "SparseEmbedding")
@@ -85,6 +104,17 @@ group_adagrad_update = SymbolFunction(sparse.group_adagrad_update, "group_adagra
 boolean_mask = SymbolFunction(masking._contrib_boolean_mask, "boolean_mask")
 
 __all__ = [
+    "calibrate_entropy",
+    "quantized_act",
+    "quantized_batch_norm",
+    "quantized_concat",
+    "quantized_conv",
+    "quantized_elemwise_add",
+    "quantized_elemwise_mul",
+    "quantized_embedding",
+    "quantized_flatten",
+    "quantized_fully_connected",
+    "quantized_pooling",
     "boolean_mask",
     "quantize",
     "quantize_v2",
