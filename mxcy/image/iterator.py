@@ -313,14 +313,14 @@ def read_list(path: Any, dtype: Any = "float32") -> dict[int, tuple[NDArray, str
     """Return (label, path of the picture) by key, of a file of lines "key<tab>label…<tab>path"."""
     found = {}
     try:
-        with open(path) as stream:
+        with open(path, "rb") as stream:
             for number, line in enumerate(stream, 1):
-                key, *label, name = line.strip().split("\t") if line.strip() else ("", "")
-                if not key and not name:
+                if not line.strip():
                     continue
                 try:
+                    key, *label, name = line.decode().strip().split("\t")
                     found[int(key)] = nd.array(np.array(label, dtype=np.float64), dtype=dtype), name
-                except ValueError:
+                except (ValueError, OverflowError):
                     expected = "a key, labels and a path between tabs"
                     raise FormatError(message("imglist", f"{path}:{number}", expected, repr(line))) from None
     except OSError as error:

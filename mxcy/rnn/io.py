@@ -93,6 +93,7 @@ class BucketSentenceIter(DataIter):
             raise ArgumentError(message("BucketSentenceIter", "buckets", expected, buckets))
         self.buckets = [length for length, _ in used]
         self.data = [rows for _, rows in used]
+        self._orders = [np.arange(len(rows)) for rows in self.data]  # of the sentences, as they are now
         self.data_name = data_name
         self.label_name = label_name
         self.dtype = dtype
@@ -117,13 +118,35 @@ class BucketSentenceIter(DataIter):
         """Start again, with batches and sentences in a new random order."""
         self.curr_idx = 0
         random.shuffle(self.idx)
+        for rows, order in zip(self.data, self._orders, strict=True):
+            moved = np.arange(len(rows))
+            np.random.shuffle(moved)
+            rows[:], order[:] = rows[moved], order[moved]
+        self._make_arrays()
+
+    def _make_arrays(self) -> None:
         self.nddata, self.ndlabel = [], []
         for rows in self.data:
-            np.random.shuffle(rows)
             label = np.full_like(rows, self.invalid_label)
             label[:, :-1] = rows[:, 1:]
             self.nddata.append(nd.array(rows, dtype=self.dtype))
             self.ndlabel.append(nd.array(label, dtype=self.dtype))
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what `set_state` needs to go on from here, in this or another process."""
+        orders = [order.copy() for order in self._orders]
+        return {"idx": list(self.idx), "curr_idx": self.curr_idx, "orders": orders}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from where `get_state` was called on an iterator over the same sentences."""
+        if [len(order) for order in state["orders"]] != [len(rows) for rows in self.data]:
+            expected = f"the state of an iterator over {sum(map(len, self.data))} sentences"
+            got = sum(map(len, state["orders"]))
+            raise ArgumentError(message("set_state", "state", expected, got))
+        self.idx, self.curr_idx = list(state["idx"]), state["curr_idx"]
+        for rows, order, wanted in zip(self.data, self._orders, state["orders"], strict=True):
+            rows[:], order[:] = rows[np.argsort(order)][wanted], wanted
+        self._make_arrays()
 
     def next(self) -> DataBatch:
         """Return the next batch; its `bucket_key` is the length of its sentences."""

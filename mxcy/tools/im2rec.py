@@ -120,9 +120,9 @@ def write_list(path: str, items: list[Item]) -> None:
 
 def read_items(path: Path) -> Iterator[Item]:
     """The items of a list; lines that are none are named and left out."""
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        parts = [part.strip() for part in line.strip().split("\t")]
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
+            parts = [part.strip() for part in line.decode().strip().split("\t")]
             if len(parts) < 3:
                 raise ValueError(f"{len(parts)} parts")
             yield int(parts[0]), parts[-1], [float(x) for x in parts[1:-1]]

@@ -145,9 +145,9 @@ def verify(arguments: argparse.Namespace) -> int:
 def read_sums(path: str) -> dict[int, int]:
     """Checksums by position."""
     found = {}
-    for number, line in enumerate(Path(path).read_text().splitlines(), 1):
+    for number, line in enumerate(Path(path).read_bytes().splitlines(), 1):
         try:
-            position, value = line.split("\t")
+            position, value = line.split(b"\t")
             found[int(position)] = int(value, 16)
         except ValueError:
             expected = "a position, a tab and a checksum"
