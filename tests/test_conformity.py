@@ -118,6 +118,28 @@ def test_a_custom_operator_asks_for_missing_inputs():
         nd.Custom(rows=4)
 
 
+@pytest.mark.parametrize("name", ["radians", "abs", "floor"])
+def test_gradients_that_are_constants_can_be_differentiated(name):
+    x = nd.array([1.5, 2])
+    x.attach_grad()
+    with mx.autograd.record():
+        y = getattr(nd, name)(x)
+        first = mx.autograd.grad(y, x, head_grads=nd.array([3, 4]), create_graph=True, retain_graph=True)[0]
+    first.backward(nd.ones(2))
+
+    np.testing.assert_array_equal(x.grad.asnumpy(), [0, 0])
+
+
+def test_rows_are_pulled_into_lists_of_lists():
+    store, wanted = mx.kv.create(), nd.array([1, 3], dtype="int64")
+    store.init(["a", "b"], [nd.ones((4, 2)).tostype("row_sparse")] * 2)
+    out = [[nd.zeros((4, 2), mx.cpu(i), stype="row_sparse") for i in range(2)] for _ in "ab"]
+    store.row_sparse_pull(["a", "b"], out=out, row_ids=[[wanted] * 2] * 2)
+
+    for x in [*out[0], *out[1]]:
+        np.testing.assert_array_equal(x.asnumpy()[:, 0], [0, 1, 0, 1])
+
+
 def dense(prefix=None):
     net = nn.HybridSequential(prefix=prefix)
     with net.name_scope():

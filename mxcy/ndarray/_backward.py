@@ -60,6 +60,8 @@ def gradients(
                 g = ops.zeros_like(alias(x))
             elif id(g) in given or any(g is other for other in results):
                 g = g.copy()
+            if create_graph and g._tape is None and g.stype == x.stype == "default":
+                g = ops.lookup("_identity_with_attr_like_rhs")(g, x)  # a constant, but on the tape
             results.append(g)
     finally:
         set_mode(*was)
