@@ -83,9 +83,17 @@ def np_shape(active: bool = True) -> _Scope:
     return _Scope("shape", active)
 
 
+class _NumpyArrayScope(_Scope):
+    """The scope that `np_array` makes, under MXNet's name."""
+
+    def __init__(self, is_np_array: bool):
+        super().__init__("array", is_np_array)
+        self._is_np_array = self._active
+
+
 def np_array(active: bool = True) -> _Scope:
     """Return a scope in which `is_np_array` has a value."""
-    return _Scope("array", active)
+    return _NumpyArrayScope(active)
 
 
 def use_np(target: Any) -> Any:

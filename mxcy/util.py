@@ -8,6 +8,9 @@ from typing import Any
 
 from .context import gpu_memory_info, num_gpus
 from .switches import (
+    _NumpyArrayScope as _NumpyArrayScope,
+)
+from .switches import (
     is_np_array,
     is_np_default_dtype,
     is_np_shape,

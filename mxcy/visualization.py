@@ -176,7 +176,10 @@ def plot_network(symbol: Symbol, title: str = "plot", save_format: str = "pdf",
 def _warn_repeated(names: list[str]) -> None:
     if len({*names}) < len(names):
         repeated = ", ".join(sorted({name for name in names if names.count(name) > 1}))
-        text = f"several nodes have one name, so that the picture may have circles: {repeated}"
+        text = (
+            "There are multiple variables with the same name in your graph, this may result in cyclic graph. "
+            f"Repeated names: {repeated}"
+        )
         warnings.warn(text, RuntimeWarning, stacklevel=3)
 
 

@@ -208,6 +208,11 @@ def test_slices_know_whether_they_are_contiguous():
     [
         ("base", "_as_list"),
         ("gluon.block", "_flatten _regroup HybridBlock SymbolBlock _BlockScope"),
+        ("gluon.contrib.nn.basic_layers", "HybridConcurrent Identity PixelShuffle2D SyncBatchNorm"),
+        ("io.io", "NDArrayIter _init_data"),
+        ("kvstore.kvstore", "KVStore create"),
+        ("ndarray.utils", "load save zeros"),
+        ("util", "_NumpyArrayScope use_np"),
         ("ndarray.ndarray", "_DTYPE_NP_TO_MX _GRAD_REQ_MAP _STORAGE_TYPE_STR_TO_ID array py_slice"),
         ("test_utils", "OrderedDict logging np npt os rnd sys use_np"),
     ],
@@ -226,3 +231,50 @@ def test_the_gradient_of_relu_shows_what_is_not_a_number():
     y.backward()
 
     np.testing.assert_array_equal(x.grad.asnumpy(), [np.nan, 0, 1, 0])
+
+
+def test_the_store_for_tests_adds_up_and_keeps_nothing():
+    store = mx.kv.create("teststore")
+    a, b, out = nd.ones(3), nd.ones(3) * 2, nd.zeros(3)
+
+    assert (store.type, store.rank, store.num_workers) == ("teststore", 0, 1)
+    assert not store.is_capable(mx.kv.KVStoreBase.OPTIMIZER)
+    with pytest.raises(mx.MXNetError, match="capability"):
+        store.is_capable("flying")
+
+    store.broadcast("w", b, out=[out, a])
+    np.testing.assert_array_equal(a.asnumpy(), out.asnumpy())
+    store.pushpull("w", [a, b], out=out)
+    np.testing.assert_array_equal(out.asnumpy(), [4, 4, 4])
+    store.pushpull("w", [a, b])
+    np.testing.assert_array_equal([a.asnumpy(), b.asnumpy()], np.full((2, 3), 4))
+
+
+def test_data_of_iterators_becomes_named_arrays():
+    init = mx.io.utils._init_data
+
+    assert [name for name, _ in init(np.ones(2), False, "data")] == ["data"]
+    assert [name for name, _ in init([np.ones(2), nd.ones(3)], False, "data")] == ["_0_data", "_1_data"]
+    assert [name for name, _ in init({"b": np.ones(2), "a": nd.ones(3)}, False, "data")] == ["a", "b"]
+    assert init(None, True, "data") == []
+    with pytest.raises(AssertionError, match="at least one array"):
+        init([], False, "data")
+
+
+def test_shapes_are_known_by_the_switch_of_shapes():
+    known = mx.gluon.utils.shape_is_known
+
+    assert [known(shape) for shape in (None, (), (2, 0), (2, 3))] == [False, False, False, True]
+    with pytest.raises(AssertionError, match="extents"):
+        known((2, -1))
+    with mx.np_shape():
+        assert [known(shape) for shape in (None, (), (2, 0), (2, -1))] == [False, True, True, False]
+
+
+def test_pictures_of_repeated_names_warn():
+    pytest.importorskip("graphviz")
+    x = mx.sym.var("x")
+    out = mx.sym.FullyConnected(mx.sym.FullyConnected(x, num_hidden=2, name="fc"), num_hidden=2, name="fc")
+
+    with pytest.warns(RuntimeWarning, match="multiple variables with the same name in your graph.*fc"):
+        mx.viz.plot_network(out)

@@ -23,6 +23,7 @@ from ..errors import (
 from ..ndarray import NDArray
 from ..switches import is_np_shape
 from ._shapes import known, merged_shape, shortened
+from .utils import shape_is_known as shape_is_known
 
 __all__ = ["Constant", "DeferredInitializationError", "Parameter", "ParameterDict", "tensor_types"]
 

@@ -13,8 +13,12 @@ from .. import ndarray as nd
 from ..context import Context
 from ..errors import ArgumentError, AssertedArgumentError, MXNetError, message, problem
 from ..ndarray import NDArray
+from ..switches import is_np_shape
 
-__all__ = ["check_sha1", "clip_global_norm", "download", "replace_file", "split_and_load", "split_data"]
+__all__ = [
+    "check_sha1", "clip_global_norm", "download", "replace_file", "shape_is_known", "split_and_load",
+    "split_data",
+]  # fmt: skip
 
 
 def _get_repo_url() -> str:
@@ -75,6 +79,19 @@ def clip_global_norm(arrays: list[NDArray], max_norm: float, check_isfinite: boo
     for x in arrays:
         x *= scale.as_in_context(x.context).astype(x.dtype)
     return norm.asscalar() if check_isfinite else norm
+
+
+def shape_is_known(shape: tuple[int, ...] | None) -> bool:
+    """Return whether all extents of a shape are known: 0 is an unknown one, -1 is with NumPy's shapes.
+
+    Raises an AssertionError for extents below these.
+    """
+    unknown = -1 if is_np_shape() else 0
+    if shape is None or any(extent == unknown for extent in shape):
+        return False
+    if min(shape, default=0) < unknown:
+        raise AssertedArgumentError(message("shape_is_known", "shape", f"extents from {unknown} on", shape))
+    return bool(shape) or is_np_shape()
 
 
 def check_sha1(filename: str, sha1_hash: str) -> bool:

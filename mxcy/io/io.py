@@ -2,4 +2,4 @@
 
 from .._paths import names_from
 
-__getattr__ = names_from(__name__, "mxcy.io", "mxcy.ndarray")
+__getattr__ = names_from(__name__, "mxcy.io", "mxcy.io.utils", "mxcy.ndarray")

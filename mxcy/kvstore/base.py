@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..errors import ArgumentError, message
+from ..ndarray import NDArray
 
-__all__ = ["KVStoreBase"]
+__all__ = ["KVStoreBase", "TestStore"]
 
 
 class KVStoreBase:
@@ -65,3 +66,37 @@ class KVStoreBase:
 def unknown_capability(capability: str) -> ArgumentError:
     """The error of `is_capable` for a word that it does not know."""
     return ArgumentError(message("KVStore", "capability", repr(KVStoreBase.OPTIMIZER), repr(capability)))
+
+
+@KVStoreBase.register
+class TestStore(KVStoreBase):
+    """`create("teststore")`: keeps nothing; what comes from several devices is added up and handed back."""
+
+    type = "teststore"
+    rank = 0
+    num_workers = 1
+
+    @staticmethod
+    def is_capable(capability: str) -> bool:
+        """Return False: updates are left to the caller."""
+        if capability.lower() != KVStoreBase.OPTIMIZER:
+            raise unknown_capability(capability)
+        return False
+
+    def broadcast(self, key: Any, value: NDArray, out: Any, priority: int = 0) -> None:
+        """Copy a value to one array or several."""
+        for target in _listed(out):
+            value.copyto(target)
+
+    def pushpull(self, key: Any, value: Any, out: Any = None, priority: int = 0) -> None:
+        """Add up the values and copy the sum to `out`, or to themselves."""
+        values = _listed(value)
+        total = values[0].copy()
+        for x in values[1:]:
+            total += x.as_in_context(total.context)
+        for target in values if out is None else _listed(out):
+            total.copyto(target)
+
+
+def _listed(arrays: Any) -> list[NDArray]:
+    return list(arrays) if isinstance(arrays, (list, tuple)) else [arrays]

@@ -121,13 +121,13 @@ class KVStore(KVStoreBase):
     def row_sparse_pull(self, key: Any, out: Any = None, priority: int = 0, row_ids: Any = None) -> None:
         """Copy rows of what is kept under each key to arrays in row-sparse storage, which keep no others.
 
-        `row_ids`: an array of row numbers for each array of `out` (in lists as those of `out` are), or one for
-        all; they may repeat.
+        `row_ids`: an array of row numbers for each array of `out` (in lists as these are), or one for all;
+        they may repeat.
         """
         for argument, value in (("out", out), ("row_ids", row_ids)):
             if value is None:
                 raise AssertedArgumentError(message("row_sparse_pull", argument, "NDArrays", "None"))
-        ids = []
+        ids: list[NDArray] = []
         for part in row_ids if isinstance(row_ids, (list, tuple)) else [row_ids]:
             ids += part if isinstance(part, (list, tuple)) else [part]
         pairs = self._pairs("row_sparse_pull", key, out)

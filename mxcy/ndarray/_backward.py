@@ -9,6 +9,7 @@ from .. import ops
 from ..errors import ArgumentError, ShapeError, StateError, message, problem
 from ..kernels import cpu as kernels
 from ..ops import _storage
+from ..ops.shape import _identity_with_attr_like_rhs
 from ._tape import RECORDING, REPLAYING, STATE, Leaf, Node, alias, set_mode
 
 __all__ = ["backward", "gradients"]
@@ -61,7 +62,7 @@ def gradients(
             elif id(g) in given or any(g is other for other in results):
                 g = g.copy()
             if create_graph and g._tape is None and g.stype == x.stype == "default":
-                g = ops.lookup("_identity_with_attr_like_rhs")(g, x)  # a constant, but on the tape
+                g = _identity_with_attr_like_rhs(g, x)  # a constant, but on the tape
             results.append(g)
     finally:
         set_mode(*was)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ... import ndarray as nd
-from ..block import Block
-from ..hybrid import HybridBlock
-from ..nn import BatchNorm, HybridSequential, Sequential
+from .... import ndarray as nd
+from ...block import Block
+from ...hybrid import HybridBlock
+from ...nn import BatchNorm, HybridSequential, Sequential
 
 __all__ = [
     "Concurrent",
