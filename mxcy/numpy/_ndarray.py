@@ -250,11 +250,11 @@ def _broadcasts(value: Any, view: Any) -> bool:
 
 
 def _power(a: Any, b: Any, out: Any = None) -> Any:
-    """a ** b: for some exponents other functions, as in NumPy."""
+    """a ** b: for some exponents other functions, as in NumPy (where 0 ** 1 of complex numbers loses signs)."""
     if type(b) in (int, float) and isinstance(a, ndarray):
         kind = a.dtype.kind
         squares_of_bools = kind == "b" and type(b) is int and b == 2  # int8 in NumPy, where powers are int64
-        shortcut = _POWERS.get(b) if kind in "fc" or squares_of_bools else None
+        shortcut = _POWERS.get(b) if kind == "f" or (kind == "c" and b != 1) or squares_of_bools else None
         if shortcut is not None:
             return shortcut(a) if out is None else shortcut(a, out=out)
     return _ufuncs.power(a, b) if out is None else _ufuncs.power(a, b, out=out)
