@@ -250,7 +250,7 @@ def _broadcasts(value: Any, view: Any) -> bool:
 
 
 def _power(a: Any, b: Any, out: Any = None) -> Any:
-    """a ** b: for some exponents other functions, as in NumPy (where 0 ** 1 of complex numbers loses signs)."""
+    """a ** b: for some exponents other functions, as in NumPy (where complex 0 ** 1 loses signs)."""
     if type(b) in (int, float) and isinstance(a, ndarray):
         kind = a.dtype.kind
         squares_of_bools = kind == "b" and type(b) is int and b == 2  # int8 in NumPy, where powers are int64
