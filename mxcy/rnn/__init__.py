@@ -1,5 +1,6 @@
 """`mx.rnn`: recurrent cells over symbols, and sentences in buckets."""
 
+from ..model import load_checkpoint, save_checkpoint
 from . import rnn, rnn_cell
 from .cells import BaseRNNCell, GRUCell, LSTMCell, RNNCell, RNNParams
 from .checkpoints import do_rnn_checkpoint, load_rnn_checkpoint, rnn_unroll, save_rnn_checkpoint
@@ -35,7 +36,9 @@ __all__ = [
     "ZoneoutCell",
     "do_rnn_checkpoint",
     "encode_sentences",
+    "load_checkpoint",
     "load_rnn_checkpoint",
     "rnn_unroll",
+    "save_checkpoint",
     "save_rnn_checkpoint",
 ]
