@@ -38,7 +38,8 @@ module.fit(mx.io.NDArrayIter(x, y, 32, shuffle=True), mx.io.NDArrayIter(x, y, 32
 
 GLUON = """
 net = mx.gluon.nn.HybridSequential()
-net.add(mx.gluon.nn.Conv2D(8, 3), mx.gluon.nn.BatchNorm(), mx.gluon.nn.Activation("relu"), mx.gluon.nn.Dense(4))
+net.add(mx.gluon.nn.Conv2D(8, 3), mx.gluon.nn.BatchNorm())
+net.add(mx.gluon.nn.Activation("relu"), mx.gluon.nn.Dense(4))
 net.initialize()
 if HYBRID:
     net.hybridize()
