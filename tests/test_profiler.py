@@ -62,11 +62,11 @@ def test_small_arithmetic_is_seen_while_the_profiler_runs(trace):
     profiler.start()
     c = a + b
     profiler.pause()
-    a - b
+    d = a - b
     profiler.resume()
-    -c
+    e = -c
     profiler.stop()
-    a * b
+    d = d * e
     seen = trace()
 
     assert names(seen["X"], "operator") == ["broadcast_add", "negative"]
