@@ -6,7 +6,6 @@ like, which wait for others.
 
 from __future__ import annotations
 
-import itertools
 import os
 import socket
 import time
@@ -122,7 +121,7 @@ class Session:
         self.members = found["members"]
         self.epoch = found["epoch"]
         self.again = found["again"]
-        self._meetings = itertools.count(found["met"] + 1)  # all workers meet in the same order
+        self._met = found["met"]  # number of the last meeting: all workers meet in the same order
         self.machine = machine
         self.shards = [int(i) for i in found["endpoints"]]
         for i, endpoint in found["endpoints"].items():
@@ -229,7 +228,8 @@ class Session:
 
     def barrier(self) -> None:
         """Wait for all workers."""
-        self.call(COORDINATOR, "barrier", number=next(self._meetings))
+        self._met += 1
+        self.call(COORDINATOR, "barrier", number=self._met)
 
     # -- keys -------------------------------------------------------------------------------------------
 
@@ -239,15 +239,16 @@ class Session:
 
     def declare(self, specs: list[dict], values: Callable[[Any], np.ndarray]) -> None:
         """Make keys known to all workers; the values are those of rank 0, or of the first of the present."""
-        number = next(self._meetings)
+        number = self._met + 1
         found, _ = self.call(COORDINATOR, "declare", keys=specs, again=self.again, number=number)
         made = [key_of(spec, len(self.endpoints), big()) for spec in found["keys"]]
         for key in made:
             self.keys[key.name] = key
             self._units.update({s.unit: (key, s) for s in key.slices})
-        if not found["new"]:
+        if not found["new"]:  # all the others met long ago
             self._catch_up(made)
             return
+        self._met = number
         by_server: dict[int, list[dict]] = {}
         for key in made:
             for s in key.slices:

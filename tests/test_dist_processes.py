@@ -1,0 +1,181 @@
+"""Histories of jobs whose servers and workers are processes, which are killed and paused at random moments."""
+
+import contextlib
+import os
+import queue
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from conftest import FULL
+from dist_jobs import Link
+
+from mxcy.kvstore.dist.arena import folder, remove_job
+from mxcy.kvstore.dist.job import Job, new_name, options_for
+from mxcy.kvstore.dist.membership import Membership, Options
+from mxcy.kvstore.dist.service import Service, make_ticket
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = ROOT / "tests" / "dist_programs" / "member.py"
+SECONDS = 300
+
+
+class Member:
+    """A process, started again with the same arguments when it was killed."""
+
+    def __init__(self, *arguments):
+        self._arguments = [str(one) for one in arguments]
+        self.said = queue.Queue()
+        self.killed = 0
+        self.start()
+
+    def start(self):
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "MXCY_NUM_THREADS": "1"}
+        environment["MXNET_KVSTORE_BIGARRAY_BOUND"] = "100000"
+        self.process = subprocess.Popen(
+            [sys.executable, PROGRAM, *self._arguments], env=environment, cwd=ROOT, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        self._errors = []
+        pipes = [(self.process.stdout, self.said.put), (self.process.stderr, self._errors.append)]
+        self._readers = [threading.Thread(target=read, args=pair) for pair in pipes]
+        for reader in self._readers:
+            reader.start()
+
+    def wait_for(self, word):
+        """The first line that begins with a word."""
+        while True:
+            line = self.said.get(timeout=SECONDS)
+            if line.startswith(word):
+                return line.strip()
+            assert line, "".join(self._errors)
+
+    def kill_and_start(self):
+        self.process.kill()
+        self._reap()
+        self.killed += 1
+        self.start()
+
+    def pause(self, seconds, stop):
+        self.process.send_signal(signal.SIGSTOP)
+        stop.wait(seconds)
+        self.process.send_signal(signal.SIGCONT)
+
+    def end(self):
+        """Let it end; kill it if it does not."""
+        self.process.send_signal(signal.SIGCONT)
+        self.process.stdin.close()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self._reap()
+
+    def _reap(self):
+        self.process.wait()
+        for reader in self._readers:
+            reader.join()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        while not self.said.empty():
+            self.said.get()
+
+
+def read(stream, take):
+    for line in stream:
+        take(line)
+    take("")
+
+
+class ProcessJob:
+    """Two servers and two workers; with `apart` workers reach no memory of servers, only a link."""
+
+    def __init__(self, kind, apart, seed, length):
+        options = Options(workers=2, servers=2, join=SECONDS, timeout=SECONDS / 3, lost_after=SECONDS)
+        self.options = options_for(kind, options)
+        self.name = new_name()
+        ticket = make_ticket(self.name)
+        self.members, self.services, self.links = [], [], []
+        try:
+            names = [f"mxcy-{self.name}-s{i}" for i in range(2)]
+            self.servers = [self.add("server", name, 4, "m", ticket.to_json()) for name in names]
+            endpoints = {i: server.wait_for("tcp://") for i, server in enumerate(self.servers)}
+            if apart:
+                self.links = [Link(endpoint) for endpoint in endpoints.values()]
+                endpoints = {i: link.endpoint for i, link in enumerate(self.links)}
+            path = folder() / f"mxcy-{self.name}-c0"
+            coordinator = Service(Membership(self.options, endpoints, path), ticket).start()
+            self.services.append(coordinator)
+            text = Job(ticket, self.options, coordinator.endpoint).to_json()
+            memories = ["w0", "w1"] if apart else ["m", "m"]
+            self.workers = [self.add("worker", text, i, memories[i], seed, length) for i in range(2)]
+            for worker in self.workers:
+                worker.wait_for("declared")
+        except BaseException:
+            self.close()
+            raise
+
+    def add(self, *arguments):
+        self.members.append(Member(*arguments))
+        return self.members[-1]
+
+    def close(self):
+        for member in reversed(self.members):
+            member.end()
+        for one in [*self.links, *self.services]:
+            one.close() if isinstance(one, Link) else one.stop()
+        remove_job(self.name)
+
+
+def disturb(job, fault, rng, stop):
+    """Break something now and then."""
+    long = 4.0 if FULL else 1.0
+    while not stop.wait(rng.uniform(0.1, 1.0)):
+        which = rng.choice(["server", "worker", "pause", "link"]) if fault == "all" else fault
+        if which == "server":
+            rng.choice(job.servers).kill_and_start()
+        elif which == "worker":
+            worker = rng.choice(job.workers)
+            worker.kill_and_start()
+            worker.wait_for("declared")
+        elif which == "pause":
+            rng.choice(job.members).pause(rng.uniform(0, long), stop)
+        elif job.links:
+            link = rng.choice(job.links)
+            link.cut()
+            stop.wait(rng.uniform(0, long))
+            link.mend()
+
+
+CASES = [
+    (fault, kind, apart)
+    for kind in ("dist_sync", "dist_async")
+    for fault, apart in [("server", False), ("worker", False), ("worker", True), ("pause", True), ("all", True)]
+]
+SHORT = [("all", "dist_sync", True), ("worker", "dist_async", False)]
+
+
+@pytest.mark.parametrize("seed", range(5 if FULL else 1))
+@pytest.mark.parametrize(("fault", "kind", "apart"), CASES if FULL else SHORT)
+def test_histories_of_processes_that_are_killed_and_paused(fault, kind, apart, seed):
+    job = ProcessJob(kind, apart, seed, 600 if FULL else 150)
+    stop, rng = threading.Event(), random.Random(seed)
+    thread = threading.Thread(target=disturb, args=(job, fault, rng, stop))
+    try:
+        thread.start()
+        stop.wait(20 if FULL else 2)
+        stop.set()
+        thread.join()
+        for worker in job.workers:
+            worker.wait_for("done")
+    finally:
+        stop.set()
+        thread.join()
+        job.close()
+
+    assert not list(folder().glob(f"mxcy-{job.name}-*"))
