@@ -1,11 +1,15 @@
 """Accuracy against passes and time with 1, 2 and 4 workers (figure 8 of the paper), and what a model says.
 
     python benchmarks/scalability.py [--passes 8] [--keep]     trains on this machine
+    python benchmarks/scalability.py --rate 100mbit [--keep]   on hosts in network namespaces (root)
     python benchmarks/scalability.py --model                   only the table for 10, 100 and 1,000 machines
 
 A batch of 64 digits is divided over the workers, so that "dist_sync" takes the same steps whatever their
 number (each worker normalises its own part of the batch). The model of docs/scaling.md predicts the time of
 a step from that of one worker and from a measured exchange without computing; both are printed.
+The last two runs compare "dist_async" with "dist_sync" on equal terms: the same digits in the same number
+of passes, the same rate for each digit, no momentum. With --rate each worker is a host of its own with its
+own shared memory and so much bandwidth, the server is one more host, and Ray is in no part of it.
 With --keep the figures and the picture go to benchmarks/results.
 """
 
@@ -22,18 +26,49 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "tests" / "dist_programs" / "digits.py"
+SERVICES = ROOT / "benchmarks" / "_services.py"
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def trained(workers, kind, passes):
-    """What one run of the program wrote."""
+def trained(workers, kind, passes, numbers, rate=None):
+    """What one run of the program wrote; on hosts of their own if there is a bandwidth."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "found.json")
-        command = [sys.executable, "-m", "mxcy", "launch", "-n", str(workers), "-s", "1", sys.executable]
+        program = [sys.executable, PROGRAM, kind, str(passes), path, *numbers]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        subprocess.run([*command, PROGRAM, kind, str(passes), path], check=True, env=environment, cwd=ROOT)
+        if rate:
+            on_hosts(workers, program, environment, folder, rate)
+        else:
+            command = [sys.executable, "-m", "mxcy", "launch", "-n", str(workers), "-s", "1"]
+            subprocess.run([*command, *program], check=True, env=environment, cwd=ROOT)
         with open(path) as stream:
             return json.load(stream)
+
+
+def on_hosts(workers, program, environment, folder, rate):
+    """Run a program on as many hosts; server and coordinator are on the last one."""
+    from _namespaces import Hosts
+
+    from mxcy.kvstore.dist.job import Job, new_name
+    from mxcy.kvstore.dist.membership import Options
+    from mxcy.kvstore.dist.service import make_ticket
+
+    name, options = new_name(), Options(workers=workers, servers=1)
+    ticket = make_ticket(name)
+    environment |= {"MXCY_NUM_THREADS": str(max(1, os.cpu_count() // workers))}
+    with Hosts(workers + 1, rate) as hosts:
+        command = [sys.executable, SERVICES, json.dumps(options.to_dict()), ticket.to_json(), hosts.address(workers)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        services = hosts.start(workers, command, env=environment, cwd=ROOT, **pipes)
+        job = Job(ticket, options, services.stdout.readline().strip())
+        started = [
+            hosts.start(i, program, env=environment | job.environment(i, f"host{i}", folder), cwd=ROOT)
+            for i in range(workers)
+        ]
+        codes = [worker.wait() for worker in started]
+        services.communicate()
+    if any(codes):
+        raise SystemExit(f"workers ended with {codes}")
 
 
 def step_seconds(compute, size, machines, servers, bandwidth, latency, add_rate, spread=0.0, overlap=0.0):
@@ -88,28 +123,34 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--passes", type=int, default=8)
     parser.add_argument("--keep", action="store_true", help="write to benchmarks/results")
+    parser.add_argument("--rate", help="bandwidth of each host, as tc takes it: 100mbit")
     parser.add_argument("--model", action="store_true", help="only the model's table")
     given = parser.parse_args()
     if given.model:
         print_model()
         return
     found = {}
-    for kind, workers in [("dist_sync", 1), ("dist_sync", 2), ("dist_sync", 4), ("dist_async", 2)]:
-        found[f"{kind}, {workers} workers"] = result = trained(workers, kind, given.passes)
+    momentum, plain = ("0.05", "0.9"), ("0.1", "0")
+    runs = [("dist_sync", workers, momentum) for workers in (1, 2, 4)]
+    runs += [("dist_sync", 2, plain), ("dist_async", 2, plain)]
+    for kind, workers, numbers in runs:
+        label = f"{kind}, {workers} workers" + (", no momentum" if numbers is plain else "")
+        found[label] = result = trained(workers, kind, given.passes, numbers, given.rate)
         result["step"] = result["passes"][-1][0] / result["steps"] / given.passes
         compute = found["dist_sync, 1 workers"]["step"] - found["dist_sync, 1 workers"]["exchange"]
         result["predicted"] = compute + result["exchange"]
         accuracy = result["passes"][-1][1]
         print(
-            f"{kind:10} {workers} workers: accuracy {accuracy:.3f} after {given.passes} passes, "
+            f"{label:36}: accuracy {accuracy:.3f} after {given.passes} passes, "
             f"step {result['step'] * 1e3:.1f} ms, of the model {result['predicted'] * 1e3:.1f} ms, "
             f"exchange {result['exchange'] * 1e3:.1f} ms",
             flush=True,
         )
     if given.keep:
-        with open(RESULTS / "scalability.json", "w") as stream:
+        name = f"scalability-{given.rate}" if given.rate else "scalability"
+        with open(RESULTS / f"{name}.json", "w") as stream:
             json.dump(found, stream, indent=1)
-        picture(found, RESULTS / "scalability.png")
+        picture(found, RESULTS / f"{name}.png")
     print_model()
 
 

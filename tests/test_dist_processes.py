@@ -1,4 +1,4 @@
-"""Histories of jobs whose servers and workers are processes, which are killed and paused at random moments."""
+"""Histories of jobs whose servers and workers are processes, which are killed and paused at random."""
 
 import contextlib
 import os
@@ -103,7 +103,8 @@ class ProcessJob:
         self.members, self.services, self.links = [], [], []
         try:
             names = [f"mxcy-{self.name}-s{i}" for i in range(2)]
-            self.servers = [self.add("server", name, 4, "m", ticket.to_json()) for name in names]
+            given = ["m", ticket.to_json(), "127.0.0.1"]
+            self.servers = [self.add("server", name, 4, *given) for name in names]
             endpoints = {i: server.wait_for("tcp://") for i, server in enumerate(self.servers)}
             if apart:
                 self.links = [Link(endpoint) for endpoint in endpoints.values()]
@@ -155,7 +156,8 @@ def disturb(job, fault, rng, stop):
 CASES = [
     (fault, kind, apart)
     for kind in ("dist_sync", "dist_async")
-    for fault, apart in [("server", False), ("worker", False), ("worker", True), ("pause", True), ("all", True)]
+    for fault, apart in [("server", False), ("worker", False), ("worker", True), ("pause", True),
+                         ("link", True), ("all", True)]  # fmt: skip
 ]
 SHORT = [("all", "dist_sync", True), ("worker", "dist_async", False)]
 

@@ -1,7 +1,7 @@
 """One process of a job without Ray: a server, or a worker that checks the history it sees.
 
-    python member.py server NAME SENDERS MEMORY TICKET     serves, and writes where
-    python member.py worker JOB RANK MEMORY SEED LENGTH    pushes and pulls, and writes how far it is
+    python member.py server NAME SENDERS MEMORY TICKET ADDRESS    serves, and writes where
+    python member.py worker JOB RANK MEMORY SEED LENGTH           pushes and pulls, and writes how far it is
 
 A worker that was killed and started again goes on where the servers have it.
 """
@@ -26,8 +26,8 @@ def say(text):
     os.write(1, f"{text}\n".encode())
 
 
-def serve(name, senders, memory, ticket):
-    service = Service(Shard(name, int(senders)), Ticket.of(ticket), memory=memory).start()
+def serve(name, senders, memory, ticket, address):
+    service = Service(Shard(name, int(senders)), Ticket.of(ticket), address, memory).start()
     say(service.endpoint)
     sys.stdin.read()  # until the test lets go
     service.stop()
