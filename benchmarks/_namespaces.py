@@ -41,8 +41,8 @@ class Hosts:
                 for device in ("lo", "eth0"):
                     ip("-n", name, "link", "set", device, "up")
                 if self.rate:
-                    shape = ["tbf", "rate", self.rate, "burst", "256kb", "latency", "50ms"]
-                    subprocess.run(["tc", "-n", name, "qdisc", "add", "dev", "eth0", "root", *shape], check=True)
+                    command = f"tc -n {name} qdisc add dev eth0 root tbf burst 256kb latency 50ms rate"
+                    subprocess.run([*command.split(), self.rate], check=True)
         except BaseException:
             self.__exit__()
             raise

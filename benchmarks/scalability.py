@@ -57,7 +57,8 @@ def on_hosts(workers, program, environment, folder, rate):
     ticket = make_ticket(name)
     environment |= {"MXCY_NUM_THREADS": str(max(1, os.cpu_count() // workers))}
     with Hosts(workers + 1, rate) as hosts:
-        command = [sys.executable, SERVICES, json.dumps(options.to_dict()), ticket.to_json(), hosts.address(workers)]
+        about = [json.dumps(options.to_dict()), ticket.to_json(), hosts.address(workers)]
+        command = [sys.executable, SERVICES, *about]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         services = hosts.start(workers, command, env=environment, cwd=ROOT, **pipes)
         job = Job(ticket, options, services.stdout.readline().strip())

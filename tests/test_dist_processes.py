@@ -156,8 +156,9 @@ def disturb(job, fault, rng, stop):
 CASES = [
     (fault, kind, apart)
     for kind in ("dist_sync", "dist_async")
-    for fault, apart in [("server", False), ("worker", False), ("worker", True), ("pause", True),
-                         ("link", True), ("all", True)]  # fmt: skip
+    for fault in ("server", "worker", "pause", "link", "all")
+    for apart in (False, True)
+    if apart or fault in ("server", "worker")
 ]
 SHORT = [("all", "dist_sync", True), ("worker", "dist_async", False)]
 

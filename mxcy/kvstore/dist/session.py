@@ -266,11 +266,13 @@ class Session:
         self.barrier()
 
     def _catch_up(self, keys: list[Key]) -> None:
-        """Go on with the rounds of keys where this worker was before it came back."""
+        """Go on with the rounds of keys where this worker was before it came back.
+
+        If it was killed when only some servers had its push, that round is sent again: the others drop it.
+        """
         for key in keys:
-            for s in key.slices:
-                found, _ = self.call(self.server_of(s), "rounds", units=[s.unit])
-                key.pushed = max(key.pushed, found["rounds"][0])
+            calls = [self.call(self.server_of(s), "rounds", units=[s.unit]) for s in key.slices]
+            key.pushed = min((found["rounds"][0] for found, _ in calls), default=0)
 
     def key(self, call: str, name: Any) -> Key:
         """Return a key; StateError if it has not been inited."""
