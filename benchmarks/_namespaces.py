@@ -1,4 +1,4 @@
-"""Hosts on one machine: network namespaces on a bridge, each with its own shared memory and a limited bandwidth.
+"""Hosts on one machine: network namespaces on a bridge, each with own shared memory and a limited bandwidth.
 
 Linux, as root (`ip`, `tc`). The bound is for what a host sends (token bucket).
 """
