@@ -40,8 +40,8 @@ class Member:
             [sys.executable, PROGRAM, *self._arguments], env=environment, cwd=ROOT, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        self._errors = []
-        pipes = [(self.process.stdout, self.said.put), (self.process.stderr, self._errors.append)]
+        self.errors = []
+        pipes = [(self.process.stdout, self.said.put), (self.process.stderr, self.errors.append)]
         self._readers = [threading.Thread(target=read, args=pair) for pair in pipes]
         for reader in self._readers:
             reader.start()
@@ -52,7 +52,7 @@ class Member:
             line = self.said.get(timeout=SECONDS)
             if line.startswith(word):
                 return line.strip()
-            assert line, "".join(self._errors)
+            assert line, "".join(self.errors)
 
     def kill_and_start(self):
         self.process.kill()
