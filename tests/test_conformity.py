@@ -278,3 +278,8 @@ def test_pictures_of_repeated_names_warn():
 
     with pytest.warns(RuntimeWarning, match="multiple variables with the same name in your graph.*fc"):
         mx.viz.plot_network(out)
+
+
+def test_a_number_is_the_shape_of_a_vector():
+    assert mx.sym.var("x", shape=5).infer_shape()[0] == [(5,)]
+    assert mx.sym.var("x", shape=0).infer_shape() == (None, None, None)

@@ -126,21 +126,21 @@ def test_sentences_become_numbers_and_buckets(caplog):
     assert rnn.encode_sentences([["a", "x"]], vocab, unknown_token="c")[0] == [[1, 3]]
     with pytest.raises(AssertionError, match="unknown token"):
         rnn.encode_sentences([["y"]], vocab)
-    for layout in ("NT", "TN"):
+    for layout in ("NT", "TN", "NTC", "TNC"):
         batches = rnn.BucketSentenceIter(encoded, 2, buckets=[2, 3], invalid_label=0, layout=layout)
         found = list(batches)
 
         assert batches.default_bucket_key == 3
         assert sorted(b.bucket_key for b in found) == [2, 3]
         data, label = found[0].data[0].asnumpy(), found[0].label[0].asnumpy()
-        if layout == "TN":
+        if layout.startswith("T"):
             data, label = data.T, label.T
         assert (label[:, :-1] == data[:, 1:]).all()
         assert (label[:, -1] == 0).all()
         assert found[0].provide_data[0].shape == found[0].data[0].shape
     assert "discarded 1 sentences" in caplog.text
     with pytest.raises(ValueError, match="layout"):
-        rnn.BucketSentenceIter(encoded, 2, layout="N")
+        rnn.BucketSentenceIter(encoded, 2, layout="T")
     with pytest.raises(ValueError, match="buckets"):
         rnn.BucketSentenceIter(encoded, 10)
 

@@ -37,7 +37,7 @@ __all__ = [
 
 Shape = tuple[int | None, ...] | None
 
-_SHAPE = re.compile(r"\s*[(\[]\s*(?:(?:-?\d{1,19}|None)\s*(?:,\s*|(?=[)\]])))*[)\]]\s*")
+_SHAPE = re.compile(r"\s*[(\[]\s*(?:(?:-?\d{1,19}|None)\s*(?:,\s*|(?=[)\]])))*[)\]]\s*|\d{1,19}")
 _EXTENT = re.compile(r"-?\d+|None")
 
 

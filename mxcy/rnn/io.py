@@ -59,7 +59,7 @@ class BucketSentenceIter(DataIter):
     buckets : lengths; by default all of which there are at least `batch_size` sentences. Longer sentences are
         left out.
     invalid_label : what fills sentences up.
-    data_name, label_name, dtype, layout : of the batches; "NT" or "TN".
+    data_name, label_name, dtype, layout : of the batches; "NT" or "TN" ("NTC" or "TNC" with them embedded).
     """
 
     def __init__(self, sentences: Sequence[Sequence[int]], batch_size: int,
@@ -67,8 +67,9 @@ class BucketSentenceIter(DataIter):
                  label_name: str = "softmax_label", dtype: Any = "float32",
                  layout: str = "NT"):  # fmt: skip
         super().__init__(batch_size)
-        if layout not in ("NT", "TN"):
-            raise ArgumentError(message("BucketSentenceIter", "layout", "'NT' or 'TN'", repr(layout)))
+        if layout.find("N") not in (0, 1):
+            expected = "N, for sentences, first or second, such as 'NT' or 'TN'"
+            raise ArgumentError(message("BucketSentenceIter", "layout", expected, repr(layout)))
         if not buckets:
             counts = np.bincount([len(s) for s in sentences])
             buckets = [length for length, count in enumerate(counts) if count >= batch_size]
