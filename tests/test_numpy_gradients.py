@@ -25,6 +25,8 @@ def symmetric(n):
 
 M = signed(3, 4)
 P = positive(3, 4)
+SKEW = onp.array([[0, 1.0, 2], [0, 0, 1], [0, 0, 0]])
+W3 = np.array([[1.0, 2, 0], [0.5, -1, 1], [2, 1, 3]])
 
 UNARY_POSITIVE = ["log", "log2", "log10", "log1p", "sqrt", "cbrt", "reciprocal"]
 UNARY_SIGNED = [
@@ -169,6 +171,47 @@ ROWS |= {
     "rfft": (lambda x: np.real(np.fft.rfft(x, axis=0)) ** 2, [M]),
     "fftshift": (np.fft.fftshift, [M]),
     "ifftshift": (lambda x: np.fft.ifftshift(x, 1), [M]),
+    "quantile": (lambda x: np.quantile(x, [0.2, 0.7], axis=(0, 1), keepdims=True) ** 2, [M]),
+    "percentile": (lambda x: np.percentile(x, 35, axis=1, method="hazen") ** 2, [M]),
+    "select": (lambda x: np.select([x > 1, x < 0], [x * x, x * 3], 1.0), [M]),
+    "compress": (lambda x: np.compress([True, False, True], x, 0) ** 2, [M]),
+    "extract": (lambda x: np.extract(x > 0, x) ** 2, [M]),
+    "interp": (lambda x, y: np.interp(x, [-3.0, 0.1, 0.7, 1.5], y) ** 2, [M, signed(4)]),
+    "interp of points": (lambda x, y: np.interp([-9.0, 0.3, 4.9, 99], np.cumsum(x), y), [P[0], signed(4)]),
+    "gradient": (lambda x: np.gradient(x, 0.5, axis=1) ** 2, [M]),
+    "gradient, exact at the ends": (lambda x: np.gradient(x, axis=0, edge_order=2) ** 2, [signed(4, 2)]),
+    "gradient over places": (lambda x, y: np.gradient(x, np.cumsum(y)), [signed(4), positive(4)]),
+    "convolve": (np.convolve, [signed(4), signed(3)]),
+    "convolve, same": (lambda x, y: np.convolve(x, y, "same"), [signed(4), signed(2)]),
+    "correlate": (lambda x, y: np.correlate(x, y, "full"), [signed(3), signed(4)]),
+    "correlate, same": (lambda x, y: np.correlate(x, y, "same"), [signed(3), signed(4)]),
+    "irfft": (lambda x: np.fft.irfft(x * (1 + 2j), 5) ** 2, [M]),
+    "hfft": (lambda x: np.fft.hfft(x * (1 + 2j)) ** 2, [M]),
+    "ihfft": (lambda x: np.abs(np.fft.ihfft(x, axis=0)) ** 2, [M]),
+    "fftn": (lambda x: np.abs(np.fft.fftn(x, (2, 5), (0, 1))) ** 2, [M]),
+    "ifftn": (lambda x: np.abs(np.fft.ifftn(x, norm="ortho")) ** 2, [M]),
+    "fft2": (lambda x: np.abs(np.fft.fft2(x, norm="forward")) ** 2, [M]),
+    "ifft2": (lambda x: np.real(np.fft.ifft2(x)) ** 2, [M]),
+    "rfftn": (lambda x: np.abs(np.fft.rfftn(x)) ** 2, [M]),
+    "irfftn": (lambda x: np.fft.irfftn(x * (2 - 1j)) ** 2, [M]),
+    "rfft2": (lambda x: np.abs(np.fft.rfft2(x)) ** 2, [M]),
+    "irfft2": (lambda x: np.fft.irfft2(x * (2 - 1j)) ** 2, [M]),
+    "svd": (lambda x: np.linalg.svd(x, full_matrices=False)[0] @ W3 @ np.linalg.svd(x, False)[2], [M]),
+    "svd of a high matrix": (lambda x: (np.linalg.svd(x, False)[0] * np.linalg.svd(x, False)[1]) @ W3, [M.T]),
+    "svdvals": (np.linalg.svdvals, [M]),
+    "qr": (lambda x: np.linalg.qr(x)[0] @ W3 @ np.linalg.qr(x)[1], [M.T]),
+    "eig": (lambda x: np.abs(np.linalg.eig(x)[1]) ** 2 * np.abs(np.linalg.eig(x)[0]), [symmetric(3) + SKEW]),
+    "eigvals": (lambda x: np.abs(np.linalg.eigvals(x)) ** 2, [symmetric(3) + SKEW]),
+    "norm, largest singular value": (lambda x: np.linalg.norm(x, 2), [M]),
+    "norm, nuclear": (lambda x: np.linalg.norm(x, "nuc"), [M]),
+    "norm, largest sum of a column": (lambda x: np.linalg.norm(x, 1, keepdims=True), [M]),
+    "norm, largest sum of a row": (lambda x: np.linalg.norm(x, np.inf), [M]),
+    "norm, smallest element": (lambda x: np.linalg.norm(x, -np.inf, axis=1), [M]),
+    "norm, third power": (lambda x: np.linalg.norm(x, 3, axis=0), [M]),
+    "vector_norm of several axes": (lambda x: np.linalg.vector_norm(x, axis=(0, 1), ord=3), [M]),
+    "cond": (np.linalg.cond, [symmetric(3)]),
+    "cond by sums": (lambda x: np.linalg.cond(x, 1), [symmetric(3)]),
+    "lstsq": (lambda x, y: np.linalg.lstsq(x, y)[0], [M.T, signed(4)]),
     "interplay": (lambda x: np.exp(x - x.max(axis=1, keepdims=True)) / np.exp(x).sum(), [M]),
 }
 
@@ -226,7 +269,7 @@ def functions():
 
 
 def test_every_rule_has_a_row():
-    tested = {name.split()[0] for name in ROWS} | {"permute_dims", "amax", "amin"}
+    tested = {name.split()[0].strip(",") for name in ROWS} | {"permute_dims", "amax", "amin"}
     kinds = (Rule, Composition)
     with_rules = {f.__name__: f for _, f in functions() if isinstance(getattr(f, "rule", None), kinds)}
 

@@ -10,7 +10,16 @@ from typing import Any
 import numpy as _np
 
 from ..errors import StateError, problem
-from . import _creation, _products, _reductions, _shapes, _through, fft, linalg
+from . import (
+    _compositions_of_signals,
+    _creation,
+    _gradients_of_factors,
+    _products,
+    _reductions,
+    _shapes,
+    _through,
+    linalg,
+)
 from . import _ufuncs as u
 from ._calls import own
 from ._recorded import Rule
@@ -203,18 +212,6 @@ def matrix_power(a, n):
     return found
 
 
-def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
-    if ord != 2:
-        raise StateError(problem("vector_norm", "ord", f"no gradient for the norm {ord!r}", "write it out"))
-    return u.sqrt(r.sum(u.square(u.absolute(x)), axis, keepdims=keepdims))
-
-
-def matrix_norm(x, /, *, keepdims=False, ord="fro"):
-    if ord != "fro":
-        raise StateError(problem("matrix_norm", "ord", f"no gradient for the norm {ord!r}", "write it out"))
-    return u.sqrt(r.sum(u.square(u.absolute(x)), (-2, -1), keepdims=keepdims))
-
-
 def pinv(a, rcond=None, hermitian=False, *, rtol=None):
     """For matrices of full rank."""
     turned = s.matrix_transpose(a)
@@ -279,35 +276,6 @@ def _conj(x: Any) -> Any:
     return x.conj() if x.dtype.kind == "c" else x
 
 
-# --- Fourier transforms -----------------------------------------------------------------------------------
-def rfft(a, n=None, axis=-1, norm=None, out=None):
-    whole = fft.fft(a, n, axis, norm)
-    return whole[(slice(None),) * (axis % a.ndim) + (slice(whole.shape[axis] // 2 + 1),)]
-
-
-def fftshift(x, axes=None):
-    axes = tuple(range(x.ndim)) if axes is None else (axes,) if isinstance(axes, int) else tuple(axes)
-    return t.roll(x, tuple([x.shape[i] // 2 for i in axes]), axes)
-
-
-def ifftshift(x, axes=None):
-    axes = tuple(range(x.ndim)) if axes is None else (axes,) if isinstance(axes, int) else tuple(axes)
-    return t.roll(x, tuple([-(x.shape[i] // 2) for i in axes]), axes)
-
-
-def _fft_grad(transform: Any) -> Any:
-    """The adjoint of a transform: the other direction, with the other scaling."""
-    others = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
-
-    def grad(g: Any, like_a: Any, n: Any, axis: Any, norm: Any) -> Any:
-        if n is not None and n != like_a.shape[axis]:
-            raise StateError(problem("fft", "n", "no gradient for another length", "pad or cut the array"))
-        found = transform(g, None, axis, others[norm])
-        return found if like_a.dtype.kind == "c" else found.real.astype(like_a.dtype)
-
-    return grad
-
-
 COMPOSITIONS: dict[Any, Any] = {
     t.vstack: vstack,
     t.hstack: hstack,
@@ -338,26 +306,20 @@ COMPOSITIONS: dict[Any, Any] = {
     t.einsum: einsum,
     linalg.multi_dot: multi_dot,
     linalg.matrix_power: matrix_power,
-    linalg.vector_norm: vector_norm,
-    linalg.matrix_norm: matrix_norm,
     linalg.pinv: pinv,
     linalg.eigvalsh: eigvalsh,
     linalg.trace: linalg_trace,
     linalg.diagonal: linalg_diagonal,
     linalg.outer: t.outer,
     linalg.cross: linalg_cross,
-    fft.rfft: rfft,
-    fft.fftshift: fftshift,
-    fft.ifftshift: ifftshift,
 }
 
 
 def give_rules() -> None:
     """Give the functions their rules."""
-    for function, made_of in COMPOSITIONS.items():
-        function.rule = Composition(made_of)
+    for table in (COMPOSITIONS, _compositions_of_signals.COMPOSITIONS, _gradients_of_factors.COMPOSITIONS):
+        for function, made_of in table.items():
+            function.rule = Composition(made_of)
+    _compositions_of_signals.give_rules()
+    _gradients_of_factors.give_rules()
     einsum_of.rule = Rule({"operands": _einsum_grad}, ("subscripts", "operands"))  # type: ignore
-    names = ("a", "n", "axis", "norm")
-    defaults = {"n": None, "axis": -1, "norm": None}
-    fft.fft.rule = Rule({"a": _fft_grad(fft.ifft)}, names, defaults)
-    fft.ifft.rule = Rule({"a": _fft_grad(fft.fft)}, names, defaults)

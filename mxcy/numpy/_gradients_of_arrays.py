@@ -395,14 +395,6 @@ def _eigh_grad(g: Any, y: Any) -> Any:
     return (found + _swapped(found)) * 0.5
 
 
-def _norm_grad(g: Any, y: Any, x: Any, ord: Any, axis: Any, keepdims: Any) -> Any:
-    matrix = ord is not None and ((axis is None and x.ndim == 2) or isinstance(axis, tuple))
-    if (matrix and ord != "fro") or ord not in (None, "fro", 1, 2):
-        raise StateError(problem("norm", "ord", f"no gradient for the norm {ord!r}", "write it out"))
-    g, y = _spread(g, x, axis, keepdims), _spread(y, x, axis, keepdims)
-    return g * u.sign(x) if ord == 1 else g * x / (y + (y == 0))
-
-
 def _outer_grad(g: Any, other: Any, like: Any, first: bool) -> Any:
     flat = s.reshape(_conj(other), (-1,))
     found = _products.matmul(g, flat) if first else _products.matmul(flat, g)
@@ -444,7 +436,6 @@ PRODUCTS: dict[Any, dict] = {
         "b": lambda g, a, like_b: fit(linalg.solve(_swapped(_conj(a)), g), like_b),
     },
     linalg.eigh: {"a": _eigh_grad},
-    linalg.norm: {"x": _norm_grad},
 }
 
 

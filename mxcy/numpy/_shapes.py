@@ -83,9 +83,13 @@ def matrix_transpose(x, /):
     return x._transpose_view((*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
+def _listed(axis: Any) -> tuple:
+    """The axes in a sequence, or the one given."""
+    return tuple(axis) if hasattr(axis, "__iter__") and getattr(axis, "ndim", None) != 0 else (axis,)
+
+
 def _axes(name: str, axis: Any, ndim: int) -> list[int]:
-    given = axis if isinstance(axis, (tuple, list)) else (axis,)
-    axes = [_axis(name, i, ndim) for i in given]
+    axes = [_axis(name, i, ndim) for i in _listed(axis)]
     if len(set(axes)) < len(axes):
         raise ArgumentError(message(name, "axis", "each axis once", axis))
     return axes
@@ -110,7 +114,7 @@ def moveaxis(a, source, destination):
 def expand_dims(a, axis):
     """A view with axes of extent 1 at these places."""
     a = as_array(a)
-    given = axis if isinstance(axis, (tuple, list)) else (axis,)
+    given = _listed(axis)
     places = _axes("expand_dims", axis, a.ndim + len(given))
     return a._view(tuple([None if i in places else slice(None) for i in range(a.ndim + len(given))]))
 
