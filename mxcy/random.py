@@ -24,6 +24,7 @@ from .ndarray.random import (
     shuffle,
     uniform,
 )
+from .switches import is_np_array
 
 __all__ = [
     "exponential",
@@ -44,8 +45,11 @@ __all__ = [
 def seed(seed_state: int, ctx: Context | str = "all") -> None:
     """Restart the random generators of all devices, or of one, from a seed.
 
-    Under "all" every device draws numbers of its own; devices seeded one by one draw the same numbers.
+    Under "all" every device draws numbers of its own; devices seeded one by one draw the same numbers. A
+    program that has called `npx.set_np` gets numbers of `mx.np.random` from this seed, too.
     """
     if not isinstance(seed_state, (int, np.integer)):  # MXNet raises a ValueError, too
         raise ArgumentError(message("seed", "seed_state", "an int", type(seed_state).__name__))
     philox.seed(int(seed_state), ctx)
+    if ctx == "all" and is_np_array():
+        np.random.seed(int(seed_state) % 2**32)

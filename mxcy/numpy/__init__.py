@@ -58,10 +58,19 @@ __all__ = [
 _gradients.give_rules()
 
 
+# Names of MXNet's `mx.np` that NumPy has dropped since.
+_OLD = {
+    "NAN": "nan", "NaN": "nan", "PINF": "inf", "alltrue": "all", "in1d": "isin", "product": "prod",
+    "round_": "round", "sometrue": "any", "trapz": "trapezoid",
+}  # fmt: skip
+
+
 def __getattr__(name):
     # numpy.testing takes longer to import than all of this; the others are rarely wanted.
     if name in ("lib", "testing"):
         return importlib.import_module(f".{name}", __name__)
     if name in ("polynomial", "typing"):  # NumPy's own: they take arrays of ours
         return importlib.import_module(f"numpy.{name}")
+    if name in _OLD:
+        return globals()[_OLD[name]]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -24,7 +24,7 @@ from ._calls import Through
 
 __all__ = [
     "IS_PYPY", "IS_WASM", "assert_", "assert_allclose", "assert_almost_equal", "assert_approx_equal",
-    "assert_array_almost_equal", "assert_array_almost_equal_nulp", "assert_array_compare",
+    "assert_array_almost_equal", "assert_array_almost_equal_nulp",
     "assert_array_equal", "assert_array_less", "assert_array_max_ulp", "assert_equal", "assert_no_warnings",
     "assert_raises", "assert_raises_regex", "assert_string_equal", "assert_warns", "break_cycles",
     "clear_and_catch_warnings", "measure", "suppress_warnings", "tempdir", "temppath",
@@ -52,7 +52,6 @@ assert_almost_equal = _Assertion(_testing.assert_almost_equal)
 assert_approx_equal = _Assertion(_testing.assert_approx_equal)
 assert_array_almost_equal = _Assertion(_testing.assert_array_almost_equal)
 assert_array_almost_equal_nulp = _Assertion(_testing.assert_array_almost_equal_nulp)
-assert_array_compare = _Assertion(_testing.assert_array_compare)
 assert_array_equal = _Assertion(_testing.assert_array_equal)
 assert_array_less = _Assertion(_testing.assert_array_less)
 assert_array_max_ulp = _Assertion(_testing.assert_array_max_ulp)
