@@ -203,7 +203,7 @@ def _fill(leaf: Leaf, g: Any) -> None:
         return
     if g is None:
         if leaf.req == "write":
-            buffer[:] = 0
+            buffer[slice(None) if buffer.ndim else ...] = 0  # sparse ones take only [:]
         return
     if g.shape != buffer.shape and not g.size == buffer.size == 1:  # nor are there results without axes
         raise ShapeError(message("backward", None, f"a gradient of shape {buffer.shape}", g.shape))
