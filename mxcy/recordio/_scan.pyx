@@ -7,11 +7,12 @@ file short meanwhile.
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 from libcpp.vector cimport vector
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from posix.types cimport off_t
 
 import numpy as np
 
-__all__ = ["find_record", "scan"]
+__all__ = ["find_record", "read_whole", "scan"]
 
 cdef extern from "unistd.h" nogil:
     ssize_t pread(int fd, void* to, size_t count, off_t at)
@@ -19,6 +20,7 @@ cdef extern from "unistd.h" nogil:
 DEF MAGIC = 0xCED7230A
 DEF LENGTH_BITS = 29
 DEF BLOCK = 4096
+DEF USUAL = 1 << 22  # bytes that are asked for at once; a damaged head may say any length
 
 
 cdef class Window:
@@ -100,3 +102,24 @@ def scan(source, int64_t begin, int64_t end, int64_t size):
     for i in range(<int64_t>found.size()):
         to[i] = found[i]
     return positions, at
+
+
+def read_whole(int fd, int64_t at):
+    """(record, its end) at a place of a file, if there is one in one part that is whole and not very long."""
+    cdef uint32_t words[2]
+    cdef ssize_t length, got, done = 0
+    cdef char* to
+    with nogil:
+        got = pread(fd, words, 8, at)
+    if got < 8 or words[0] != <uint32_t>MAGIC or words[1] > USUAL:  # longer, or of another kind
+        return None
+    length = words[1]
+    data = PyBytes_FromStringAndSize(NULL, length)
+    to = PyBytes_AS_STRING(data)
+    with nogil:
+        while done < length:
+            got = pread(fd, to + done, length - done, at + 8 + done)
+            if got <= 0:
+                break
+            done += got
+    return (data, at + 8 + (length + 3) // 4 * 4) if done == length else None

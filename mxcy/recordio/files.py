@@ -154,7 +154,7 @@ class MXRecordIO:
         """
         if not (self.is_open and not self.writable and self._file.for_children):
             self._check(False, "read")
-        found = record_at(self._file, position)
+        found = self._file.whole(position) or record_at(self._file, position)
         if found is None:
             raise damaged(self._file, "a record", "the end of the file", position)
         return bytes(found[0])
@@ -196,6 +196,10 @@ class MXRecordIO:
 
     def _next(self, view: bool = False) -> memoryview | bytes | None:
         """The record at the position, which moves behind it."""
+        found: Any = None if view else self._file.whole(self._position)
+        if found is not None:
+            data, self._position = found
+            return data
         while True:
             try:
                 found = record_at(self._file, self._position, view)

@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 from ..errors import StateError, problem, wrap
+from ._scan import read_whole
 
 __all__ = ["Local", "Remote", "is_remote", "open_source", "open_to_write"]
 
@@ -65,6 +66,10 @@ class Local:
     def piece(self, at: int, length: int) -> bytes:
         """Return bytes of the file; fewer than `length` at its end."""
         return os.pread(self._fd, length, at)
+
+    def whole(self, at: int) -> tuple[bytes, int] | None:
+        """Return (record, its end) at a position, the usual way; None where `record_at` must look."""
+        return read_whole(self._fd, at)
 
     def view(self, at: int, length: int) -> memoryview:
         """Return bytes of the file without a copy; fewer than `length` at its end.
@@ -124,6 +129,9 @@ class Remote:
             return memoryview(self._block)[first : first + length]
 
     view = piece
+
+    def whole(self, at: int) -> None:
+        """Return None: `record_at` must look."""
 
     def for_scan(self) -> Any:
         """What `scan` reads: all bytes."""
