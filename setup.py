@@ -79,6 +79,8 @@ LEVELS = {
     "mxcy._engine": "-O2",
     "mxcy._array": "-O2",
     "mxcy._invoke": "-O2",
+    "mxcy._replay": "-O2",
+    "mxcy.ops._call": "-O2",
     "mxcy._pointwise": "-O3",
     "mxcy._fast_loops": "-O3",
     "mxcy.numpy._calls": "-O2",

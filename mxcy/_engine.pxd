@@ -89,7 +89,8 @@ cdef int wait(CVar* var, bint for_write) except -1
 cdef int wait_all() except -1
 # Delivers floating-point flags of an operation that ran inline (NumPy's errstate: warn, raise, ...).
 cdef int report_fp_flags(const char* name, int flags) except -1
-# Estimated run time below which a ready operation runs in the calling thread.
+# Estimated time up to which a ready operation may run in the calling thread without the engine; below 0
+# while a hook wants to see all of them, and with the serial engine.
 cdef float inline_limit_ns() noexcept
 cdef const Runtime* runtime() noexcept nogil
 

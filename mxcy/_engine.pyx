@@ -451,7 +451,7 @@ cdef int wait_all() except -1:
 
 
 cdef float inline_limit_ns() noexcept:
-    return inline_limit.load()
+    return -1 if hook_on.load() else inline_limit.load()
 
 
 cdef const Runtime* runtime() noexcept nogil:

@@ -11,5 +11,7 @@ cdef bint is_element(PyObject* p, int code) noexcept
 cdef bint is_number(PyObject* p) noexcept
 # An array of the shape of `x` (C order) with its buffer present.
 cdef PyObject* fresh_like(PyObject* x, int face, uint8_t code, char** data) except NULL
+# Whether calls may run without the engine: nobody watches every operation.
+cdef bint is_enabled() noexcept
 # Whether autograd wants to see what is done in place.
 cdef bint is_watched() noexcept

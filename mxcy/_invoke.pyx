@@ -78,6 +78,10 @@ cdef bint is_watched() noexcept:
     return watching or not enabled
 
 
+cdef bint is_enabled() noexcept:
+    return enabled
+
+
 cdef char* readable_data(PyObject* p) noexcept:
     """The elements, if they can be read here and now in one run, and autograd need not know; else NULL."""
     cdef char* data

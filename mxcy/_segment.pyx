@@ -26,16 +26,6 @@ cdef extern from "Python.h":
     unsigned long PyThread_get_thread_ident() nogil
 
 cdef extern from "segment.hpp" namespace "mxcy" nogil:
-    cdef cppclass CSegment "mxcy::Segment":
-        CSegment()
-        void release()
-        void add(Op* op, CVar** reads, int n_reads, CVar** writes, int n_writes, const char* note)
-        void forget(CVar* var)
-        void finish()
-        const vector[CVar*]& inputs()
-        const vector[CVar*]& outputs()
-        float cost_ns()
-        size_t size()
     cdef cppclass SegmentOp(Op):
         pass
     SegmentOp* new_segment_op "new mxcy::SegmentOp"(CSegment*, const Runtime*, const char*)
@@ -120,9 +110,6 @@ cdef class Segment:
 cdef class Recording:
     """Collects the operations that calls push."""
 
-    cdef CSegment* c
-    cdef dict held
-
     def __cinit__(self):
         self.c = new CSegment()
         self.held = {}
@@ -192,6 +179,11 @@ cdef class Recording:
         if keep:
             self.held[<size_t>var] = handle
         return 0
+
+    cdef list take_ops(self, vector[Op*]& ops):
+        """Give the operations away; return handles of their variables. The recording is used up."""
+        ops = self.c.take()
+        return list(self.held.values())
 
     def finish(self, forgotten=()):
         """Return what was recorded as a segment; the recording is used up.

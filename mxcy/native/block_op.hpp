@@ -33,6 +33,11 @@ struct BlockOp : Op {
 
   void add(Var* var, int64_t offset, uint8_t dtype) { operands.push_back(Operand{var, offset, dtype}); }
 
+  bool places(std::vector<Place>& found) override {
+    for (Operand& operand : operands) found.push_back(Place{&operand.var, &operand.offset});
+    return true;
+  }
+
   // What the operation does; may throw std::bad_alloc, in any thread.
   virtual int execute() = 0;
 

@@ -58,6 +58,11 @@ class LaunchOp final : public Op {
     }
   }
 
+  bool places(std::vector<Place>& found) override {
+    for (int i = 0; i < n_outputs_ + n_inputs_; ++i) found.push_back(Place{&tensors[i].var, &tensors[i].offset});
+    return true;
+  }
+
   static void operator delete(void* memory) { std::free(memory); }
 
   Tensor* tensors;

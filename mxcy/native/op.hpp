@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <new>
+#include <vector>
 #include "dtype.hpp"
 #include "var.hpp"
 
@@ -61,6 +62,12 @@ struct Fusion {
   virtual bool run(Var* const* unreachable, int n, Failure& failure) noexcept = 0;
 };
 
+// Where an operation keeps one of its operands; the offset is in bytes.
+struct Place {
+  Var** var;
+  int64_t* offset;
+};
+
 struct Op {
   const char* name = "operation";  // static storage duration
   float cost_ns = 1e9f;            // estimated serial run time; decides between inline and queued
@@ -77,6 +84,8 @@ struct Op {
   virtual int run(Failure& failure) noexcept = 0;
   // A fusion of this operation alone; null if it must run by itself.
   virtual Fusion* fusion() noexcept { return nullptr; }
+  // Lists all operands, so that it can run with others of the same shapes.  False: it can not.
+  virtual bool places(std::vector<Place>&) { return false; }
 };
 
 // One operand of a kernel.  shape and strides (bytes) point into the operation's own storage.

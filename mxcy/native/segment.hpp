@@ -71,6 +71,14 @@ class Segment {
     if (std::none_of(outputs_.begin(), outputs_.end(), same)) outputs_.push_back(var);
   }
 
+  // Gives the operations away, in the order in which they were added.
+  std::vector<Op*> take() {
+    std::vector<Op*> found;
+    for (Piece& piece : pieces_) found.push_back(piece.op.release());
+    pieces_.clear();
+    return found;
+  }
+
   // Called once, after the last operation has been added.
   void finish() {
     auto earlier = [](const Piece& a, const Piece& b) { return a.wave < b.wave; };

@@ -114,6 +114,10 @@ class Op(Operator):
             return self.num_outputs(attrs)
         return self._visible if isinstance(self._visible, int) else self._visible(attrs)
 
+    def is_fixed(self, attrs):
+        """See `Operator.is_fixed`."""
+        return "is_train" not in self._reserved and super().is_fixed(attrs)
+
     def values(self, inputs: Sequence, attrs: dict) -> dict:
         """Inputs (or their shapes or dtypes) and attributes by name, None for inputs not in use."""
         if self.variadic:

@@ -172,6 +172,10 @@ class Operator(Callee):
         states = self.aux_names(attrs)
         return [i for i, name in enumerate(self.input_names(attrs)) if name in states] if states else ()
 
+    def is_fixed(self, attrs: dict) -> bool:
+        """Whether a use of plain arrays depends on nothing but their shapes, and only makes results."""
+        return not self.writes_inputs and not self.written_inputs(attrs)
+
     # -- storage -------------------------------------------------------------------------------------
 
     def stored(self, stypes: tuple[str, ...], attrs: dict) -> Any:
