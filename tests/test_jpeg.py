@@ -1,6 +1,7 @@
 """Windows of JPEG pictures: as the whole picture there, and nothing happens for broken ones."""
 
 import io
+import struct
 
 import numpy as np
 import PIL.Image
@@ -86,6 +87,17 @@ def test_cut_pictures_are_decoded_as_far_as_they_go():
     cut = decoded(data[: len(data) // 2])
     np.testing.assert_array_equal(cut[:8], decoded(data)[:8])
     np.testing.assert_array_equal(decoded(data[: len(data) // 2], rows=(40, 75))[40:], cut[40:])
+
+
+def test_gigantic_heads_are_refused_before_anything_is_decoded():
+    data = bytearray(FILES["420", False])
+    at = data.index(b"\xff\xc0") + 5
+    data[at : at + 4] = struct.pack(">HH", 65500, 65500)
+    with pytest.raises(FormatError, match=f"at most {codec.MOST_PIXELS} pixels, got 65500 x 65500"):
+        codec.open_for(bytes(data), 3, 0, codec.no_memory)
+    data[at : at + 4] = struct.pack(">HH", 4000, 4000)
+    with pytest.raises(FormatError, match="a picture that fits into"):
+        codec.open_for(bytes(data), 3, 0, codec.no_memory)
 
 
 def test_what_makes_no_sense_is_refused():
