@@ -58,7 +58,7 @@ class ThreadJob:
             self.aggregators = {name: self.aggregator(i) for i, name in enumerate(self.machines)}
 
     def shard(self, i):
-        core = Shard(f"mxcy-{self.name}-s{i}", 2 * self.options.workers)
+        core = Shard(f"mxcy-{self.name}-s{i}", 2 * self.options.room)
         return self.kind(core, self.ticket, memory=self.machines[i % len(self.machines)]).start()
 
     def member(self, endpoints):
@@ -71,7 +71,7 @@ class ThreadJob:
         return self.kind(core, self.ticket, memory=self.machines[i]).start()
 
     def session(self, rank, kind="dist_sync", **how):
-        machine = self.machines[rank * len(self.machines) // self.options.workers]
+        machine = self.machines[rank * len(self.machines) // self.options.workers % len(self.machines)]
         own = self.aggregators.get(machine)
         options = options_for(kind, self.options, **how)
         endpoint = None if own is None else own.endpoint

@@ -302,6 +302,64 @@ def test_a_lost_worker_ends_the_job_or_the_others_go_on(elastic):
         run_workers(job, body)
 
 
+@pytest.mark.parametrize("machines", [1, 2])
+@pytest.mark.parametrize("kind", ["dist_sync", "dist_async"])
+def test_a_worker_joins_a_running_job(kind, machines):
+    """From the round where the others are it is one of them: sums have its part, and nothing is missing."""
+    meeting, late = threading.Barrier(3), []
+
+    def rounds(session, keys, count):
+        for _ in range(count):
+            session.push([(key, np.full(key.size, 10.0**session.rank, "f")) for key in keys])
+            pulled(session, keys)
+
+    def together(session, keys):
+        meeting.wait(60)  # the third has come
+        rounds(session, keys, 2)
+        session.flush()
+        session.barrier()
+        return pulled(session, keys)
+
+    def body(session):
+        keys = declare(session, value=0.0)
+        use(session, "test")
+        rounds(session, keys, 3)
+        session.barrier()
+        meeting.wait(60)
+        return together(session, keys)
+
+    def third():
+        meeting.wait(60)
+        session = job.session(2, kind=kind)
+        try:
+            late.append(together(session, declare(session, value=0.0)))
+        finally:
+            session.close()
+
+    with thread_job(workers=2, machines=machines, elastic=True, most=3) as job:
+        thread = threading.Thread(target=third)
+        thread.start()
+        try:
+            results = run_workers(job, body, kind=kind)
+        finally:
+            meeting.abort()
+            thread.join()
+    for found in results + late:
+        for value in found.values():
+            assert (value == 3 * 11 + 2 * 111).all()
+    assert len(late) == 1
+
+
+def test_nobody_joins_a_full_job():
+    def body(session):
+        declare(session)
+        with pytest.raises(mx.MXNetError, match="expected a rank below 1, got 1"):
+            job.session(1)
+
+    with thread_job(workers=1) as job:
+        run_workers(job, body)
+
+
 def test_other_versions_are_told_so():
     with thread_job(workers=1) as job:
         session = job.session(0)

@@ -176,6 +176,10 @@ def test_histories_of_processes_that_are_killed_and_paused(fault, kind, apart, s
         thread.join()
         for worker in job.workers:
             worker.wait_for("done")
+    except AssertionError as error:
+        for member in job.members:
+            error.add_note("".join(member.errors))
+        raise
     finally:
         stop.set()
         thread.join()

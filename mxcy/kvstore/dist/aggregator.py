@@ -47,7 +47,7 @@ class Aggregator(Shard):
         self._cached: dict[int, int] = {}  # round of the value that is kept of each unit
         self._fetching: set[int] = set()
         self.wake: Callable[[], None] = lambda: None
-        super().__init__(name, 2 * options.workers)
+        super().__init__(name, 2 * options.room)
 
     def close(self) -> None:
         """See `Shard.close`."""

@@ -229,7 +229,7 @@ def share(ray: Any, coordinator: Any, job: Job) -> None:
 def shard_maker(name: str, options: Options) -> Callable[[], Any]:
     """A function that makes the core of a server where the actor runs."""
     custom = _load_function if options.custom_updaters else None
-    senders = 2 * options.workers
+    senders = 2 * options.room
     return lambda: Shard(name, senders, custom)
 
 

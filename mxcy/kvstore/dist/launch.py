@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-s", "--num-servers", type=positive, help="servers; as many as workers if not given")
     parser.add_argument("--address", help="of a running Ray cluster; otherwise one is started here")
     parser.add_argument("--elastic", action="store_true", help="go on without workers that are lost")
+    parser.add_argument("--most", type=positive, default=0, help="with --elastic: workers there may be")
     parser.add_argument("--custom-updaters", action="store_true", help="servers run functions of the program")
     parser.add_argument("--join-seconds", type=float, default=60.0, help="until all workers are there")
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds of any other wait")
@@ -48,10 +49,15 @@ def run(given: argparse.Namespace) -> int:
         print("mxcy launch: expected a program, as in mxcy launch -n 4 python train.py", file=sys.stderr)
         return 2
     options = Options(
-        workers=given.num_workers, servers=given.num_servers or given.num_workers, elastic=given.elastic,
-        custom_updaters=given.custom_updaters, join=given.join_seconds, timeout=given.timeout,
+        workers=given.num_workers,
+        servers=given.num_servers or given.num_workers,
+        elastic=given.elastic,
+        most=given.most,
+        custom_updaters=given.custom_updaters,
+        join=given.join_seconds,
+        timeout=given.timeout,
         lost_after=given.lost_after,
-    )  # fmt: skip
+    )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end the job in order
     folder = private_folder()
     running = None

@@ -24,7 +24,7 @@ Out = list[tuple[int, Frame]]
 @dataclass
 class Options:
     """How a job behaves. Seconds: `join` until all workers are there, `timeout` of any other wait,
-    `lost_after` silence."""
+    `lost_after` silence. `most`: an elastic job takes workers until there are so many."""
 
     workers: int = 1
     servers: int = 1
@@ -32,10 +32,16 @@ class Options:
     levels: tuple[str, str] = ("sequential", "sequential")
     staleness: int | None = None
     elastic: bool = False
+    most: int = 0
     custom_updaters: bool = False
     join: float = 60.0
     timeout: float = 600.0
     lost_after: float = 15.0
+
+    @property
+    def room(self) -> int:
+        """Numbers for workers: of those that the job begins with, and of those that may come."""
+        return max(self.workers, self.most) if self.elastic else self.workers
 
     def to_dict(self) -> dict:
         """Return it as JSON holds it."""
@@ -56,7 +62,7 @@ class Worker:
     host: str = ""
     pid: int = 0
     heard: float = 0.0
-    state: str = "awaited"  # joined, left, lost
+    state: str = "awaited"  # joined, left, lost; spare: may come, and nobody waits for it
 
     def __str__(self) -> str:
         return f"worker {self.rank}" + (f" (process {self.pid} on {self.host})" if self.pid else "")
@@ -85,7 +91,10 @@ class Membership:
     def __init__(self, options: Options, endpoints: dict[int, str] | None = None, path: Path | None = None):
         self.options = options
         self.endpoints = dict(endpoints or {})
-        self.workers = [Worker(rank) for rank in range(options.workers)]
+        self.workers = [Worker(rank) for rank in range(options.room)]
+        for worker in self.workers[options.workers :]:
+            worker.state = "spare"
+        self.sums: bool | None = None  # whether machines send one sum; known when all have joined
         self.again: set[int] = set()
         self.carries = False
         self.epoch = 0
@@ -113,6 +122,7 @@ class Membership:
             "how": self.how,
             "met": self.met,
             "port": self.port,
+            "sums": self.sums,
         }
         content = json.dumps(state).encode()
         if self._path is not None and content != self._kept:
@@ -130,7 +140,7 @@ class Membership:
             worker.machine, worker.host, worker.pid, worker.state, worker.heard = machine, host, pid, how, now
         self.endpoints, self.keys = dict(state["endpoints"]), dict(state["keys"])
         self.epoch, self.failed, self.how = state["epoch"], state["failed"], state["how"]
-        self.port, self.met = state["port"], state["met"]
+        self.port, self.met, self.sums = state["port"], state["met"], state["sums"]
 
     def bound(self, port: int) -> None:
         """The service has this port."""
@@ -141,8 +151,8 @@ class Membership:
 
     def joined(self, sender: int, local: bool, body: dict) -> dict:
         """A peer said hello."""
-        if not 0 <= sender < 2 * self.options.workers:
-            expected = f"a rank below {self.options.workers}"
+        if not 0 <= sender < 2 * self.options.room:
+            expected = f"a rank below {self.options.room}"
             raise ArgumentError(message("KVStore", "rank", expected, sender))
         return {}
 
@@ -150,7 +160,9 @@ class Membership:
         """Take a frame in; return what goes out, each with its receiver."""
         try:
             method = METHODS.get(str((frame.body or {}).get("method"))) if frame.kind == Kind.CALL else None
-            if method is None or sender >= self.options.workers:
+            if sender >= self.options.room:
+                raise ArgumentError(message("KVStore", "rank", f"a rank below {self.options.room}", sender))
+            if method is None:
                 raise ArgumentError(
                     problem("KVStore", "frame", "the coordinator takes calls of workers only")
                 )
@@ -211,17 +223,19 @@ class Membership:
 
     def aggregated(self) -> bool:
         """Whether the workers of a machine send one sum: if there are several machines."""
+        if self.sums is not None:
+            return self.sums
         first = self.how["levels"][0] if self.how else self.options.levels[0]
-        return first == "sequential" and len({w.machine for w in self.workers}) > 1
+        return first == "sequential" and len({w.machine for w in self.workers if w.state != "spare"}) > 1
 
     def members(self) -> dict:
         """Who contributes to a round: `upper` to the servers', `machines` to each machine's."""
         present = self._present()
-        names = list(dict.fromkeys(w.machine for w in self.workers))
+        names = list(dict.fromkeys(w.machine for w in self.workers if w.state != "spare"))
         machines = {name: [w.rank for w in present if w.machine == name] for name in names}
         ranks = [w.rank for w in present]
         if self.aggregated():
-            upper = [self.options.workers + names.index(name) for name in names if machines[name]]
+            upper = [self.options.room + names.index(name) for name in names if machines[name]]
         else:
             upper = ranks
         return {"upper": upper, "machines": machines, "ranks": ranks}
@@ -259,6 +273,7 @@ class Membership:
         del self._meetings[key]
         waiting = list(meeting.here.items())
         if key[0] == "join":
+            self.sums = self.aggregated()
             self._answer(waiting, self._joined_all())
         elif key[0] == "declare":
             try:
@@ -273,9 +288,14 @@ class Membership:
     def _join(self, worker: Worker, frame: Frame) -> None:
         if worker.state == "lost":
             raise StateError(problem("KVStore", None, f"{worker} was given up", "begin a new job"))
-        worker.machine, worker.host = str(frame.body["machine"]), str(frame.body["host"])
+        machine = str(frame.body["machine"])
+        late = worker.state == "spare" and self.sums is not None
+        if late and self.sums and machine not in [w.machine for w in self.workers]:
+            text = f"{machine} has no aggregator: the job began without this machine"
+            raise StateError(problem("KVStore", None, text, "begin it with all machines"))
+        worker.machine, worker.host = machine, str(frame.body["host"])
         worker.pid, worker.heard = int(frame.body["pid"]), self._now
-        again, worker.state = worker.state != "awaited", "joined"
+        again, worker.state = worker.state not in ("awaited", "spare"), "joined"
         how = {name: frame.body[name] for name in ("kind", "levels", "staleness")}
         if self.how is None:
             self.how, self._first = how, str(worker)
@@ -285,7 +305,9 @@ class Membership:
             waiting = [*self._meetings.pop(("join",), Meeting("", 0)).here.items(), (worker.rank, frame)]
             self._error(waiting, self.failed)
             return
-        if again and ("join",) not in self._meetings:
+        if late:
+            self.epoch += 1
+        if late or (again and ("join",) not in self._meetings):
             self._answer([(worker.rank, frame)], self._joined_all() | {"again": True})
             return
         self._arrive(("join",), "the start", worker, frame, self.options.join)

@@ -191,7 +191,7 @@ class Session:
         if self.aggregated:
             number = list(self.members["machines"]).index(self.machine)
             mine = {"members": self.members["machines"][self.machine], "sequential": first == "sequential",
-                    "second": second == "sequential", "sender": self.options.workers + number}  # fmt: skip
+                    "second": second == "sequential", "sender": self.options.room + number}  # fmt: skip
             requests[AGGREGATOR] = self.connections.call(AGGREGATOR, "members", **body | mine)
         for server, request in requests.items() if wait else ():
             request.wait(self.options.join, partial(self._silent, server, "members"))

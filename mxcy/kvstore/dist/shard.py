@@ -452,12 +452,13 @@ class Shard:
         if not members or not all(0 <= m < self.senders for m in members):
             raise ArgumentError(message("KVStore", "members", f"senders below {self.senders}", members))
         changed = self.epoch >= 0 and members != self.members
+        old, new = self.members, [m for m in members if m not in self.members]
         self._consist(epoch, members, bool(frame.body["sequential"]), frame.body["staleness"])
         self._note(epoch=epoch, members=members, sequential=self.sequential, staleness=self.staleness)
         if changed:
             for unit in self.units.values():
                 unit.gathers.clear()
-                self._level(unit)
+                self._level(unit, old, new)
                 self._wake(unit)
             self.again.update(members)
 
@@ -465,10 +466,12 @@ class Shard:
         self.epoch, self.members = epoch, members
         self.sequential, self.staleness = sequential, staleness
 
-    def _level(self, unit: Unit) -> None:
-        """A member that comes anew goes on from the round where the others are."""
+    def _level(self, unit: Unit, old: list[int], new: list[int]) -> None:
+        """A member that comes anew goes on from the round where the others are, or the last of them."""
         if self.sequential:
             unit.rounds[self.members] = unit.rounds[self.members].max()
+        elif new and old:
+            unit.rounds[new] = np.maximum(unit.rounds[new], unit.rounds[old].min())
 
     def _optimizer(self, sender: int, frame: Frame) -> Any:
         self._use(frame.body["optimizer"])

@@ -246,8 +246,9 @@ class DistKVStore(KVStore):
 
     @property
     def num_workers(self) -> int:
-        """How many workers the job has."""
-        return self._session.options.workers
+        """How many workers the job has; of an elastic one, how many there are now."""
+        options = self._session.options
+        return len(self._session.members["ranks"]) if options.elastic else options.workers
 
     def num_dead_node(self, node_id: int = 0, timeout: float = 60) -> int:
         """Return how many workers are lost. The arguments are MXNet's and change nothing."""
