@@ -85,6 +85,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "contrib": ("contrib", None),
     "engine": ("engine", None),
     "executor": ("executor", None),
+    "executor_manager": ("executor_manager", None),
     "gluon": ("gluon", None),
     "image": ("image", None),
     "img": ("image", None),

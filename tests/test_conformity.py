@@ -284,3 +284,29 @@ def test_a_number_is_the_shape_of_a_vector():
     assert mx.sym.var("x", shape=5).infer_shape()[0] == [(5,)]
     with pytest.warns(UserWarning, match="infer_shape_partial"):
         assert mx.sym.var("x", shape=0).infer_shape() == (None, None, None)
+
+
+def test_older_training_loops_spread_batches():
+    manager = mx.executor_manager
+    batch = mx.io.DataBatch([nd.arange(10).reshape((5, 2))], [nd.arange(5)])
+    halves, whole = [nd.zeros((2, 2)), nd.zeros((3, 2), mx.cpu(1))], nd.zeros(5)
+    # by the real MXNet 1.9.1
+    parts = {
+        (5, (1, 1)): [(0, 2), (2, 5)],
+        (10, (1, 2)): [(0, 3), (3, 10)],
+        (7, (1, 1, 1, 1)): [(0, 2), (2, 4), (4, 6), (6, 7)],
+        (9, (0.5, 1.5)): [(0, 2), (2, 9)],
+    }
+
+    for (size, loads), expected in parts.items():
+        assert manager._split_input_slice(size, loads) == [slice(*ends) for ends in expected]
+    with pytest.raises(ValueError, match="3 devices"):
+        manager._split_input_slice(2, [1, 1, 1])
+    manager._load_data(batch, [list(zip(manager._split_input_slice(5, [1, 1]), halves, strict=True))])
+    manager._load_label(batch, [whole])
+    np.testing.assert_array_equal(halves[1].asnumpy(), [[4, 5], [6, 7], [8, 9]])
+    np.testing.assert_array_equal(whole.asnumpy(), range(5))
+    x = mx.sym.var("x")
+    manager._check_arguments(mx.sym.FullyConnected(x, num_hidden=2))
+    with pytest.raises(ValueError, match="several called x"):
+        manager._check_arguments(mx.sym.FullyConnected(x, mx.sym.var("x"), num_hidden=2))

@@ -42,7 +42,7 @@ LAYERS = [
         "util",
     },
     {"__init__", "__main__", "command", "module", "gluon", "contrib", "onnx", "rnn", "tools", "test_utils"}
-    | {"libinfo"},
+    | {"libinfo", "executor_manager"},
 ]
 
 # (importer, imported): inside one layer, and still forbidden.
