@@ -270,3 +270,14 @@ def test_lists_that_hold_themselves_are_refused():
     endless.append(endless)
     with pytest.raises(ValueError):
         np.array(endless)
+
+
+def test_keywords_of_the_standard_that_numpy_lacks():
+    x = np.array([[2.0, 1.0, 2.0], [0.0, 3.0, 0.0]])
+
+    assert np.sort(x, descending=True).tolist() == [[2, 2, 1], [3, 0, 0]]
+    assert np.argsort(x, descending=True, stable=True).tolist() == [[0, 2, 1], [1, 0, 2]]
+    assert np.argsort(x, axis=0, descending=True).tolist() == [[0, 1, 0], [1, 0, 1]]
+    assert np.argsort(x, axis=None, descending=True).tolist() == [4, 0, 2, 1, 3, 5]
+    assert np.fft.fftfreq(4, d=0.5, dtype=np.float32).dtype == np.float32
+    same(np.fft.rfftfreq(4), onp.fft.rfftfreq(4))

@@ -171,6 +171,7 @@ ROWS |= {
     "rfft": (lambda x: np.real(np.fft.rfft(x, axis=0)) ** 2, [M]),
     "fftshift": (np.fft.fftshift, [M]),
     "ifftshift": (lambda x: np.fft.ifftshift(x, 1), [M]),
+    "sort from the largest": (lambda x: np.sort(x, 0, descending=True) ** 2, [M]),
     "quantile": (lambda x: np.quantile(x, [0.2, 0.7], axis=(0, 1), keepdims=True) ** 2, [M]),
     "percentile": (lambda x: np.percentile(x, 35, axis=1, method="hazen") ** 2, [M]),
     "select": (lambda x: np.select([x > 1, x < 0], [x * x, x * 3], 1.0), [M]),

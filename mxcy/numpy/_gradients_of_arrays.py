@@ -203,9 +203,10 @@ def _cumprod_grad(g: Any, y: Any, a: Any, axis: Any) -> Any:
     return s.reshape(back, a.shape)
 
 
-def _ordered_grad(g: Any, a: Any, axis: Any) -> Any:
+def _ordered_grad(g: Any, a: Any, axis: Any, descending: bool) -> Any:
     flat = s.reshape(a, (-1,)) if axis is None else a
     along = -1 if axis is None else axis
+    g = t.flip(g, along) if descending else g
     places = _np.argsort(flat.asnumpy(), along, kind="stable")
     grid: list = list(_np.indices(places.shape, sparse=True))
     grid[along] = places

@@ -6,7 +6,7 @@ NumPy in where they read or write are at the end.
 
 import numpy as _np
 
-from . import _small
+from . import _small, _standard
 from ._calls import Small, Through
 
 __all__ = [
@@ -244,7 +244,7 @@ vstack = Through(_np.vstack)
 
 # Choosing, ordering, sets.
 argpartition = Through(_np.argpartition)
-argsort = Small(_np.argsort, _small.argsort, 1)
+argsort = Small(_standard.argsort, _small.argsort, 1)
 argwhere = Through(_np.argwhere)
 bincount = Through(_np.bincount)
 choose = Through(_np.choose)
@@ -267,7 +267,7 @@ searchsorted = Through(_np.searchsorted)
 select = Through(_np.select)
 setdiff1d = Through(_np.setdiff1d)
 setxor1d = Through(_np.setxor1d)
-sort = Small(_np.sort, _small.sort, 1)
+sort = Small(_standard.sort, _small.sort, 1)
 sort_complex = Through(_np.sort_complex)
 take = Through(_np.take)
 take_along_axis = Through(_np.take_along_axis)

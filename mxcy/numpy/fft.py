@@ -2,11 +2,12 @@
 
 import numpy as _np
 
+from . import _standard
 from ._calls import Through
 
 fft = Through(_np.fft.fft)
 fft2 = Through(_np.fft.fft2)
-fftfreq = Through(_np.fft.fftfreq)
+fftfreq = Through(_standard.fftfreq)
 fftn = Through(_np.fft.fftn)
 fftshift = Through(_np.fft.fftshift)
 hfft = Through(_np.fft.hfft)
@@ -20,7 +21,7 @@ irfft2 = Through(_np.fft.irfft2)
 irfftn = Through(_np.fft.irfftn)
 rfft = Through(_np.fft.rfft)
 rfft2 = Through(_np.fft.rfft2)
-rfftfreq = Through(_np.fft.rfftfreq)
+rfftfreq = Through(_standard.rfftfreq)
 rfftn = Through(_np.fft.rfftn)
 
 __all__ = [
