@@ -24,6 +24,15 @@ def recurrent(mode, gates, layers, steps, batch, size):
     return "RNN", shapes, {"mode": mode, "state_size": size, "num_layers": layers}
 
 
+def embedding(words, size, batch):
+    """A row of Embedding with a dense gradient."""
+    return "Embedding", [batch, (words, size)], {"input_dim": words, "output_dim": size}
+
+
+def fully_connected(batch, size, hidden):
+    return "FullyConnected", [(batch, size), (hidden, size), (hidden,)], {"num_hidden": hidden}
+
+
 # name: (operator of MXNet, shapes of inputs, attributes)
 LAYERS = {
     "max pool 3x3/2 (32,64,112,112)": ("Pooling", [(32, 64, 112, 112)], POOL),
@@ -51,25 +60,51 @@ LAYERS = {
     "LSTM 2x200 (35,20,200)": recurrent("lstm", 4, 2, 35, 20, 200),
     "LSTM 1x512 (50,32,512)": recurrent("lstm", 4, 1, 50, 32, 512),
     "GRU 1x256 (50,32,256)": recurrent("gru", 3, 1, 50, 32, 256),
+    "avg pool 2x2/2 (32,256,28,28)": (
+        "Pooling",
+        [(32, 256, 28, 28)],
+        {"kernel": (2, 2), "stride": (2, 2), "pool_type": "avg"},
+    ),
+    "global avg pool (32,512,14,14)": (
+        "Pooling",
+        [(32, 512, 14, 14)],
+        {"kernel": (14, 14), "global_pool": True, "pool_type": "avg"},
+    ),
+    "Embedding (10000,200) of (35,20)": embedding(10000, 200, (35, 20)),
+    "Embedding (30000,768) of (32,128)": embedding(30000, 768, (32, 128)),
+    "FullyConnected (128,1024) to 1024": fully_connected(128, 1024, 1024),
+    "FullyConnected (32,2048) to 1000": fully_connected(32, 2048, 1000),
+    "Dropout (1024,1024)": ("Dropout", [(1024, 1024)], {"p": 0.5}),
+    "Dropout (32,128,768)": ("Dropout", [(32, 128, 768)], {"p": 0.1}),
+    "LeakyReLU elu (32,64,56,56)": ("LeakyReLU", [(32, 64, 56, 56)], {"act_type": "elu", "slope": 1.0}),
+    "LeakyReLU gelu (32,128,768)": ("LeakyReLU", [(32, 128, 768)], {"act_type": "gelu"}),
+    "log_softmax (4096,1000)": ("log_softmax", [(4096, 1000)], {}),
+    "log_softmax (128,30000)": ("log_softmax", [(128, 30000)], {}),
     "softmax (4096,1000)": ("softmax", [(4096, 1000)], {}),
     "softmax (32,16,128,128)": ("softmax", [(32, 16, 128, 128)], {}),
 }
 
 
 def rows(wanted):
-    return [name for name in LAYERS if not wanted or any(part in name for part in wanted)]
+    """(name, "forward" or "both") of the rows whose label holds one of the words."""
+    found = [(name, what) for name in LAYERS for what in ("forward", "both")]
+    return [row for row in found if not wanted or any(part in " ".join(row) for part in wanted)]
 
 
-def draw(shapes):
+def draw(name):
+    op, shapes, attrs = LAYERS[name]
     rng = np.random.default_rng(0)
-    return [rng.uniform(0.5, 1.5, shape).astype(np.float32) for shape in shapes]
+    drawn = [rng.uniform(0.5, 1.5, shape).astype(np.float32) for shape in shapes]
+    if op == "Embedding":
+        drawn[0] = rng.integers(0, attrs["input_dim"], shapes[0]).astype(np.float32)
+    return drawn
 
 
 def mxnet_calls(mx, name):
     """(forward, forward and backward) of a row, for mxcy and for MXNet."""
-    op, shapes, attrs = LAYERS[name]
-    inputs = [mx.nd.array(x) for x in draw(shapes)]
-    for x in inputs[:3]:
+    op, _, attrs = LAYERS[name]
+    inputs = [mx.nd.array(x) for x in draw(name)]
+    for x in inputs[op == "Embedding" : 3]:
         x.attach_grad()
     function = getattr(mx.nd, op)
     with mx.autograd.record():
@@ -83,7 +118,6 @@ def mxnet_calls(mx, name):
         with mx.autograd.record():
             y = function(*inputs, **attrs)
         y.backward(head)
-        inputs[0].grad.wait_to_read()
         mx.nd.waitall()
 
     return forward, both
@@ -114,14 +148,23 @@ def torch_function(name):
         "LRN": lambda x: f.local_response_norm(x, 5, 1e-4, 0.75, 2.0),
         "L2Normalization": lambda x: f.normalize(x, dim=1),
         "softmax": lambda x: f.softmax(x, -1),
+        "log_softmax": lambda x: f.log_softmax(x, -1),
+        "Embedding": f.embedding,
+        "FullyConnected": f.linear,
+        "Dropout": lambda x: f.dropout(x, a["p"]),
+        "LeakyReLU": f.gelu if a.get("act_type") == "gelu" else lambda x: f.elu(x, a["slope"]),
     }[op]  # fmt: skip
 
 
 def torch_calls(name):
     import torch
 
-    inputs = [torch.from_numpy(x) for x in draw(LAYERS[name][1])]
-    for x in inputs[:3]:
+    op = LAYERS[name][0]
+    inputs = [torch.from_numpy(x) for x in draw(name)]
+    if op == "Embedding":
+        inputs[0] = inputs[0].long()
+    learned = inputs[op == "Embedding" : 3]
+    for x in learned:
         x.requires_grad_()
     function = torch_function(name)
     head = torch.ones_like(function(*inputs))
@@ -131,7 +174,7 @@ def torch_calls(name):
             function(*inputs)
 
     def both():
-        for x in inputs[:3]:
+        for x in learned:
             x.grad = None
         function(*inputs).backward(head)
 
@@ -170,12 +213,11 @@ def main():
 
     peers = {kind: Peer(kind, __file__) for kind in ("mxnet", "torch")}
     table = Table("layers")
-    for name in rows(wanted):
+    for name, what in rows(wanted):
         calls = dict(zip(("forward", "both"), mxnet_calls(mx, name), strict=True))
-        for what, function in calls.items():
-            contenders = {"mxcy": function}
-            contenders |= {kind: found.timer(f"{name}|{what}") for kind, found in peers.items()}
-            table.row(f"{name} {what}", contenders, rounds=9)
+        contenders = {"mxcy": calls[what]}
+        contenders |= {kind: found.timer(f"{name}|{what}") for kind, found in peers.items()}
+        table.row(f"{name} {what}", contenders, rounds=9)
     for found in peers.values():
         found.close()
     finish(options, table)

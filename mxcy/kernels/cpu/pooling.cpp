@@ -251,10 +251,31 @@ int spread_whole(KernelContext& context, T size) {
   return parallel(context, p.outer, std::max<int64_t>(1, GRAIN / p.in[2]), body);
 }
 
+// Whether rows of windows are long, and each is two or three wide and two from the next: then neighbours in
+// the result are sums of neighbours, written in pairs.
+inline bool in_pairs(const PoolParams& p) {
+  return p.inner == 1 && p.stride[2] == 2 && (p.kernel[2] == 2 || p.kernel[2] == 3) && p.out[2] >= 12;
+}
+
+template <class T>
+void spread_pairs(const T* __restrict g, int64_t n, bool three, T* __restrict row) {
+  row[0] = row[1] = g[0];
+  if (three) {
+    for (int64_t i = 1; i < n; ++i) {
+      row[2 * i] = g[i - 1] + g[i];
+      row[2 * i + 1] = g[i];
+    }
+    row[2 * n] = g[n - 1];
+  } else {
+    for (int64_t i = 1; i < n; ++i) row[2 * i] = row[2 * i + 1] = g[i];
+  }
+}
+
 template <class T>
 int spread(KernelContext& context) {
   const PoolParams& p = *static_cast<const PoolParams*>(context.params);
-  if (Lanes<T>::suit(p)) return Lanes<T>(context).spread();
+  const bool pairs = in_pairs(p);
+  if (!pairs && Lanes<T>::suit(p)) return Lanes<T>(context).spread();
   const Windows w(p);
   const Tensor &g_x = context.outputs[0], &g_out = context.inputs[0];
   const std::vector<T> sizes = sizes_along_last<T>(p);
@@ -262,12 +283,16 @@ int spread(KernelContext& context) {
   auto one_row = [&](int64_t plane, int64_t window, T* line, T* row, T* total) {
     const T* g = read_elements<T>(g_out, plane * w.out_plane + window * w.out_row, w.out_row, line);
     const T size = T(w.rows(window, [](int64_t, int64_t) {}));
-    std::fill(row, row + w.padded * p.inner, T(0));
     if (p.mode == POOL_AVG) {
       divide(p, size > 0 ? size : T(1), sizes.data(), g, line);
       g = line;
     }
-    for (int64_t k = 0; k < p.kernel[2]; ++k) {
+    if (pairs) {
+      spread_pairs(g, p.out[2], p.kernel[2] == 3, row);
+    } else {
+      std::fill(row, row + w.padded * p.inner, T(0));
+    }
+    for (int64_t k = pairs ? p.kernel[2] : 0; k < p.kernel[2]; ++k) {
       if (p.inner == 1 && p.stride[2] == 1) {
         join_lines<T, Total<T>>(row + k, g, p.out[2]);
       } else if (p.inner == 1) {
