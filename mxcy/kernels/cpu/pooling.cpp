@@ -143,9 +143,13 @@ class Pooling {
  private:
   // One window over everything.
   int planes() {
+    const bool grouped = power == 1 && x_.dtype == CODE<T> && out_.dtype == CODE<T>;
     auto body = [&](int64_t begin, int64_t end) {
       Scratch<T> line(context_, x_.dtype == CODE<T> ? 0 : w_.plane);
-      for (int64_t i = begin; i < end; ++i) {
+      int64_t first = begin;
+      // The last plane goes the other way: what is read beyond a plane is the next one.
+      for (; grouped && first + LANES<T> <= std::min(end, p_.outer - 1); first += LANES<T>) join_planes(first);
+      for (int64_t i = first; i < end; ++i) {
         T room, *out = place_of<T>(out_, i, &room);
         *out = join_all(read_elements<T>(x_, i * w_.plane, w_.plane, line), w_.plane, true);
         finish(out, T(1));
@@ -154,6 +158,34 @@ class Pooling {
       return 0;
     };
     return parallel(context_, p_.outer, std::max<int64_t>(1, GRAIN / w_.plane), body);
+  }
+
+  // As many planes as a vector has lanes: one vector of each, then those are joined across.
+  void join_planes(int64_t first) {
+    constexpr int lanes = LANES<T>;
+    const int64_t n = w_.plane, whole = n / lanes * lanes;
+    const Real<T> start = Real<T>{} + Join::start;
+    Integer<T> rest;
+    for (int k = 0; k < lanes; ++k) rest[k] = k < n - whole ? -1 : 0;
+    T rows[lanes * lanes];
+    for (int k = 0; k < lanes; ++k) {
+      const T* x = reinterpret_cast<const T*>(x_.data) + (first + k) * n;
+      Real<T> a = start, b = start;
+      int64_t i = 0;
+      for (; i + 2 * lanes <= n; i += 2 * lanes) {
+        a = Join::join(a, load_vector(x + i));
+        b = Join::join(b, load_vector(x + i + lanes));
+      }
+      if (i < whole) a = Join::join(a, load_vector(x + i));
+      if (whole < n) b = Join::join(b, rest != 0 ? load_vector(x + whole) : start);
+      store_vector(rows + k * lanes, Join::join(a, b));
+    }
+    T* out = reinterpret_cast<T*>(out_.data) + first;
+    for (int k = 0; k < lanes; ++k) {
+      T joined = rows[k * lanes];
+      for (int j = 1; j < lanes; ++j) joined = Join::join(joined, rows[k * lanes + j]);
+      out[k] = p_.mode == POOL_AVG ? joined / sizes_[0] : joined;
+    }
   }
 
   // One row of results before they are divided; returns by how much, but for the last axis.
