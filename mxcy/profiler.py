@@ -23,8 +23,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from . import _engine, _invoke
+from . import _engine
 from ._files import replacing
+from ._invoke import set_fast_path
 from .errors import ArgumentError, ArgumentTypeError, message
 
 __all__ = [
@@ -200,7 +201,7 @@ def _switch(state: str, paused: bool) -> None:
     _record.state, _record.paused = state, paused
     if before != _record.active:
         _engine.set_hook(_record.take if _record.active else None)
-        _invoke.set_fast_path(not _record.active)  # what it computes is not pushed, so the hook misses it
+        set_fast_path(not _record.active)  # what it computes is not pushed, so the hook misses it
 
 
 @contextmanager

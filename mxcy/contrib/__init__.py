@@ -10,7 +10,7 @@ nd = ndarray
 sym = symbol
 
 # Loaded when they are first asked for: some need all of Gluon, parts of which need the texts.
-LATER = ("amp", "autograd", "io", "onnx", "svrg_optimization", "tensorboard", "text")
+LATER = ("amp", "autograd", "io", "onnx", "quantization", "svrg_optimization", "tensorboard", "text")
 
 __all__ = [*LATER, "nd", "ndarray", "sym", "symbol"]
 

@@ -1,0 +1,24 @@
+"""`mx.contrib.quantization`: networks on bytes of networks on real numbers.
+
+    qsym, qarg_params, aux_params = quantize_model(sym, arg_params, aux_params, calib_mode="naive",
+                                                   calib_data=batches)
+    qnet = quantize_net(net, calib_mode="entropy", calib_data=loader)
+"""
+
+from .model import (
+    calib_graph,
+    quantize_graph,
+    quantize_model,
+    quantize_model_mkldnn,
+    quantize_net,
+    quantize_net_v2,
+)
+
+__all__ = [
+    "calib_graph",
+    "quantize_graph",
+    "quantize_model",
+    "quantize_model_mkldnn",
+    "quantize_net",
+    "quantize_net_v2",
+]
