@@ -79,6 +79,10 @@ void tile(const T* a, const T* b, Depth depth, T* c, int64_t ldc, const Finish<T
     __builtin_prefetch(c + i * ldc + LENGTH<T>, 1);
   }
   for (int64_t block = 0; block < depth.blocks; ++block, a += depth.jump) {
+    if (K_STEP == 1 && depth.blocks > 1) {  // the next block is too far away for the processor to expect it
+#pragma GCC unroll 16
+      for (int i = 0; i < R; ++i) __builtin_prefetch(a + depth.k + depth.jump + i * ROW_STEP);
+    }
     for (int64_t p = 0; p < depth.k; ++p, a += K_STEP, b += WIDTH<T>) {
       const Vector<T> b0 = load(b), b1 = load(b + LENGTH<T>);
 #pragma GCC unroll 16
