@@ -281,3 +281,10 @@ def test_keywords_of_the_standard_that_numpy_lacks():
     assert np.argsort(x, axis=None, descending=True).tolist() == [4, 0, 2, 1, 3, 5]
     assert np.fft.fftfreq(4, d=0.5, dtype=np.float32).dtype == np.float32
     same(np.fft.rfftfreq(4), onp.fft.rfftfreq(4))
+
+
+def test_full_converts_as_astype():
+    same(np.full_like(np.zeros((0, 4), "uint64"), np.nan), onp.zeros((0, 4), "uint64"))
+    assert np.full(2, 2.7, "int8").tolist() == [2, 2]
+    with pytest.raises(OverflowError):
+        np.full(2, 300, "uint8")

@@ -89,8 +89,8 @@ def full(shape, fill_value, dtype=None, order="C", *, device=None, like=None, ct
 
 def _filled(result: Any, value: Any) -> Any:
     """The array with a value in it, converted as by `astype` (assignment refuses NaN for integers)."""
-    if result.size and isinstance(value, (float, complex)) and result.dtype.kind != "c":
-        value = _np.asarray(value).astype(result.dtype)
+    if isinstance(value, (float, complex)) and result.dtype.kind != "c":
+        value = _np.asarray(value).astype(result.dtype) if result.size else 0
     result[...] = value
     return result
 
