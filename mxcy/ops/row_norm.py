@@ -415,7 +415,8 @@ class L2Normalization:
         return {"axis": kept, "exclude": True, "keepdims": True}
 
     def forward(self, data, *, out):
-        squares = reduction.sum.compute(square.compute([data], {}), reduction.sum.parse_attrs(self.over()))
+        total = find("_square_sum")
+        squares = total.compute([data], total.parse_attrs(self.over()))
         length = sqrt.compute(
             find("_plus_scalar").compute(squares, {"scalar": self.eps, "is_int": False}), {}
         )
