@@ -107,7 +107,7 @@ def _like(prototype: Any, dtype: Any, order: str, shape: Any, device: Any, ctx: 
     made: Any = _np.empty_like
     strides = made(unwrap(a), order=order, shape=shape).strides
     extents = a.shape if shape is None else tuple(_np.broadcast_shapes(shape))
-    axes = sorted(range(len(extents)), key=lambda i: (-strides[i], i))
+    axes = sorted(range(len(extents)), key=lambda i: (-strides[i], extents[i] == 1, i))
     result = _shaped([extents[i] for i in axes], dtype, "C", device, ctx)
     return result._transpose_view([axes.index(i) for i in range(len(axes))])
 

@@ -38,6 +38,9 @@ cdef extern from "dtype.hpp" namespace "mxcy" nogil:
         BOOL, FLOAT16, BFLOAT16
     const uint8_t* ITEMSIZE
 
+cdef extern from "strided.hpp" namespace "mxcy" nogil:
+    bint is_f_contiguous(int, const int64_t*, const int64_t*, int64_t)
+
 cdef extern from "fp_status.hpp" namespace "mxcy" nogil:
     int take_fp_flags()
 
@@ -433,7 +436,7 @@ cdef object over(x):
 
 
 # --- order of axes --------------------------------------------------------------------------------------
-cdef object layout(list operands):
+cdef object layout(list operands, bint by_iterator=False):
     """The order of axes in which NumPy lays out the result, from the slowest; None for that of C."""
     cdef Array x, first = None
     cdef int ndim = 0
@@ -450,8 +453,16 @@ cdef object layout(list operands):
         shape = np.broadcast_shapes(*shapes)
     except ValueError:
         return None  # said by who computes
+    # NumPy's way without an iterator: Fortran order however axes of one element are stepped over.
+    if not by_iterator and all([not (<Array>o).ndim_ or (<Array>o).shape == shape and _is_fortran(<Array>o)
+            for o in operands if isinstance(o, Array)]):
+        return list(reversed(range(ndim)))
     order = _order(shape, [_steps(<Array>o, shape) for o in operands if isinstance(o, Array)])
     return None if order == list(range(ndim)) else order
+
+
+cdef bint _is_fortran(Array x) noexcept:
+    return is_f_contiguous(x.ndim_, x.dims, x.dims + x.ndim_, ITEMSIZE[x.dtype_code])
 
 
 cdef list _steps(Array x, tuple shape):
@@ -553,8 +564,8 @@ cdef bint is_usual(x) except -1:
 
 
 def order_of(Array x):
-    """Return the order of axes in which NumPy lays out results over this array; None for that of C."""
-    return layout([x])
+    """Return the order of axes in which NumPy reduces this array and lays out what is left; None for that of C."""
+    return layout([x], by_iterator=True)
 
 
 def operator_of(function, python, into=None):
