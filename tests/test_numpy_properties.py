@@ -352,7 +352,14 @@ AXES = st.one_of(st.none(), st.integers(-3, 2), st.tuples(st.integers(-2, 1), st
 @given(x=pairs(), axis=AXES, keepdims=st.booleans())
 def test_reductions(name, x, axis, keepdims):
     options = {"axis": axis, "keepdims": keepdims}
-    check(lambda np, x: getattr(np, name)(x, **options), x, exact=name in EXACT_REDUCTIONS)
+    # Which of two zeros is the larger is open; halves are compared as float32, whose loops choose otherwise.
+    is_half_extreme = x.theirs.dtype == "float16" and name in ("max", "min", "amax", "amin")
+
+    def reduced(np, x):
+        found = getattr(np, name)(x, **options)
+        return found + found.dtype.type(0) if is_half_extreme else found
+
+    check(reduced, x, exact=name in EXACT_REDUCTIONS)
 
 
 @pytest.mark.parametrize("name", ["sum", "prod", "max", "mean", "any"])
