@@ -135,7 +135,8 @@ VARIANT = "-".join(filter(None, [sys.implementation.cache_tag, "debug" if DEBUG 
 OBJECTS = Path("build/objects") / VARIANT
 TRANSLATIONS = Path("build/cython") / VARIANT
 
-FLAGS = ["-std=c++17", "-fno-math-errno", "-fvisibility=hidden", "-pthread"]
+# No vector crosses from one object to another, so a change of how they are passed is none of ours.
+FLAGS = ["-std=c++17", "-fno-math-errno", "-fvisibility=hidden", "-pthread", "-Wno-psabi"]
 INSTRUMENT = [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"] if SANITIZE else []
 DIRECTIVES = {
     "language_level": 3,
