@@ -57,11 +57,14 @@ test-full: build
 	status=0
 	summary=build/test-full.txt
 	$(PY) -c 'import platform, numpy; print("Python", platform.python_version(), "NumPy", numpy.__version__)' > $$summary
+	git log -1 --format='Commit %h' >> $$summary 2> /dev/null || true
+	MXCY_ENGINE=serial $(PY) -m pytest -q -ra --durations=20 > build/test-full-serial.log 2>&1 & beside=$$!
+	MXCY_ENGINE=threaded $(PY) -m pytest -q -ra --durations=20 2>&1 | tee build/test-full-threaded.log || status=1
+	wait $$beside || status=1
 	for engine in threaded serial; do
 		echo "MXCY_ENGINE=$$engine" >> $$summary
-		MXCY_ENGINE=$$engine $(PY) -m pytest -q -ra --durations=20 | tee build/test-full.log || status=1
-		grep -E '^(FAILED|ERROR|SKIPPED|XFAIL)' build/test-full.log >> $$summary || true
-		tail -n 1 build/test-full.log >> $$summary
+		grep -E '^(FAILED|ERROR|SKIPPED|XFAIL)' build/test-full-$$engine.log >> $$summary || true
+		tail -n 1 build/test-full-$$engine.log >> $$summary
 	done
 	cp $$summary docs/test-full.txt
 	cat docs/test-full.txt
