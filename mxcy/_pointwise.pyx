@@ -64,7 +64,7 @@ cdef class Program:
             self.c.release()
 
     def __reduce__(self):
-        return _rebuild, (self.source, self.name)
+        return _rebuild, (self.source, self.name, self.c.flushes)
 
     def __repr__(self):
         def spell(t):
@@ -74,15 +74,15 @@ cdef class Program:
         return f"<Program {self.name}: ({inputs}) -> ({outputs}), {self.c.steps.size()} steps>"
 
 
-def compile_program(n_inputs, steps, outputs, in_dtypes, out_dtypes=None, name=None):
+def compile_program(n_inputs, steps, outputs, in_dtypes, out_dtypes=None, name=None, flushes=False):
     """Compile a pointwise program.
 
     `steps` is a list of (function, operands): a function is a `numpy.ufunc`, the name of one of our own
     loops, `("cast", dtype code)`, or `("call", ufunc)` to call a ufunc with the GIL; an operand is the
     number of a value (inputs first, then results of the steps in order; a ufunc with several outputs gives
     consecutive numbers) or a `Const`. `outputs` lists the values to return. `in_dtypes` holds dtype codes, or `int`, `float`, `complex`, `bool` for
-    Python scalars given at the call. Results are cast to `out_dtypes` where given. Raises `DTypeError`
-    where a function does not take its operands.
+    Python scalars given at the call. Results are cast to `out_dtypes` where given. With
+    `flushes` subnormal numbers are read and written as zero. Raises `DTypeError` where a function does not take its operands.
     """
     steps = tuple((function, tuple(operands)) for function, operands in steps)
     out_dtypes = None if out_dtypes is None else tuple(out_dtypes)
@@ -91,10 +91,10 @@ def compile_program(n_inputs, steps, outputs, in_dtypes, out_dtypes=None, name=N
         first = steps[0][0] if len(steps) == 1 else "pointwise"
         first = first[1] if isinstance(first, tuple) and first[0] == "call" else first
         name = first if isinstance(first, str) else first[0] if isinstance(first, tuple) else first.__name__
-    return _rebuild(source, name)
+    return _rebuild(source, name, flushes)
 
 
-def _rebuild(source, name):
+def _rebuild(source, name, flushes):
     layout = Layout(*source, contracts=True)
     cdef Program program = Program.__new__(Program)
     program.source, program.name = source, name
@@ -107,8 +107,9 @@ def _rebuild(source, name):
     program.cost_ns = layout.cost_ns
     program.c = new CProgram()
     fill(program.c, layout)
+    program.c.flushes = flushes
     may_fail = any(loop.may_fail for loop, _ in layout.steps)
-    program.flags = OP_NEEDS_GIL if program.c.python else 0 if may_fail else OP_FUSES
+    program.flags = OP_NEEDS_GIL if program.c.python else 0 if may_fail or flushes else OP_FUSES
     return program
 
 
@@ -385,7 +386,7 @@ cdef tuple _within_range(Program program, inputs):
     if types is None:
         return program, inputs
     n_inputs, steps, outputs, _, out_dtypes = program.source
-    return compile_program(n_inputs, steps, outputs, types, out_dtypes, program.name), found
+    return compile_program(n_inputs, steps, outputs, types, out_dtypes, program.name, program.c.flushes), found
 
 
 cdef list _results(Program program, inputs, outs, int ndim, const int64_t* shape):

@@ -65,6 +65,17 @@ def test_update_operators_write_the_state_in_place():
         nd.sgd_update(weight, grad)
 
 
+@pytest.mark.parametrize("size", [7, 300_000])
+def test_means_that_only_decay_end_as_zero(size):
+    weight, grad, momentum = nd.ones(size), nd.zeros(size), nd.full(size, 1e-36)
+
+    for _ in range(100):
+        nd.sgd_mom_update(weight, grad, momentum, lr=0.1, momentum=0.9, out=weight)
+
+    assert not momentum.asnumpy().any()
+    assert (nd.full(3, 1e-40) * 0.5).asnumpy().all()  # others keep subnormal numbers, as NumPy does
+
+
 def test_updates_of_views_write_through():
     weights = nd.ones((3, 2))
     optimizer.get_updater(optimizer.SGD(momentum=0.9, learning_rate=1))(0, nd.ones(2), weights[1])

@@ -70,4 +70,41 @@ class KeepFpFlags {
 #endif
 };
 
+// While it lives, subnormal numbers are read and written as zero in this thread, if `wanted`.
+class FlushSubnormals {
+ public:
+#if defined(__x86_64__)
+  explicit FlushSubnormals(bool wanted) : wanted_(wanted) {
+    if (wanted) _mm_setcsr(_mm_getcsr() | FLUSH);
+  }
+  ~FlushSubnormals() {
+    if (wanted_) _mm_setcsr(_mm_getcsr() & ~FLUSH);
+  }
+
+ private:
+  static constexpr unsigned FLUSH = 0x8040;  // results and operands
+#elif defined(__aarch64__)
+  explicit FlushSubnormals(bool wanted) : wanted_(wanted) {
+    if (wanted) set(get() | FLUSH);
+  }
+  ~FlushSubnormals() {
+    if (wanted_) set(get() & ~FLUSH);
+  }
+
+ private:
+  static constexpr uint64_t FLUSH = uint64_t(1) << 24;
+  static uint64_t get() {
+    uint64_t control;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(control) : : "memory");
+    return control;
+  }
+  static void set(uint64_t control) { __asm__ volatile("msr fpcr, %0" : : "r"(control) : "memory"); }
+#else
+  explicit FlushSubnormals(bool wanted) : wanted_(wanted) {}
+
+ private:
+#endif
+  [[maybe_unused]] bool wanted_;
+};
+
 }  // namespace mxcy

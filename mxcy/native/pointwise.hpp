@@ -82,6 +82,7 @@ struct PointwiseOp final : BlockOp {
     Registers registers(program, op.scalars.data(), scratch.get(), op.block);
     Failure mine;
     take_fp_flags();
+    const FlushSubnormals flush(program.flushes);
     Walker walker(op.space, op.space.ndim ? op.space.ndim - 1 : 0);
     int64_t row = op.by_columns ? begin % op.rows : begin / op.blocks_per_row;
     int64_t piece = op.by_columns ? begin / op.rows : begin % op.blocks_per_row;
@@ -125,6 +126,7 @@ struct PointwiseOp final : BlockOp {
       if (!linear[k]) registers.set(k, scratch.get() + own + k * buffer, operands[k].itemsize());
     }
     take_fp_flags();
+    const FlushSubnormals flush(program->flushes);
     for (int64_t unit = begin; unit < end; ++unit) {
       const int64_t first = unit * block, count = space.size - first < block ? space.size - first : block;
       for (int k = 0; k < space.n; ++k) {

@@ -52,6 +52,7 @@ struct Program {
   std::vector<int32_t> first_written;  // of each output: the step that writes it
   float cost_ns = 1;                   // of one element
   bool python = false;
+  bool flushes = false;                // subnormal numbers count as zero
 
   int first_scalar() const { return n_inputs + n_outputs; }
   int first_constant() const { return first_scalar() + n_scalars; }

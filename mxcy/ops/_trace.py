@@ -43,11 +43,12 @@ class Trace(NamedTuple):
         return values
 
     def compile(
-        self, in_dtypes: list, out_dtypes: list | None = None, rules: str = "nd", name: str | None = None
+        self, in_dtypes: list, out_dtypes: list | None = None, rules: str = "nd", name: str | None = None,
+        flushes: bool = False,
     ) -> Program:
         """Return the CPU program for inputs of these dtype codes (or, for Python scalars, types)."""
         steps = [(resolve(step.function, rules), list(step.operands)) for step in self.steps]
-        return compile_program(self.inputs, steps, list(self.outputs), in_dtypes, out_dtypes, name)
+        return compile_program(self.inputs, steps, list(self.outputs), in_dtypes, out_dtypes, name, flushes)
 
 
 class Value:
