@@ -143,8 +143,8 @@ def solve_triangular(a, b, lower=True, transpose=False, out=None):
     cdef Array made
     if left.dtype_code != right.dtype_code:
         raise DTypeError(message("solve_triangular", "b", DTYPES[left.dtype_code], DTYPES[right.dtype_code]))
-    if left.shape[:-1] != right.shape[:-1]:
-        expected = f"shape {(*left.shape[:-1], 'any')}, from a {left.shape}"
+    if left.shape[: left.ndim_ - 1] != right.shape[: right.ndim_ - 1]:
+        expected = f"shape {(*left.shape[: left.ndim_ - 1], 'any')}, from a {left.shape}"
         raise ShapeError(message("solve_triangular", "b", expected, right.shape))
     params.count, params.m, params.p = batch_of(right), left.dims[left.ndim_ - 1], right.dims[right.ndim_ - 1]
     params.lower, params.transpose = lower, transpose

@@ -120,7 +120,7 @@ def multinomial(data, shape, dtype, with_logarithms=False):
         if extent < 0:
             raise ArgumentError(message("multinomial", "shape", "extents of at least 0", shape))
         params.each *= extent
-    ndim = read_shape((*source.shape[:-1], *shape), dims)
+    ndim = read_shape((*source.shape[: source.ndim_ - 1], *shape), dims)
     params.seed, params.stream = reserve(source.context)
     classes = new_like(source, ndim, dims, code_of(dtype))
     outputs = [classes]
