@@ -55,7 +55,8 @@ class Builder:
         _, dtypes, _ = symbol.infer_type(**{n: types[n] for n in symbol.list_arguments()})
         for output, shape, dtype in zip(outputs, shapes, dtypes, strict=True):
             self.unused[id(output)] = output
-            if np.dtype(dtype) == FLOAT and shape and np.prod(shape) > 0:
+            # An extent of 0 is an unknown one to inference, and what it says may not be what comes out.
+            if np.dtype(dtype) == FLOAT and shape and np.prod(shape) > 0 and all(v.size for v in values):
                 self.made.append((output, shape))
 
     def operand(self, item, value, own):

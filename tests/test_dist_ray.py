@@ -177,7 +177,9 @@ def test_ctrl_c_ends_everything(cluster):
     # One call of the system for each line: with an unbuffered output, print makes two.
     program = "import mxcy as mx, os, time; mx.kv.create('dist_sync'); os.write(1, b'here\\n')"
     program += "; time.sleep(100)"
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
     process = launch("-n", "2", "-s", "1", address=cluster, program=["-c", program], start_new_session=True)
+    signal.signal(signal.SIGINT, before)
     try:
         assert [process.stdout.readline() for _ in range(2)] == ["here\n", "here\n"]
         workers = psutil.Process(process.pid).children(recursive=True)

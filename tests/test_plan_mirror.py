@@ -83,6 +83,21 @@ def test_masks_are_drawn_once(monkeypatch):
     assert {source.node.name for source in copies[0].inputs} == {"tanh2_mirror", "drop2"}
 
 
+def test_changes_of_images_are_drawn_once():
+    x = mx.nd.array(np.random.default_rng(0).uniform(size=(4, 5, 3)))
+    found = []
+    for labels in ({}, {"__force_mirroring__": "True"}):
+        with mx.AttrScope(**labels):
+            changed = sym.image.random_saturation(sym.Variable("x"), min_factor=0.1, max_factor=0.9)
+            executor = sym.exp(changed).simple_bind(mx.cpu(), x=x.shape)
+        mx.random.seed(3)
+        executor.forward(is_train=True, x=x)
+        executor.backward(mx.nd.ones(x.shape))
+        found.append((executor.outputs[0].asnumpy(), executor.grad_arrays[0].asnumpy()))
+
+    np.testing.assert_array_equal(found[0], found[1])
+
+
 @pytest.mark.parametrize("attributes", [{}, {"use_global_stats": True}, {"fix_gamma": False}])
 @pytest.mark.parametrize("limit", [{"MXNET_BACKWARD_DO_MIRROR": "1"}, {"MXCY_MEMORY_BUDGET": "1K"}])
 def test_moving_averages_are_written_once(attributes, limit, monkeypatch):

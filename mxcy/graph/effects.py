@@ -23,7 +23,7 @@ def draws(node: Node) -> bool:
         return False
     if hasattr(op, "draws"):
         return op.draws(node.attrs)
-    return "ops.random" in op.__module__ or "is_train" in getattr(op, "_reserved", ())
+    return "random" in op.__module__.rpartition(".")[2] or "is_train" in getattr(op, "_reserved", ())
 
 
 def updates(node: Node) -> bool:
