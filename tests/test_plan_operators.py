@@ -7,13 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import operator_graphs
+import ops_rows
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mxcy as mx
 from mxcy.executor import options
 from mxcy.executor.options import PLAIN, Options
 from mxcy.graph import plan_memory as planner
+from mxcy.graph.effects import draws
+from mxcy.graph.ir import Node
 from mxcy.graph.plan_memory import STRATEGIES
 
 COMBINATIONS = [
@@ -56,6 +60,29 @@ def test_all_operators_keep_their_results_in_planned_graphs():
         expected, found, _ = compared(symbol, arrays, COMBINATIONS[number % len(COMBINATIONS)], "write", 1)
 
         assert found == expected, [op.name for op, _ in rows[begin : begin + 8]]
+
+
+def test_operators_that_draw_are_known():
+    """What moves the stream of random numbers must keep its place and not run again."""
+
+    def following():
+        return mx.nd.random.uniform(shape=(1,)).asscalar()
+
+    mx.random.seed(0)
+    first, drawing = following(), set()
+    for op, row in [(op, row) for op in ops_rows.OPERATORS for row in op.cases if row.error is None]:
+        attrs = ops_rows.use(op, row)
+        node = Node(op, "drawing", attrs, ())
+        inputs = tuple(ops_rows.array(value) for value in ops_rows.draw(op, row, "float32"))
+        for is_train in (False, True):
+            mx.random.seed(0)
+            with np.errstate(all="ignore"):
+                op.compute(inputs, attrs, is_train=is_train, face=ops_rows.FACE)
+            if following() != first:
+                drawing.add(op.name)
+                assert draws(node), op.name
+
+    assert {"Dropout", "LeakyReLU", "_image_random_hue", "_shuffle", "_random_normal_like"} <= drawing
 
 
 def test_both_engines_give_the_same_results():

@@ -84,7 +84,12 @@ def infer_shapes(
     seeds.update((node, shape) for node, shape in known.items() if shape is not None)
     found = _fixed_point(graph, seeds, "infer_shape", _merge_shapes, within)
     likely = _likely_ones(graph, found)
-    return _fixed_point(graph, seeds | likely, "infer_shape", _merge_shapes, within) if likely else found
+    if not likely:
+        return found
+    try:
+        return _fixed_point(graph, seeds | likely, "infer_shape", _merge_shapes, within)
+    except MXNetError:  # one was to be broadcast
+        return found
 
 
 def _likely_ones(graph: Graph, found: Mapping[Entry, Shape]) -> dict[Node, Shape]:

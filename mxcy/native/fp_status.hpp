@@ -70,22 +70,26 @@ class KeepFpFlags {
 #endif
 };
 
-// While it lives, subnormal numbers are read and written as zero in this thread, if `wanted`.
+// While it lives, subnormal numbers are read and written as zero in this thread, if `wanted`.  Switches that the
+// program has set stay.
 class FlushSubnormals {
  public:
 #if defined(__x86_64__)
   explicit FlushSubnormals(bool wanted) : wanted_(wanted) {
-    if (wanted) _mm_setcsr(_mm_getcsr() | FLUSH);
+    if (!wanted) return;
+    before_ = _mm_getcsr() & FLUSH;
+    _mm_setcsr(_mm_getcsr() | FLUSH);
   }
   ~FlushSubnormals() {
-    if (wanted_) _mm_setcsr(_mm_getcsr() & ~FLUSH);
+    if (wanted_) _mm_setcsr((_mm_getcsr() & ~FLUSH) | before_);
   }
 
  private:
   static constexpr unsigned FLUSH = 0x8040;  // results and operands
+  unsigned before_ = 0;
 #elif defined(__aarch64__)
-  explicit FlushSubnormals(bool wanted) : wanted_(wanted) {
-    if (wanted) set(get() | FLUSH);
+  explicit FlushSubnormals(bool wanted) : wanted_(wanted && !(get() & FLUSH)) {
+    if (wanted_) set(get() | FLUSH);
   }
   ~FlushSubnormals() {
     if (wanted_) set(get() & ~FLUSH);

@@ -108,11 +108,13 @@ struct Called {
 // --- threads -----------------------------------------------------------------------------------
 
 // A worker that wakes does not take the core from a thread of the program, which pushes on and gives it up by
-// itself when it waits: otherwise some pushes take a slice, 3 ms.  Refused or not known: they do.
+// itself when it waits: otherwise some pushes take a slice, 3 ms.  Refused or not known: they do.  A policy that
+// the program has chosen stays.
 void run_in_batches(int lane) {
 #if defined(__linux__) && defined(SCHED_BATCH)
   const sched_param none{};
-  if (lane != LANE_PYTHON) pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+  if (lane != LANE_PYTHON && sched_getscheduler(0) == SCHED_OTHER)
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
 #endif
 }
 
@@ -254,7 +256,9 @@ void publish(Loop& loop, int helpers) {
   loop.next = self->loops;
   self->loops = &loop;
   Called called;
-  claim(LANE_CPU, helpers - on_the_way(self->lanes[LANE_CPU]), called, true);
+  const LaneState& lane = self->lanes[LANE_CPU];
+  const int unclaimed = std::max(on_the_way(lane) - int(lane.heap.size()), 0);  // the others come for operations
+  claim(LANE_CPU, helpers - unclaimed, called, true);
   lock.unlock();
   called.notify();
 }

@@ -78,7 +78,7 @@ void read_rows(Decoder& decoder, const JpegWindow& w) {
 bool has_jpeg() { return true; }
 
 int read_jpeg_head(const uint8_t* data, size_t nbytes, JpegHead* head, char* text) {
-  Decoder decoder;
+  Decoder decoder{};  // may be destroyed before it is made
   decoder.text = text;
   if (setjmp(decoder.back)) {
     jpeg_destroy_decompress(&decoder.info);
@@ -93,7 +93,7 @@ int read_jpeg_head(const uint8_t* data, size_t nbytes, JpegHead* head, char* tex
 }
 
 int read_jpeg_window(const JpegWindow& window, char* text) {
-  Decoder decoder;
+  Decoder decoder{};  // may be destroyed before it is made
   decoder.text = text;
   if (setjmp(decoder.back)) {
     jpeg_destroy_decompress(&decoder.info);
