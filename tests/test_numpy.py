@@ -288,3 +288,26 @@ def test_full_converts_as_astype():
     assert np.full(2, 2.7, "int8").tolist() == [2, 2]
     with pytest.raises(OverflowError):
         np.full(2, 300, "uint8")
+
+
+def test_a_power_that_fails_in_place_leaves_an_array_to_read():
+    x = np.array([2, 3], "int8")
+
+    with pytest.raises(ValueError, match="negative integer powers"):
+        x **= np.array([1, -1], "int8")
+
+    assert x.tolist() == [2, 3]
+    with pytest.raises(ValueError, match="negative integer powers"):
+        x **= -1
+    assert (x + 1).tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("exponent", [2, 2.0, 1, 1.0, -1, -1.0, 0.5, 0, 3])
+@pytest.mark.parametrize("dtype", ["float32", "complex64", "complex128"])
+def test_powers_of_zeros_have_the_signs_of_numpy(dtype, exponent):
+    values = onp.array([0.0, -0.0, 1.0, -2.0, onp.inf], dtype)
+    if values.dtype.kind == "c":
+        values = onp.concatenate([values, values.conj(), -values.conj()])
+
+    with onp.errstate(all="ignore"):
+        assert repr(np.array(values) ** exponent) == repr(values**exponent)

@@ -102,6 +102,8 @@ def check(function, *operands, exact=True, text=True, ulps=0):
     """Assert that a function does the same with ours as with NumPy's."""
     theirs, ours = outcome(function, onp, *operands), outcome(function, np, *operands)
     compare(ours, theirs, exact, text, ulps)
+    if isinstance(theirs, ValueError) and "negative integer powers" in str(theirs):
+        return  # NumPy leaves what its buffers hold: with a cast, memory that nobody wrote
     for x in operands:
         if isinstance(x, Pair):
             compare(x.bases[1], x.bases[0], exact, False, ulps)

@@ -70,7 +70,8 @@ def test_operators_that_draw_are_known():
 
     mx.random.seed(0)
     first, drawing = following(), set()
-    for op, row in [(op, row) for op in ops_rows.OPERATORS for row in op.cases if row.error is None]:
+    rows = [(op, row) for op in ops_rows.OPERATORS for row in op.cases if row.error is None]
+    for op, row in rows:
         attrs = ops_rows.use(op, row)
         node = Node(op, "drawing", attrs, ())
         inputs = tuple(ops_rows.array(value) for value in ops_rows.draw(op, row, "float32"))

@@ -66,7 +66,7 @@ struct IntegerPower {
     if constexpr (std::is_signed_v<T>) {
       if (exponent < 0) {
         loop_failure = "Integers to negative integer powers are not allowed.";
-        return 0;
+        return base;  // which is still there if it was to be overwritten
       }
     }
     U result = 1, square = U(base);

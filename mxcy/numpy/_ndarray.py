@@ -250,11 +250,15 @@ def _broadcasts(value: Any, view: Any) -> bool:
 
 
 def _power(a: Any, b: Any, out: Any = None) -> Any:
-    """a ** b: for some exponents other functions, as in NumPy (where complex 0 ** 1 loses signs)."""
+    """a ** b: for some exponents other functions, as in NumPy.
+
+    Those of real numbers give what powers give; those of complex ones keep signs of zero, so only the exponents
+    that NumPy writes so count; and squares of bools are int8 in NumPy, where other powers are int64.
+    """
     if type(b) in (int, float) and isinstance(a, ndarray):
         kind = a.dtype.kind
-        squares_of_bools = kind == "b" and type(b) is int and b == 2  # int8 in NumPy, where powers are int64
-        shortcut = _POWERS.get(b) if kind == "f" or (kind == "c" and b != 1) or squares_of_bools else None
+        exact = kind == "f" or (type(b), b) in _AS_WRITTEN.get(kind, ())
+        shortcut = _POWERS.get(b) if exact else None
         if shortcut is not None:
             return shortcut(a) if out is None else shortcut(a, out=out)
     return _ufuncs.power(a, b) if out is None else _ufuncs.power(a, b, out=out)
@@ -268,6 +272,7 @@ def _matmul_into(a: Any, b: Any, out: Any) -> Any:
 
 
 _POWERS = {1: _ufuncs.positive, -1: _ufuncs.reciprocal, 0.5: _ufuncs.sqrt, 2: _ufuncs.square}
+_AS_WRITTEN = {"b": {(int, 2)}, "c": {(int, -1), (int, 2), (float, 0.5)}}
 
 
 FACE = register_face(ndarray, zero_dim=True, scalars=True)

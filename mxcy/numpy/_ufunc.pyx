@@ -257,13 +257,13 @@ cdef class ufunc:
 
     cdef object push(self, Program program, list operands, out):
         cdef list results
-        order = None if out is not None else layout(operands)
+        order = None if out is not None else layout(operands, program.c.steps.size() > 1)  # more: conversions
         if order is not None:
             operands = [ordered(x, order) for x in operands]
-        results = invoke(program, operands, None if out is None else [out])
         if program.flags == 0:  # it can fail, and what depends on values is told at the call
-            for x in results:
-                x.wait_to_read()
+            results = self.push_and_wait(program, operands, out)
+        else:
+            results = invoke(program, operands, None if out is None else [out])
         if out is not None:
             wrote_by_engine(out)
             return out
@@ -273,6 +273,22 @@ cdef class ufunc:
             back = inverse(order)
             results = [x._transpose_view(back) for x in results]
         return results[0] if self.n_out == 1 else tuple(results)
+
+    cdef list push_and_wait(self, Program program, list operands, out):
+        """Results without errors. An array that was to be written can be read after one, as in NumPy."""
+        if out is None:
+            results = invoke(program, operands, None)
+            for x in results:
+                x.wait_to_read()
+            return results
+        out.wait_to_read()  # the error of an earlier operation is not this one's
+        try:
+            results = invoke(program, operands, [out])
+            out.wait_to_read()
+        except BaseException:
+            out.var_handle()._clear()
+            raise
+        return results
 
     cdef Program program(self, list operands):
         """The program for operands of these types, None if the machine has none."""
