@@ -15,7 +15,7 @@ cdef class Array:
     cdef uint8_t dtype_code     # native/dtype.hpp
     cdef uint8_t c_contiguous
     cdef uint8_t face           # index of the Python class that instances and results have
-    cdef uint8_t read_only      # a view of imported memory that must not be written
+    cdef uint8_t read_only      # 1: a view of imported memory that must not be written, or CONSTANT
     cdef uint8_t whole          # whoever writes all of it replaces the buffer: nobody reads the rest
     cdef void* grad_info        # PyObject* owned by autograd (tape node, gradient buffer), or NULL
     cdef object __weakref__
@@ -30,7 +30,7 @@ cdef Array new_like(Array like, int ndim, const int64_t* shape, uint8_t dtype_co
 cdef Array new_view(Array base, int64_t offset, int ndim, const int64_t* shape, const int64_t* strides)
 # An array over `var`, whose reference it takes over (also when this fails). Takes 0-d as it is.
 cdef Array adopt_var(CVar* var, int face, int64_t offset, int ndim, const int64_t* shape,
-                     const int64_t* strides, uint8_t dtype_code, bint read_only)
+                     const int64_t* strides, uint8_t dtype_code, uint8_t read_only)
 # Bytes of an array of this shape; OverflowError-proof (raises ShapeError, never wraps).
 cdef int64_t checked_nbytes(int ndim, const int64_t* shape, uint8_t dtype_code) except -1
 # Reads a shape (an int or a sequence of ints) into `shape`, room for 32; returns the dimensions.
@@ -64,6 +64,7 @@ cdef enum:
     POOL_SIZE = 256
     MAX_NDIM = 32
     DTYPE_COUNT = 15
+    CONSTANT = 2  # in `read_only`: an element without axes, as NumPy's functions return
 
 cdef enum Slot:
     ADD, SUBTRACT, MULTIPLY, TRUE_DIVIDE, FLOOR_DIVIDE, REMAINDER, POWER, MATMUL, DIVMOD
@@ -129,4 +130,4 @@ cdef Lent lent
 
 # Whether this is a result without axes of a face where those are constants.
 cdef inline bint is_constant(Array x) noexcept:
-    return x.read_only and x.ndim_ == 0 and faces[x.face].scalars
+    return x.read_only == CONSTANT and x.ndim_ == 0 and faces[x.face].scalars

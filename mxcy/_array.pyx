@@ -110,7 +110,7 @@ cdef int64_t checked_nbytes(int ndim, const int64_t* shape, uint8_t dtype_code) 
 
 
 cdef Array adopt_var(CVar* var, int face, int64_t offset, int ndim, const int64_t* shape,
-                     const int64_t* strides, uint8_t dtype_code, bint read_only):
+                     const int64_t* strides, uint8_t dtype_code, uint8_t read_only):
     cdef PyObject* p
     cdef Array x
     cdef int64_t size = 1
@@ -147,8 +147,8 @@ cdef Array allocate_array(int face, int16_t where, int ndim, const int64_t* shap
     cdef int64_t one = 1
     if ndim == 0 and not faces[face].zero_dim:
         ndim, shape = 1, &one
-    cdef int64_t nbytes = checked_nbytes(ndim, shape, code)
-    return adopt_var(var_new(nbytes, where), face, 0, ndim, shape, NULL, code, fix and ndim == 0)
+    cdef uint8_t fixed = CONSTANT if fix and ndim == 0 else 0
+    return adopt_var(var_new(checked_nbytes(ndim, shape, code), where), face, 0, ndim, shape, NULL, code, fixed)
 
 
 cdef Array new_array(int face, int ndim, const int64_t* shape, uint8_t dtype_code):

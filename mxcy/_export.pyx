@@ -21,7 +21,7 @@ from libc.stdint cimport (
     int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t,
 )
 
-from ._array cimport MAX_NDIM, Array, adopt_var, checked_nbytes, incref, lent
+from ._array cimport CONSTANT, MAX_NDIM, Array, adopt_var, checked_nbytes, incref, lent
 from ._engine cimport CVar, var_ensure_data, var_import, var_new, var_release, wait
 
 import copy as _copy
@@ -385,7 +385,7 @@ def constant(value, int face):
     cdef Array x = new_exact(face, 0, NULL, code_of(value.dtype), 0x100)
     PyArray_ScalarAsCtype(value, element(x))
     x.var.version += 1
-    x.read_only = True
+    x.read_only = CONSTANT
     return x
 
 

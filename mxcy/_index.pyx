@@ -13,7 +13,8 @@ from libc.string cimport memcpy
 
 from ._engine cimport CVar, var_new
 from ._array cimport (
-    MAX_NDIM, Array, adopt_var, faces, incref, is_constant, lent, new_like, new_view, place_dims, read_shape,
+    CONSTANT, MAX_NDIM, Array,
+    adopt_var, faces, incref, is_constant, lent, new_like, new_view, place_dims, read_shape,
     require_writable,
 )
 
@@ -181,7 +182,7 @@ cdef int set_item(PyObject* p, PyObject* key, PyObject* value) except -1:
     try:
         return assign(x, <object>key, <object>value)
     finally:
-        x.read_only = True
+        x.read_only = CONSTANT
 
 
 cdef int assign(Array x, key, value) except -1:
@@ -215,7 +216,7 @@ cdef Array constant(Array x, int64_t offset):
     cdef Array made
     if not x.var.on_gpu():
         var = var_new(ITEMSIZE[x.dtype_code], x.var.context)
-        made = adopt_var(var, x.face, 0, 0, x.dims, NULL, x.dtype_code, True)
+        made = adopt_var(var, x.face, 0, 0, x.dims, NULL, x.dtype_code, CONSTANT)
     else:
         made = new_like(x, 0, x.dims, x.dtype_code)
     if x.var.readable() and not x.var.on_gpu() and x.var.data.load() is not NULL:
@@ -224,7 +225,7 @@ cdef Array constant(Array x, int64_t offset):
     else:
         made.read_only = False
         new_view(x, offset, 0, x.dims, x.dims)._copy_to(made)
-        made.read_only = True
+        made.read_only = CONSTANT
     return made
 
 
@@ -307,6 +308,11 @@ def become(Array x, Array view):
     place_dims(<PyObject*>x, view.ndim_)
     memcpy(x.dims, view.dims, 2 * view.ndim_ * sizeof(int64_t))
     x.offset, x.size, x.dtype_code, x.c_contiguous = view.offset, view.size, view.dtype_code, view.c_contiguous
+
+
+def is_result(Array x):
+    """Whether `x` is a result without axes of a face where those are constants."""
+    return is_constant(x)
 
 
 def set_readonly(Array x, bint read_only):

@@ -15,8 +15,8 @@ from libc.stdint cimport int64_t, uint8_t, uintptr_t
 from libc.string cimport memcpy
 
 from ._array cimport (
-    DTYPE_COUNT, FLOOR_DIVIDE, MULTIPLY, NUMBER_LEFT, NUMBER_RIGHT, ONE_ARRAY, POWER, REMAINDER, TWO_ARRAYS,
-    Array, FastLoop, LoopFunction, Type,
+    CONSTANT, DTYPE_COUNT, FLOOR_DIVIDE, MULTIPLY, NUMBER_LEFT, NUMBER_RIGHT, ONE_ARRAY, POWER, REMAINDER,
+    TWO_ARRAYS, Array, FastLoop, LoopFunction, Type,
     adopt_var, allocate, decref, faces, incref, is_constant, lent, require_writable, type_of,
 )
 from ._engine cimport CVar, report_fp_flags, var_ensure_data, var_new, var_release
@@ -170,7 +170,7 @@ cdef PyObject* fresh_like(PyObject* x, int face, uint8_t code, char** data) exce
     (<Array>p).dtype_code = code
     (<Array>p).c_contiguous = (<Array>p).whole = True
     (<Array>p).face = face
-    (<Array>p).read_only = ndim == 0 and faces[face].scalars
+    (<Array>p).read_only = CONSTANT if ndim == 0 and faces[face].scalars else 0
     for i in range(ndim):
         (<Array>p).inline_dims[i] = (<Array>x).dims[i]
     c_strides(ndim, (<Array>x).dims, ITEMSIZE[code], (<Array>p).inline_dims + ndim)

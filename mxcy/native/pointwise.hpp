@@ -91,7 +91,8 @@ struct PointwiseOp final : BlockOp {
     for (int64_t unit = begin; unit < end; ++unit) {
       int64_t first = piece * op.block;
       for (int k = 0; k < op.space.n; ++k) {
-        int64_t step = op.space.inner_stride(k);
+        // One element is taken as an array of one, as NumPy does: some of its loops round scalars otherwise.
+        int64_t step = op.space.ndim ? op.space.inner_stride(k) : op.operands[k].itemsize();
         registers.set(k, op.operands[k].data + walker.offset(k) + first * step, step);
       }
       if (registers.run(std::min(inner - first, op.block), mine)) return op.report(mine);

@@ -176,7 +176,7 @@ struct ReduceOp final : BlockOp {
     }
 
     // Along: n elements of the current row into one accumulator.
-    int add_stretch(char* acc, bool& empty, int64_t first, int64_t n) {
+    int add_stretch(char* acc, bool& empty, bool from_identity, int64_t first, int64_t n) {
       const int64_t step = op.reduced.inner_stride(0), piece = op.map ? BLOCK : n;
       for (; n > 0; first += piece, n -= piece) {
         intptr_t count = std::min(n, piece);
@@ -185,8 +185,8 @@ struct ReduceOp final : BlockOp {
         if (op.map && mapped(op.reduced, first, count, buffer())) return -1;
         if (empty) {
           empty = false;
-          copy_item(acc, op.has_identity ? op.identity.bytes : x, op.itemsize);
-          if (!op.has_identity) x += x_step, --count;
+          copy_item(acc, from_identity ? op.identity.bytes : x, op.itemsize);
+          if (!from_identity) x += x_step, --count;
         }
         if (op.sums && x_step == op.itemsize)
           op.sums->sum(x, count, acc);
@@ -196,18 +196,20 @@ struct ReduceOp final : BlockOp {
       return 0;
     }
 
+    // Only the first leaf begins with the identity, as in NumPy: 1 times a complex infinity is no number.
     int leaf_along(int64_t leaf, char* acc) {
       bool empty = true;
+      const bool from_identity = op.has_identity && (op.sums || leaf == 0);
       if (op.pieces_ > 1) {
         const int64_t piece = leaf % op.pieces_;
         inner.seek(leaf / op.pieces_);
-        return add_stretch(acc, empty, piece * LEAF, std::min(LEAF, op.row_length_ - piece * LEAF));
+        return add_stretch(acc, empty, from_identity, piece * LEAF, std::min(LEAF, op.row_length_ - piece * LEAF));
       }
       const int64_t first = leaf * op.rows_per_leaf_, end = std::min(op.rows_, first + op.rows_per_leaf_);
-      if (op.rows_ == 1) return add_stretch(acc, empty, 0, op.row_length_);
+      if (op.rows_ == 1) return add_stretch(acc, empty, from_identity, 0, op.row_length_);
       inner.seek(first);
       for (int64_t row = first; row < end; ++row, inner.next()) {
-        if (add_stretch(acc, empty, 0, op.row_length_)) return -1;
+        if (add_stretch(acc, empty, from_identity, 0, op.row_length_)) return -1;
       }
       return 0;
     }
@@ -233,6 +235,7 @@ struct ReduceOp final : BlockOp {
         } else if (combine(acc, item, element(column, step), step, width)) {
           return -1;
         }
+        if (row == 0 && op.has_identity && !op.sums && combine(acc, item, op.identity.bytes, 0, width)) return -1;
       }
       return 0;
     }
@@ -264,7 +267,7 @@ struct ReduceOp final : BlockOp {
 
     // Turns n accumulators of consecutive results into results.
     int deliver(char* acc, char* out, int64_t out_step, intptr_t n) {
-      const bool from_identity = op.across_ && op.has_identity;
+      const bool from_identity = op.across_ && op.has_identity && op.sums;  // others began with it
       const Cell& start = op.has_initial ? op.initial : op.identity;
       if ((op.has_initial || from_identity) && combine(acc, op.itemsize, start.bytes, 0, n)) return -1;
       if (!op.finisher) {

@@ -9,7 +9,7 @@ import numpy as _np
 
 from .._array import Array, as_face, register_face, set_operator
 from .._fast_loops import install_fast_loops
-from .._index import become, same_view, set_shape
+from .._index import become, is_result, same_view, set_shape
 from ..context import Context
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message, problem
 from ..kernels import cpu as kernels
@@ -92,7 +92,7 @@ class ndarray(Methods):
         self.__dict__.update(state)
 
     def _is_constant(self) -> bool:
-        return self.ndim == 0 and self._readonly
+        return is_result(self)
 
     def _shown(self) -> Any:
         """What NumPy has in the place of this array: an array, or a scalar."""

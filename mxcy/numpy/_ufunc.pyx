@@ -15,7 +15,7 @@ from libc.stdint cimport int64_t, uint8_t
 import numpy as np
 
 from .._array cimport (
-    DTYPE_COUNT, Array, FastLoop, LoopFunction, Type, decref, faces, incref, steal, type_of,
+    CONSTANT, DTYPE_COUNT, Array, FastLoop, LoopFunction, Type, decref, faces, incref, steal, type_of,
 )
 from .._engine cimport report_fp_flags
 from .._invoke cimport fresh_like, is_element, is_watched, is_number, readable_data, same_shape, store_scalar
@@ -257,7 +257,7 @@ cdef class ufunc:
 
     cdef object push(self, Program program, list operands, out):
         cdef list results
-        order = None if out is not None else layout(operands, program.c.steps.size() > 1)  # more: conversions
+        order = None if out is not None else layout(operands, converts(program, operands))
         if order is not None:
             operands = [ordered(x, order) for x in operands]
         if program.flags == 0:  # it can fail, and what depends on values is told at the call
@@ -388,7 +388,7 @@ cdef object done(result, list seen, list written):
 
 cdef object as_result(Array x):
     cdef Array made = as_face(x, face())
-    made.read_only = made.ndim_ == 0
+    made.read_only = CONSTANT if made.ndim_ == 0 else 0
     return made
 
 
@@ -452,6 +452,12 @@ cdef object over(x):
 
 
 # --- order of axes --------------------------------------------------------------------------------------
+cdef bint converts(Program program, list operands):
+    """Whether NumPy's function converts operands before it computes; it has loops of its own for halves."""
+    codes = {(<Array>x).dtype_code for x in operands if isinstance(x, Array)}
+    return program.c.steps.size() > 1 and codes != {FLOAT16} and codes != {BFLOAT16}
+
+
 cdef object layout(list operands, bint by_iterator=False):
     """The order of axes in which NumPy lays out the result, from the slowest; None for that of C."""
     cdef Array x, first = None
