@@ -252,8 +252,8 @@ def _broadcasts(value: Any, view: Any) -> bool:
 def _power(a: Any, b: Any, out: Any = None) -> Any:
     """a ** b: for some exponents other functions, as in NumPy.
 
-    Those of real numbers give what powers give; those of complex ones keep signs of zero, so only the exponents
-    that NumPy writes so count; and squares of bools are int8 in NumPy, where other powers are int64.
+    Those of real numbers give what powers give; those of complex ones keep signs of zero, so only the
+    exponents that NumPy writes so count; and squares of bools are int8 in NumPy, other powers int64.
     """
     if type(b) in (int, float) and isinstance(a, ndarray):
         kind = a.dtype.kind
