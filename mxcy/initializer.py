@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import random
+from ._array import Array
 from .errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, ShapeError, message, problem
 from .ndarray import NDArray, load
 from .registry import get_alias_func, get_create_func, get_register_func
@@ -110,7 +111,7 @@ class Initializer:
         """Fill an array by its name. Raises ArgumentError for a name that says nothing."""
         if not isinstance(desc, str):
             raise ArgumentTypeError(message("Initializer", "desc", "an InitDesc", type(desc).__name__))
-        if not isinstance(arr, NDArray):
+        if not isinstance(arr, Array):
             raise ArgumentTypeError(message("Initializer", "arr", "an NDArray", type(arr).__name__))
         if not isinstance(desc, InitDesc):
             self._fill_by_string(desc, arr)
@@ -253,12 +254,13 @@ class Constant(Initializer):
         return isinstance(other, Constant) and self.dumps() == other.dumps()
 
     def _init_weight(self, name: str, arr: NDArray) -> None:
-        arr[:] = np.asarray(self.value) if isinstance(self.value, list) else self.value
+        value = self.value.asnumpy() if isinstance(self.value, Array) else self.value
+        arr[:] = np.asarray(value) if isinstance(value, list) else value
 
     def dumps(self) -> str:
         """See `Initializer.dumps`."""
         value = self.value
-        if isinstance(value, NDArray):
+        if isinstance(value, Array):
             value = value.asnumpy()
         if isinstance(value, np.ndarray | np.generic):
             value = value.tolist()

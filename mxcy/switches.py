@@ -122,7 +122,8 @@ def _decorated(name: str, target: Any, scope: Callable[[], _Scope]) -> Any:
         raise ArgumentTypeError(message(name, None, "a class or a function", type(target).__name__))
     if not isinstance(target, type):
         return _within(target, scope)
-    for key, value in list(vars(target).items()):
+    inherited = {key: value for base in reversed(target.__mro__[:-1]) for key, value in vars(base).items()}
+    for key, value in inherited.items():
         if isinstance(value, FunctionType):
             setattr(target, key, _within(value, scope))
         elif isinstance(value, (staticmethod, classmethod)):

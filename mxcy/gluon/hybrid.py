@@ -15,7 +15,7 @@ from ..symbol import Symbol
 from ._shapes import known
 from .block import Block
 from .cached import CachedGraph
-from .nesting import flatten, kinds, regroup
+from .nesting import converted, flatten, has_numpy, kinds, regroup
 from .parameter import DeferredInitializationError, ParameterDict
 
 __all__ = ["HybridBlock"]
@@ -270,20 +270,25 @@ class HybridBlock(Block):
             text = "expected at least one NDArray or Symbol among the inputs"
             raise ArgumentError(problem(type(self).__name__, None, text))
         context = x.context if isinstance(x, NDArray) else devices[0]
+        numpy = not isinstance(x, NDArray) and has_numpy([x, *args])
         with context:
-            if self._active:
+            if self._active and not numpy:
                 if len(devices) > 1:
                     text = f"the inputs are on several devices: {devices}"
                     raise ArgumentError(problem(type(self).__name__, None, text))
                 return self._call_cached_op(x, *args)
             try:
-                params = {name: p.data(context) for name, p in self._reg_params.items()}
+                params = self._params_on(context, numpy)
             except DeferredInitializationError:
                 self._deferred_infer_shape(x, *args)
                 for parameter in self.params.values():
                     parameter._finish_deferred_init()
-                params = {name: p.data(context) for name, p in self._reg_params.items()}
+                params = self._params_on(context, numpy)
             return self.hybrid_forward(nd, x, *args, **params)
+
+    def _params_on(self, context: Any, numpy: bool) -> dict:
+        """The block's own parameters on a device, as arrays of mx.np or mx.nd."""
+        return {name: converted(p.data(context), numpy) for name, p in self._reg_params.items()}
 
     def hybrid_forward(self, F: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs with the operators of F, mx.nd or mx.sym. Subclasses define it."""

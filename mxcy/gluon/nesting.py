@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._array import Array
 from ..context import Context
 from ..errors import ArgumentError, problem
 from ..ndarray import NDArray
 from ..symbol import Symbol
 
-__all__ = ["flatten", "kinds", "regroup"]
+__all__ = ["converted", "flatten", "has_numpy", "kinds", "regroup"]
 
 # A format is 0 for an array, n for a symbol of n outputs, -1 for None, or a list of formats.
 
 
 def flatten(args: Any, what: str) -> tuple[list, Any]:
     """Return (list of arrays or symbols, format) of nested lists; `what` is for errors."""
-    if isinstance(args, NDArray):
+    if isinstance(args, Array):
         return [args], 0
     if isinstance(args, Symbol):
         count = len(args.list_outputs())
@@ -55,7 +56,7 @@ def regroup(flat: list, form: Any) -> Any:
 
 def kinds(args: Any) -> tuple[bool, bool, list[Context]]:
     """Return (whether there are symbols, whether there are arrays, devices) of nested lists."""
-    if isinstance(args, NDArray):
+    if isinstance(args, Array):
         return False, True, [args.context]
     if isinstance(args, Symbol):
         return True, False, []
@@ -67,3 +68,19 @@ def kinds(args: Any) -> tuple[bool, bool, list[Context]]:
             symbols, arrays = symbols or found[0], arrays or found[1]
             devices.update(dict.fromkeys(found[2]))
     return symbols, arrays, list(devices)
+
+
+def has_numpy(args: Any) -> bool:
+    """Whether there are arrays of mx.np in nested lists."""
+    if isinstance(args, (list, tuple)):
+        return any(map(has_numpy, args))
+    return isinstance(args, Array) and not isinstance(args, NDArray)
+
+
+def converted(args: Any, numpy: bool) -> Any:
+    """Nested lists with all arrays in the class of mx.np, or of mx.nd; on the tape if they are."""
+    if isinstance(args, (list, tuple)):
+        return [converted(item, numpy) for item in args]
+    if not isinstance(args, Array):
+        return args
+    return args.as_np_ndarray() if numpy else args.as_nd_ndarray()

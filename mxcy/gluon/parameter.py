@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import autograd, context, initializer, symbol
 from .. import ndarray as nd
+from .._array import Array
 from ..context import Context
 from ..errors import (
     ArgumentError,
@@ -21,8 +22,9 @@ from ..errors import (
     problem,
 )
 from ..ndarray import NDArray
-from ..switches import is_np_shape
+from ..switches import is_np_array, is_np_shape
 from ._shapes import known, merged_shape, shortened
+from .nesting import converted
 from .utils import shape_is_known as shape_is_known
 
 __all__ = ["Constant", "DeferredInitializationError", "Parameter", "ParameterDict", "tensor_types"]
@@ -75,6 +77,7 @@ class Parameter:
         self._grad: list[NDArray] | None = None
         self._ctx_list: list[Context] = []
         self._trainer: Any = None
+        self._numpy = is_np_array()  # whether users are given arrays of mx.np
         self._deferred_init: tuple = ()  # (init, devices, default, values)
         self._differentiable = differentiable
         self._allow_deferred_init = allow_deferred_init
@@ -167,12 +170,12 @@ class Parameter:
     def data(self, ctx: Any = None) -> NDArray:
         """Return the array on a device; raises if it was not initialized there, or is sparse."""
         self._require_storage("data", self._stype == "default", "row_sparse_data")
-        return self._check_and_get(self._data, ctx)
+        return converted(self._check_and_get(self._data, ctx), self._numpy)
 
     def list_data(self) -> list[NDArray]:
         """Return the arrays on all devices."""
         self._require_storage("list_data", self._stype == "default", "list_row_sparse_data")
-        return self._check_and_get(self._data, list)
+        return converted(self._check_and_get(self._data, list), self._numpy)
 
     def _require_storage(self, call: str, fits: bool, instead: str) -> None:
         if not fits:
@@ -181,11 +184,11 @@ class Parameter:
 
     def grad(self, ctx: Any = None) -> NDArray:
         """Return the gradient on a device."""
-        return self._check_and_get(self._gradients(), ctx)
+        return converted(self._check_and_get(self._gradients(), ctx), self._numpy)
 
     def list_grad(self) -> list[NDArray]:
         """Return the gradients on all devices."""
-        return self._check_and_get(self._gradients(), list)
+        return converted(self._check_and_get(self._gradients(), list), self._numpy)
 
     def _gradients(self) -> list[NDArray] | None:
         if self._data is not None and self._grad is None:
@@ -267,10 +270,11 @@ class Parameter:
         with autograd.pause():
             if values is None:
                 values = nd.zeros(self.shape, ctx=context.cpu(), dtype=self.dtype, stype=self._stype)
-                fill(init, default_init, self.name, values)
+                fill(init, default_init, self.name, converted(values, is_np_array()))
             self._init_impl(values, devices)
 
     def _init_impl(self, values: NDArray, devices: Iterable[Context]) -> None:
+        self._numpy = is_np_array()
         self._ctx_list = list(devices)
         self._data = [values.copyto(ctx) for ctx in self._ctx_list]
         self._init_grad()
@@ -392,14 +396,10 @@ def fill(init: Any, default: Any, name: str, values: NDArray) -> None:
 
 
 class Constant(Parameter):
-    """A parameter with fixed values and without a gradient.
-
-    >>> Constant("c", [1.0, 2.0]).shape
-    (2,)
-    """
+    """A parameter with fixed values and without a gradient."""
 
     def __init__(self, name: str, value: Any):
-        self.value = value if isinstance(value, NDArray) else nd.array(value)
+        self.value = value.as_nd_ndarray() if isinstance(value, Array) else nd.array(value)
         super().__init__(name, grad_req="null", shape=self.value.shape, dtype=self.value.dtype,
                          init=initializer.Constant(self.value))  # fmt: skip
 

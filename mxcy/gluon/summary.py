@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._array import Array
 from ..errors import AssertedArgumentError, problem
-from ..ndarray import NDArray
 from .block import Block
 from .hybrid import HybridBlock
 
@@ -18,7 +18,7 @@ def shapes_of(values: Any) -> str:
     """The shapes of nested lists of arrays, as text."""
 
     def shape(value: Any) -> Any:
-        if isinstance(value, NDArray):
+        if isinstance(value, Array):
             return value.shape
         return [shape(item) for item in value] if isinstance(value, (list, tuple)) else value
 

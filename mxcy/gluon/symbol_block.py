@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import symbol as sym
+from .._array import Array
 from ..errors import ArgumentError, AssertedArgumentError, MXNetError, problem
-from ..ndarray import NDArray
 from ..symbol import Symbol
 from .hybrid import HybridBlock
 from .nesting import flatten, regroup
@@ -82,7 +82,7 @@ class SymbolBlock(HybridBlock):
 
     def forward(self, x: Any, *args: Any) -> Any:
         """Compute the outputs for arrays, or the graph for symbols."""
-        if isinstance(x, NDArray):
+        if isinstance(x, Array):
             with x.context:
                 return self._call_cached_op(x, *args)
         if not isinstance(x, Symbol):

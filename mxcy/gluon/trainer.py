@@ -216,9 +216,9 @@ class Trainer:
         for i, parameter in enumerate(self._params):
             if parameter.grad_req == "null":
                 continue
-            gradients = parameter.list_grad()
+            gradients = parameter._check_and_get(parameter._gradients(), list)
             if parameter._stype == "default":
-                out = parameter.list_data() if self._update_on_kvstore else None
+                out = parameter._check_and_get(parameter._data, list) if self._update_on_kvstore else None
                 reduce_gradients(self._kvstore, i, gradients, -i, out)
             else:  # its rows are pulled when they are read
                 self._kvstore.push(i, gradients, priority=-i)  # type: ignore[attr-defined]
@@ -236,7 +236,8 @@ class Trainer:
                 self._refuse_stale(parameter, arrays)
             if on_store:
                 continue
-            for update, array, gradient in zip(updates, arrays, parameter.list_grad(), strict=True):
+            gradients = parameter._check_and_get(parameter._gradients(), list)
+            for update, array, gradient in zip(updates, arrays, gradients, strict=True):
                 if array._fresh_grad or not ignore_stale_grad:
                     update.append((i, gradient, array))
                     array._fresh_grad = False

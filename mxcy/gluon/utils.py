@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from .. import ndarray as nd
+from .._array import Array
 from ..context import Context
 from ..errors import ArgumentError, AssertedArgumentError, MXNetError, message, problem
 from ..ndarray import NDArray
-from ..switches import is_np_shape
+from ..switches import is_np_array, is_np_shape
+from .nesting import converted
 
 __all__ = [
     "check_sha1", "clip_global_norm", "download", "replace_file", "shape_is_known", "split_and_load",
@@ -53,7 +55,7 @@ def split_data(data: NDArray, num_slice: int, batch_axis: int = 0, even_split: b
 def split_and_load(data: Any, ctx_list: list[Context], batch_axis: int = 0,
                    even_split: bool = True) -> list[NDArray]:  # fmt: skip
     """Return parts of an array, one on each device. See `split_data`."""
-    array = data if isinstance(data, NDArray) else nd.array(data, ctx=ctx_list[0])
+    array = data if isinstance(data, Array) else converted(nd.array(data, ctx=ctx_list[0]), is_np_array())
     if len(ctx_list) == 1:
         return [array.as_in_context(ctx_list[0])]
     parts = split_data(array, len(ctx_list), batch_axis, even_split)
@@ -68,6 +70,7 @@ def clip_global_norm(arrays: list[NDArray], max_norm: float, check_isfinite: boo
     """
     if not arrays:
         raise AssertedArgumentError(message("clip_global_norm", "arrays", "at least one array", "none"))
+    arrays = converted(arrays, False)
     context = arrays[0].context
     squares = [nd.square(nd.norm(x)) if x.stype != "default" else nd.sum(nd.square(x)) for x in arrays]
     squares = [x.astype(np.float32).as_in_context(context) for x in squares]

@@ -16,6 +16,7 @@ import numpy
 
 from .. import ndarray as nd
 from .. import registry
+from .._array import Array
 from ..errors import ArgumentError, ShapeError, message, problem
 from ..ndarray import NDArray
 
@@ -45,8 +46,8 @@ def check_label_shapes(labels: Any, preds: Any, wrap: bool = False, shape: bool 
         text = f"shape of labels {label} does not match shape of predictions {pred}"
         raise ShapeError(problem("metric", None, text))
     if wrap:
-        labels = [labels] if isinstance(labels, NDArray) else labels
-        preds = [preds] if isinstance(preds, NDArray) else preds
+        labels = [labels] if isinstance(labels, Array) else labels
+        preds = [preds] if isinstance(preds, Array) else preds
     return labels, preds
 
 
@@ -227,8 +228,8 @@ def numbers(labels: Any, preds: Any) -> Iterable[tuple[NDArray, NDArray]]:
     """Pairs of label and prediction of one update; raise ShapeError if they are not equally many."""
     labels, preds = check_label_shapes(labels, preds, True)
     for label, pred in zip(labels, preds, strict=True):
-        pred = pred if isinstance(pred, NDArray) else nd.array(pred)
-        label = label if isinstance(label, NDArray) else nd.array(label)
+        pred = pred.as_nd_ndarray() if isinstance(pred, Array) else nd.array(pred)
+        label = label.as_nd_ndarray() if isinstance(label, Array) else nd.array(label)
         yield label.as_in_context(pred.context), pred  # outputs of a GPU are compared there
 
 
@@ -306,8 +307,8 @@ class Loss(EvalMetric):
 
     def update(self, _: Any, preds: Any) -> None:
         """See `EvalMetric.update`."""
-        for pred in [preds] if isinstance(preds, NDArray) else preds:
-            self.accumulate(nd.sum(pred), pred.size)
+        for pred in [preds] if isinstance(preds, Array) else preds:
+            self.accumulate(nd.sum(pred.as_nd_ndarray()), pred.size)
 
 
 @register

@@ -2,7 +2,7 @@
 
 import importlib
 
-import numpy as np
+import numpy as _np
 
 from .._engine import waitall
 from ..ops import places
@@ -336,7 +336,7 @@ def histogram(a: NDArray, bins=10, range=None):
     if isinstance(bins, NDArray):
         return places.histogram(a, bins)
     if range is None:  # which MXNet leaves to NumPy
-        return tuple([array(found) for found in np.histogram(a.asnumpy(), bins)])
+        return tuple([array(found) for found in _np.histogram(a.asnumpy(), bins)])
     return places.histogram(a, bin_cnt=bins, range=range)
 
 
@@ -346,9 +346,11 @@ def split_v2(ary: NDArray, indices_or_sections, axis: int = 0, squeeze_axis: boo
 
 
 def __getattr__(name: str):
-    """A graph as a function of arrays runs on executors, which know this file."""
+    """What is above this file: a graph as a function of arrays, and the namespaces of NumPy."""
     if name == "CachedOp":
         return importlib.import_module("mxcy.gluon.cached").CachedOp
+    if name in ("np", "npx"):  # layers call F.np and F.npx, whatever kind of arrays they have
+        return importlib.import_module({"np": "mxcy.numpy", "npx": "mxcy.numpy_extension"}[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -61,6 +61,8 @@ def gradients(
                 g = ops.zeros_like(alias(x))
             elif id(g) in given or any(g is other for other in results):
                 g = g.copy()
+            if g._face != x._face:
+                g = g.as_np_ndarray() if getattr(x, "_rules", "nd") == "np" else g.as_nd_ndarray()
             if create_graph and g._tape is None and g.stype == x.stype == "default":
                 g = _identity_with_attr_like_rhs(g, x)  # a constant, but on the tape
             results.append(g)

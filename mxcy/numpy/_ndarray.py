@@ -202,7 +202,8 @@ class ndarray(Methods):
     def grad(self) -> Any:
         """The buffer for the gradient, None if none is attached."""
         place = self._tape
-        return place[0].grad if place is not None and place[2] is None else None
+        buffer = place[0].grad if place is not None and place[2] is None else None
+        return buffer if buffer is None or isinstance(buffer, ndarray) else as_face(buffer, FACE)
 
     @property
     def _fresh_grad(self) -> bool:

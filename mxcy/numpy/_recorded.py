@@ -291,9 +291,13 @@ def as_other_face(x: Any, face: str) -> Any:
     from ..ndarray.ndarray import FACE as ND
     from ._ndarray import FACE as NP
 
-    place = place_of(x) if STATE.mode == RECORDING else None
     back = {"nd": "np", "np": "nd"}[face]
     shape = x.shape
     made = as_face(x, {"nd": ND, "np": NP}[face])
+    if x._tape is not None and x._tape[2] is None and made.shape == shape:
+        # The gradient is attached to both, which stand for one leaf.
+        made._tape = x._tape
+        return made
+    place = place_of(x) if STATE.mode == RECORDING else None
     turned = Linear(f"as_{face}_ndarray", lambda g: as_other_face(g, back).reshape(shape))
     return turned.link([place], made)

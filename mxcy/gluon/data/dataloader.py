@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from ... import ndarray as nd
+from ..._array import Array
 from ...context import Context
 from ...errors import ArgumentError, EngineError, message, problem
-from ...ndarray import NDArray
+from ...switches import is_np_array
+from ..nesting import converted, has_numpy
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
 from .worker_iterator import MultiWorkerIter as _MultiWorkerIter
 from .worker_iterator import as_in_context as _as_in_context
@@ -28,12 +30,12 @@ __all__ += ["ForkingPickler", "_MultiWorkerIter", "_as_in_context"]  # which lib
 
 def default_batchify_fn(data: list) -> Any:
     """Return samples as a batch: arrays stacked, numbers as an array, tuples part by part."""
-    if isinstance(data[0], NDArray):
-        return nd.stack(*data)
+    if isinstance(data[0], Array):
+        return converted(nd.stack(*data), is_np_array() or has_numpy(data))
     if isinstance(data[0], tuple):
         return [default_batchify_fn(list(part)) for part in zip(*data, strict=True)]
     values = np.asarray(data)
-    return nd.array(values, dtype=values.dtype)
+    return converted(nd.array(values, dtype=values.dtype), is_np_array())
 
 
 def default_mp_batchify_fn(data: list) -> Any:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..._array import Array
 from ...errors import ArgumentTypeError, AssertedArgumentError, message
-from ...ndarray import NDArray
 from ...recordio import MXIndexedRecordIO
 from .sampler import FilterSampler, SequentialSampler
 
@@ -78,7 +78,7 @@ class ArrayDataset(Dataset):
                 expected = f"{self._length} samples"
                 raise AssertedArgumentError(message("ArrayDataset", f"args[{i}]", expected, len(data)))
         # Rows of numbers are numbers, as programs expect of labels.
-        self._data = [x.asnumpy() if isinstance(x, NDArray) and x.ndim == 1 else x for x in args]
+        self._data = [x.asnumpy() if isinstance(x, Array) and x.ndim == 1 else x for x in args]
 
     def __len__(self) -> int:
         return self._length

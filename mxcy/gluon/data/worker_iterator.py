@@ -10,15 +10,17 @@ import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..._array import Array
 from ...context import Context
-from ...ndarray import NDArray
+from ...switches import is_np_array
+from ..nesting import converted
 
 __all__ = ["MultiWorkerIter", "as_in_context"]
 
 
 def as_in_context(data: Any, ctx: Context) -> Any:
     """Return arrays, or arrays in lists of lists, on a context."""
-    if isinstance(data, NDArray):
+    if isinstance(data, Array):
         return data.as_in_context(ctx)
     return [as_in_context(part, ctx) for part in data] if isinstance(data, (list, tuple)) else data
 
@@ -74,6 +76,8 @@ class MultiWorkerIter:
         result = self._data_buffer.pop(self._rcvd_idx).get(self._timeout)
         self._rcvd_idx += 1
         batch = pickle.loads(result) if self._dataset is None else result
+        if is_np_array():  # a switch of this thread, which workers do not know
+            batch = converted(batch, True)
         if self._pin_memory:
             batch = as_in_context(batch, Context("cpu_pinned", self._pin_device_id))
         return batch

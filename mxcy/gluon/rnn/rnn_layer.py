@@ -9,8 +9,8 @@ from typing import Any
 
 from ... import ndarray as nd
 from ... import symbol as sym
+from ..._array import Array
 from ...errors import ArgumentError, AssertedArgumentError, message, problem
-from ...ndarray import NDArray
 from ..hybrid import HybridBlock
 from . import combined_cells, rnn_cell
 from .sequences import TENSORS, state_of
@@ -129,7 +129,7 @@ class RecurrentLayer(HybridBlock):
         """Return outputs, or with states (outputs, states)."""
         self._skip_states = states is None
         if states is None:
-            if isinstance(inputs, NDArray):
+            if isinstance(inputs, Array):
                 size = inputs.shape[self._layout.find("N")]
                 states = self.begin_state(size, ctx=inputs.context, dtype=inputs.dtype)
             else:

@@ -6,13 +6,15 @@ from typing import Any
 
 from ... import ndarray as nd
 from ... import symbol as sym
+from ..._array import Array
 from ...errors import AssertedArgumentError, message, problem
-from ...ndarray import NDArray
+from ...switches import is_np_array
 from ...symbol import Symbol
+from ..nesting import converted
 
 __all__ = ["first_states", "formatted", "masked", "reversed_steps", "state_of"]
 
-TENSORS = (NDArray, Symbol)
+TENSORS = (Array, Symbol)
 
 
 def module_of(value: Any) -> Any:
@@ -99,7 +101,7 @@ def first_states(cell: Any, F: Any, given: Any, inputs: Any, batch_size: int, ax
         return given
     if F is not nd:
         return cell.begin_state(func=zeros_for(inputs, axis))
-    context = inputs.context if isinstance(inputs, NDArray) else inputs[0].context
+    context = inputs.context if isinstance(inputs, Array) else inputs[0].context
     with context:
         return cell.begin_state(func=nd.zeros, batch_size=batch_size)
 
@@ -107,7 +109,8 @@ def first_states(cell: Any, F: Any, given: Any, inputs: Any, batch_size: int, ax
 def state_of(func: Any, name: str, info: dict) -> Any:
     """A state made by a function of mx.nd or mx.sym, or by one of the user's."""
     if func in (nd.zeros, nd.ones):
-        return func(**{key: value for key, value in info.items() if key != "__layout__"})
+        made = func(**{key: value for key, value in info.items() if key != "__layout__"})
+        return converted(made, is_np_array())
     if func in (sym.zeros, sym.ones):
         labels = {"__layout__": info.pop("__layout__")} if "__layout__" in info else None
         return func(name=name, attr=labels, **info)
