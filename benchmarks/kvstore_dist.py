@@ -21,8 +21,8 @@ import time
 
 import numpy as np
 
-from mxcy.kvstore.dist.arena import remove_job
-from mxcy.kvstore.dist.job import new_name, options_for
+from mxcy.kvstore.dist.arena import new_name, remove_job
+from mxcy.kvstore.dist.job import options_for
 from mxcy.kvstore.dist.membership import Membership, Options
 from mxcy.kvstore.dist.service import Service, make_ticket
 from mxcy.kvstore.dist.session import Session

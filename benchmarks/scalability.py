@@ -49,7 +49,8 @@ def on_hosts(workers, program, environment, folder, rate):
     """Run a program on as many hosts; server and coordinator are on the last one."""
     from _namespaces import Hosts
 
-    from mxcy.kvstore.dist.job import Job, new_name
+    from mxcy.kvstore.dist.arena import new_name
+    from mxcy.kvstore.dist.job import Job
     from mxcy.kvstore.dist.membership import Options
     from mxcy.kvstore.dist.service import make_ticket
 

@@ -6,9 +6,9 @@ import socket
 import threading
 
 from mxcy.kvstore.dist.aggregator import Aggregator
-from mxcy.kvstore.dist.arena import folder, remove_job
+from mxcy.kvstore.dist.arena import folder, new_name, remove_job
 from mxcy.kvstore.dist.frames import Kind
-from mxcy.kvstore.dist.job import new_name, options_for
+from mxcy.kvstore.dist.job import options_for
 from mxcy.kvstore.dist.membership import Membership, Options
 from mxcy.kvstore.dist.service import Service, make_ticket
 from mxcy.kvstore.dist.session import Session

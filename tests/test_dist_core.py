@@ -1,6 +1,7 @@
 """Parts of the distributed store without processes: frames, codes, sums, slices, membership, units."""
 
 import itertools
+import os
 import struct
 import zlib
 
@@ -11,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mxcy as mx
-from mxcy.kvstore.dist.arena import Arena, View, folder, remove_job, sweep
+from mxcy.kvstore.dist.arena import Arena, View, folder, new_name, remove_job, sweep, tag
 from mxcy.kvstore.dist.codecs import Compression, decode_into, rows_decoded, rows_encoded
 from mxcy.kvstore.dist.frames import ENTRY, HEADER, PART, Codec, Frame, Kind, decode, encode, entries
 from mxcy.kvstore.dist.gather import Gather
-from mxcy.kvstore.dist.job import new_name, options_for
+from mxcy.kvstore.dist.job import options_for
 from mxcy.kvstore.dist.membership import Membership, Options
 from mxcy.kvstore.dist.shard import Shard
 from mxcy.kvstore.dist.slices import slices
@@ -380,7 +381,7 @@ def test_shared_memory_grows_and_is_checked():
 
 
 def test_what_dead_processes_left_is_swept_away():
-    name = f"mxcy-{2**22 + 5}-deadbeef-s0"  # no process has such a number
+    name = f"mxcy-{2**22 + 5}-{tag()}deadbeef-s0"  # no process has such a number
     (folder() / name).write_bytes(b"x")
     own = Arena(f"mxcy-{new_name()}-s0")
     sweep()
@@ -391,6 +392,21 @@ def test_what_dead_processes_left_is_swept_away():
 
     assert not own.path.exists()
     own.release()
+
+
+def test_jobs_of_other_machines_are_swept_away_when_they_are_old_and_closed():
+    other = f"{int(tag(), 16) ^ 1:04x}"
+    arenas = [Arena(f"mxcy-{2**22 + 5}-{other}{i:08x}-s0") for i in range(3)]
+    for arena in arenas[:2]:
+        os.utime(arena.path, (0, 0))
+    for arena in arenas[1:]:
+        arena.release()
+    sweep()
+    there = [arena.path.exists() for arena in arenas]
+    for arena in arenas:
+        arena.close()
+
+    assert there == [True, False, True]  # open; old; closed just now
 
 
 # --- membership ----------------------------------------------------------------------------------

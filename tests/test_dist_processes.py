@@ -14,8 +14,8 @@ import pytest
 from conftest import FULL
 from dist_jobs import Link
 
-from mxcy.kvstore.dist.arena import folder, remove_job
-from mxcy.kvstore.dist.job import Job, new_name, options_for
+from mxcy.kvstore.dist.arena import folder, new_name, remove_job
+from mxcy.kvstore.dist.job import Job, options_for
 from mxcy.kvstore.dist.membership import Membership, Options
 from mxcy.kvstore.dist.service import Service, make_ticket
 

@@ -2,11 +2,9 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import zlib
 from pathlib import Path
@@ -15,14 +13,11 @@ import numpy as np
 import psutil
 import pytest
 from conftest import FULL
+from dist_launch import PROGRAMS, ROOT, SECONDS, finish, launch, nothing_is_left
 
 import mxcy as mx
-from mxcy.kvstore.dist.arena import folder, remove_job
 
-ROOT = Path(__file__).resolve().parent.parent
-PROGRAMS = ROOT / "tests" / "dist_programs"
-SECONDS = 300  # until a job must have ended, on a busy machine too
-LAUNCHED = []
+HERE = ("--placement", "here")  # workers beside the launcher, servers in the cluster of these tests
 
 
 @pytest.fixture(scope="module")
@@ -38,65 +33,14 @@ def cluster(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left(monkeypatch):
-    temporary = Path(tempfile.mkdtemp(prefix="t"))  # short: Ray's sockets lie below it
-    monkeypatch.setenv("TMPDIR", str(temporary))
-    try:
+def clean(monkeypatch):
+    with nothing_is_left(monkeypatch):
         yield
-        running = [process.pid for process in LAUNCHED if process.poll() is None]
-        mine = {os.getpid(), *(process.pid for process in LAUNCHED)}
-        left = [path.name for path in folder().glob("mxcy-*") if int(path.name.split("-")[1]) in mine]
-        left += [path.name for path in temporary.glob("mxcy-job-*")]
-    finally:
-        for process in LAUNCHED:
-            end(process)
-        LAUNCHED.clear()
-        shutil.rmtree(temporary, ignore_errors=True)
-
-    assert (running, left) == ([], [])
-
-
-def end(process):
-    """End a launcher that a failed test has left, with all that it started."""
-    family = []
-    if process.poll() is None:
-        family = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGCONT)
-        process.terminate()  # it ends its actors
-    try:
-        process.communicate(timeout=60)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-    for one in family:
-        if one.is_running():
-            one.kill()
-    for path in folder().glob(f"mxcy-{process.pid}-*"):
-        remove_job("-".join(path.name.split("-")[1:3]))
-
-
-def launch(*arguments, address=None, program=(), **options):
-    command = [sys.executable, "-m", "mxcy", "launch", *arguments]
-    if address:
-        command += ["--address", address]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)} | options.pop("env", {})
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    command += [sys.executable, *map(str, program)]
-    process = subprocess.Popen(command, env=environment, cwd=ROOT, **pipes, **options)
-    LAUNCHED.append(process)
-    return process
-
-
-def finish(process, code=0):
-    out, err = process.communicate(timeout=SECONDS)
-
-    assert process.returncode == code, out + err
-    return out, err
 
 
 def train(cluster, tmp_path, *how):
     program = [PROGRAMS / "trainings.py", "dist_sync", tmp_path, *how]
-    finish(launch("-n", "2", "-s", "2", address=cluster, program=program))
+    finish(launch("-n", "2", "-s", "2", *HERE, address=cluster, program=program))
     return {way: [dict(np.load(tmp_path / f"{way}-{rank}.npz")) for rank in (0, 1)] for way in how}
 
 
@@ -114,7 +58,7 @@ def test_module_and_trainer_give_all_workers_the_same_weights(cluster, tmp_path)
 
 def test_the_interface_of_mxnet(cluster, tmp_path):
     program = [PROGRAMS / "interface.py", tmp_path]
-    out, _ = finish(launch("-n", "2", "-s", "2", address=cluster, program=program))
+    out, _ = finish(launch("-n", "2", "-s", "2", *HERE, address=cluster, program=program))
 
     assert sorted(re.findall(r"worker \d is done", out)) == ["worker 0 is done", "worker 1 is done"]
 
@@ -146,7 +90,7 @@ def weights_after(rounds, workers):
 
 
 def test_training_ends_with_the_same_weights_after_kills_of_servers(cluster):
-    process = launch("-n", "2", "-s", "1", address=cluster, program=[PROGRAMS / "rounds.py", "150"])
+    process = launch("-n", "2", "-s", "1", *HERE, address=cluster, program=[PROGRAMS / "rounds.py", "150"])
     killed = 0
     while process.poll() is None and killed < (5 if FULL else 1):
         for server in servers_of(process):
@@ -168,7 +112,7 @@ ENDS = [("import sys; sys.exit(3)", 3), ("raise ValueError", 1)]
 @pytest.mark.parametrize(("ends", "code"), ENDS if FULL else ENDS[:1])
 def test_a_failed_worker_ends_the_job_with_its_code(cluster, ends, code):
     program = f"import mxcy as mx; kv = mx.kv.create('dist_sync'); kv.init(1, mx.nd.ones(3)); {ends}"
-    _, err = finish(launch("-n", "2", "-s", "1", address=cluster, program=["-c", program]), code)
+    _, err = finish(launch("-n", "2", "-s", "1", *HERE, address=cluster, program=["-c", program]), code)
 
     assert "mxcy launch: worker" in err
 
@@ -178,7 +122,8 @@ def test_ctrl_c_ends_everything(cluster):
     program = "import mxcy as mx, os, time; mx.kv.create('dist_sync'); os.write(1, b'here\\n')"
     program += "; time.sleep(100)"
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
-    process = launch("-n", "2", "-s", "1", address=cluster, program=["-c", program], start_new_session=True)
+    arguments = ["-n", "2", "-s", "1", *HERE]
+    process = launch(*arguments, address=cluster, program=["-c", program], start_new_session=True)
     signal.signal(signal.SIGINT, before)
     try:
         assert [process.stdout.readline() for _ in range(2)] == ["here\n", "here\n"]

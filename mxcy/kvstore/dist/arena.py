@@ -1,26 +1,31 @@
 """Shared memory: one file a process under /dev/shm, which grows; others of the machine map it.
 
 The file outlives its process, so that a server that was killed comes back with what it held. Names begin
-with `mxcy-<pid>-`, where pid is that of the process that began the job: `sweep` removes what is left of
+with `mxcy-<pid>-<tag>`, for the process that began the job and its machine: `sweep` removes what is left of
 jobs whose process is gone.
 """
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import platform
 import re
+import secrets
 import tempfile
+import time
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from ...errors import FormatError, OutOfMemory, message, problem
 
-__all__ = ["Arena", "View", "folder", "memory", "remove_job", "sweep"]
+__all__ = ["Arena", "View", "folder", "memory", "new_name", "remove_job", "sweep"]
 
-NAME = re.compile(r"mxcy-(\d+)-[0-9a-f]{8}-[a-z]+\d+(\.journal)?")
+NAME = re.compile(r"mxcy-((\d+)-([0-9a-f]{4})[0-9a-f]{8})-[a-z]+\d+(\.journal)?")
+OLD_SECONDS = 3600.0  # after which what nobody has open, of a job begun on another machine, is left over
 ALIGN = 64
 STEP = 16 << 20
 
@@ -31,14 +36,30 @@ def folder() -> Path:
     return shm if shm.is_dir() and os.access(shm, os.W_OK) else Path(tempfile.gettempdir())
 
 
+def boot() -> str:
+    """A name of this machine, until it starts again."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return platform.node()
+
+
+def new_name() -> str:
+    """Return a name for a job: the process that begins it, where that is, and a random part."""
+    return f"{os.getpid()}-{tag()}{secrets.token_hex(4)}"
+
+
+def tag() -> str:
+    """Four digits for where numbers of processes mean the same: this machine, or this container of it."""
+    space = Path("/proc/self/ns/pid")
+    where = (boot(), platform.node(), space.stat().st_ino if space.exists() else 0)
+    return f"{zlib.crc32(repr(where).encode()) & 0xFFFF:04x}"
+
+
 def memory() -> str:
     """Return a name of the shared memory that this process reaches: who has the same maps the same files."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        boot = platform.node()
     place = folder().stat()
-    return f"{boot}-{place.st_dev}-{place.st_ino}-{os.getuid()}"
+    return f"{boot()}-{place.st_dev}-{place.st_ino}-{os.getuid()}"
 
 
 class Arena:
@@ -55,6 +76,7 @@ class Arena:
         self.name = name
         self.path = folder() / name
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_SH)  # somebody has it open: see `sweep`
         self._maps: list[np.ndarray] = []  # one for each growth: arrays given out stay where they are
         self._bounds = [0]
         self.used = 0
@@ -149,8 +171,29 @@ def remove_job(job: str) -> None:
 
 
 def sweep() -> None:
-    """Remove shared memory of jobs whose process is gone."""
+    """Remove shared memory of jobs whose process is gone.
+
+    The process of a job that was begun on another machine cannot be seen from here. What is left of such a
+    job is old, and nobody has it open; its servers come back within seconds.
+    """
+    jobs: dict[str, list[Path]] = {}
     for path in folder().glob("mxcy-*"):
         found = NAME.fullmatch(path.name)
-        if found and not Path(f"/proc/{found[1]}").exists():
-            path.unlink(missing_ok=True)
+        if found:
+            jobs.setdefault(found[1], []).append(path)
+    here = tag()
+    for job, paths in jobs.items():
+        pid, _, rest = job.partition("-")
+        alive = Path(f"/proc/{pid}").exists() if rest.startswith(here) else not all(map(left_over, paths))
+        if not alive:
+            remove_job(job)
+
+
+def left_over(path: Path) -> bool:
+    """Whether a file is old, and nobody has it open."""
+    try:
+        with path.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return time.time() - os.fstat(stream.fileno()).st_mtime > OLD_SECONDS
+    except OSError:
+        return False

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...errors import MXNetError, StateError, problem
+from ...errors import ArgumentError, MXNetError, StateError, message, problem
 from .aggregator import Aggregator
-from .arena import folder, memory, remove_job, sweep
-from .job import Job, new_name
+from .arena import folder, memory, new_name, remove_job, sweep
+from .job import Job
 from .membership import Membership, Options
 from .service import Service, Ticket, make_ticket
 from .shard import Shard
@@ -131,12 +131,21 @@ class Running:
                 ray.shutdown()
 
 
-def connect(address: str | None) -> bool:
-    """Join the cluster at an address, or start one on this machine; return whether it was started."""
+def connect(address: str | None, upload: str | None = None) -> bool:
+    """Join the cluster at an address, or start one on this machine; return whether it was started.
+
+    `upload`: a folder that is copied to the nodes; actors run in the copy.
+    """
     ray = ray_module()
     if ray.is_initialized():
         return False
-    quiet = {"logging_level": "ERROR", "log_to_driver": False, "namespace": NAMESPACE}
+    quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False, "namespace": NAMESPACE}
+    if upload is not None:
+        if not os.path.isdir(upload):
+            raise ArgumentError(message("launch", "--upload", "a folder", repr(upload)))
+        # Ray makes the launcher's folder known to actors only where no other is their own.
+        path = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+        quiet["runtime_env"] = {"working_dir": upload, "env_vars": path}
     if address is not None:
         try:
             look_for(address)
@@ -157,15 +166,15 @@ def look_for(address: str) -> None:
 
 
 def actor_class(ray: Any, **options: Any) -> Any:
-    """The class `Host` as an actor that comes back when it was killed."""
+    """The class `Host` as an actor that comes back when it was killed, as long as who began the job runs."""
     return ray.remote(Host).options(
-        num_cpus=0, max_restarts=-1, max_task_retries=-1, lifetime="detached", namespace=NAMESPACE,
+        num_cpus=0, max_restarts=-1, max_task_retries=-1, namespace=NAMESPACE,
         runtime_env={"env_vars": dict(QUIET)}, **options,
     )  # fmt: skip
 
 
 def start_job(options: Options, address: str | None = None, name: str | None = None,
-              nodes: list[str] | None = None) -> Running:  # fmt: skip
+              nodes: list[str] | None = None, owns: bool = False) -> Running:  # fmt: skip
     """Begin a job: a coordinator and servers, spread over the machines of the cluster.
 
     Parameters
@@ -174,10 +183,11 @@ def start_job(options: Options, address: str | None = None, name: str | None = N
     address : of a running Ray cluster; None starts one on this machine.
     name : by which tasks of the cluster find the job.
     nodes : machines that workers will run on; where there are several, each gets an aggregator.
+    owns : whether Ray, which runs already, is ended with the job.
     """
     ray = ray_module()
     sweep()
-    owns = connect(address)
+    owns = connect(address) or owns
     job = new_name()
     running = Running(name or job, Job(make_ticket(job), options, ""), owns_ray=owns)
     atexit.register(running.close)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import tempfile
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -17,7 +16,7 @@ from ...errors import ArgumentError, FormatError, message, problem
 from .membership import Options
 from .service import Ticket
 
-__all__ = ["Job", "from_environment", "new_name", "options_for", "private_folder"]
+__all__ = ["Job", "from_environment", "options_for", "private_folder"]
 
 LEVELS = ("sequential", "eventual")
 
@@ -71,11 +70,6 @@ class Job:
             "DMLC_NUM_SERVER": str(self.options.servers),
             "DMLC_WORKER_ID": str(rank),
         }
-
-
-def new_name() -> str:
-    """Return a name for a job: the process that begins it, and a random part."""
-    return f"{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def private_folder() -> str:
