@@ -30,6 +30,7 @@ SOURCES = {
     "mxcy._gpu": ["mxcy/native/cuda_driver.cpp", "mxcy/native/device.cpp"],
     "mxcy._reduce": ["mxcy/native/folds.cpp"],
     "mxcy._loops": [
+        "mxcy/native/activations.cpp",
         "mxcy/native/loops.cpp",
         "mxcy/native/product_sums.cpp",
         "mxcy/native/products.cpp",
@@ -106,6 +107,7 @@ OPTIONAL = {
 X86_ISAS = [("base", []), ("avx2", ["-march=x86-64-v3"]), ("avx512", ["-march=x86-64-v4"])]
 ROUNDED = [(isa, [*flags, "-ffp-contract=off"]) for isa, flags in X86_ISAS]
 MULTI_ISA = {
+    "mxcy/native/activations.cpp": X86_ISAS,
     "mxcy/native/cast.cpp": X86_ISAS,
     "mxcy/native/folds.cpp": X86_ISAS,
     "mxcy/native/loops.cpp": X86_ISAS,

@@ -43,6 +43,7 @@ cdef extern from "loops.hpp" namespace "mxcy" nogil:
         OWN_RELU, OWN_SIGMOID, OWN_INTEGER_POWER, OWN_TRUNCATE_DIVIDE, OWN_ROUND_AWAY, OWN_RINT_DOWN
         OWN_TRUNCATE_POWER, OWN_MODULO
         OWN_SUM_OF_PRODUCTS, OWN_DIFFERENCE_OF_PRODUCTS, OWN_PRODUCT_PLUS, OWN_PRODUCT_MINUS, OWN_MINUS_PRODUCT
+        OWN_ERF, OWN_GELU, OWN_GELU_GRAD, OWN_ELU, OWN_ELU_GRAD
 
 cdef extern from "products.hpp" namespace "mxcy" nogil:
     Loop find_integer_product(int dtype)
@@ -74,6 +75,8 @@ OWN = {
     "sum_of_products": (OWN_SUM_OF_PRODUCTS, 4), "difference_of_products": (OWN_DIFFERENCE_OF_PRODUCTS, 4),
     "product_plus": (OWN_PRODUCT_PLUS, 3), "product_minus": (OWN_PRODUCT_MINUS, 3),
     "minus_product": (OWN_MINUS_PRODUCT, 3),
+    "erf": (OWN_ERF, 1), "gelu": (OWN_GELU, 1), "gelu_grad": (OWN_GELU_GRAD, 2),
+    "elu": (OWN_ELU, 2), "elu_grad": (OWN_ELU_GRAD, 4),
 }  # fmt: skip
 
 _HALVES = (FLOAT16, BFLOAT16)
@@ -90,7 +93,7 @@ _WEAK = {int: int, float: float, complex: complex, bool: np.dtype(np.bool_)}
 # Nanoseconds for one float32 element in the first-level cache, rounded up to what memory allows.
 _COSTS = {
     0.6: "divide true_divide sqrt exp log floor ceil rint trunc maximum minimum fmax fmin reciprocal",
-    1.0: "exp2 log2 tanh sin cos sigmoid expm1 log1p log10",
+    1.0: "exp2 log2 tanh sin cos sigmoid expm1 log1p log10 erf gelu gelu_grad elu",
     2.5: "tan sinh cosh arcsin arccos arctan arcsinh arccosh arctanh cbrt floor_divide truncate_divide",
     6.0: "power float_power truncate_power arctan2 hypot remainder mod fmod modulo divmod logaddexp logaddexp2 "
     "gcd lcm ldexp frexp modf",

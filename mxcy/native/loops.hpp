@@ -1,6 +1,7 @@
 // Inner loops of our own, with the signature of NumPy's, for what NumPy has no loop for: comparisons and
 // logic that return the operand's dtype, powers of integers that need no GIL to fail, C's integer
-// division, other roundings, sigmoid and relu; and sums of products, which take NumPy a pass for each.
+// division, other roundings, sigmoid and relu; sums of products, which take NumPy a pass for each; and the error
+// function, which SciPy computes one by one, with activations that would be several passes.
 #pragma once
 #include <cstdint>
 #include "dtype.hpp"
@@ -28,6 +29,12 @@ enum OwnLoop : int {
   OWN_PRODUCT_PLUS,            // a b + c
   OWN_PRODUCT_MINUS,           // a b - c
   OWN_MINUS_PRODUCT,           // c - a b
+  // Of float and double:
+  OWN_ERF,
+  OWN_GELU,       // x (1 + erf(x / sqrt 2)) / 2
+  OWN_GELU_GRAD,  // of x and g: its derivative times g
+  OWN_ELU,        // of x and a: x where it is positive, else a (exp(x) - 1)
+  OWN_ELU_GRAD,   // of x, elu, a and g: its derivative, 1 or elu + a, times g
   N_OWN_LOOPS
 };
 
@@ -47,11 +54,13 @@ inline const char* take_loop_failure() {
 
 MXCY_DECLARE(OwnLoopFunction own_loop(int which, int dtype))
 MXCY_DECLARE(OwnLoopFunction product_sum_loop(int which, int dtype))
+MXCY_DECLARE(OwnLoopFunction activation_loop(int which, int dtype))
 
 // Null where there is none.
 inline OwnLoopFunction find_own_loop(int which, int dtype) {
-  const bool is_sum = which >= OWN_SUM_OF_PRODUCTS;
-  return is_sum ? MXCY_PICK(product_sum_loop)(which, dtype) : MXCY_PICK(own_loop)(which, dtype);
+  if (which >= OWN_ERF) return MXCY_PICK(activation_loop)(which, dtype);
+  if (which >= OWN_SUM_OF_PRODUCTS) return MXCY_PICK(product_sum_loop)(which, dtype);
+  return MXCY_PICK(own_loop)(which, dtype);
 }
 
 }  // namespace mxcy

@@ -14,15 +14,15 @@ from ..kernels import cpu as kernels
 from . import reduction
 from ._cases import case, raises, special, uniform
 from ._declare import elementwise, layer, op
-from ._trace import ufunc
-from .exponential import erf, exp
+from ._trace import own, ufunc
+from .exponential import exp
 from .linalg import fold
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
 
 @elementwise(
-    grad=lambda g, data, y, act_type, slope: g * leaky_slope(data, y, act_type, slope),
+    grad=lambda g, data, y, act_type, slope: leaky_gradient(g, data, y, act_type, slope),
     kinds="f",
     ref=lambda x, act_type, slope=0.25: leaky_reference(x, None, act_type, slope),
     cases=[case(uniform(3, 4, avoid=(0,)), act_type=a) for a in ("leaky", "elu", "selu", "gelu")],
@@ -30,25 +30,56 @@ SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.673263242354377284
 def _leaky(data, *, act_type: Literal["leaky", "elu", "selu", "gelu"], slope: float = 0.25):
     """The activations of LeakyReLU that have no parameter."""
     if act_type == "gelu":
-        return data * 0.5 * (ufunc.erf(data * float(np.sqrt(0.5))) + 1.0)
-    above, below = ufunc.maximum(data, 0.0), ufunc.minimum(data, 0.0)
+        return own.gelu(data)
     if act_type == "leaky":
-        return above + below * slope
+        return ufunc.maximum(data, 0.0) + ufunc.minimum(data, 0.0) * slope
     if act_type == "elu":
-        return above + ufunc.expm1(below) * slope
-    return (above + ufunc.expm1(below) * SELU_ALPHA) * SELU_SCALE
+        return own.elu(data, slope)
+    return own.elu(data, SELU_ALPHA) * SELU_SCALE
 
 
-def leaky_slope(data, y, act_type, slope):
-    above = data > 0
+def leaky_gradient(g, data, y, act_type, slope):
+    if act_type == "gelu":
+        return _gelu_grad(g, data)
     if act_type == "leaky":
-        return above * (1 - slope) + slope
+        return g * ((data > 0) * (1 - slope) + slope)
     if act_type == "elu":
-        return above + (data <= 0) * (y + slope)
-    if act_type == "selu":
-        return above * SELU_SCALE + (data <= 0) * (y + SELU_SCALE * SELU_ALPHA)
-    density = exp(data * data * -0.5) * float(1 / np.sqrt(2 * np.pi))
-    return (erf(data * float(np.sqrt(0.5))) + 1) * 0.5 + data * density
+        return _elu_grad(g, data, y, slope=slope)
+    return _elu_grad(g, data, y * (1 / SELU_SCALE), slope=SELU_ALPHA) * SELU_SCALE
+
+
+def density(x):
+    """The normal distribution's, where operators compute it."""
+    return exp(x * x * -0.5) * float(1 / np.sqrt(2 * np.pi))
+
+
+@elementwise(
+    grad=(
+        lambda g_output, data: _gelu_grad(g_output, data),
+        lambda g_output, g, data: g_output * g * density(data) * (2 - data * data),
+    ),
+    kinds="f",
+    ref=lambda g, x: g * ((special.erf(x / 2**0.5) + 1) / 2 + x * np.exp(-x * x / 2) / np.sqrt(2 * np.pi)),
+    cases=[case(uniform(3, 4), uniform(3, 4, low=-4, high=4)), case(uniform(0, 2), uniform(0, 2))],
+)
+def _gelu_grad(g, data):
+    """g times the derivative of x Φ(x), Φ the normal distribution: Φ(x) + x Φ'(x)."""
+    return own.gelu_grad(data, g)
+
+
+@elementwise(
+    grad=(
+        lambda g_output, data, y, slope: _elu_grad(g_output, data, y, slope=slope),
+        None,
+        lambda g_output, g, data: g_output * g * (data <= 0),
+    ),
+    kinds="f",
+    ref=lambda g, x, y, slope: g * np.where(x > 0, 1, y + slope),
+    cases=[case(uniform(3, 4), uniform(3, 4, avoid=(0,)), uniform(3, 4), slope=0.25)],
+)
+def _elu_grad(g, data, y, *, slope: float):
+    """g times the derivative of `elu` at data, where it is y: 1 for positive ones, else y + slope."""
+    return own.elu_grad(data, y, slope, g)
 
 
 def leaky_reference(x, gamma, act_type="leaky", slope=0.25):
@@ -170,7 +201,7 @@ class LeakyReLU:
         if self.act_type == "rrelu":
             return g * ((data > 0) + (data <= 0) * outputs[1])
         if self.act_type != "prelu":
-            return g * leaky_slope(data, y, self.act_type, self.slope)
+            return leaky_gradient(g, data, y, self.act_type, self.slope)
         wide = _channels_like(gamma, data)
         g_gamma = _channels_back(g * (data <= 0) * data, gamma)
         return g * ((data > 0) + (data <= 0) * wide), g_gamma

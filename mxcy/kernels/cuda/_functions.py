@@ -30,7 +30,7 @@ _COMPARE = {
 # Functions of floats by NumPy's, SciPy's or our name: the name of the library's function of as many operands.
 _SAME_NAME = """exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan sinh cosh tanh floor ceil trunc rint
 hypot fmod copysign nextafter erf erfc erfinv logaddexp sigmoid psi round_away rint_down sign floor_divide
-remainder modulo"""
+remainder modulo gelu gelu_grad elu elu_grad"""
 _MATH = {name: name for name in _SAME_NAME.split()} | {
     "arcsin": "asin",
     "arccos": "acos",

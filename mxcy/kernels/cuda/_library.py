@@ -52,6 +52,19 @@ def sigmoid_F(x):
     z = exp_F(-fabs_F(x))
     return (z if x < F(0) else F(1)) / (F(1) + z)
 
+def gelu_F(x):
+    return x * F(0.5) * (erf_F(x * F(0.7071067811865476)) + F(1))
+
+def gelu_grad_F(x, g):
+    density = exp_F(x * x * F(-0.5)) * F(0.3989422804014327)
+    return g * ((erf_F(x * F(0.7071067811865476)) + F(1)) * F(0.5) + x * density)
+
+def elu_F(x, a):
+    return x if x > F(0) else expm1_F(x) * a
+
+def elu_grad_F(x, y, a, g):
+    return g * (F(1) if x > F(0) else y + a)
+
 def logaddexp_F(a, b):
     if a == b:
         return a + F(0.6931471805599453)
