@@ -7,7 +7,7 @@ import os
 os.environ['MXNET_MKLDNN_ENABLED'] = '0'   # oneDNN's deconvolutions fail with target_shape
 os.environ['MXNET_STORAGE_FALLBACK_LOG_VERBOSE'] = '0'
 import numpy as np
-from make_golden import Ops, dump, path
+from _golden import Ops, dump, path
 
 SIZES = {1: (9,), 2: (7, 6), 3: (5, 4, 3)}
 

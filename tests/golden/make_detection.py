@@ -7,7 +7,7 @@ The format is that of ops.json (README.md).
 import sys
 
 import numpy as np
-from make_golden import dump, path
+from _golden import dump, path
 from make_vision import Vision
 
 F = np.float32

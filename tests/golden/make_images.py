@@ -8,7 +8,7 @@ import re
 import sys
 
 import numpy as np
-from make_golden import dump, path
+from _golden import dump, path
 from make_vision import Vision
 
 F = np.float32

@@ -8,7 +8,7 @@ where the operator writes some of them.
 import sys
 
 import numpy as np
-from make_golden import Ops, dump, path
+from _golden import Ops, dump, path
 from mxnet import nd
 
 F = np.float32

@@ -6,7 +6,7 @@ Run under MXNet 1.9.1 from this folder: python make_linalg.py
 import json
 
 import numpy as np
-from make_golden import Ops, path
+from _golden import Ops, path
 
 
 def main():

@@ -7,7 +7,7 @@ The format is that of ops.json (README.md).
 import sys
 
 import numpy as np
-from make_golden import Ops, dump, path
+from _golden import Ops, dump, path
 
 F = np.float32
 
