@@ -26,6 +26,7 @@ import operator as _operator
 
 from .dtypes import DTYPES, code_of
 from .errors import ArgumentError, ArgumentTypeError, OutOfMemory, ShapeError, message, problem
+from .switches import is_np_shape
 
 cdef extern from "faces.hpp":
     bint is_heap_type "mxcy_is_heap_type"(Type*)
@@ -143,9 +144,14 @@ cdef Array adopt_var(CVar* var, int face, int64_t offset, int ndim, const int64_
     return x
 
 
+cdef bint needs_axis(int face, int ndim):
+    """Whether an array of a face without axes gets one: those of `mx.nd`, unless NumPy's shapes are on."""
+    return ndim == 0 and not faces[face].zero_dim and not is_np_shape()
+
+
 cdef Array allocate_array(int face, int16_t where, int ndim, const int64_t* shape, uint8_t code, bint fix=False):
     cdef int64_t one = 1
-    if ndim == 0 and not faces[face].zero_dim:
+    if needs_axis(face, ndim):
         ndim, shape = 1, &one
     cdef uint8_t fixed = CONSTANT if fix and ndim == 0 else 0
     return adopt_var(var_new(checked_nbytes(ndim, shape, code), where), face, 0, ndim, shape, NULL, code, fixed)
@@ -161,7 +167,7 @@ cdef Array new_like(Array like, int ndim, const int64_t* shape, uint8_t dtype_co
 
 cdef Array new_view(Array base, int64_t offset, int ndim, const int64_t* shape, const int64_t* strides):
     cdef int64_t one = 1, step = ITEMSIZE[base.dtype_code]
-    if ndim == 0 and not faces[base.face].zero_dim:
+    if needs_axis(base.face, ndim):
         ndim, shape, strides = 1, &one, &step
     base.var.refs.fetch_add(1)
     return adopt_var(base.var, base.face, offset, ndim, shape, strides, base.dtype_code, base.read_only)
@@ -495,7 +501,7 @@ cdef class Array:
 def register_face(cls, *, bint zero_dim, bint scalars=False):
     """Make a subclass of `Array` without fields the class of arrays; return its number.
 
-    `zero_dim=False`: without axes means shape (1,). `scalars`: results without axes are constants, as
+    `zero_dim=False`: without axes means shape (1,), unless NumPy's shapes are on. `scalars`: results without axes are constants, as
     NumPy's scalars are. The class must have no instances yet, and lives for ever.
     """
     global n_faces
@@ -563,11 +569,11 @@ def as_face(Array x, int face):
     """Return a view of all of `x` in the class of a face."""
     cdef int64_t one = 1, step = ITEMSIZE[x.dtype_code]
     _face(face)
-    cdef bint needs_axis = x.ndim_ == 0 and not faces[face].zero_dim
-    cdef int64_t* shape = &one if needs_axis else x.dims
-    cdef int64_t* strides = &step if needs_axis else x.dims + x.ndim_
+    cdef bint alone = needs_axis(face, x.ndim_)
+    cdef int64_t* shape = &one if alone else x.dims
+    cdef int64_t* strides = &step if alone else x.dims + x.ndim_
     x.var.refs.fetch_add(1)
-    return adopt_var(x.var, face, x.offset, x.ndim_ + needs_axis, shape, strides, x.dtype_code, x.read_only)
+    return adopt_var(x.var, face, x.offset, x.ndim_ + alone, shape, strides, x.dtype_code, x.read_only)
 
 
 # --- the rest of the interface, from the modules that fill in `lent` ------------------------------

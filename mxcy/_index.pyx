@@ -123,7 +123,7 @@ cdef int parse(View* v, Array x, object key) except -1:
     v.offset = x.offset
     v.ndim = 0
     if not PyTuple_CheckExact(key):
-        if key is Ellipsis:
+        if key is Ellipsis or x.ndim_ == 0 and not faces[x.face].zero_dim and key == slice(None):
             key = ()
         elif is_basic(key):
             axis = take(v, x, 0, key)

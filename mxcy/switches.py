@@ -43,9 +43,11 @@ def reset_np() -> None:
     set_np(False, False)
 
 
-def set_np_shape(active: bool) -> bool:
-    """Remember that the program uses NumPy's shapes; return whether it did."""
+def set_np_shape(active: int) -> bool:
+    """Remember that the program uses NumPy's shapes (2: other threads, too); return whether it did."""
     was, _state.shape = _state.shape, bool(active)
+    if active in (0, 2):
+        _State.shape = active == 2
     return was
 
 

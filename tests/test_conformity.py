@@ -1,5 +1,7 @@
 """What MXNet's own tests ask for, each behaviour by itself."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -310,3 +312,50 @@ def test_older_training_loops_spread_batches():
     manager._check_arguments(mx.sym.FullyConnected(x, num_hidden=2))
     with pytest.raises(ValueError, match="several called x"):
         manager._check_arguments(mx.sym.FullyConnected(x, mx.sym.var("x"), num_hidden=2))
+
+
+@pytest.mark.parametrize(
+    ("compute", "shape"),
+    [
+        (lambda: nd.ones(()), ()),
+        (lambda: nd.exp(nd.full((), 2)), ()),
+        (lambda: nd.array([1, 2])[0], ()),
+        (lambda: nd.ones(()) + nd.ones(3), (3,)),
+        (lambda: nd.ones(1).reshape(()), ()),
+        (lambda: nd.take(nd.ones(3), nd.ones(())), ()),
+        (lambda: nd.stack(nd.ones(()), nd.ones(())), (2,)),
+        (lambda: nd.ones(()).expand_dims(0), (1,)),
+        (lambda: nd.random.uniform(shape=()), ()),
+        (lambda: mx.test_utils.rand_ndarray(()).as_np_ndarray(), ()),
+        (lambda: (sym.Variable("x") * 2).bind(mx.cpu(), [nd.ones(())]).forward()[0], ()),
+    ],
+)
+def test_arrays_may_have_no_axes_with_numpy_shapes(compute, shape):
+    with mx.np_shape():
+        assert compute().shape == shape
+
+
+def test_arrays_without_axes_are_written_and_differentiated():
+    with mx.np_shape():
+        x = nd.ones(())
+        x[:] = 3
+        x.attach_grad()
+        with mx.autograd.record():
+            y = x * x
+        y.backward()
+
+        assert (float(x.asnumpy()), x.grad.shape, float(x.grad.asnumpy())) == (3, (), 6)
+        assert (sym.Variable("x") * 2).infer_shape(x=()) == ([()], [()], [])
+    assert nd.ones(()).shape == (1,)
+
+
+def test_numpy_shapes_of_all_threads():
+    def asked():
+        return ThreadPoolExecutor(1).submit(mx.is_np_shape).result()
+
+    mx.util.set_np_shape(2)
+    try:
+        assert asked()
+    finally:
+        mx.util.set_np_shape(0)
+    assert not asked()

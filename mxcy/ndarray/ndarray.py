@@ -167,7 +167,7 @@ class NDArray(OperatorMethods):
         if grad_req not in ("write", "add", "null"):
             expected = "'write', 'add' or 'null'"
             raise ArgumentError(message("attach_grad", "grad_req", expected, repr(grad_req)))
-        if buffer.shape != (self.shape or (1,)):
+        if buffer.shape not in (self.shape, self.shape or (1,)):
             raise ShapeError(message("mark_variables", "gradients", f"shape {self.shape}", buffer.shape))
         self._tape = (_tape.Leaf(buffer, grad_req), 0, None)  # type: ignore[misc]
 

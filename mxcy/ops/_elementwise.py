@@ -13,6 +13,7 @@ from .._pointwise import invoke
 from .._reduce import plan_reduction, reduce_planned
 from ..dtypes import DTYPES, bfloat16, code_of
 from ..errors import ArgumentTypeError, AxisError, DTypeError, OperandTypeError, ShapeError, message, problem
+from ..switches import is_np_shape
 from ._operator import Cache, Operator, describe, unify_dtypes, unify_shapes
 from ._trace import SCALAR, Trace, cast, resolve, trace
 
@@ -234,8 +235,8 @@ class Elementwise(Operator):
 
 
 def _at_least_1d(shape: tuple | None) -> tuple | None:
-    """MXNet's arrays have at least one dimension."""
-    return (1,) if shape == () else shape
+    """MXNet's arrays have at least one dimension, unless NumPy's shapes are on."""
+    return (1,) if shape == () and not is_np_shape() else shape
 
 
 def _fill_in(op: Operator, shapes: list, out: tuple | None) -> list:

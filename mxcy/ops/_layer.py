@@ -8,6 +8,7 @@ import numpy as np
 from .._invoke import signature
 from ..dtypes import DTYPES, code_of
 from ..errors import DTypeError, MXNetError, ShapeError, message
+from ..switches import is_np_shape
 from ._elementwise import check_out, check_tensors, kind_of, rules_of
 from ._operator import Cache, Operator, Rule, describe, unify_dtypes, unify_shapes
 
@@ -245,8 +246,8 @@ class Op(Operator):
 
 
 def _legacy(shape: tuple | None) -> tuple | None:
-    """MXNet's arrays have at least one dimension."""
-    return (1,) if shape == () else shape
+    """MXNet's arrays have at least one dimension, unless NumPy's shapes are on."""
+    return (1,) if shape == () and not is_np_shape() else shape
 
 
 class Layer(Op):
