@@ -144,8 +144,7 @@ cdef Array adopt_var(CVar* var, int face, int64_t offset, int ndim, const int64_
     return x
 
 
-cdef bint needs_axis(int face, int ndim):
-    """Whether an array of a face without axes gets one: those of `mx.nd`, unless NumPy's shapes are on."""
+cdef bint needs_axis(int face, int ndim):  # whether no axes become one: in `mx.nd`, without `np_shape`
     return ndim == 0 and not faces[face].zero_dim and not is_np_shape()
 
 
@@ -191,7 +190,6 @@ cdef int read_shape(object source, int64_t* shape, bint any_sign=False) except -
         ndim += 1
     return ndim
 
-
 cdef int require_writable(Array x, str op) except -1:
     if x.read_only and not is_constant(x):  # one that an operator has just made and fills
         raise ArgumentError(problem(op, None, "the array is a read-only view", "copy it first"))
@@ -207,7 +205,6 @@ cdef tuple as_tuple(const int64_t* values, int n):
         Py_INCREF(extent)
         PyTuple_SET_ITEM(made, i, extent)
     return made
-
 
 cdef object only_element(Array x, str op):
     if x.size != 1 or x.ndim_ > 0 and faces[x.face].scalars:
@@ -526,18 +523,15 @@ register_face(Array, zero_dim=True)
 
 def face_of(cls):
     """Return the number of the face that a class is or derives from."""
-    cdef int face
     for face in range(n_faces - 1, -1, -1):
-        if issubclass(cls, <object>faces[face].type):
-            return face
+        if issubclass(cls, <object>faces[face].type): return face
     raise ArgumentTypeError(message("face_of", "cls", "a subclass of Array", cls))
 
 
 def _face(int face):
     """Check the number of a face."""
-    if not 0 <= face < n_faces:
-        raise ArgumentError(message("face", None, f"a number below {n_faces}", face))
-    return face
+    if 0 <= face < n_faces: return face
+    raise ArgumentError(message("face", None, f"a number below {n_faces}", face))
 
 
 def empty(shape, dtype, int face=0, int context=CPU):
