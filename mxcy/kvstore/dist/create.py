@@ -25,8 +25,9 @@ def create(
 ) -> DistKVStore:
     """Return the store of this worker.
 
-    A process that `mxcy launch` started belongs to that job. Otherwise `job` names one in the Ray cluster
-    of this process, or at `address`. Without either, a job of one worker is started on this machine.
+    A process that `mxcy launch` started belongs to that job, and a worker of Ray Train to that of its group
+    (`dist.train`). Otherwise `job` names one in the Ray cluster of this process, or at `address`. Without
+    any, a job of one worker is started on this machine.
 
     Parameters
     ----------
@@ -38,12 +39,17 @@ def create(
     rank : number of this worker, where tasks know it; otherwise workers are numbered as they come.
     """
     launched = from_environment()
+    group = os.environ.get("MXCY_KVSTORE_NAME") if job is None else None
     for store in STORES:
-        if store._process == os.getpid() and store._session.open and launched is not None:
+        belongs = launched is not None or group is not None
+        if store._process == os.getpid() and store._session.open and belongs:
             return DistKVStore(kind, store._session)  # a process is one worker
     close = None
     if launched is not None:
         found, number, machine = launched
+    elif group is not None:
+        found, _, machine = by_name(group, address)
+        number = int(os.environ["MXCY_KVSTORE_RANK"])
     elif job is not None or is_inside_ray():
         found, number, machine = by_name(job or "mxcy", address)
     else:

@@ -88,6 +88,7 @@ class Session:
         self.ticket, self.options, self.rank = ticket, options, rank
         self.open = True
         self.keys: dict[Any, Key] = {}
+        self.orders: dict[Any, Any] = {}  # by key: its pushes and pulls keep their order
         self.compression: Compression | None = None
         self.dead = 0
         self.epoch = 0

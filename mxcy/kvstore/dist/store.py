@@ -49,7 +49,7 @@ class DistKVStore(KVStore):
         super().__init__(type)
         self._session = session
         self._close = close
-        self._orders: dict[Any, Any] = {}  # variable of each key: its pushes and pulls keep their order
+        self._orders = session.orders
         self._process = os.getpid()
         STORES.add(self)
 
