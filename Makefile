@@ -13,6 +13,7 @@ VARIANT := $(MXCY_DEBUG)-$(MXCY_SANITIZE)
 COMPILED := $(shell find mxcy -name '*.py[xi]' -o -name '*.pxd' -o -name '*.[ch]pp' -o -name '*.h')
 # What must also hold under the engine's plain-Python twin, even in the short suite.
 SERIAL := $(wildcard tests/test_engine*.py tests/test_ndarray*.py tests/test_executor*.py tests/test_ops*.py)
+CUDA_TESTS := $(filter-out tests/test_cuda_ptx.py,$(wildcard tests/test_cuda*.py))
 
 help:
 	@echo 'make demo       train on real digits (examples/train_mnist.py)'
@@ -39,13 +40,13 @@ test: build
 
 test-simulator: build
 	@NUMBA_ENABLE_CUDASIM=1 MXCY_CUDA_SOURCES=build/cuda-sources.json HYPOTHESIS_PROFILE=ci \
-		$(PY) -m pytest -q tests/test_cuda.py tests/test_cuda_training.py
+		$(PY) -m pytest -q $(CUDA_TESTS)
 
 test-ptx: test-simulator
 	@MXCY_TEST_PTX=1 $(PY) -m pytest -q tests/test_cuda_ptx.py
 
 test-gpu: build
-	@$(PY) -m pytest -q tests/test_cuda.py tests/test_cuda_training.py
+	@$(PY) -m pytest -q $(CUDA_TESTS)
 	MXCY_TEST_CONTEXT=gpu $(PY) -m pytest -q tests/test_ops.py
 
 bench-gpu: build

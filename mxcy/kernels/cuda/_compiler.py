@@ -65,18 +65,19 @@ def _simulated(name: str, source: str, signature: str) -> DeviceKernel:
     from ._simulator import run, simulated
 
     set_simulator(run)
-    return DeviceKernel(name, signature, simulated(_scope(source)))
+    kernel, scope = _scope(source)
+    return DeviceKernel(name, signature, simulated(kernel, scope))
 
 
-def _scope(source: str) -> dict:
+def _scope(source: str) -> tuple[str, dict]:
+    """The kernel's own text, and the names that it uses."""
     from ._library import define, namespace
 
     scope = dict(namespace())
     functions, _, kernel = source.partition(SEPARATOR)
     if functions:
         define(scope, functions)
-    exec(compile(kernel, "<kernel>", "exec"), scope)
-    return scope
+    return kernel, scope
 
 
 def compile_ptx(source: str, signature: str, generation: tuple[int, int]) -> str:
@@ -86,9 +87,9 @@ def compile_ptx(source: str, signature: str, generation: tuple[int, int]) -> str
     from ._library import signature_types
 
     types = signature_types(signature)
-    ptx, _ = cuda.compile(
-        _scope(source)["kernel"], types, device=False, abi="numba", cc=generation, output="ptx"
-    )
+    kernel, scope = _scope(source)
+    exec(compile(kernel, "<kernel>", "exec"), scope)
+    ptx, _ = cuda.compile(scope["kernel"], types, device=False, abi="numba", cc=generation, output="ptx")
     return ptx
 
 

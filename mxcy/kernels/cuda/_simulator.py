@@ -1,13 +1,18 @@
-"""The names that kernel sources use, and what runs a kernel, for Numba's simulator.
+"""The names that kernel sources use, and what runs a kernel, where GPUs are simulated.
 
-Threads of a block are threads of Python, so blocks are small there. Every access is checked against the
-bounds of the buffer that its address points into.
+The threads of a block are generators that stop at barriers: one thread of Python runs them in turn, so that
+a run is quick and the same every time. MXCY_CUDA_THREADS=1 has Numba's simulator run them instead, as threads
+of Python. Every access is checked against the bounds of the buffer that its address points into.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
+from collections import namedtuple
+from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import ml_dtypes
@@ -34,7 +39,7 @@ _TYPES = {
 }  # fmt: skip
 
 
-_one_kernel = threading.Lock()  # the simulator replaces names of modules while a kernel runs
+_one_kernel = threading.Lock()  # what a kernel knows as `cuda` belongs to one run
 
 
 class Pointer:
@@ -133,8 +138,56 @@ def names() -> dict[str, Any]:
     return made
 
 
-# Arithmetic as silent as a GPU's: each thread has NumPy's settings of its own. In the scope of the kernel,
-# because the simulator looks there for the module `cuda`, which it replaces while a kernel runs.
+# --- running ------------------------------------------------------------------------------------------------
+
+Extent = namedtuple("Extent", "x y z")
+BARRIER = "cuda.syncthreads()"
+
+
+class Block:
+    """What a kernel knows as `cuda`: the thread that runs, and the block's shared arrays."""
+
+    def __init__(self):
+        self.blockDim = self.gridDim = self.blockIdx = self.threadIdx = Extent(0, 0, 0)
+        self.shared = self
+
+    def array(self, shape: Any, dtype: Any) -> np.ndarray:
+        """Return the shared array that the block's threads ask for at the same place of the kernel."""
+        number = self._asked.get(self.threadIdx, 0)
+        self._asked[self.threadIdx] = number + 1
+        if number == len(self._arrays):
+            made = np.empty(shape, dtype)
+            made.view(np.uint8).fill(0xA5)  # what was never written must not look like zeros
+            self._arrays.append(made)
+        return self._arrays[number]
+
+    def run(self, kernel: Any, place: Extent, arguments: list) -> None:
+        """Run all threads of one block, each up to the next barrier."""
+        self.blockIdx = place
+        self._asked: dict[Extent, int] = {}
+        self._arrays: list[np.ndarray] = []
+        waiting = []
+        for thread in _places(self.blockDim):
+            self.threadIdx = thread
+            begun = kernel(*arguments)
+            if begun is not None and next(begun, begun) is not begun:
+                waiting.append((thread, begun))
+        while waiting:
+            at_barrier = []
+            for thread, begun in waiting:
+                self.threadIdx = thread
+                if next(begun, begun) is not begun:
+                    at_barrier.append((thread, begun))
+            waiting = at_barrier
+
+
+def _places(extent: Extent) -> Iterator[Extent]:
+    for z, y, x in product(range(extent.z), range(extent.y), range(extent.x)):
+        yield Extent(x, y, z)
+
+
+# For Numba's simulator, whose threads have NumPy's settings of their own. In the scope of the kernel, because
+# the simulator looks there for the module `cuda`, which it replaces while a kernel runs.
 QUIET = """
 def quiet_kernel(*arguments):
     with errstate(all="ignore"):
@@ -142,15 +195,26 @@ def quiet_kernel(*arguments):
 """
 
 
-def simulated(scope: dict[str, Any]) -> Any:
-    """Return what runs the function `kernel` of a scope in the simulator."""
-    scope["errstate"] = np.errstate
-    exec(QUIET, scope)
-    return cuda.jit(scope["quiet_kernel"])
+def simulated(source: str, scope: dict[str, Any]) -> Any:
+    """Return what `run` takes for the function `kernel` of a source."""
+    if os.environ.get("MXCY_CUDA_THREADS") == "1":
+        scope["errstate"] = np.errstate
+        exec(compile(source, "<kernel>", "exec"), scope)
+        exec(QUIET, scope)
+        return cuda.jit(scope["quiet_kernel"]), None
+    exec(compile(source.replace(BARRIER, "yield True"), "<kernel>", "exec"), scope)
+    block = scope["cuda"] = Block()
+    return scope["kernel"], block
 
 
 def run(function: Any, grid: tuple, block: tuple, arguments: list) -> None:
     """Run a kernel: all threads of all blocks."""
+    kernel, threads = function
     given = [Pointer(*a) if isinstance(a, tuple) else a for a in arguments]
-    with _one_kernel:
-        function[grid, block](*given)
+    with _one_kernel, np.errstate(all="ignore"):  # as silent as a GPU
+        if threads is None:
+            kernel[grid, block](*given)
+            return
+        threads.gridDim, threads.blockDim = Extent(*grid), Extent(*block)
+        for place in _places(threads.gridDim):
+            threads.run(kernel, place, given)
