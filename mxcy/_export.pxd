@@ -15,3 +15,7 @@ cdef Array import_memory(char* data, object owner, int face, int ndim, const int
 cdef Array copied_array(Array x)
 # Tells who watches that a writable export has begun; `own` references to the buffer are its and the array's.
 cdef int tell(Array x, int own) except -1
+# A NumPy array over the memory of an array, for a function that reads it: see `_export.pyx`.
+cpdef object read_view(Array x)
+# An array over what a function of NumPy has returned.
+cpdef object adopt(a, int face)

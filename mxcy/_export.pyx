@@ -154,6 +154,7 @@ cdef void end_export(CVar* var, bint writable) noexcept:
 
 @cython.final
 @cython.internal
+@cython.freelist(64)
 cdef class Export:
     """Base of a NumPy array over our memory: holds the buffer, ends the export."""
 
@@ -319,7 +320,7 @@ cdef Array over_numpy(cnp.ndarray source, int code, int face, bint shared=True):
 
 # --- functions of NumPy -------------------------------------------------------------------------
 
-def read_view(Array x):
+cpdef object read_view(Array x):
     """Return a NumPy array over the memory of `x` for a function that reads it and may return a view of it.
 
     It says that it may be written if `x` may, for that view; who writes takes `view_numpy(writable=True)`.
@@ -333,7 +334,7 @@ def read_view(Array x):
     return wrap(x, export, not x.read_only)
 
 
-def adopt(a, int face):
+cpdef object adopt(a, int face):
     """Return an array over what a function of NumPy has returned: a view of ours, or memory of its own.
 
     Memory that nobody else can reach becomes the array's; small pieces are copied, which is cheaper. Memory

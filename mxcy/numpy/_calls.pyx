@@ -10,11 +10,14 @@ import functools
 import numpy as np
 
 cimport numpy as cnp
+from cpython.object cimport PyObject
 
-from .._array cimport Array
+from .._array cimport Array, decref, incref, steal
+from .._export cimport adopt, read_view
+from ._vectorcall cimport count_of, dict_of, name_of, names_count, takes_vectorcall, tuple_of, vectorcall
 
 from .._array import from_numpy
-from .._export import adopt, constant, count_write, read_view
+from .._export import constant, count_write
 from ..dtypes import DTYPES
 from ..errors import ArgumentTypeError, DTypeError, message, problem
 
@@ -30,6 +33,7 @@ cdef frozenset _KINDS = frozenset("biufc")
 
 cdef enum:
     LAST_PLAIN = 12  # NumPy's number of float64: up to here all types are ours
+    MOST = 8  # arguments of a call that takes the short way
     DEEP = 64  # more lists in lists than an array has axes: NumPy says what is wrong with them (or holds itself)
 
 
@@ -194,11 +198,15 @@ cdef class Through:
     """
 
     cdef dict __dict__
+    cdef void* vectorcall
     cdef readonly object function
     cdef frozenset writes
     cdef public object rule
 
     def __init__(self, function, writes=()):
+        self.vectorcall = <void*>(called_own if type(self) is Own else called_through)
+        if type(self) not in (Own, Small, Through) or writes:
+            self.vectorcall = <void*>called_plainly
         functools.update_wrapper(self, function)
         self.__module__ = "mxcy.numpy"
         self.__doc__ = described(function)
@@ -206,6 +214,9 @@ cdef class Through:
         self.writes = frozenset(writes)
 
     def __call__(self, *args, **kwargs):
+        return self.call(args, kwargs)
+
+    cdef object call(self, tuple args, dict kwargs):
         if (has_place(args) or kwargs and has_place(kwargs.values())) and is_recording():
             return record_call(self, args, kwargs)
         return self.compute(args, kwargs)
@@ -291,30 +302,107 @@ cdef class Small(Through):
 
     def __init__(self, function, small, most, own=False, along=False):
         Through.__init__(self, function)
+        self.vectorcall = <void*>called_small
         self.small, self.most, self.own, self.along = small, most, own, along
 
     cpdef compute(self, tuple args, dict kwargs):
         """Call the function, without telling autograd."""
         return self.function(*args, **kwargs) if self.own else Through.compute(self, args, kwargs)
 
-    def __call__(self, *args, **kwargs):
-        cdef Py_ssize_t n = len(args)
-        if kwargs and self.along and n == 1 and len(kwargs) == 1 and "axis" in kwargs:
-            found = self.small(args[0], kwargs["axis"])
-            if found is not None:
-                return found
-        elif not kwargs and n == self.most:
-            if n == 1:
-                found = self.small(args[0])
-            elif n == 2:
-                found = self.small(args[0], args[1])
-            else:
-                found = self.small(*args)
-            if found is not None:
-                return found
-        return Through.__call__(self, *args, **kwargs)
-
 
 def with_small(small, most=1, along=False):
     """Make a function of ours one that has a way for `most` small arrays, or `along` an axis (decorator)."""
     return lambda function: Small(function, small, most, True, along)
+
+
+# --- calls ----------------------------------------------------------------------------------------
+cdef bint may_be_recorded(PyObject** args, Py_ssize_t total) except -1:
+    """Whether an argument is on the tape."""
+    cdef Py_ssize_t i
+    for i in range(total):
+        x = <object>args[i]
+        if isinstance(x, Array):
+            if (<Array>x).grad_info is not NULL:
+                return True
+        elif isinstance(x, (list, tuple)) and has_place(x):
+            return True
+    return False
+
+
+cdef PyObject* called_plainly(PyObject* callable, PyObject** args, size_t count, PyObject* names) except NULL:
+    """Calls a function with the arguments in a tuple and a dictionary."""
+    cdef Py_ssize_t n = count_of(count)
+    result = (<Through><object>callable).call(tuple_of(args, n), dict_of(args + n, names))
+    incref(<PyObject*>result)
+    return <PyObject*>result
+
+
+cdef PyObject* called_own(PyObject* callable, PyObject** args, size_t count, PyObject* names) except NULL:
+    """Calls a function of ours."""
+    if may_be_recorded(args, count_of(count) + names_count(names)):
+        return called_plainly(callable, args, count, names)
+    return vectorcall(<PyObject*>(<Through><object>callable).function, args, count, names)
+
+
+cdef PyObject* called_small(PyObject* callable, PyObject** args, size_t count, PyObject* names) except NULL:
+    """Calls a function by its way for small arrays, else by its usual one."""
+    cdef Small self = <Small><object>callable
+    cdef PyObject* found
+    cdef Py_ssize_t named = names_count(names)
+    cdef Py_ssize_t n = count_of(count)
+    if named == 0 and n == self.most or self.along and n == 1 and named == 1 and is_axis(name_of(names, 0)):
+        found = vectorcall(<PyObject*>self.small, args, n + named, NULL)
+        if found is not <PyObject*>None:
+            return found
+        decref(found)
+    if self.own:
+        return called_own(callable, args, count, names)
+    return called_through(callable, args, count, names)
+
+
+cdef bint is_axis(PyObject* name) except -1:
+    return <object>name == "axis"
+
+
+cdef PyObject* called_through(PyObject* callable, PyObject** args, size_t count, PyObject* names) except NULL:
+    """Calls a function of NumPy over the memory of its arguments."""
+    cdef PyObject* views[MOST]
+    cdef Py_ssize_t n = count_of(count), made = 0
+    cdef Py_ssize_t total = n + names_count(names)
+    cdef list seen = []
+    if total > MOST or may_be_recorded(args, total) or has_out(args + n, names):
+        return called_plainly(callable, args, count, names)
+    try:
+        while made < total:
+            x = <object>args[made]
+            if isinstance(x, (Array, list, tuple)):
+                x = taken(x, seen)
+            incref(<PyObject*>x)
+            views[made] = <PyObject*>x
+            made += 1
+        x = None
+        result = steal(vectorcall(<PyObject*>(<Through><object>callable).function, views, n, names))
+        result = given(result, seen)
+        incref(<PyObject*>result)
+        return <PyObject*>result
+    finally:
+        while made > 0:
+            made -= 1
+            decref(views[made])
+
+
+cdef bint has_out(PyObject** named, PyObject* names) except -1:
+    cdef Py_ssize_t i
+    for i in range(names_count(names)):
+        if named[i] is not <PyObject*>None and <object>name_of(names, i) == "out":
+            return True
+    return False
+
+
+def _take_vectorcall():
+    cdef Through one = Through(np.add)
+    for cls in (Through, Own, Small):
+        takes_vectorcall(cls, <char*>&one.vectorcall - <char*><PyObject*>one)
+
+
+_take_vectorcall()

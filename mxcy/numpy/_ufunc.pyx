@@ -23,6 +23,7 @@ from .._loops cimport ResolvedLoop
 from .._pointwise cimport Program, invoke
 from ._calls import described
 from ._calls cimport face, given, has_place, is_recording, record_call, taken, taken_to_write, wrote
+from ._vectorcall cimport count_of, dict_of, name_of, names_count, takes_vectorcall, tuple_of
 
 from .._array import as_face, from_numpy
 from .._export import constant
@@ -68,6 +69,7 @@ cdef class ufunc:
     """
 
     cdef dict __dict__
+    cdef void* vectorcall
     cdef readonly object function
     cdef FastLoop loops[DTYPE_COUNT]
     cdef int n_in, n_out
@@ -87,6 +89,7 @@ cdef class ufunc:
         self.name_bytes = function.__name__.encode()
         self.c_name = self.name_bytes
         self.n_in, self.n_out = function.nin, function.nout
+        self.vectorcall = <void*>called
         self.programs = {}
         if self.n_out == 1 and self.n_in <= 2 and function.signature is None:
             for code in range(DTYPE_COUNT):
@@ -109,21 +112,15 @@ cdef class ufunc:
         loop.limit = min(16384, <int64_t>(INLINE_NS / max(found.cost_ns, 0.1))) + 1
 
     def __call__(self, *args, **kwargs):
-        cdef PyObject* made = NULL
-        cdef PyObject* out = <PyObject*>None
-        cdef Py_ssize_t n = len(args)
-        if kwargs and len(kwargs) == 1:
-            into = kwargs.get("out")
-            if isinstance(into, Array):
-                out = <PyObject*>into
-        if n == self.n_in and (not kwargs or out is not <PyObject*>None):
-            if n == 1:
-                made = self.one(<PyObject*>args[0], out)
-            elif n == 2:
-                made = self.two(<PyObject*>args[0], <PyObject*>args[1], out)
-            if made is not NULL:
-                return steal(made)
         return self.general(args, kwargs)
+
+    cdef PyObject* quick(self, PyObject** args, Py_ssize_t n, PyObject* out) except? NULL:
+        """The result over small arrays, NULL for everything else."""
+        if n != self.n_in:
+            return NULL
+        if n == 1:
+            return self.one(args[0], out)
+        return self.two(args[0], args[1], out) if n == 2 else NULL
 
     cdef PyObject* result(self, PyObject* x, PyObject* out, FastLoop* loop, char** data) except? NULL:
         """A new reference to what the loop writes: a fresh array, or `out` if that can be written at once."""
@@ -378,6 +375,32 @@ cdef class ufunc:
 
     def __reduce__(self):
         return self.__name__
+
+
+cdef PyObject* called(PyObject* callable, PyObject** args, size_t count, PyObject* names) except NULL:
+    """Calls a universal function, small arrays first."""
+    cdef ufunc self = <ufunc><object>callable
+    cdef Py_ssize_t n = count_of(count)
+    cdef PyObject* out = <PyObject*>None
+    cdef PyObject* made = NULL
+    cdef Py_ssize_t named = names_count(names)
+    if named == 1 and <object>name_of(names, 0) == "out" and isinstance(<object>args[n], Array):
+        out = args[n]
+    if named == 0 or out is not <PyObject*>None:
+        made = self.quick(args, n, out)
+        if made is not NULL:
+            return made
+    result = self.general(tuple_of(args, n), dict_of(args + n, names))
+    incref(<PyObject*>result)
+    return <PyObject*>result
+
+
+def _take_vectorcall():
+    cdef ufunc one = ufunc(np.add)
+    takes_vectorcall(ufunc, <char*>&one.vectorcall - <char*><PyObject*>one)
+
+
+_take_vectorcall()
 
 
 cdef object done(result, list seen, list written):
