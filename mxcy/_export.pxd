@@ -19,3 +19,5 @@ cdef int tell(Array x, int own) except -1
 cpdef object read_view(Array x)
 # An array over what a function of NumPy has returned.
 cpdef object adopt(a, int face)
+# A result without axes with the value of one of NumPy's scalars.
+cpdef object constant(value, int face)

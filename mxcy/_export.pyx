@@ -68,7 +68,7 @@ cdef extern from *:
 
 cdef enum:
     FEW_BYTES = 8192
-    OWN_REFERENCES = 5  # those of `adopt` and what calls it, and of a tuple of results
+    OWN_REFERENCES = 3  # those of `adopt` and what calls it, and of a tuple of results
 
 cnp.import_array()
 
@@ -178,13 +178,17 @@ cdef inline char* element(Array x) except NULL:
     return data + x.offset
 
 
+cdef PyObject* descrs[15]  # the dtypes of NumPy, by code
+for _code, _dtype in enumerate(DTYPES):
+    descrs[<int>_code] = <PyObject*>_dtype
+
+
 cdef object wrap(Array x, object base, bint writable):
     """A NumPy array over the elements of `x` that keeps `base` alive."""
-    descr = DTYPES[x.dtype_code]
-    Py_INCREF(descr)
+    incref(descrs[x.dtype_code])
     cdef int flags = cnp.NPY_ARRAY_WRITEABLE if writable else 0
     array = PyArray_NewFromDescr(
-        &PyArray_Type, <Descr*><PyObject*>descr, x.ndim_, x.dims, x.dims + x.ndim_, element(x), flags, NULL
+        &PyArray_Type, <Descr*>descrs[x.dtype_code], x.ndim_, x.dims, x.dims + x.ndim_, element(x), flags, NULL
     )
     Py_INCREF(base)
     cnp.PyArray_SetBaseObject(array, base)
@@ -381,9 +385,11 @@ cdef bint is_alone(cnp.ndarray a) noexcept:
     return is_numpy(base) and numpy_base(base) is NULL and references(base) <= 1
 
 
-def constant(value, int face):
+cpdef object constant(value, int face):
     """Return a result without axes, as a function of NumPy returns scalars; nobody can change it."""
-    cdef Array x = new_exact(face, 0, NULL, code_of(value.dtype), 0x100)
+    cdef int number = cnp.PyArray_DescrFromScalar(value).type_num
+    cdef int code = codes_by_number[number] if 0 <= number < 32 else -1
+    cdef Array x = new_exact(face, 0, NULL, code_of(value.dtype) if code < 0 else code, 0x100)
     PyArray_ScalarAsCtype(value, element(x))
     x.var.version += 1
     x.read_only = CONSTANT

@@ -13,11 +13,11 @@ cimport numpy as cnp
 from cpython.object cimport PyObject
 
 from .._array cimport Array, decref, incref, steal
-from .._export cimport adopt, read_view
+from .._export cimport adopt, constant, read_view
 from ._vectorcall cimport count_of, dict_of, name_of, names_count, takes_vectorcall, tuple_of, vectorcall
 
 from .._array import from_numpy
-from .._export import constant, count_write
+from .._export import count_write
 from ..dtypes import DTYPES
 from ..errors import ArgumentTypeError, DTypeError, message, problem
 
@@ -30,6 +30,7 @@ cdef object _record = None   # records a call: (function, args, kwargs)
 cdef object _recording = None
 cdef object _note_write = None
 cdef frozenset _KINDS = frozenset("biufc")
+cdef type _generic = np.generic
 
 cdef enum:
     LAST_PLAIN = 12  # NumPy's number of float64: up to here all types are ours
@@ -136,7 +137,9 @@ cdef object given(object result, list seen):
         if cnp.PyArray_CheckExact(result) and cnp.PyArray_TYPE(result) <= LAST_PLAIN:
             return adopt(result, FACE)
         return given_array(result)
-    if isinstance(result, np.generic):
+    if result is None or type(result) is bool:
+        return result
+    if isinstance(result, _generic):
         return constant(result, FACE) if is_number(result.dtype) else result
     if isinstance(result, tuple):
         items = [given(item, seen) for item in result]
@@ -367,7 +370,7 @@ cdef bint is_axis(PyObject* name) except -1:
 cdef PyObject* called_through(PyObject* callable, PyObject** args, size_t count, PyObject* names) except NULL:
     """Calls a function of NumPy over the memory of its arguments."""
     cdef PyObject* views[MOST]
-    cdef Py_ssize_t n = count_of(count), made = 0
+    cdef Py_ssize_t n = count_of(count), made = 0, i
     cdef Py_ssize_t total = n + names_count(names)
     cdef list seen = []
     if total > MOST or may_be_recorded(args, total) or has_out(args + n, names):
@@ -375,13 +378,19 @@ cdef PyObject* called_through(PyObject* callable, PyObject** args, size_t count,
     try:
         while made < total:
             x = <object>args[made]
-            if isinstance(x, (Array, list, tuple)):
+            if isinstance(x, Array) and (<Array>x).face == FACE:
+                x = read_view(<Array>x)
+            elif isinstance(x, (Array, list, tuple)):
                 x = taken(x, seen)
             incref(<PyObject*>x)
             views[made] = <PyObject*>x
             made += 1
         x = None
         result = steal(vectorcall(<PyObject*>(<Through><object>callable).function, views, n, names))
+        if not is_new(result):
+            for i in range(total):
+                if views[i] is not args[i]:
+                    seen += [<object>views[i], <object>args[i]]
         result = given(result, seen)
         incref(<PyObject*>result)
         return <PyObject*>result
@@ -389,6 +398,11 @@ cdef PyObject* called_through(PyObject* callable, PyObject** args, size_t count,
         while made > 0:
             made -= 1
             decref(views[made])
+
+
+cdef bint is_new(object result) noexcept:
+    """Whether a result is certainly none of the arguments' views, nor a container with one."""
+    return isinstance(result, _generic) or cnp.PyArray_Check(result) and cnp.PyArray_BASE(<cnp.ndarray>result) is NULL
 
 
 cdef bint has_out(PyObject** named, PyObject* names) except -1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as _np
@@ -14,11 +15,11 @@ from ..context import Context, current_context
 from ..errors import ArgumentTypeError, DTypeError, message
 from ..kernels import cpu as kernels
 from ..ndarray._placement import context_code
-from . import _small
-from ._calls import as_array, described, is_array, own, unwrap, wrap
+from . import _small_shapes
+from ._calls import as_array, described, is_array, own, unwrap, with_small, wrap
 from ._ndarray import FACE
 from ._protocols import context_named
-from ._small_methods import Slow, asarray, ones, zeros
+from ._small_methods import Slow, array, asanyarray, asarray, ones, zeros
 
 __all__ = [
     "arange", "array", "asanyarray", "asarray", "asarray_chkfinite", "ascontiguousarray", "asfortranarray",
@@ -80,6 +81,10 @@ def _ones(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
 
 def full(shape, fill_value, dtype=None, order="C", *, device=None, like=None, ctx=None):
     """A new array filled with a value, of its dtype by default."""
+    if order == "C" and device is None and ctx is None:
+        found = _small_shapes.filled(shape, dtype, fill_value)
+        if found is not None:
+            return found
     if not isinstance(fill_value, (int, float, complex)):
         fill_value = as_array(fill_value)
     if dtype is None:
@@ -118,36 +123,27 @@ def empty_like(prototype, /, dtype=None, order="K", subok=True, shape=None, *, d
     return _like(prototype, dtype, order, shape, device, ctx)
 
 
-@own
+@with_small(partial(_small_shapes.filled_like, value=0))
 def zeros_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None, ctx=None):
     """A new array of zeros like another one."""
     return kernels.fill(_like(a, dtype, order, shape, device, ctx), 0)
 
 
-@own
+@with_small(partial(_small_shapes.filled_like, value=1))
 def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None, ctx=None):
     """A new array of ones like another one."""
     return kernels.fill(_like(a, dtype, order, shape, device, ctx), 1)
 
 
-@own
+@with_small(_small_shapes.filled_like, 2)
 def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None, ctx=None):
     """A new array filled with a value, like another one."""
     return _filled(_like(a, dtype, order, shape, device, ctx), fill_value)
 
 
 # --- from values ----------------------------------------------------------------------------------
-def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, like=None, device=None,
-          ctx=None):  # fmt: skip
-    """An array of the values of `object`: numbers, nested sequences, arrays, what has `__array__`.
-
-    Without `dtype` it is the one that NumPy finds: int64, float64, complex128 or bool for Python's numbers.
-    `copy=False` raises ValueError where a copy is needed, `copy=None` copies only then.
-    """
-    if copy is True and dtype is None and order == "K" and ndmin == 0 and device is None and ctx is None:
-        found = _small.copy(object)
-        if found is not None:
-            return found
+def _array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, like=None, device=None,
+           ctx=None):  # fmt: skip
     if is_array(object) and ndmin <= object.ndim and order in ("K", "A", "C"):
         if dtype is None or _np.dtype(dtype) == object.dtype:
             if (order == "K" and copy) or object._c_contiguous or (order == "A" and not copy):
@@ -186,18 +182,17 @@ def _asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None, ct
     return array(a, dtype, copy=copy, order="K" if order is None else order, device=device, ctx=ctx)
 
 
-def asanyarray(a, dtype=None, order=None, *, device=None, copy=None, like=None):
-    """As `asarray`: the classes of arrays are not told apart."""
-    return asarray(a, dtype, order, device=device, copy=copy)
-
-
 def ascontiguousarray(a, dtype=None, *, like=None):
     """An array with at least one axis whose elements lie in one run in C order, `a` itself if it is one."""
+    if dtype is None and is_array(a) and a._c_contiguous and a.ndim:
+        return a
     return array(a, dtype, copy=None, order="C", ndmin=1)
 
 
 def asfortranarray(a, dtype=None, *, like=None):
     """An array with at least one axis whose elements lie in one run in Fortran order."""
+    if dtype is None and is_array(a) and a._c_contiguous and a.ndim == 1:
+        return a
     return array(a, dtype, copy=None, order="F", ndmin=1)
 
 
@@ -260,7 +255,7 @@ _arange = _by_numpy(_np.arange)
 def arange(start, stop=None, step=1, dtype=None, *, device=None, like=None, ctx=None):
     """Numbers from start to before stop, a step apart; `arange(stop)` starts at 0."""
     if dtype is None and device is None and ctx is None:
-        found = _small.counted(*(0, start) if stop is None else (start, stop), step)
+        found = _small_shapes.counted(*(0, start) if stop is None else (start, stop), step)
         if found is not None:
             return found
     bounds = (
@@ -346,5 +341,5 @@ def load(file, mmap_mode=None, allow_pickle=False, *args, **kwargs):
     return _Archive(found) if hasattr(found, "files") else wrap(found)
 
 
-for _name, _function in {"zeros": _zeros, "ones": _ones, "asarray": _asarray}.items():
+for _name, _function in {"zeros": _zeros, "ones": _ones, "array": _array, "asarray": _asarray}.items():
     setattr(Slow, _name, staticmethod(_function))

@@ -80,18 +80,6 @@ class Methods(SmallMethods):
 
     # Values.
 
-    def item(self, *args):
-        """The only element, or the one at a position, as a Python number."""
-        return unwrap(self).item(*args)
-
-    def tolist(self):
-        """The elements as nested lists of Python numbers, or one number."""
-        return unwrap(self).tolist()
-
-    def tobytes(self, order="C"):
-        """The elements as bytes."""
-        return unwrap(self).tobytes(order)
-
     def tofile(self, fid, sep="", format="%s"):
         """Write the elements to a file."""
         unwrap(self).tofile(fid, sep, format)
@@ -111,10 +99,6 @@ class Methods(SmallMethods):
 
     def __deepcopy__(self, memo):
         return super().__deepcopy__(memo) if self._c_contiguous else _conversions.copy(self, "K")
-
-    def view(self, dtype=None, type=None):
-        """A view of the same memory, perhaps read as another dtype."""
-        return _conversions.view(self, dtype)
 
     def byteswap(self, inplace=False):
         """The elements with their bytes in reverse order."""
@@ -142,27 +126,9 @@ class Methods(SmallMethods):
         """Refused unless the number of elements stays: memory is shared with the engine."""
         _conversions.resize(self, shape[0] if len(shape) == 1 else shape)
 
-    def ravel(self, order="C"):
-        """All elements along one axis, a view where that can be."""
-        return _shapes.ravel(self, order)
-
     def flatten(self, order="C"):
         """A copy of all elements along one axis."""
         return _conversions.flatten(self, order)
-
-    def transpose(self, *axes):
-        """A view with the axes in another order, reversed by default."""
-        if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
-            (axes,) = axes
-        return _shapes.transpose(self, axes if axes else None)
-
-    def swapaxes(self, axis1, axis2):
-        """A view with two axes exchanged."""
-        return _shapes.swapaxes(self, axis1, axis2)
-
-    def squeeze(self, axis=None):
-        """A view without axes of extent 1, all of them or those given."""
-        return _shapes.squeeze(self, axis)
 
     def diagonal(self, offset=0, axis1=0, axis2=1):
         """A view of a diagonal, which cannot be written."""
@@ -224,10 +190,6 @@ class Methods(SmallMethods):
         """The indices of elements that are not zero, an array for each axis."""
         return _through.nonzero(self)
 
-    def take(self, indices, axis=None, out=None, mode="raise"):
-        """The entries at indices along an axis."""
-        return _through.take(self, indices, axis, out, mode)
-
     def put(self, indices, values, mode="raise"):
         """Write the elements at positions in the flattened array."""
         _through.put(self, indices, values, mode)
@@ -241,10 +203,6 @@ class Methods(SmallMethods):
         return _through.compress(condition, self, axis, out)
 
     # Elements.
-
-    def clip(self, min=None, max=None, out=None, **kwargs):
-        """The elements limited to a range."""
-        return _ufuncs.clip(self, min, max, out, **kwargs)
 
     def round(self, decimals=0, out=None):
         """The elements rounded to a number of decimals."""
@@ -269,6 +227,12 @@ def _get_advanced(x: Any, key: Any) -> Any:
 _USUAL: dict[str, Any] = {
     "transpose": _shapes.transpose,
     "sqrt": _ufuncs.sqrt,
+    "ravel": _shapes.ravel,
+    "squeeze": _shapes.squeeze,
+    "swapaxes": _shapes.swapaxes,
+    "view": _conversions.view,
+    "clip": _ufuncs.clip,
+    "take": _through.take,
     "reshape": _shapes.reshape,
     "copy": _conversions.copy,
     "astype": _conversions.astype,

@@ -19,7 +19,8 @@ from ..ndarray._tape import OFF, STATE, Session
 from . import _products, _protocols, _recorded, _ufuncs
 from ._calls import as_array, set_hooks, unwrap, wrap
 from ._methods import Methods
-from ._ufunc import operator_of, set_face
+from ._operators import operator_of
+from ._ufunc import set_face
 
 __all__ = ["FACE", "ndarray"]
 

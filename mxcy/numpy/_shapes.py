@@ -9,7 +9,8 @@ import numpy as _np
 
 from ..errors import ArgumentError, AxisError, message
 from ..kernels import cpu as kernels
-from ._calls import Through, as_array, own
+from . import _small_shapes
+from ._calls import Through, as_array, own, with_small
 
 __all__ = [
     "broadcast_to", "expand_dims", "matrix_transpose", "moveaxis", "permute_dims", "ravel", "reshape",
@@ -64,7 +65,7 @@ def _axis(name: str, axis: Any, ndim: int) -> int:
     return axis % ndim
 
 
-@own
+@with_small(_small_shapes.swapaxes, 3)
 def swapaxes(a, axis1, axis2):
     """A view with two axes exchanged."""
     a = as_array(a)
@@ -119,7 +120,7 @@ def expand_dims(a, axis):
     return a._view(tuple([None if i in places else slice(None) for i in range(a.ndim + len(given))]))
 
 
-@own
+@with_small(_small_shapes.squeeze)
 def squeeze(a, axis=None):
     """A view without axes of extent 1, all of them or those given."""
     a = as_array(a)

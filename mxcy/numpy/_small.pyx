@@ -13,17 +13,16 @@ import numpy as np
 
 cimport numpy as cnp
 
-from .._array cimport DTYPE_COUNT, MAX_NDIM, Array, FastLoop, LoopFunction, faces, new_array, new_like, new_view
+from .._array cimport DTYPE_COUNT, MAX_NDIM, Array, FastLoop, LoopFunction, new_like
 from .._cast cimport cast_loop
-from .._engine cimport report_fp_flags, var_ensure_data
+from .._engine cimport report_fp_flags
 from .._invoke cimport is_number, is_watched, readable_data, same_shape, store_scalar
 from .._loops cimport ResolvedLoop
 from ._calls cimport face
 
 from .._export import adopt, operand_view
 from .._loops import resolve, resolve_product
-from ..context import _defaults
-from ..dtypes import DTYPES, code_of
+from ..dtypes import DTYPES
 from ..errors import DTypeError
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
@@ -151,6 +150,8 @@ cdef Array reduced_along(Array x, int kind, int axis):
     cdef char* out
     cdef Array made
     cdef int flags
+    if x.ndim_ == 1 and (axis == 0 or axis == -1):
+        return reduced(x, kind)
     axis += 2 if axis < 0 else 0
     if x.ndim_ != 2 or not 0 <= axis < 2 or x.size == 0 or x.size >= loop.limit or x.grad_info is not NULL:
         return None
@@ -201,7 +202,10 @@ cdef Array copied(Array x):
 
 
 cdef Array cast(Array x, int code):
-    """The elements of a contiguous array in another dtype, where no value can be lost; or None."""
+    """The elements of a contiguous array in another dtype, where all values have a place; or None."""
+    cdef bint floats = ((x.dtype_code == FLOAT32 or x.dtype_code == FLOAT64)
+                        and (code == FLOAT32 or code == FLOAT64))
+    cdef int flags
     cdef char* args[2]
     cdef intptr_t strides[2]
     cdef intptr_t n = x.size
@@ -209,7 +213,7 @@ cdef Array cast(Array x, int code):
         return copied(x)
     if n * ITEMSIZE[code] > FEW_BYTES or n > FEW or x.grad_info is not NULL or x.ndim_ == 0:
         return None
-    if x.dtype_code >= FLOAT16 or code == FLOAT16 or code == BFLOAT16:
+    if x.dtype_code >= FLOAT16 and not floats or code == FLOAT16 or code == BFLOAT16:
         return None
     args[0] = readable_data(<PyObject*>x)
     if args[0] is NULL:
@@ -217,8 +221,12 @@ cdef Array cast(Array x, int code):
     cdef Array made = new_like(x, x.ndim_, x.dims, code)
     args[1] = made.var.data.load()
     strides[0], strides[1] = ITEMSIZE[x.dtype_code], ITEMSIZE[code]
+    take_fp_flags()
     cast_loop(x.dtype_code, code)(args, &n, strides, NULL)
+    flags = take_fp_flags()
     made.var.version += 1
+    if flags:
+        report_fp_flags("cast", flags)
     return made
 
 
@@ -381,33 +389,6 @@ def stack(arrays):
     return concatenate(views) if all([v is not None for v in views]) else None
 
 
-def where(condition, a, b):
-    """Return the elements of a where a condition holds, else those of b; None for what is not for here."""
-    if not (is_ours(condition) and is_ours(a) and is_ours(b)):
-        return None
-    cdef Array chooser = condition, first = a, second = b, made
-    cdef char* args[4]
-    cdef int64_t i, item = ITEMSIZE[first.dtype_code]
-    if chooser.dtype_code != BOOL or first.dtype_code != second.dtype_code or first.size > FEW:
-        return None
-    if not same_shape(<PyObject*>chooser, <PyObject*>first) or not same_shape(<PyObject*>first, <PyObject*>second):
-        return None
-    args[0], args[1] = readable_data(<PyObject*>chooser), readable_data(<PyObject*>first)
-    args[2] = readable_data(<PyObject*>second)
-    if args[0] is NULL or args[1] is NULL or args[2] is NULL or first.ndim_ == 0 or first.size * item > FEW_BYTES:
-        return None
-    made = new_like(first, first.ndim_, first.dims, first.dtype_code)
-    args[3] = made.var.data.load()
-    if item == 8:
-        for i in range(first.size):
-            (<int64_t*>args[3])[i] = (<int64_t*>args[1])[i] if args[0][i] else (<int64_t*>args[2])[i]
-    else:
-        for i in range(first.size):
-            memcpy(args[3] + i * item, (args[1] if args[0][i] else args[2]) + i * item, item)
-    made.var.version += 1
-    return made
-
-
 def concatenate(arrays):
     """Return vectors (or stacks of rows) one behind the other; None for what is not for here."""
     cdef Array x, first = None, made
@@ -494,74 +475,6 @@ def matmul(a, b):
 
 cdef bint is_here(Array x) noexcept:
     return x.var.readable() and not x.var.on_gpu() and x.var.data.load() is not NULL
-
-
-cdef bint on_cpu() except -1:
-    """Whether new arrays are made in main memory."""
-    cdef list stack = _defaults.stack
-    return stack[len(stack) - 1].device_typeid == 1
-
-
-def filled(shape, dtype, double value):
-    """Return a new array of zeros or ones, None for one that is not for here."""
-    cdef int64_t dims[MAX_NDIM]
-    cdef int64_t size = 1, i
-    cdef int ndim = 0, code = FLOAT64
-    cdef Array made
-    cdef char* data
-    if dtype is not None and dtype is not float:
-        code = code_of(dtype)
-    if type(shape) is int:
-        dims[0] = size = shape
-        ndim = 1
-    elif type(shape) is tuple and len(<tuple>shape) < 5:
-        for extent in <tuple>shape:
-            if type(extent) is not int:
-                return None
-            dims[ndim] = extent
-            if dims[ndim] < 0 or dims[ndim] > FEW:
-                return None
-            size *= dims[ndim]
-            ndim += 1
-    else:
-        return None
-    if size < 0 or size * ITEMSIZE[code] > FEW_BYTES or not on_cpu():
-        return None
-    made = new_array(face(), ndim, dims, code)
-    data = var_ensure_data(made.var)
-    if value == 0:
-        memset(data, 0, size * ITEMSIZE[code])
-    elif code == FLOAT64:
-        for i in range(size):
-            (<double*>data)[i] = value
-    elif code == INT64:
-        for i in range(size):
-            (<int64_t*>data)[i] = <int64_t>value
-    else:
-        return None
-    made.var.version += 1
-    return made
-
-
-def counted(start, stop, step):
-    """Return arange of integers, None for what is not for here."""
-    cdef int64_t first, last, by, n, i
-    cdef Array made
-    cdef int64_t* data
-    if type(start) is not int or type(stop) is not int or type(step) is not int:
-        return None
-    if not -2**60 < start < 2**60 or not -2**60 < stop < 2**60 or not 0 < step < 2**31:
-        return None
-    first, last, by = start, stop, step
-    n = (last - first + by - 1) // by if last > first else 0
-    if n * 8 > FEW_BYTES or not on_cpu():
-        return None
-    made = new_array(face(), 1, &n, INT64)
-    data = <int64_t*>var_ensure_data(made.var)
-    for i in range(n):
-        data[i] = first + i * by
-    made.var.version += 1
-    return made
 
 
 _find_loops()

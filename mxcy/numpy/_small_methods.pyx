@@ -3,21 +3,26 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
-from .._array cimport MAX_NDIM, Array, new_view
-from ._calls cimport face
+from .._array cimport MAX_NDIM, Array, lent, new_view, steal
+from .._export cimport read_view
+from ._calls cimport face, given, taken
 from ._small cimport (
     ALL, ANY, MAX, MIN, PROD, SUM, assign_array, assign_number, averaged, cast, chosen, copied, is_ours, position,
     reduced, reduced_along,
 )
+from ._small_shapes cimport limited, raveled, squeezed, swapped, viewed
+
+import numpy as np
 
 from ..dtypes import code_of
-from ._small import filled, matmul
+from ._small import matmul
+from ._small_shapes import filled, on_cpu
 
-__all__ = ["Slow", "SmallMethods", "asarray", "norm", "ones", "zeros"]
+__all__ = ["Slow", "SmallMethods", "array", "asanyarray", "asarray", "norm", "ones", "zeros"]
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
     enum:
-        FLOAT32, FLOAT64
+        INT64, FLOAT32, FLOAT64
 
 
 class Slow:
@@ -40,7 +45,7 @@ def zeros(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
     """A new array of zeros, of float64 by default."""
     made = None
     if order == "C" and device is None and ctx is None:
-        made = filled(shape, dtype, 0)
+        made = filled(shape, float if dtype is None else dtype, 0)
     return _slow.zeros(shape, dtype, order, device=device, ctx=ctx) if made is None else made
 
 
@@ -48,22 +53,55 @@ def ones(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
     """A new array of ones, of float64 by default."""
     made = None
     if order == "C" and device is None and ctx is None:
-        made = filled(shape, dtype, 1)
+        made = filled(shape, float if dtype is None else dtype, 1)
     return _slow.ones(shape, dtype, order, device=device, ctx=ctx) if made is None else made
+
+
+cdef tuple PLAIN = (int, float, bool, list, tuple)
+
+
+def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, like=None, device=None, ctx=None):
+    """An array of the values of `object`: numbers, nested sequences, arrays, what has `__array__`.
+
+    Without `dtype` it is the one that NumPy finds: int64, float64, complex128 or bool for Python's numbers.
+    `copy=False` raises ValueError where a copy is needed, `copy=None` copies only then.
+    """
+    if copy is True and order == "K" and ndmin == 0 and device is None and ctx is None:
+        if dtype is None and is_ours(object):
+            made = copied(<Array>object)
+            if made is not None:
+                return made
+        elif type(object) in PLAIN and on_cpu():
+            return given(np.array(taken(object, []), dtype), [])
+    return _slow.array(object, dtype, copy=copy, order=order, ndmin=ndmin, device=device, ctx=ctx)
 
 
 def asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None, ctx=None):
     """The array itself if it is one with this dtype and order; otherwise an array of its values."""
-    if dtype is None and order is None and not copy and device is None and ctx is None:
+    if dtype is None and not copy and device is None and ctx is None:
+        if isinstance(a, Array) and (<Array>a).face == face():
+            if order is None or (<Array>a).c_contiguous and order in ("C", "K", "A"):
+                return a
+    return _slow.asarray(a, dtype, order, device=device, copy=copy, ctx=ctx)
+
+
+def asanyarray(a, dtype=None, order=None, *, device=None, copy=None, like=None):
+    """As `asarray`: the classes of arrays are not told apart."""
+    if dtype is None and order is None and not copy and device is None:
         if isinstance(a, Array) and (<Array>a).face == face():
             return a
-    return _slow.asarray(a, dtype, order, device=device, copy=copy, ctx=ctx)
+    return asarray(a, dtype, order, device=device, copy=copy)
 
 
 cdef Array small(Array x, int kind, axis):
     if axis is None:
         return reduced(x, kind)
     return reduced_along(x, kind, axis) if type(axis) is int and -3 < axis < 3 else None
+
+
+cdef bint is_all(Array x, axis) except -1:
+    """Whether all elements lie along an axis: None, or the only one."""
+    return axis is None or x.ndim_ == 1 and type(axis) is int and (axis == 0 or axis == -1)
 
 
 cdef class SmallMethods(Array):
@@ -118,12 +156,12 @@ cdef class SmallMethods(Array):
 
     def argmax(self, axis=None, *args, **kwargs):
         """Position of the first largest element along an axis."""
-        made = None if axis is not None or args or kwargs else position(self, True)
+        made = None if args or kwargs or not is_all(self, axis) else position(self, True)
         return _slow.argmax(self, axis, *args, **kwargs) if made is None else made
 
     def argmin(self, axis=None, *args, **kwargs):
         """Position of the first smallest element along an axis."""
-        made = None if axis is not None or args or kwargs else position(self, False)
+        made = None if args or kwargs or not is_all(self, axis) else position(self, False)
         return _slow.argmin(self, axis, *args, **kwargs) if made is None else made
 
     def copy(self, order="C"):
@@ -147,6 +185,58 @@ cdef class SmallMethods(Array):
             if view is not None:
                 return view
         return _slow.reshape(self, shape, order, copy=copy)
+
+    def squeeze(self, axis=None):
+        """A view without axes of extent 1, all of them or those given."""
+        made = squeezed(self, axis) if self.grad_info is NULL else None
+        return _slow.squeeze(self, axis) if made is None else made
+
+    def transpose(self, *axes):
+        """A view with the axes in another order, reversed by default."""
+        if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
+            (axes,) = axes
+        return self._transpose_view(axes or None) if self.grad_info is NULL else _slow.transpose(self, axes or None)
+
+    def swapaxes(self, axis1, axis2):
+        """A view with two axes exchanged."""
+        made = swapped(self, axis1, axis2) if self.grad_info is NULL else None
+        return _slow.swapaxes(self, axis1, axis2) if made is None else made
+
+    def ravel(self, order="C"):
+        """All elements along one axis, a view where that can be."""
+        made = raveled(self) if self.grad_info is NULL and order == "C" else None
+        return _slow.ravel(self, order) if made is None else made
+
+    def view(self, dtype=None, type=None):
+        """A view of the same memory, perhaps read as another dtype."""
+        return viewed(self) if dtype is None and self.grad_info is NULL else _slow.view(self, dtype)
+
+    def clip(self, min=None, max=None, out=None, **kwargs):
+        """The elements limited to a range."""
+        made = limited(self, min, max) if out is None and not kwargs and self.grad_info is NULL else None
+        return _slow.clip(self, min, max, out, **kwargs) if made is None else made
+
+    def take(self, indices, axis=None, out=None, mode="raise"):
+        """The entries at indices along an axis."""
+        made = None
+        if out is None and mode == "raise" and is_ours(indices) and is_ours(self) and is_all(self, axis):
+            if (<Array>indices).dtype_code == INT64 and self.ndim_ == 1:
+                made = chosen(self, <Array>indices)
+        return _slow.take(self, indices, axis, out, mode) if made is None else made
+
+    def item(self, *args):
+        """The only element, or the one at a position, as a Python number."""
+        if not args and self.size == 1 and not self.var.on_gpu():
+            return steal(lent.scalar(<PyObject*>self))
+        return read_view(self).item(*args)
+
+    def tolist(self):
+        """The elements as nested lists of Python numbers, or one number."""
+        return read_view(self).tolist()
+
+    def tobytes(self, order="C"):
+        """The elements as bytes."""
+        return read_view(self).tobytes(order)
 
     def _get_advanced(self, key):
         made = chosen(self, <Array>key) if is_ours(key) else None

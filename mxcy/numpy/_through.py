@@ -6,7 +6,7 @@ NumPy in where they read or write are at the end.
 
 import numpy as _np
 
-from . import _small, _standard
+from . import _small, _small_shapes, _standard
 from ._calls import Small, Through
 
 __all__ = [
@@ -238,7 +238,7 @@ split = Through(_np.split)
 stack = Small(_np.stack, _small.stack, 1)
 tile = Through(_np.tile)
 trim_zeros = Through(_np.trim_zeros)
-unstack = Through(_np.unstack)
+unstack = Small(_np.unstack, _small_shapes.unstack, 1)
 vsplit = Through(_np.vsplit)
 vstack = Through(_np.vstack)
 
@@ -372,11 +372,11 @@ isscalar = Through(_np.isscalar)
 iterable = Through(_np.iterable)
 may_share_memory = Through(_np.may_share_memory)
 min_scalar_type = Through(_np.min_scalar_type)
-ndim = Through(_np.ndim)
+ndim = Small(_np.ndim, _small_shapes.ndim, 1)
 result_type = Through(_np.result_type)
-shape = Through(_np.shape)
+shape = Small(_np.shape, _small_shapes.shape, 1)
 shares_memory = Through(_np.shares_memory)
-size = Through(_np.size)
+size = Small(_np.size, _small_shapes.size, 1)
 
 # Functions that write into their argument.
 copyto = Through(_np.copyto, writes=(0, "dst"))

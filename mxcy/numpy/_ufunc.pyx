@@ -571,48 +571,6 @@ def elementwise(function):
 cdef dict _known = {}
 
 
-# --- Python's operators -----------------------------------------------------------------------------------
-cdef class Operator:
-    """What Python's operator does where the fast path does not: a universal function, or what NumPy says."""
-
-    cdef object function
-    cdef object python
-    cdef object into  # called instead of the function for `a += b` and its like
-
-    def __init__(self, function, python, into):
-        self.function, self.python, self.into = function, python, into
-
-    def __call__(self, a, b=_missing, out=None):
-        if b is _missing:
-            return self.function(a)
-        if not (is_usual(a) and is_usual(b)):
-            return self.unusual(a, b, out)
-        return self.function(a, b) if out is None else self.into(a, b, out=out)
-
-    cdef unusual(self, a, b, out):
-        """Ask NumPy's operator, which knows when to leave the operation to the other operand."""
-        cdef list seen = []
-        other = b if isinstance(a, Array) else a
-        if isinstance(other, Array) or getattr(other, "__array_ufunc__", self) is None:
-            return NotImplemented
-        result = self.python(taken(a, seen), taken(b, seen))
-        if out is None:
-            return given(result, seen)
-        out[...] = result
-        return out
-
-
-cdef bint is_usual(x) except -1:
-    if isinstance(x, Array):
-        return (<Array>x).face == face()
-    return isinstance(x, (int, float, complex, np.generic, list, tuple)) or type(x) is np.ndarray
-
-
 def order_of(Array x):
     """Return the order of axes in which NumPy reduces this array and lays out what is left; None for that of C."""
     return layout([x], by_iterator=True)
-
-
-def operator_of(function, python, into=None):
-    """Return what to register for an operator: see `_invoke.set_operator`."""
-    return Operator(function, python, function if into is None else into)

@@ -7,8 +7,8 @@ import numpy as _np
 from .._array import Array
 from ..dtypes import code_of
 from ..kernels import cpu as kernels
-from . import _small
-from ._calls import Through, own, with_small
+from . import _small_shapes
+from ._calls import Through, with_small
 from ._ufunc import elementwise
 
 _FLOATS = (code_of(_np.float32), code_of(_np.float64))
@@ -257,13 +257,13 @@ _limited = elementwise(_np._core.umath.clip)  # type: ignore[attr-defined]
 _clip = Through(_np.clip)
 
 
-@own
+@with_small(_small_shapes.clip, 3)
 def clip(
     a, a_min=_np._NoValue, a_max=_np._NoValue, out=None, *, min=_np._NoValue, max=_np._NoValue, **kwargs
 ):
     """The elements limited to a range."""
-    if isinstance(a, Array) and type(a_min) is float and type(a_max) is float and out is None and not kwargs:
-        if a._dtype_code in _FLOATS and min is _NOTHING and max is _NOTHING:
+    if isinstance(a, Array) and out is None and not kwargs and min is _NOTHING and max is _NOTHING:
+        if a._dtype_code in _FLOATS and type(a_min) is float and type(a_max) is float:
             return _limited(a, a_min, a_max)
     given = {"a_min": a_min, "a_max": a_max, "min": min, "max": max}
     kwargs.update({name: x for name, x in given.items() if x is not _NOTHING})
@@ -273,7 +273,7 @@ def clip(
 _where = Through(_np.where)
 
 
-@with_small(_small.where, 3)
+@with_small(_small_shapes.where, 3)
 def where(condition, x=_NOTHING, y=_NOTHING, /):
     """Elements of x where a condition holds, of y elsewhere; of a condition alone where it holds."""
     if x is _NOTHING and y is _NOTHING:

@@ -1,0 +1,51 @@
+"""Python's operators where the fast path does not do them (`_invoke`)."""
+
+import numpy as np
+
+from .._array cimport Array
+from ._calls cimport face, given, taken
+
+__all__ = ["operator_of"]
+
+cdef object _missing = object()
+
+
+cdef class Operator:
+    """What Python's operator does where the fast path does not: a universal function, or what NumPy says."""
+
+    cdef object function
+    cdef object python
+    cdef object into  # called instead of the function for `a += b` and its like
+
+    def __init__(self, function, python, into):
+        self.function, self.python, self.into = function, python, into
+
+    def __call__(self, a, b=_missing, out=None):
+        if b is _missing:
+            return self.function(a)
+        if not (is_usual(a) and is_usual(b)):
+            return self.unusual(a, b, out)
+        return self.function(a, b) if out is None else self.into(a, b, out=out)
+
+    cdef unusual(self, a, b, out):
+        """Ask NumPy's operator, which knows when to leave the operation to the other operand."""
+        cdef list seen = []
+        other = b if isinstance(a, Array) else a
+        if isinstance(other, Array) or getattr(other, "__array_ufunc__", self) is None:
+            return NotImplemented
+        result = self.python(taken(a, seen), taken(b, seen))
+        if out is None:
+            return given(result, seen)
+        out[...] = result
+        return out
+
+
+cdef bint is_usual(x) except -1:
+    if isinstance(x, Array):
+        return (<Array>x).face == face()
+    return isinstance(x, (int, float, complex, np.generic, list, tuple)) or type(x) is np.ndarray
+
+
+def operator_of(function, python, into=None):
+    """Return what to register for an operator: see `_invoke.set_operator`."""
+    return Operator(function, python, function if into is None else into)

@@ -1,0 +1,9 @@
+# Views, fills and choices of arrays that autograd does not follow: see `_small_shapes.pyx`.
+from .._array cimport Array
+
+cdef Array squeezed(Array x, axis)
+cdef Array swapped(Array x, axis1, axis2)
+cdef Array raveled(Array x)
+cdef Array viewed(Array x)
+cdef Array limited(Array x, low, high)
+cdef Array filled_with(int ndim, const long long* shape, int code, value, Array like)

@@ -1,0 +1,319 @@
+# cython: cdivision=True
+"""Views, fills and choices of arrays that autograd does not follow, at once: see `_small.pyx`.
+
+The functions return None for what is not for here, which takes the usual way.
+"""
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+from .._array cimport DTYPE_COUNT, MAX_NDIM, Array, FastLoop, LoopFunction, new_array, new_like, new_view
+from .._engine cimport var_ensure_data
+from .._invoke cimport is_element, is_number, readable_data, same_shape, store_scalar
+from .._loops cimport ResolvedLoop
+from ._calls cimport face
+from ._small cimport is_ours
+
+from .._loops import resolve
+from ..context import _defaults
+from ..dtypes import code_of
+from ..errors import DTypeError
+
+__all__ = ["clip", "counted", "filled", "filled_like", "ndim", "shape", "size", "squeeze", "swapaxes", "unstack", "where"]
+
+cdef extern from "dtype.hpp" namespace "mxcy" nogil:
+    enum:
+        BOOL, INT64, FLOAT16, BFLOAT16, FLOAT32, FLOAT64, COMPLEX64
+    const uint8_t* ITEMSIZE
+
+cdef extern from "fp_status.hpp" namespace "mxcy" nogil:
+    int take_fp_flags()
+
+cdef enum:
+    FEW = 4096          # elements
+    FEW_BYTES = 16384   # up to which a new buffer is there at once
+
+cdef FastLoop limits[DTYPE_COUNT]
+
+
+def _find_loops():
+    cdef ResolvedLoop found
+    for code in range(INT64 - 5, DTYPE_COUNT):
+        if code in (FLOAT16, BFLOAT16) or code >= COMPLEX64:
+            continue
+        try:
+            found = resolve(np._core.umath.clip, (code,) * 3)
+        except DTypeError:
+            continue
+        if not found.python and found.declared == (code,) * 4:
+            limits[<int>code].function, limits[<int>code].data = <LoopFunction>found.loop, found.data
+            limits[<int>code].limit = FEW
+
+
+# --- questions ----------------------------------------------------------------------------------------
+def ndim(a):
+    """The number of axes of an array."""
+    return (<Array>a).ndim_ if is_ours(a) else None
+
+
+def shape(a):
+    """The extents of an array."""
+    return a.shape if is_ours(a) else None
+
+
+def size(a):
+    """The number of elements of an array."""
+    return (<Array>a).size if is_ours(a) else None
+
+
+# --- views --------------------------------------------------------------------------------------------
+cdef Array squeezed(Array x, axis):
+    """A view without axes of extent 1, or without one of them."""
+    cdef int64_t dims[2 * MAX_NDIM]
+    cdef int i, left = 0, only = -1
+    if axis is not None:
+        if type(axis) is not int or not -x.ndim_ <= axis < x.ndim_:
+            return None
+        only = axis + x.ndim_ if axis < 0 else axis
+        if x.dims[only] != 1:
+            return None
+    for i in range(x.ndim_):
+        left += i != only if only >= 0 else x.dims[i] != 1
+    if left == x.ndim_:
+        return x
+    cdef int at = 0
+    for i in range(x.ndim_):
+        if i != only if only >= 0 else x.dims[i] != 1:
+            dims[at] = x.dims[i]
+            dims[left + at] = x.dims[x.ndim_ + i]
+            at += 1
+    return new_view(x, x.offset, left, dims, dims + left)
+
+
+cdef Array swapped(Array x, axis1, axis2):
+    """A view with two axes exchanged."""
+    cdef int64_t dims[2 * MAX_NDIM]
+    cdef int n = x.ndim_, i, k
+    if type(axis1) is not int or type(axis2) is not int or not -n <= axis1 < n or not -n <= axis2 < n:
+        return None
+    i, k = axis1, axis2
+    i, k = i + n if i < 0 else i, k + n if k < 0 else k
+    memcpy(dims, x.dims, 2 * n * sizeof(int64_t))
+    dims[i], dims[k], dims[n + i], dims[n + k] = dims[k], dims[i], dims[n + k], dims[n + i]
+    return new_view(x, x.offset, n, dims, dims + n)
+
+
+cdef Array raveled(Array x):
+    """A view of all elements along one axis."""
+    cdef int64_t item = ITEMSIZE[x.dtype_code]
+    if not x.c_contiguous:
+        return None
+    made = new_view(x, x.offset, 1, &x.size, &item)
+    made.whole = x.whole
+    return made
+
+
+cdef Array viewed(Array x):
+    """A view of all elements."""
+    return new_view(x, x.offset, x.ndim_, x.dims, x.dims + x.ndim_)
+
+
+def squeeze(a, axis=None):
+    """A view without axes of extent 1, or without one of them."""
+    return squeezed(<Array>a, axis) if is_ours(a) else None
+
+
+def swapaxes(a, axis1, axis2):
+    """A view with two axes exchanged."""
+    return swapped(<Array>a, axis1, axis2) if is_ours(a) else None
+
+
+def unstack(x):
+    """The entries of the first axis."""
+    return tuple(x) if is_ours(x) and (<Array>x).ndim_ > 0 else None
+
+
+# --- fills --------------------------------------------------------------------------------------------
+cpdef bint on_cpu() except -1:
+    """Whether new arrays are made in main memory."""
+    cdef list stack = _defaults.stack
+    return stack[len(stack) - 1].device_typeid == 1
+
+
+cdef Array filled_with(int ndim, const long long* shape, int code, value, Array like):
+    """A new array filled with a number that the dtype holds (with the face and on the device of `like`)."""
+    cdef char cell[16]
+    cdef int64_t item = ITEMSIZE[code], count = 1, i
+    cdef char* data
+    cdef Array made
+    for i in range(ndim):
+        count *= shape[i]
+    if count * item > FEW_BYTES:
+        return None
+    memset(cell, 0, sizeof(cell))
+    if code == BOOL:
+        if value is not True and value is not False and not (type(value) is int and 0 <= value < 2):
+            return None
+        cell[0] = bool(value)
+    elif type(value) is int and value == 0:
+        pass
+    elif not is_number(<PyObject*>value) or not store_scalar(<PyObject*>value, code, cell):
+        return None
+    made = new_array(face(), ndim, <int64_t*>shape, code) if like is None else new_like(like, ndim, <int64_t*>shape, code)
+    data = var_ensure_data(made.var)
+    if item == 1:
+        memset(data, cell[0], count)
+    elif item == 8:
+        for i in range(count):
+            (<int64_t*>data)[i] = (<int64_t*>cell)[0]
+    else:
+        for i in range(count):
+            memcpy(data + i * item, cell, item)
+    made.var.version += 1
+    return made
+
+
+def filled(shape, dtype, value):
+    """A new array filled with a number; without a dtype that of the number."""
+    cdef long long dims[MAX_NDIM]
+    cdef int64_t extent, size = 1
+    cdef int n = 1, code
+    if dtype is float:
+        code = FLOAT64
+    elif dtype is not None:
+        code = code_of(dtype)
+    elif type(value) is float:
+        code = FLOAT64
+    elif type(value) is int or type(value) is bool:
+        code = INT64 if type(value) is int else BOOL
+    else:
+        return None
+    if type(shape) is int:
+        if not 0 <= shape <= FEW:
+            return None
+        dims[0] = shape
+    elif type(shape) is tuple and len(<tuple>shape) < 5:
+        n = 0
+        for given in <tuple>shape:
+            if type(given) is not int or not 0 <= given <= FEW:
+                return None
+            extent = dims[n] = given
+            size *= extent
+            n += 1
+    else:
+        return None
+    return filled_with(n, dims, code, value, None) if size <= FEW_BYTES and on_cpu() else None
+
+
+def filled_like(a, value):
+    """A new array of the shape and dtype of an array, filled with a number."""
+    if not is_ours(a) or not (<Array>a).c_contiguous or (<Array>a).var.on_gpu():
+        return None
+    cdef Array x = <Array>a
+    made = filled_with(x.ndim_, <long long*>x.dims, x.dtype_code, value, x)
+    if made is not None:
+        made.read_only = 0
+    return made
+
+
+def counted(start, stop, step):
+    """Return arange of integers, None for what is not for here."""
+    cdef int64_t first, last, by, n, i
+    cdef Array made
+    cdef int64_t* data
+    if type(start) is not int or type(stop) is not int or type(step) is not int:
+        return None
+    if not -2**60 < start < 2**60 or not -2**60 < stop < 2**60 or not 0 < step < 2**31:
+        return None
+    first, last, by = start, stop, step
+    n = (last - first + by - 1) // by if last > first else 0
+    if n * 8 > FEW_BYTES or not on_cpu():
+        return None
+    made = new_array(face(), 1, &n, INT64)
+    data = <int64_t*>var_ensure_data(made.var)
+    for i in range(n):
+        data[i] = first + i * by
+    made.var.version += 1
+    return made
+
+
+# --- choices ------------------------------------------------------------------------------------------
+cdef Array limited(Array x, low, high):
+    """The elements limited to a range of numbers."""
+    cdef FastLoop* loop = &limits[x.dtype_code]
+    cdef char bottom[16]
+    cdef char top[16]
+    cdef char* args[4]
+    cdef Py_ssize_t strides[4]
+    cdef Py_ssize_t n = x.size
+    if n >= loop.limit or not is_number(<PyObject*>low) or not is_number(<PyObject*>high):
+        return None
+    if not store_scalar(<PyObject*>low, x.dtype_code, bottom) or not store_scalar(<PyObject*>high, x.dtype_code, top):
+        return None
+    args[0], args[1], args[2] = readable_data(<PyObject*>x), bottom, top
+    if args[0] is NULL or n * ITEMSIZE[x.dtype_code] > FEW_BYTES:
+        return None
+    cdef Array made = new_like(x, x.ndim_, x.dims, x.dtype_code)
+    args[3] = var_ensure_data(made.var)
+    strides[0] = strides[3] = ITEMSIZE[x.dtype_code]
+    strides[1] = strides[2] = 0
+    loop.function(args, &n, strides, loop.data)
+    take_fp_flags()  # comparisons with NaN: NumPy's loop clears them, too
+    made.var.version += 1
+    return made
+
+
+def clip(a, low, high):
+    """The elements limited to a range of numbers."""
+    return limited(<Array>a, low, high) if is_ours(a) else None
+
+
+cdef char* element_or_data(x, Array like, char* cell, int64_t* step) except? NULL:
+    """Where the elements of an operand of `where` are; NULL if that is not for here."""
+    if is_ours(x):
+        if (<Array>x).dtype_code != like.dtype_code or not same_shape(<PyObject*>x, <PyObject*>like):
+            return NULL
+        step[0] = ITEMSIZE[like.dtype_code]
+        return readable_data(<PyObject*>x)
+    step[0] = 0
+    if like.dtype_code == BOOL or not (is_number(<PyObject*>x) or is_element(<PyObject*>x, like.dtype_code)):
+        return NULL
+    return cell if store_scalar(<PyObject*>x, like.dtype_code, cell) else NULL
+
+
+def where(condition, a, b):
+    """The elements of a where a condition holds, else those of b; one of both may be a number."""
+    cdef char cell[16]
+    cdef int64_t steps[2]
+    cdef char* args[4]
+    cdef int64_t i, item
+    cdef Array like
+    if not is_ours(condition) or not (is_ours(a) or is_ours(b)):
+        return None
+    like = <Array>a if is_ours(a) else <Array>b
+    item = ITEMSIZE[like.dtype_code]
+    if (<Array>condition).dtype_code != BOOL or not same_shape(<PyObject*>condition, <PyObject*>like):
+        return None
+    if like.ndim_ == 0 or like.size > FEW or like.size * item > FEW_BYTES:
+        return None
+    args[0] = readable_data(<PyObject*>condition)
+    args[1] = element_or_data(a, like, cell, &steps[0])
+    args[2] = element_or_data(b, like, cell, &steps[1])
+    if args[0] is NULL or args[1] is NULL or args[2] is NULL:
+        return None
+    made = new_like(like, like.ndim_, like.dims, like.dtype_code)
+    args[3] = var_ensure_data(made.var)
+    if item == 8:
+        for i in range(like.size):
+            (<int64_t*>args[3])[i] = (<int64_t*>(args[1] + i * steps[0]))[0] if args[0][i] else (<int64_t*>(args[2] + i * steps[1]))[0]
+    else:
+        for i in range(like.size):
+            memcpy(args[3] + i * item, args[1] + i * steps[0] if args[0][i] else args[2] + i * steps[1], item)
+    made.var.version += 1
+    return made
+
+
+_find_loops()
