@@ -52,6 +52,33 @@ def test_results_and_gradients_are_the_same_to_the_last_bit(how, attributes, mon
         assert mine.asnumpy().tobytes() == expected.asnumpy().tobytes()
 
 
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"kernel": (2, 2), "stride": (2, 2)},
+        {"kernel": (3, 3), "stride": (2, 2), "pad": (1, 1)},
+        {"kernel": (3, 3), "pad": (1, 1)},
+        {"kernel": (3, 2), "stride": (2, 1)},
+        {"kernel": (4, 4), "stride": (3, 3)},
+    ],
+    ids=str,
+)
+def test_gradients_of_maxima_pass_rectifiers(window, monkeypatch):
+    net = sym.Pooling(rectified("Activation", convolution(sym.Variable("data"))), pool_type="max", **window)
+    joined, apart = (bound(net, fuse, monkeypatch) for fuse in (True, False))
+    for executor in (joined, apart):
+        executor.arg_dict["data"][0, 0, 0, :2] = [np.nan, -0.0]
+        with np.errstate(all="ignore"):
+            executor.forward(is_train=True)
+            executor.backward(nd.arange(executor.outputs[0].size).reshape(executor.outputs[0].shape))
+            mx.nd.waitall()
+
+    steps = [step.op.name for step in joined._program.backward.steps]
+    assert "_pooling_max_relu_grad" in steps and "_greater_scalar" not in " ".join(steps)
+    for mine, expected in zip(joined.grad_arrays, apart.grad_arrays, strict=True):
+        np.testing.assert_array_equal(mine.asnumpy(), expected.asnumpy())
+
+
 def test_a_result_that_others_read_is_kept(monkeypatch):
     made = convolution(sym.Variable("data"))
     for net in (sym.Group([made, sym.relu(made)]), sym.relu(made) + made, sym.tanh(made)):

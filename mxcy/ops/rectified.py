@@ -1,4 +1,4 @@
-"""A convolution whose last step is a rectifier: what graphs make of the two (graph/rectify.py)."""
+"""Layers that a rectifier is part of: what graphs make of the two (graph/rectify.py)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from ..kernels import cpu as kernels
 from ._cases import case, raises, uniform
 from ._declare import layer
 from .convolution import Convolution, moves, reference
+from .pooling import MAX_ROWS, _pooling_max_grad, _pooling_max_pick, max_grad_reference
 
-__all__ = ["_convolution_relu"]
+__all__ = ["_convolution_relu", "_pooling_max_relu_grad"]
 
 operator: Any = Convolution
 Plain: Any = operator.layer_class
@@ -45,3 +46,23 @@ class _convolution_relu(Plain):
 
     def backward(self, g, y, data, weight, wanted):
         return super().backward(g * (y > 0), data, weight, wanted)
+
+
+largest: Any = _pooling_max_grad
+Largest: Any = largest.layer_class
+
+
+@layer(
+    kinds="f",
+    ref=lambda g, x, **attributes: max_grad_reference(g, x, **attributes) * (x > 0),
+    cases=[case(uniform(*g), uniform(*x, distinct=True), **attrs) for g, x, attrs in MAX_ROWS],
+)
+class _pooling_max_relu_grad(Largest):
+    """The gradient of a rectifier and of Pooling with `max` after it, from that of the pooled result and the
+    rectified input `x`, in one pass."""
+
+    def forward(self, data, x, *, out):
+        return kernels.pooling_max_grad(data, x, self.windows(x.shape), out=out, positive=True)
+
+    def backward(self, g, x):
+        return _pooling_max_pick(g * (x > 0), x, **self.__dict__), None

@@ -4,7 +4,8 @@
 // that the windows cover are combined element by element into one padded row, then neighbours in that row.
 // Both steps run over contiguous elements: with a step between windows the row is first parted into its
 // phases (elements 0, s, 2s, ...; 1, s + 1, ...).  With channels last, rows are `inner` times as long and
-// the second step runs over channels.  Small planes go another way (pooling_lanes.hpp).
+// the second step runs over channels.  Small planes go another way (pooling_lanes.hpp), and so do maxima of
+// small windows (pooling_rows.hpp).
 #ifndef MXCY_ISA
 #define MXCY_ISA base
 #endif
@@ -14,6 +15,7 @@
 #include <vector>
 #include "lines.hpp"
 #include "pooling_lanes.hpp"
+#include "pooling_rows.hpp"
 #include "pooling_windows.hpp"
 #include "runs.hpp"
 #include "vectors.hpp"
@@ -368,7 +370,7 @@ class Largest {
 
   // Calls body(position in the row of results, element within the plane).
   template <class Body>
-  void find(const Tensor& x, int64_t plane, int64_t window, const Body& body) {
+  void find(const Tensor& x, int64_t plane, int64_t window, bool positive, const Body& body) {
     const PoolParams& p = w_.p;
     starts_.clear();
     first_step(x, plane, window);
@@ -391,7 +393,7 @@ class Largest {
       const int64_t left = (i * p.stride[2] - p.pad[2]) * p.inner;
       for (int64_t c = 0; c < p.inner; ++c) {
         const int64_t to = i * p.inner + c, number = best_row()[to];
-        if (number >= 0) body(to, starts_[number] + left + best_column()[to] * p.inner + c);
+        if (number >= 0 && (!positive || best()[to] > 0)) body(to, starts_[number] + left + best_column()[to] * p.inner + c);
       }
     }
   }
@@ -443,6 +445,9 @@ class Largest {
 template <class T>
 int max_gradient(KernelContext& context) {
   const PoolParams& p = *static_cast<const PoolParams*>(context.params);
+  if (suits_strips<T>(context)) {
+    return with_strips<T>(context, [](auto strips) { return strips.max_gradient(); });
+  }
   if (Lanes<T>::suit(p)) return Lanes<T>(context).max_gradient();
   const Windows w(p);
   const Tensor &g_x = context.outputs[0], &g_out = context.inputs[0], &x = context.inputs[1];
@@ -455,7 +460,8 @@ int max_gradient(KernelContext& context) {
       std::fill(total, total + w.plane, T(0));
       for (int64_t window = 0; window < p.out[0] * p.out[1]; ++window) {
         const T* g = read_elements<T>(g_out, i * w.out_plane + window * w.out_row, w.out_row, line);
-        largest.find(x, i * w.plane, window, [&](int64_t from, int64_t to) { total[to] += g[from]; });
+        largest.find(x, i * w.plane, window, p.positive,
+                     [&](int64_t from, int64_t to) { total[to] += g[from]; });
       }
       write_elements<T>(g_x, i * w.plane, w.plane, room);
     }
@@ -480,7 +486,8 @@ int max_pick(KernelContext& context) {
         const int64_t at = i * w.out_plane + window * w.out_row;
         T* row = place_of<T>(out, at, line);
         std::fill(row, row + w.out_row, T(0));
-        largest.find(x, i * w.plane, window, [&](int64_t to, int64_t place) { row[to] = from[place]; });
+        largest.find(x, i * w.plane, window, false,
+                     [&](int64_t to, int64_t place) { row[to] = from[place]; });
         write_elements<T>(out, at, w.out_row, line);
       }
     }
@@ -492,6 +499,9 @@ int max_pick(KernelContext& context) {
 template <class T>
 int pool(KernelContext& context) {
   const PoolParams& p = *static_cast<const PoolParams*>(context.params);
+  if (p.mode == POOL_MAX && suits_strips<T>(context)) {
+    return with_strips<T>(context, [](auto strips) { return strips.pool(); });
+  }
   if (Lanes<T>::suit(p)) return Lanes<T>(context).pool();
   if (p.mode == POOL_MAX) return Pooling<T, Maximum<T>, 1>(context).run();
   if (p.mode == POOL_POWER && p.power == 2) return Pooling<T, Total<T>, 2>(context).run();

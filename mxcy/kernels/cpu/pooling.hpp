@@ -15,6 +15,7 @@ struct PoolParams {
   int mode;
   int power;         // POOL_POWER: the root of the sum of powers
   bool count_pad;    // POOL_AVG: the padding is part of a window's size
+  bool positive;     // the gradient of maxima: only windows whose largest element is above zero have one
 };
 
 // out <- x

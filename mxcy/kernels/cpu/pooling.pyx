@@ -30,7 +30,7 @@ cdef extern from "mxcy/kernels/cpu/pooling.hpp" namespace "mxcy" nogil:
         int64_t stride[3]
         int64_t pad[3]
         int mode, power
-        bint count_pad
+        bint count_pad, positive
     Kernel pooling_kernel_of_cpu()
     Kernel pooling_spread_kernel_of_cpu()
     Kernel pooling_max_grad_kernel_of_cpu()
@@ -45,7 +45,7 @@ cdef object fill(PoolParams* p, tuple shape, object w):
     cdef bint whole = True
     p.outer = shape[0] if w.channels_last else shape[0] * shape[1]
     p.inner = shape[n + 1] if w.channels_last else 1
-    p.mode, p.power, p.count_pad = MODES[w.mode], w.power, w.count_pad
+    p.mode, p.power, p.count_pad, p.positive = MODES[w.mode], w.power, w.count_pad, False
     for d in range(3):
         p.extents[d] = p.out[d] = p.kernel[d] = p.stride[d] = 1
         p.pad[d] = 0
@@ -63,13 +63,14 @@ cdef object fill(PoolParams* p, tuple shape, object w):
 
 
 cdef object run(str op, const char* name, Kernel kernel, list inputs, tuple shape, object windows,
-                bint of_input, object out):
+                bint of_input, object out, bint positive=False):
     """Launch a kernel that writes the pooled shape, or that of the input."""
     cdef PoolParams params
     cdef Array first = inputs[0], target, plain
     cdef int64_t dims[32]
     cdef double cost
     pooled = fill(&params, shape, windows)
+    params.positive = positive
     for d, extent in enumerate(shape if of_input else pooled):
         dims[d] = extent
     target = result(op, first, out, len(shape), dims, first.dtype_code)
@@ -100,11 +101,14 @@ def pooling_spread(g, shape, windows, out=None):
                windows, True, out)
 
 
-def pooling_max_grad(g, x, windows, out=None):
-    """Return the gradient of `pooling` with mode "max" for the input x."""
+def pooling_max_grad(g, x, windows, out=None, positive=False):
+    """Return the gradient of `pooling` with mode "max" for the input x.
+
+    With `positive`, windows whose largest element is not above zero have none.
+    """
     cdef Array head = operand("pooling_max_grad", "g", g), data = operand("pooling_max_grad", "x", x)
     return run("pooling_max_grad", "Pooling_backward", pooling_max_grad_kernel_of_cpu(), [head, data],
-               data.shape, windows, True, out)
+               data.shape, windows, True, out, positive)
 
 
 def pooling_max_pick(values, x, windows, out=None):

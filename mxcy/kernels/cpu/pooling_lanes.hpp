@@ -49,7 +49,7 @@ class Lanes {
       std::fill(to, to + plane_ * LANES<T>, T(0));
       windows([&](int64_t at, const Interval* window, int64_t) {
         const Real<T> head = load_vector(g + at * LANES<T>);
-        const I best = largest(x, window);
+        const I best = largest(x, window, p_.positive);
         positions(window, [&](int64_t place, int number) {
           const Real<T> old = load_vector(to + place * LANES<T>);
           store_vector(to + place * LANES<T>, best == number ? old + head : old);
@@ -61,7 +61,7 @@ class Lanes {
   int max_pick() {
     return run(plane_, plane_, out_plane_, [&](const T* values, const T* x, T* to) {
       windows([&](int64_t at, const Interval* window, int64_t) {
-        const I best = largest(x, window);
+        const I best = largest(x, window, false);
         Real<T> found{};
         positions(window, [&](int64_t place, int number) {
           found = best == number ? load_vector(values + place * LANES<T>) : found;
@@ -160,9 +160,10 @@ class Lanes {
     }
   }
 
-  // The number of the first largest element of a window in every lane, -1 for none.
-  I largest(const T* x, const Interval* window) const {
-    Real<T> best = Real<T>{} + LOWEST<T>;
+  // The number of the first largest element of a window in every lane, of those above zero if only they
+  // count; -1 for none.
+  I largest(const T* x, const Interval* window, bool positive) const {
+    Real<T> best = Real<T>{} + (positive ? T(0) : LOWEST<T>);
     I found = I{} - 1;
     positions(window, [&](int64_t place, int number) {
       const Real<T> v = load_vector(x + place * LANES<T>);

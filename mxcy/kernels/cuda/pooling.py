@@ -110,7 +110,7 @@ _SIZE = "max(i64(1), size0 * size1 * size2)"
 
 
 @functools.lru_cache(maxsize=256)
-def _kernel(name: str, code: int, mode: int, power: int, count_pad: bool, device: int):
+def _kernel(name: str, code: int, mode: int, power: int, count_pad: bool, positive: bool, device: int):
     wide = 12 if code == 12 else 11
     kind = TYPES[wide]
     read = lambda pointer, at: convert(code, wide, f"{pointer}[{at}]")
@@ -162,8 +162,9 @@ def _kernel(name: str, code: int, mode: int, power: int, count_pad: bool, device
             **shared,
         )
     elif mode == MAX:
+        above = f" and best > {kind}(0)" if positive else ""
         body = _windows(False, 8) + "\n" + _indent(lowest + "\n" + _OVER.format(body=find), 8)
-        body += "\n" + _lines(20, "if place == e:", f"    total += {read('g', 'window')}")
+        body += "\n" + _lines(20, f"if place == e{above}:", f"    total += {read('g', 'window')}")
         source = _OF_INPUT.format(pointers="g, x", body=body, store=convert(wide, code, "total"), **shared)
     else:
         part = read("g", "window")
@@ -178,16 +179,16 @@ def _kernel(name: str, code: int, mode: int, power: int, count_pad: bool, device
 
 def _run(name: str):
     def run(outputs: list, inputs: list, parameters: bytes) -> None:
-        # PoolParams: outer, inner; in, out, kernel, stride, pad; mode, power; count_pad
-        numbers = struct.unpack("17qii?", parameters[:145])
-        mode, power, count_pad = numbers[17:]
+        # PoolParams: outer, inner; in, out, kernel, stride, pad; mode, power; count_pad, positive
+        numbers = struct.unpack("17qii??", parameters[:146])
+        mode, power, count_pad, positive = numbers[17:]
         target = outputs[0]
         if target.size == 0:
             return
         if name == "Pooling_backward" and len(inputs) == 2:
             mode = MAX
         device = target._context_code & 0xFF
-        kernel = _kernel(name, target._dtype_code, mode, power, count_pad, device)
+        kernel = _kernel(name, target._dtype_code, mode, power, count_pad, positive, device)
         arguments = [target.size, *numbers[1:17], *inputs, target]
         grid = min(-(-target.size // THREADS), MAX_GRID)
         launch(name, [target], list(inputs), [(kernel, grid, THREADS, arguments)])
