@@ -36,6 +36,7 @@ class HybridBlock(Block):
         self._cached_op: CachedGraph | None = None
         self._cached_op_args: list[tuple[bool, Any]] = []  # (whether it is an input, position or parameter)
         self._in_format: Any = None
+        self._seen: Any = None  # what `_trace` was not yet asked for
         self._out_format: Any = None
         self._active = False
         self._flags: dict[str, Any] = {}
@@ -122,19 +123,27 @@ class HybridBlock(Block):
     def _get_graph(self, *args: Any) -> tuple[list[Symbol], Symbol]:
         """(inputs, outputs) as symbols, traced when they are first needed."""
         if not self._cached_graph:
-            flat, self._in_format = flatten(args, "input")
-            count = sum(arg is not None for arg in flat)
-            if not count:
-                raise ArgumentError(problem(type(self).__name__, None, "all arguments are None"))
-            names = iter(["data"] if count == 1 else [f"data{i}" for i in range(count)])
-            inputs = [None if arg is None else sym.var(next(names)) for arg in flat]
-            out = self._traced(regroup(inputs, self._in_format))
-            heads, self._out_format = flatten(out, "output")
-            self._cached_graph = [x for x in inputs if x is not None], sym.Group(heads)
+            flat, form = flatten(args, "input")
+            self._trace([arg is not None for arg in flat], form, has_numpy(args))
         return self._cached_graph
+
+    def _trace(self, given: list[bool], form: Any, numpy: bool) -> None:
+        """Make the graph for inputs of a format, of which some are not None; `numpy`: of arrays of mx.np."""
+        self._in_format = form
+        count = sum(given)
+        if not count:
+            raise ArgumentError(problem(type(self).__name__, None, "all arguments are None"))
+        names = iter(["data"] if count == 1 else [f"data{i}" for i in range(count)])
+        inputs = [sym.var(next(names)) if is_given else None for is_given in given]
+        if numpy:
+            inputs = [None if x is None else x.as_np_ndarray() for x in inputs]
+        heads, self._out_format = flatten(self._traced(regroup(inputs, form)), "output")
+        self._cached_graph = [x for x in inputs if x is not None], sym.Group(heads)
 
     def _traced(self, inputs: list) -> Any:
         params = {name: parameter.var() for name, parameter in self._reg_params.items()}
+        if any(type(x) is not Symbol and x is not None for x in flatten(inputs, "input")[0]):
+            params = {name: variable.as_np_ndarray() for name, variable in params.items()}
         with self.name_scope():
             return self.hybrid_forward(sym, *inputs, **params)
 
@@ -182,7 +191,9 @@ class HybridBlock(Block):
         context = given[0].context
         arrays = [given[which] if is_input else which.data(context)
                   for is_input, which in self._cached_op_args]  # fmt: skip
-        return regroup(self._cached_op(arrays), self._out_format)  # type: ignore[misc]
+        numpy = has_numpy(given)
+        run: Any = self._cached_op.interpret if numpy else self._cached_op  # type: ignore[union-attr]
+        return regroup(run(converted(arrays, numpy)), self._out_format)
 
     # -- inference --------------------------------------------------------------------------------------
 
@@ -239,6 +250,9 @@ class HybridBlock(Block):
 
     def export(self, path: str, epoch: int = 0, remove_amp_cast: bool = True) -> tuple[str, str]:
         """Write `path-symbol.json` and `path-0000.params`, which `SymbolBlock.imports` and Module load."""
+        if not self._cached_graph and self._seen is not None:
+            self._trace(*self._seen)
+            self._build_cache()
         if not self._cached_graph or not self._cached_op_args:
             hint = "call hybridize() and then run forward once before"
             raise UnhybridizedError(problem("export", None, "there is no graph", hint))
@@ -271,6 +285,9 @@ class HybridBlock(Block):
             raise ArgumentError(problem(type(self).__name__, None, text))
         context = x.context if isinstance(x, NDArray) else devices[0]
         numpy = not isinstance(x, NDArray) and has_numpy([x, *args])
+        if self._active and numpy and not self._cached_graph:
+            flat, form = flatten([x, *args], "input")
+            self._seen = [arg is not None for arg in flat], form, True
         with context:
             if self._active and not numpy:
                 if len(devices) > 1:

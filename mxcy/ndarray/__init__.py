@@ -349,6 +349,8 @@ def __getattr__(name: str):
     """What is above this file: a graph as a function of arrays, and the namespaces of NumPy."""
     if name == "CachedOp":
         return importlib.import_module("mxcy.gluon.cached").CachedOp
+    if name == "utils":
+        return importlib.import_module("mxcy.ndarray.utils")
     if name in ("np", "npx"):  # layers call F.np and F.npx, whatever kind of arrays they have
         return importlib.import_module({"np": "mxcy.numpy", "npx": "mxcy.numpy_extension"}[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -120,7 +120,7 @@ def _link(use: Use, node: Node, result: Any) -> None:
         for i, y in enumerate(results):
             node.shells.append((True, i, shell(y)))
     for i, y in enumerate(results):
-        if isinstance(y, Array) and _np.dtype(y.dtype).kind in "fcV":
+        if isinstance(y, Array) and _np.dtype(y.dtype).kind in "fciuV":
             y._tape = (node, i, y._version)
     use.several = several
     use.tensors = []

@@ -1,5 +1,7 @@
 """`mx.sym`: graphs of operators, written down before there is data."""
 
+import importlib
+
 from . import _internal, contrib, image, linalg, random, sparse
 from .creation import arange, eye, full, histogram, linspace, ones, pow, split_v2, zeros
 from .op import (
@@ -300,3 +302,10 @@ from .op import (
     zeros_like,
 )
 from .symbol import Group, Symbol, Variable, load, load_json, var
+
+
+def __getattr__(name: str):
+    """The functions of `mx.np` on symbols, which are above this file."""
+    if name in ("np", "npx"):
+        return getattr(importlib.import_module("mxcy.numpy._graph_symbols"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

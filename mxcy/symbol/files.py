@@ -8,6 +8,7 @@ evaluated, and no step recurses.
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -177,6 +178,8 @@ class _Reader:
 
     def operation_node(self, kind: str, name: str, given: dict, inputs: list[Entry], graphs: list[Graph],
                        place: str) -> Node:  # fmt: skip
+        if kind == "_numpy_call":  # which the functions of mx.np enter, above this file
+            importlib.import_module("mxcy.numpy._graph_calls")
         op = ops.lookup(kind)
         if op is None:
             near = closest(kind, [*ops.REGISTRY, *ops.ALIASES])

@@ -28,4 +28,6 @@ class SymbolFunction:
         return f"<function {self.__module__}.{self.__name__}>"
 
     def __call__(self, *operands: Any, **keywords: Any) -> Symbol:
-        return Symbol(compose.call(self.op, operands, keywords, self._hint))
+        given = [x for x in (*operands, *keywords.values()) if isinstance(x, Symbol)]
+        kind = next((type(x) for x in given if type(x) is not Symbol), Symbol)
+        return kind(compose.call(self.op, operands, keywords, self._hint))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -187,6 +188,10 @@ class Symbol(Arithmetic, Methods, Binding):
     def as_nd_ndarray(self) -> Symbol:
         """Return the symbol itself: it is of MXNet's own class already."""
         return self
+
+    def as_np_ndarray(self) -> Symbol:
+        """Return the same graph as a symbol that behaves as an array of `mx.np`."""
+        return importlib.import_module("mxcy.numpy._graph_symbols").NumpySymbol(self._graph)
 
     # -- composition ------------------------------------------------------------------------------------
 
