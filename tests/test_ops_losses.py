@@ -98,7 +98,7 @@ def test_cast_back_gives_the_gradient_in_the_dtype_of_the_data():
     np.testing.assert_array_equal(numpy_of(g.value), np.full((2, 3), 2.0, np.float32))
 
 
-def test_softmax_cross_entropy_is_differentiated_once():
+def test_gradient_of_softmax_cross_entropy_is_that_of_softmax_output():
     x, label = np.array([[0.1, 0.9, 0.3], [2.0, -1.0, 0.0]]), np.array([2.0, 0.0])
     slope = gradient(ops.softmax_cross_entropy, [x, label], {}, np.array([2.0]))
 

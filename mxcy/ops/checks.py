@@ -6,6 +6,7 @@ check waits for the positions before every call, so it is for finding mistakes.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -20,10 +21,15 @@ __all__ = ["RULES", "check_values", "switch_on"]
 
 
 class Rule(NamedTuple):
-    """Which input holds positions, and how many there are to choose from (None: nothing to check)."""
+    """Which input holds positions, and how many there are to choose from (None: nothing to check).
+
+    They begin at `first`; of regions the first of five numbers is one, the image.
+    """
 
     operand: str
     limit: Callable[[dict, dict], int | None]
+    first: int = 0
+    of_region: bool = False
 
 
 def along_axis(values: dict, attrs: dict, name: str) -> int | None:
@@ -40,10 +46,24 @@ def classes_of(values: dict, attrs: dict) -> int | None:
     return data.shape[-1] if attrs.get("preserve_shape") else data.shape[1]
 
 
+def lengths(values: dict, attrs: dict, axis: int = 0) -> int | None:
+    """The longest sequence, and one more, as a length is no position."""
+    return values["data"].shape[attrs.get("axis", axis)] + 1 if attrs["use_sequence_length"] else None
+
+
+REGIONS = Rule("rois", lambda values, attrs: values["data"].shape[0], of_region=True)
 RULES = {
+    "CTCLoss": Rule("label", lambda values, attrs: values["data"].shape[2], first=-1),
     "Embedding": Rule("data", lambda values, attrs: attrs["input_dim"]),
+    "ROIPooling": REGIONS,
+    "SequenceLast": Rule("sequence_length", lengths, first=1),
+    "SequenceMask": Rule("sequence_length", lengths),
+    "SequenceReverse": Rule("sequence_length", lengths),
     "SoftmaxOutput": Rule("label", classes_of),
     "SVMOutput": Rule("label", classes_of),
+    "_contrib_ROIAlign": REGIONS,
+    "_contrib_SparseEmbedding": Rule("data", lambda values, attrs: attrs["input_dim"]),
+    "_unravel_index": Rule("data", lambda values, attrs: math.prod(attrs["shape"])),
     "batch_take": Rule("indices", lambda values, attrs: values["a"].shape[-1]),
     "one_hot": Rule("indices", lambda values, attrs: attrs["depth"]),
     "pick": Rule("index", lambda values, attrs: along_axis(values, attrs, "data")),
@@ -61,12 +81,13 @@ def check_values(op: Operator, inputs: Sequence, attrs: dict) -> None:
         return
     refuse("MXCY_CHECK reads its inputs")
     found = np.trunc(np.asarray(values[rule.operand].view_numpy(False), np.float64))
-    bad = ~((found >= 0) & (found < count))  # NaN is neither
+    found = found[..., 0] if rule.of_region else found
+    bad = ~((found >= rule.first) & (found < count))  # NaN is neither
     if attrs.get("use_ignore"):
         bad &= found != attrs["ignore_label"]
     if bad.any():
         place = tuple([int(i) for i in np.argwhere(bad)[0]])
-        expected = f"positions from 0 to {count - 1}"
+        expected = f"positions from {rule.first} to {count - 1}"
         got = f"{found[place]:g} at {place}"
         raise ArrayIndexError(message(op.name, rule.operand, expected, got, "MXCY_CHECK is on"))
 

@@ -177,10 +177,16 @@ def _linspace(
     **MADE,
     shape=lambda N, M: (N, M or N),
     ref=lambda N, M=0, k=0, dtype="float32": np.eye(N, M or None, k, dtype),
-    cases=[case(N=2), case(N=2, M=3, k=1), case(N=3, M=2, k=-1, dtype="int32"), case(N=0)],
+    cases=[
+        case(N=2), case(N=2, M=3, k=1), case(N=3, M=2, k=-1, dtype="int32"), case(N=0),
+        raises(ArgumentError, N=-3, match="_eye(N): expected at least 0, got -3"),
+    ],
 )
 def _eye(*, N: int, M: int = 0, k: int = 0, ctx: Place = None, dtype: DType = FLOAT32, out, face):
     """Zeros with ones on a diagonal."""
+    for name, extent in (("N", N), ("M", M)):
+        if extent < 0:
+            raise ArgumentError(message("_eye", name, "at least 0", extent))
     return kernels.eye(N, M or N, k, dtype or FLOAT32, out=target((N, M or N), dtype, face, ctx, out))
 
 

@@ -373,6 +373,14 @@ def scatter_nd(data, indices, *, shape: Shape, out):
             output_dim=3,
             match="Embedding(weight): expected shape (4, 3) from data (2,), got (3, 4); transpose it",
         ),
+        raises(
+            ArgumentError,
+            integers(2),
+            uniform(3, 4),
+            input_dim=-3,
+            output_dim=4,
+            match="Embedding(input_dim): expected at least 1, got -3",
+        ),
     ],
 )
 class Embedding:
@@ -385,6 +393,11 @@ class Embedding:
     output_dim: int
     dtype: DType = np.dtype("float32")
     sparse_grad: bool = False
+
+    def check(self):
+        for name in ("input_dim", "output_dim"):
+            if getattr(self, name) < 1:
+                raise ArgumentError(message("Embedding", name, "at least 1", getattr(self, name)))
 
     def assumed_dtype(self):
         return self.dtype

@@ -198,8 +198,14 @@ def _diag_back(data, like, *, k: int = 0, axis1: int = 0, axis2: int = 1, out):
 
 
 # --- depth and space -----------------------------------------------------------------------------------
+def check_block(op, block_size):
+    if block_size < 1:
+        raise ArgumentError(message(op, "block_size", "at least 1", block_size))
+
+
 def depth_shape(data, block_size):
-    if len(data) != 4 or block_size < 1 or data[1] % block_size**2 or 0 in data[1:]:
+    check_block("depth_to_space", block_size)
+    if len(data) != 4 or data[1] % block_size**2 or 0 in data[1:]:
         expected = f"(n, channels, height, width) with channels divisible by {block_size**2}"
         raise ShapeError(message("depth_to_space", "data", expected, describe(data)))
     n, c, h, w = data
@@ -225,6 +231,7 @@ def rearranged(x, folded, axes, shape, out):
     cases=[
         case(uniform(2, 8, 2, 3), block_size=2),
         raises(ShapeError, uniform(1, 3, 2, 2), block_size=2, match="expected (n, channels, height, width)"),
+        raises(ArgumentError, uniform(1, 4, 2, 2), block_size=0, match="depth_to_space(block_size)"),
     ],
 )
 def depth_to_space(data, *, block_size: int, out):
@@ -235,7 +242,8 @@ def depth_to_space(data, *, block_size: int, out):
 
 
 def space_shape(data, block_size):
-    uneven = len(data) != 4 or block_size < 1 or data[2] % block_size or data[3] % block_size
+    check_block("space_to_depth", block_size)
+    uneven = len(data) != 4 or data[2] % block_size or data[3] % block_size
     if uneven or 0 in data[1:]:
         expected = f"(n, channels, height, width) with height and width divisible by {block_size}"
         raise ShapeError(message("space_to_depth", "data", expected, describe(data)))
@@ -254,10 +262,11 @@ def space_shape(data, block_size):
     cases=[
         case(uniform(2, 2, 4, 6), block_size=2),
         raises(ShapeError, uniform(1, 3, 3, 2), block_size=2, match="expected (n, channels, height, width)"),
+        raises(ArgumentError, uniform(1, 4, 2, 2), block_size=0, match="space_to_depth(block_size)"),
     ],
 )
 def space_to_depth(data, *, block_size: int, out):
     """Blocks of block_size × block_size pixels moved into channels."""
-    n, c, h, w = data.shape
+    shape, (n, c, h, w) = space_shape(data.shape, block_size), data.shape
     folded = (n, c, h // block_size, block_size, w // block_size, block_size)
-    return rearranged(data, folded, (0, 3, 5, 1, 2, 4), space_shape(data.shape, block_size), out)
+    return rearranged(data, folded, (0, 3, 5, 1, 2, 4), shape, out)

@@ -85,6 +85,12 @@ def adaptive_size(output_size):
             uniform(2, 5, 6),
             match="_contrib_AdaptiveAvgPooling2D(data): expected 4 dimensions (n, channels, height, width)",
         ),
+        raises(
+            ArgumentError,
+            uniform(2, 2, 5, 6),
+            output_size=(-1, 2),
+            match="AdaptiveAvgPooling2D(output_size): expected extents of at least 1, got (-1, 2)",
+        ),
     ],
 )
 class _contrib_AdaptiveAvgPooling2D:
@@ -94,6 +100,11 @@ class _contrib_AdaptiveAvgPooling2D:
     """
 
     output_size: Shape = ()
+
+    def check(self):
+        if any(extent < 1 for extent in self.output_size):
+            op, expected = "_contrib_AdaptiveAvgPooling2D", "extents of at least 1"
+            raise ArgumentError(message(op, "output_size", expected, self.output_size))
 
     def size(self):
         return adaptive_size(self.output_size)

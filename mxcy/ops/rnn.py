@@ -181,6 +181,16 @@ def rnn_row(mode, size, layers=1, directions=1, inputs=3, extent=None, lengths=N
             match="RNN(parameters): expected shape (42,) from data (4, 2, 3), got (5,)",
         ),
         raises(
+            ShapeError,
+            uniform(0, 2, 3),
+            uniform(42),
+            uniform(1, 2, 2),
+            mode="gru",
+            state_size=2,
+            num_layers=1,
+            match="RNN(data): expected at least 1 step, got (0, 2, 3)",
+        ),
+        raises(
             ArgumentError,
             uniform(4, 2, 3),
             uniform(42),
@@ -230,6 +240,8 @@ class RNN(Recurrent):
         if len(data) != 3:
             raise ShapeError(message("RNN", "data", "3 dimensions (steps, batch, inputs)", describe(data)))
         steps, batch, inputs = data
+        if steps == 0:
+            raise ShapeError(message("RNN", "data", "at least 1 step", describe(data)))
         k = self.num_layers * self.directions
         flat = None if inputs is None else (Plan(self, inputs).size,)
         whole, cell = (k, batch, self.state_extent), (k, batch, self.state_size)

@@ -422,6 +422,8 @@ def broadcast_axis_shape(data, axis, size):
             raise ShapeError(
                 message("broadcast_axis", "axis", "axes of extent 1", f"axis {a} of {describe(data)}")
             )
+        if extent < 0:
+            raise ArgumentError(message("broadcast_axis", "size", "extents of at least 0", size))
         shape[a] = extent
     return tuple(shape)
 
@@ -436,6 +438,7 @@ def broadcast_axis_shape(data, axis, size):
         case(uniform(1, 2, 1), axis=(0, 2), size=(2, 3)),
         case(uniform(2, 1), axis=1, size=4),
         raises(ShapeError, uniform(2, 3), axis=0, size=4, match="expected axes of extent 1"),
+        raises(ArgumentError, uniform(1, 3), axis=0, size=-4, match="broadcast_axis(size): expected extents"),
     ],
 )
 def broadcast_axis(data, *, axis: Shape = (), size: Shape = (), out):
