@@ -105,6 +105,15 @@ void contiguous(const char* from, char* to, intptr_t n) {
     float16_to_float(reinterpret_cast<const uint16_t*>(from), reinterpret_cast<float*>(to), n);
   } else if constexpr (std::is_same_v<From, float> && std::is_same_v<To, Float16>) {
     float_to_float16(reinterpret_cast<const float*>(from), reinterpret_cast<uint16_t*>(to), n);
+  } else if constexpr (IsComplex<From>::value && IsComplex<To>::value) {
+    contiguous<typename From::value_type, typename To::value_type>(from, to, 2 * n);
+  } else if constexpr (IsComplex<To>::value) {  // by parts, of which compilers make vectors
+    using Part = typename To::value_type;
+#pragma GCC ivdep
+    for (intptr_t i = 0; i < n; ++i) {
+      store<Part>(to + 2 * i * sizeof(Part), convert<Part>(load<From>(from + i * sizeof(From))));
+      store<Part>(to + (2 * i + 1) * sizeof(Part), Part(0));
+    }
   } else {
 #pragma GCC ivdep
     for (intptr_t i = 0; i < n; ++i) {

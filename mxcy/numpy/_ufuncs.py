@@ -261,7 +261,9 @@ _clip = Through(_np.clip)
 def clip(
     a, a_min=_np._NoValue, a_max=_np._NoValue, out=None, *, min=_np._NoValue, max=_np._NoValue, **kwargs
 ):
-    """The elements limited to a range."""
+    """The elements limited to a range; without `a_max` (as in the standard of arrays) only from below."""
+    if a_max is _NOTHING and a_min is not _NOTHING:
+        a_max = None
     if isinstance(a, Array) and out is None and not kwargs and min is _NOTHING and max is _NOTHING:
         if a._dtype_code in _FLOATS and type(a_min) is float and type(a_max) is float:
             return _limited(a, a_min, a_max)
