@@ -1,5 +1,6 @@
 """Names that MXNet programs import from `mxnet.base`."""
 
+import ctypes
 import os
 from typing import Any
 
@@ -8,14 +9,15 @@ import numpy as np
 from .errors import MXNetError, NotImplementedForSymbol
 
 __all__ = [
-    "MXNetError", "NotImplementedForSymbol", "data_dir", "integer_types", "mx_real_t", "numeric_types",
-    "py_str", "string_types",
+    "MXNetError", "NDArrayHandle", "NotImplementedForSymbol", "data_dir", "integer_types", "mx_real_t",
+    "numeric_types", "py_str", "string_types",
 ]  # fmt: skip
 
 string_types = (str,)
 numeric_types = (float, int, np.generic)
 integer_types = (int, np.int32, np.int64)
 mx_real_t = np.float32
+NDArrayHandle = ctypes.c_void_p  # what MXNet's callbacks are given in place of arrays; ours get arrays
 
 
 def py_str(x: bytes | str) -> str:

@@ -87,3 +87,16 @@ def test_interpolation_is_chosen_by_the_sizes():
         _get_interp_method(9, (8, 8, 4, 4)),
         _get_interp_method(1),
     ] == [2, 3, 1]
+
+
+def test_modules_are_found_where_programs_import_them_from():
+    from mxcy.contrib.ndarray import MultiBoxPrior
+    from mxcy.contrib.symbol import box_nms
+
+    from mxcy import metric
+    from mxcy.base import NDArrayHandle
+
+    assert (metric.ndarray, metric.registry) == (nd, mx.registry)
+    assert MultiBoxPrior(nd.zeros((1, 3, 2, 2))).shape == (1, 4, 4)
+    assert box_nms(mx.sym.Variable("x"), name="n").list_arguments() == ["x"]
+    assert NDArrayHandle().value is None

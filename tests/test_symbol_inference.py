@@ -165,6 +165,33 @@ def test_shapes_follow_backwards(net, known, arguments, outputs):
     assert results == [outputs]
 
 
+@pytest.mark.parametrize(
+    ("net", "known"),
+    [
+        (lambda a, c: sym.where(c, a, sym.Variable("b")), {"b": (4, 5), "c": (4,)}),
+        (lambda a, c: sym.where(sym.ones((4, 5)), a, c), {}),
+        (lambda a, c: sym.where(a, c, c), {"c": (4, 5)}),
+        (lambda a, c: sym.where(c, a, a) + sym.ones((4, 5)), {"c": (4,)}),
+        (lambda a, c: sym.reverse(a, axis=1) + c, {"c": (4, 5)}),
+        (lambda a, c: sym.cumsum(a, axis=1) + c, {"c": (4, 5)}),
+        (lambda a, c: sym.stack(a, c, axis=1), {"c": (4, 5)}),
+        (lambda a, c: sym.stack(a, a, axis=1) + c, {"c": (4, 2, 5)}),
+    ],
+)
+def test_the_batch_of_an_operand_follows(net, known):
+    made = net(sym.Variable("a", shape=(0, 5)), sym.Variable("c"))
+    found, _, _ = made.infer_shape(**known)
+    assert dict(zip(made.list_arguments(), found, strict=True))["a"] == (4, 5)
+
+
+def test_shapes_of_a_choice_that_contradict_each_other_are_refused():
+    a, b, c = (sym.Variable(name) for name in "abc")
+    with pytest.raises(ShapeError, match="condition"):
+        sym.where(c, a, b).infer_shape(a=(4, 5), c=(3,))
+    with pytest.raises(ShapeError):
+        sym.where(c, a, b).infer_shape(a=(4, 5), b=(3, 5))
+
+
 def test_what_is_known_of_a_join_follows():
     a, b = sym.Variable("a"), sym.Variable("b")
     assert sym.Concat(a, b).infer_shape_partial(a=(2, 3)) == ([(2, 3), (2, 0)], [(2, 0)], [])

@@ -1,6 +1,7 @@
 """What MXNet keeps apart: the first autograd, bridges, text, SVRG, mixed precision."""
 
 import importlib
+import sys
 from typing import Any
 
 from ..ndarray import contrib as ndarray
@@ -8,6 +9,9 @@ from ..symbol import contrib as symbol
 
 nd = ndarray
 sym = symbol
+# MXNet has modules of these names here, which programs import.
+sys.modules[f"{__name__}.ndarray"] = ndarray
+sys.modules[f"{__name__}.symbol"] = symbol
 
 # Loaded when they are first asked for: some need all of Gluon, parts of which need the texts.
 LATER = ("amp", "autograd", "io", "onnx", "quantization", "svrg_optimization", "tensorboard", "text")

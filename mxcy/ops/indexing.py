@@ -16,6 +16,7 @@ from ._attributes import Axis, DType, Shape
 from ._cases import case, given, integers, raises, uniform
 from ._declare import ZERO, layer, op
 from ._elementwise import normalize_axis
+from ._layer import known
 from ._operator import describe, find, unify_shapes
 from ._sparse import TAKE_GRAD, TAKES, TAKES_ROWS, quietly
 from ._storage import Maker, rule
@@ -37,6 +38,20 @@ def where_shape(condition, x, y):
     return x
 
 
+def where_infer(in_shapes, attrs, out_shapes=None):
+    """x, y and the result have one shape, and so has a condition of as many dimensions, in all directions."""
+    condition, *choices = in_shapes
+    result = None if out_shapes is None else out_shapes[0]
+    common = unify_shapes("where", ("x", "y", "output"), (*choices, result))
+    if common is None:
+        return [condition, common, common], [common], []
+    if condition is not None and len(condition) == len(common):
+        condition = common = unify_shapes("where", ("x", "condition"), (common, condition))
+    if known(condition) and known(common):
+        where_shape(condition, common, common)
+    return [condition, common, common], [common], []
+
+
 def where_reference(c, x, y):
     if c.ndim < x.ndim:
         c = c.reshape(c.shape + (1,) * (x.ndim - 1))
@@ -50,6 +65,7 @@ def where_reference(c, x, y):
         lambda g, condition: where(condition, zeros_like(g), g),
     ),
     shape=where_shape,
+    infer=where_infer,
     free=("condition",),
     dtype=lambda x: x,
     ref=where_reference,

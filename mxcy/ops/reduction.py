@@ -389,6 +389,7 @@ def cumsum_gradient(g, a, axis):
     grad=cumsum_gradient,
     name="_np_cumsum",
     shape=cumsum_shape,
+    back=lambda a, axis, y: [a if axis is None else y],
     kinds="iufc",
     dtype=lambda a, dtype: a if dtype is None else dtype,
     ref=lambda x, axis=None, dtype=None: np.cumsum(x, axis=axis, dtype=x.dtype),

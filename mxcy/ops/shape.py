@@ -364,6 +364,7 @@ def reverse_shape(data, axis):
 @op(
     grad=lambda g, axis: reverse(g, axis=axis),
     shape=reverse_shape,
+    back=lambda data, axis, y: [y],
     ref=lambda x, axis: np.flip(x, axis),
     cases=[
         case(uniform(2, 3), axis=1),

@@ -303,6 +303,15 @@ def stack_shape(data, axis):
     return (*data[0][:at], len(data), *data[0][at:])
 
 
+def stack_back(data, axis, y):
+    """All shapes are one, which is that of the result without the new axis."""
+    if y is not None:
+        at = normalize_axis("stack", axis, len(y))
+        y = (*y[:at], *y[at + 1 :])
+    common = unify_shapes("stack", [*(f"arg{i}" for i in range(len(data))), "output"], [*data, y])
+    return [common] * len(data)
+
+
 def stack_gradient(g, data, axis):
     parts = SliceChannel(g, num_outputs=len(data), axis=axis, squeeze_axis=True)
     return [parts] if len(data) == 1 else list(parts)
@@ -311,6 +320,7 @@ def stack_gradient(g, data, axis):
 @op(
     grad=stack_gradient,
     shape=stack_shape,
+    back=stack_back,
     ref=lambda *xs, axis=0: np.stack(xs, axis=axis),
     cases=[
         case(uniform(2, 3), uniform(2, 3)),
