@@ -245,6 +245,36 @@ def test_gradients_with_less_variance(devices):
     np.testing.assert_allclose(found["fc_bias"].asnumpy(), [-0.15782464], rtol=1e-5)
 
 
+def test_svrg_updates_by_its_own_optimizer():
+    from mxcy.contrib.svrg_optimization.svrg_optimizer import _SVRGOptimizer
+
+    net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=2)
+    for optimizer in ("adam", mx.optimizer.Adam(rescale_grad=0.25)):
+        module = mx.contrib.svrg_optimization.SVRGModule(net, label_names=None, update_freq=1)
+        module.bind([("data", (4, 3))])
+        module.init_params()
+        module.init_optimizer("local", optimizer)
+
+        assert type(module._optimizer) is _SVRGOptimizer
+        assert type(module._optimizer.default_opt) is mx.optimizer.Adam
+        assert module._optimizer.rescale_grad == module._optimizer.default_opt.rescale_grad == 0.25
+
+
+def test_a_store_of_svrg_keeps_mean_gradients_as_they_are():
+    names = {0: "w", 1: "w_full"}
+    store = mx.kv.create("local")
+    store.set_optimizer(
+        mx.optimizer.create("_SVRGOptimizer", default_optimizer="sgd", param_idx2name=names, learning_rate=0.5)
+    )
+    for key, expected in ((0, [0, 0]), (1, [2, 2])):
+        out = nd.zeros(2)
+        store.init(key, nd.ones(2))
+        store.push(key, nd.ones(2) * 2)
+        store.pull(key, out=out)
+
+        np.testing.assert_array_equal(out.asnumpy(), expected)
+
+
 def test_svrg_needs_a_frequency():
     net = mx.sym.LinearRegressionOutput(mx.sym.Variable("data"), mx.sym.Variable("softmax_label"))
     for value, kind in ((None, TypeError), (0, ValueError), (True, TypeError)):

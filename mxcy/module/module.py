@@ -417,10 +417,9 @@ class Module(BaseModule):
         rescale_grad = 1.0 / (self._exec_group.batch_size * workers)
         if isinstance(optimizer, str):
             params = {"rescale_grad": rescale_grad} | dict(optimizer_params)
-            optimizer = optimizers.create(optimizer, sym=self._symbol, param_idx2name=names, **params)
+            optimizer = self._made_optimizer(optimizer, sym=self._symbol, param_idx2name=names, **params)
         elif not isinstance(optimizer, optimizers.Optimizer):
-            expected = "a name or an Optimizer"
-            got = type(optimizer).__name__
+            expected, got = "a name or an Optimizer", type(optimizer).__name__
             raise AssertedArgumentError(message("init_optimizer", "optimizer", expected, got))
         else:
             if optimizer.rescale_grad != rescale_grad:
@@ -440,6 +439,9 @@ class Module(BaseModule):
         if self._preload_opt_states is not None:
             self.load_optimizer_states(self._preload_opt_states)
             self._preload_opt_states = None
+
+    def _made_optimizer(self, name: str, **arguments: Any) -> optimizers.Optimizer:
+        return optimizers.create(name, **arguments)
 
     def _fill_store(self) -> None:
         """Give the parameters to the store."""

@@ -10,6 +10,8 @@ from ...errors import ArgumentError, ArgumentTypeError, message
 from ...io import DataBatch, DataIter
 from ...module import Module
 from ...ndarray import NDArray
+from ...optimizer import Optimizer
+from .svrg_optimizer import _SVRGOptimizer
 
 __all__ = ["SVRGModule"]
 
@@ -70,7 +72,13 @@ class SVRGModule(Module):
              for name in self._param_names if (copies := self._exec_group.gradients(name))}
             for i, device in enumerate(self._context)
         ]  # fmt: skip
+        if isinstance(optimizer, Optimizer):
+            names, scale = optimizer.idx2name, optimizer.rescale_grad
+            optimizer = _SVRGOptimizer(optimizer, param_idx2name=names, rescale_grad=scale)
         super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
+
+    def _made_optimizer(self, name: str, **arguments: Any) -> Optimizer:
+        return _SVRGOptimizer(name, **arguments)
 
     def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
         """Compute the outputs, in training also those of the old parameters."""

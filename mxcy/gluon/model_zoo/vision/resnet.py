@@ -59,8 +59,9 @@ class UnitV1(HybridBlock):
 
     def hybrid_forward(self, F, x):
         """See `HybridBlock.hybrid_forward`."""
+        inner = self.body(x)
         residual = x if self.downsample is None else self.downsample(x)
-        return F.Activation(residual + self.body(x), act_type="relu")
+        return F.Activation(residual + inner, act_type="relu")
 
 
 class BasicBlockV1(UnitV1):
