@@ -263,9 +263,9 @@ def test_svrg_updates_by_its_own_optimizer():
 def test_a_store_of_svrg_keeps_mean_gradients_as_they_are():
     names = {0: "w", 1: "w_full"}
     store = mx.kv.create("local")
-    store.set_optimizer(
-        mx.optimizer.create("_SVRGOptimizer", default_optimizer="sgd", param_idx2name=names, learning_rate=0.5)
-    )
+    sgd = {"default_optimizer": "sgd", "learning_rate": 0.5}
+    optimizer = mx.optimizer.create("_SVRGOptimizer", param_idx2name=names, **sgd)
+    store.set_optimizer(optimizer)
     for key, expected in ((0, [0, 0]), (1, [2, 2])):
         out = nd.zeros(2)
         store.init(key, nd.ones(2))
