@@ -136,3 +136,26 @@ def test_gradients_of_integers_and_of_conditions():
 
     assert numbers.grad.tolist() == [[2, 2], [2, 2]] and numbers.grad.dtype == "int32"
     assert choice.grad.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        (lambda a: np.argmax(a, 3), IndexError),
+        (lambda a: np.max(np.ones((0,))), ValueError),
+        (lambda a: np.linspace(0, 1, -1), ValueError),
+        (lambda a: np.dot(a, np.ones((2, 3))), ValueError),
+        (lambda a: np.concatenate([a, np.ones((2, 2))]), ValueError),
+        (lambda a: np.linalg.inv(np.zeros((2, 2))), numpy.linalg.LinAlgError),
+        (lambda a: np.random.choice(5, 10, replace=False), ValueError),
+        (lambda a: np.take(a, np.array([9]), axis=0), IndexError),
+        (lambda a: a.__setitem__(0, np.ones(7)), ValueError),
+        (lambda a: a.__setitem__([0, 9], 1), IndexError),
+        (lambda a: np.flip(a, 4), ValueError),
+    ],
+)
+def test_errors_of_numpy_are_errors_of_mxnet(call, kind):
+    with pytest.raises(mx.MXNetError) as caught:
+        call(np.ones((5, 4)))
+
+    assert isinstance(caught.value, kind)

@@ -20,6 +20,7 @@ from .._array import from_numpy
 from .._export import count_write
 from ..dtypes import DTYPES
 from ..errors import ArgumentTypeError, DTypeError, message, problem
+from ..errors import wrap as of_both_classes
 
 __all__ = ["Own", "Small", "Through", "as_array", "constant_of", "is_array", "own", "set_hooks", "unwrap", "with_small", "wrap"]
 
@@ -243,7 +244,10 @@ cdef class Through:
                     kwargs[name] = taken_to_write(x, written)
                 elif isinstance(x, (Array, list, tuple)):
                     kwargs[name] = taken(x, seen)
-        result = self.function(*views, **kwargs)
+        try:
+            result = self.function(*views, **kwargs)
+        except Exception as error:
+            raise of_both_classes(error) from None
         if written:
             for i in range(1, len(written), 2):
                 wrote(written[i])
@@ -394,6 +398,8 @@ cdef PyObject* called_through(PyObject* callable, PyObject** args, size_t count,
         result = given(result, seen)
         incref(<PyObject*>result)
         return <PyObject*>result
+    except Exception as error:
+        raise of_both_classes(error) from None
     finally:
         while made > 0:
             made -= 1

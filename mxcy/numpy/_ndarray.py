@@ -12,6 +12,7 @@ from .._fast_loops import install_fast_loops
 from .._index import become, is_result, same_view, set_shape
 from ..context import Context
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message, problem
+from ..errors import wrap as wrap_error
 from ..kernels import cpu as kernels
 from ..ndarray import _backward, _tape
 from ..ndarray._placement import context_of, new
@@ -118,7 +119,7 @@ class ndarray(Methods):
             if not same_view(value, view):
                 kernels.copy(value, out=view)
         else:
-            view.view_numpy(writable=True)[...] = unwrap(value)
+            assign(view, ..., value)
             _recorded.count(view)
         self._wrote()
 
@@ -126,12 +127,12 @@ class ndarray(Methods):
         if isinstance(value, (int, float, complex, _np.generic)) or getattr(value, "ndim", 1) == 0:
             self._set_basic(view, value)
         else:  # some arrays with one element are taken, by some dtypes
-            view.view_numpy(writable=True)[()] = unwrap(value)
+            assign(view, (), value)
             _recorded.count(view)
             self._wrote()
 
     def _set_advanced(self, key: Any, value: Any) -> None:
-        self.view_numpy(writable=True)[unwrap(key)] = unwrap(value)
+        assign(self, unwrap(key), value)
         _recorded.count(self)
         self._wrote()
 
@@ -243,6 +244,15 @@ class ndarray(Methods):
     def detach(self):
         """Return a view of all elements that gradients do not flow through."""
         return as_face(self, FACE)
+
+
+def assign(x: Any, key: Any, value: Any) -> None:
+    """Write elements through NumPy."""
+    view, value = x.view_numpy(writable=True), unwrap(value)
+    try:
+        view[key] = value
+    except (TypeError, ValueError, IndexError) as error:
+        raise wrap_error(error) from None
 
 
 def _broadcasts(value: Any, view: Any) -> bool:
