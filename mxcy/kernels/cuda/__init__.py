@@ -8,6 +8,7 @@ kernel here raises an error that names it; only those in `ON_HOST` are computed 
 
 from .dispatch import ON_HOST, launch
 from .products import matmul
-from .reduction import accumulate, arg_reduce, reduce
+from .reduction import arg_reduce, reduce
+from .scan import accumulate
 
 __all__ = ["ON_HOST", "accumulate", "arg_reduce", "launch", "matmul", "reduce"]

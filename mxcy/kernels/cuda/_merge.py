@@ -16,7 +16,7 @@ from ...dtypes import DTYPES
 from ._compiler import get_kernel
 from ._functions import TYPES
 
-__all__ = ["SortPlan"]
+__all__ = ["SortPlan", "place_code"]
 
 THREADS = 8 if SIMULATED else 256
 TILE = 16 if SIMULATED else 1024  # elements; of pairs half as many, which leaves the same shared memory
@@ -155,6 +155,11 @@ def _indented(lines: list[str], depth: int) -> str:
     return "\n".join(" " * depth + line for line in lines)
 
 
+def place_code(N: int) -> int:
+    """Return the dtype code of places on a line of N elements."""
+    return UINT32 if N < 1 << 32 else INT64
+
+
 class SortPlan:
     """The launches that sort K lines of N elements each, of which the first `keep` are wanted.
 
@@ -255,7 +260,7 @@ class SortPlan:
         """Return (kernel, grid, block, numbers, whether `parameters` follow, scratch) each, and the bytes of
         scratch memory. The arguments of a launch come in this order.
         """
-        place = UINT32 if N < 1 << 32 else INT64
+        place = place_code(N)
         runs = self._runs(K * N, DTYPES[place].itemsize)
         final = self.tile >= N
         segment = min(self.tile, 1 << max(N - 1, 1).bit_length())

@@ -10,10 +10,13 @@ from . import (
     batch_norm,
     convolution,
     copying,
+    ctc,
     indexing,
     pooling,
     random,
+    rnn_cells,
     row_norm,
+    scattering,
     sequence,
     softmax,
     sorting,
@@ -27,31 +30,30 @@ KERNELS: dict[str, Callable[[list, list, bytes], Any]] = {
     **batch_norm.KERNELS,
     **convolution.KERNELS,
     **copying.KERNELS,
+    **ctc.KERNELS,
     **indexing.KERNELS,
     **pooling.KERNELS,
     **random.KERNELS,
+    **rnn_cells.KERNELS,
     **row_norm.KERNELS,
+    **scattering.KERNELS,
     **sequence.KERNELS,
     **softmax.KERNELS,
     **sorting.KERNELS,
 }
 
 
-# Rare operations that the host computes, at once, on copies: matrix decompositions, and samplers whose
-# numbers of draws depend on their values. `_launch` asks for them.
-ON_HOST = frozenset(
-    (
-        "cholesky",
-        "determinant",
-        "eigh",
-        "inverse",
-        "lq",
-        "multinomial",
-        "sample",
-        "slogdet",
-        "solve_triangular",
-    )
-)
+# Rare operations that the host computes, at once, on copies: matrix decompositions, samplers whose numbers of
+# draws depend on their values, detection and resampling of images, parts of sparse arrays. `_launch` asks
+# for them.
+_RARE = """BilinearSampler BilinearSampler_backward Correlation Correlation_backward DeformableConvolution
+DeformableConvolution_backward DeformablePSROIPooling DeformablePSROIPooling_backward MultiBoxDetection
+MultiBoxTarget PSROIPooling PSROIPooling_backward Proposal ROIAlign ROIAlign_backward ROIPooling
+ROIPooling_backward RROIAlign RROIAlign_backward bipartite_matching box_decode box_encode box_iou
+box_nms box_nms_backward cholesky col2im csr_back_product csr_count csr_dense csr_fill csr_merge
+csr_merge_count csr_product csr_transpose determinant eigh gather_rows hawkesll hawkesll_backward im2col
+image_hue image_resize inverse lq multinomial resample sample slogdet solve_triangular"""
+ON_HOST = frozenset(_RARE.split())
 
 
 def launch(name: str, outputs: list, inputs: list, parameters: bytes, updates: bool) -> None:

@@ -1,7 +1,6 @@
 """Reading and writing the places that arrays of integers name.
 
-Elements that are read belong to one thread each. Where several values go to one place a thread takes all
-points in their order, so that the last one stays, and sums come out the same every time.
+Elements that are read belong to one thread each. What writes to places that may coincide is in `scattering`.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from ..._array import Array
 from ..._gpu import LETTERS, launch, trap
 from ...dtypes import DTYPES
 from ._compiler import get_kernel
-from ._functions import TYPES, convert, load, store
+from ._functions import convert, load
 from ._spaces import Walk, normalise
 from .copying import in_order
 from .reduction import MAX_GRID, THREADS, elements
 
-__all__ = ["KERNELS"]
+__all__ = ["BITS", "KERNELS", "Address", "index_lines", "layout", "move", "sides"]
 
 INT64 = 7
 CLIP, WRAP, RAISE = 0, 1, 2
@@ -51,54 +50,35 @@ def kernel(size, number, trap, {parameters}, {pointers}):
         e += i64(cuda.gridDim.x) * cuda.blockDim.x
 """
 
-_ORDERED = """
-def kernel(size, points, number, trap, {parameters}, {pointers}):
-    e = i64(cuda.blockIdx.x) * cuda.blockDim.x + cuda.threadIdx.x
-    while e < size:
-{first}
-        i = i64(0)
-        while i < points:
-{body}
-            i += i64(1)
-        e += i64(cuda.gridDim.x) * cuda.blockDim.x
-"""
-
 
 def _indented(lines: list[str], depth: int) -> str:
     return "\n".join(" " * depth + line for line in lines)
 
 
-def _move(code: int, target: str, at: str, source: str, place: str, add: bool) -> list[str]:
-    """Lines that move one element, or add it up."""
-    if not add:
-        if DTYPES[code].kind == "c":
-            return [f"{target}[2 * ({at}) + {h}] = {source}[2 * ({place}) + {h}]" for h in (0, 1)]
-        return [f"{target}[{at}] = {source}[{place}]"]
+def move(code: int, target: str, at: str, source: str, place: str) -> list[str]:
+    """Return the lines that move one element."""
     if DTYPES[code].kind == "c":
-        return [f"{target}[2 * ({at}) + {h}] += {source}[2 * ({place}) + {h}]" for h in (0, 1)]
-    if code == 0:
-        return [f"{target}[{at}] = {target}[{at}] | {source}[{place}]"]
-    wide = 11 if code in (9, 10) else code
-    both = [convert(code, wide, f"{pointer}[{where}]") for pointer, where in ((target, at), (source, place))]
-    return [f"{target}[{at}] = {store(code, convert(wide, code, f'{TYPES[wide]}({both[0]} + {both[1]})'))}"]
+        return [f"{target}[2 * ({at}) + {h}] = {source}[2 * ({place}) + {h}]" for h in (0, 1)]
+    return [f"{target}[{at}] = {source}[{place}]"]
 
 
-def _sides(x: Array, v: Array, indices: list, n_outer: int, n_indexed: int):
-    """Spaces of the axes around the indexed ones (x, v) and of the points (v, indices), in elements."""
-    n_inner = x.ndim - n_outer - n_indexed
-    x_steps, v_steps = (elements(a.strides, a._dtype_code) for a in (x, v))
-    n_points = v.ndim - n_outer - n_inner
-    shape = v.shape[n_outer : n_outer + n_points]
-    around = [*range(n_outer), *range(x.ndim - n_inner, x.ndim)]
-    around_v = [*range(n_outer), *range(v.ndim - n_inner, v.ndim)]
+def sides(x: tuple, v: tuple, indices: list, n_outer: int, n_indexed: int):
+    """Spaces of the axes around the indexed ones (x, v) and of the points (v, indices), then the extents and
+    steps of the indexed axes. An array is given as its shape and its steps in elements.
+    """
+    (x_shape, x_steps), (v_shape, v_steps) = x, v
+    n_inner = len(x_shape) - n_outer - n_indexed
+    n_points = len(v_shape) - n_outer - n_inner
+    shape = v_shape[n_outer : n_outer + n_points]
+    around = [*range(n_outer), *range(len(x_shape) - n_inner, len(x_shape))]
+    around_v = [*range(n_outer), *range(len(v_shape) - n_inner, len(v_shape))]
     outside = normalise(
-        [x.shape[d] for d in around],
+        [x_shape[d] for d in around],
         [[x_steps[d] for d in around], [v_steps[d] for d in around_v]],
         keep_order=True,
     )
     steps = [list(v_steps[n_outer : n_outer + n_points])]
-    for index in indices:
-        own, strides = index.shape, elements(index.strides, index._dtype_code)
+    for own, strides in indices:
         extra = max(len(own) - n_points, 0)
         own, strides = own[extra:], strides[extra:]
         missing = n_points - len(own)
@@ -110,42 +90,34 @@ def _sides(x: Array, v: Array, indices: list, n_outer: int, n_indexed: int):
             ]
         )
     points = normalise(shape, steps, keep_order=True)
-    along = [(x.shape[n_outer + k], x_steps[n_outer + k]) for k in range(n_indexed)]
+    along = [(x_shape[n_outer + k], x_steps[n_outer + k]) for k in range(n_indexed)]
     return Walk("a", *outside), Walk("b", *points), along
 
 
+def layout(x: Array) -> tuple:
+    """Return the shape of an array and its steps in elements."""
+    return x.shape, elements(x.strides, x._dtype_code)
+
+
 @functools.lru_cache(maxsize=1024)
-def _kernel(name, code, codes, mode, a_key, b_key, a_parameters, b_parameters, kind, device):
-    """kind: gather, scatter or add. Element e of a gather: its point is e // inner, its place e % inner."""
+def _kernel(code, codes, mode, a_key, b_key, a_parameters, b_parameters, device):
+    """Element e: its point is e // inner, its place e % inner."""
     outside, points = _walk(a_key, a_parameters), _walk(b_key, b_parameters)
-    parameters, along = [*outside.parameters, *points.parameters], []
+    parameters = [*outside.parameters, *points.parameters]
     for k in range(len(codes)):
         parameters += [f"extent{k}", f"step{k}"]
     pointers = ["x", "v", *[f"index{k}" for k in range(len(codes))]]
-    along = points.lines("i", ["vp", *[f"ip{k}" for k in range(len(codes))]])
-    along.append("xp = xa")
+    body = ["i = e // inner", "rest = e - i * inner", *outside.lines("rest", ["xa", "va"])]
+    body += [*points.lines("i", ["vp", *[f"ip{k}" for k in range(len(codes))]]), "xp = xa"]
     for k, index in enumerate(codes):
         read = convert(index, INT64, load(index, f"index{k}[ip{k}]"))
-        along += [*index_lines(f"j{k}", read, f"extent{k}", mode), f"xp += j{k} * step{k}"]
-    if kind == "gather":
-        parameters.append("inner")
-        body = ["i = e // inner", "rest = e - i * inner", *outside.lines("rest", ["xa", "va"]), *along]
-        body += _move(code, "v", "va + vp", "x", "xp", False)
-        source = _GATHER.format(
-            parameters=", ".join(parameters), pointers=", ".join(pointers), body=_indented(body, 8)
-        )
-        signature = "qiPi"
-    else:
-        body = [*along, *_move(code, "x", "xp", "v", "va + vp", kind == "add")]
-        source = _ORDERED.format(
-            parameters=", ".join(parameters),
-            pointers=", ".join(pointers),
-            body=_indented(body, 12),
-            first=_indented(outside.lines("e", ["xa", "va"]), 8),
-        )
-        signature = "qqiPi"
-    signature += "q" * len(parameters) + ("P" + LETTERS[code]) * 2 + "".join("P" + LETTERS[c] for c in codes)
-    return get_kernel(name, source, signature, device)
+        body += [*index_lines(f"j{k}", read, f"extent{k}", mode), f"xp += j{k} * step{k}"]
+    body += move(code, "v", "va + vp", "x", "xp")
+    source = _GATHER.format(
+        parameters=", ".join([*parameters, "inner"]), pointers=", ".join(pointers), body=_indented(body, 8)
+    )
+    signature = "qiPi" + "q" * (len(parameters) + 1) + ("P" + LETTERS[code]) * 2
+    return get_kernel("take", source, signature + "".join("P" + LETTERS[c] for c in codes), device)
 
 
 def _walk(key: tuple, parameters: tuple) -> Walk:
@@ -157,62 +129,32 @@ def _walk(key: tuple, parameters: tuple) -> Walk:
     return made
 
 
-class _Address:
-    """An address that is not an array's: the trap of a device."""
+class Address:
+    """The trap of a device, and the number of an operation there."""
 
     def __init__(self, device: int, name: str):
         self.address, self.number = trap(device, name)
 
 
-def _index(name: str, x: Array, v: Array, indices: list, parameters: bytes, kind: str) -> None:
+def _take(outputs: list, inputs: list, parameters: bytes) -> None:
     # IndexParams: n_outer, n_indexed, mode, axes
     n_outer, n_indexed, mode = struct.unpack("iii", parameters[:12])
+    (x, *indices), v = inputs, outputs[0]
     if v.size == 0:
         return
-    outside, points, along = _sides(x, v, indices, n_outer, n_indexed)
-    device = x._context_code & 0xFF
-    code = x._dtype_code if kind == "add" or DTYPES[x._dtype_code].kind == "c" else BITS[x.itemsize]
-    codes = tuple([index._dtype_code for index in indices])
-    kernel = _kernel(
-        name,
-        code,
-        codes,
-        mode,
-        outside.key,
-        points.key,
-        tuple(outside.parameters),
-        tuple(points.parameters),
-        kind,
-        device,
+    outside, points, along = sides(
+        layout(x), layout(v), [layout(index) for index in indices], n_outer, n_indexed
     )
-    place = _Address(device, name)
-    numbers = [*outside.arguments, *points.arguments]
-    for extent, step in along:
-        numbers += [extent, step]
-    if kind == "gather":
-        size = v.size
-        arguments = [size, place.number, place.address, *numbers, outside.size]
-    else:
-        size = outside.size
-        arguments = [size, points.size, place.number, place.address, *numbers]
-    grid = min(-(-size // THREADS), MAX_GRID)
-    launches = [(kernel, grid, THREADS, [*arguments, x, v, *indices])]
-    if kind == "gather":
-        launch(name, [v], [x, *indices], launches)
-    else:
-        launch(name, [x], [v, *indices], launches, updates=True)
-
-
-def _take(outputs: list, inputs: list, parameters: bytes) -> None:
-    _index("take", inputs[0], outputs[0], inputs[1:], parameters, "gather")
-
-
-def _scatter(outputs: list, inputs: list, parameters: bytes) -> None:
-    _index("scatter", outputs[0], inputs[0], inputs[1:], parameters, "scatter")
-
-
-def _scatter_add(outputs: list, inputs: list, parameters: bytes) -> None:
-    _index("scatter_add", outputs[0], inputs[0], inputs[1:], parameters, "add")
+    device = x._context_code & 0xFF
+    code = x._dtype_code if DTYPES[x._dtype_code].kind == "c" else BITS[x.itemsize]
+    codes = tuple([index._dtype_code for index in indices])
+    walks = (outside.key, points.key, tuple(outside.parameters), tuple(points.parameters))
+    kernel = _kernel(code, codes, mode, *walks, device)
+    place = Address(device, "take")
+    numbers = [*outside.arguments, *points.arguments, *[n for pair in along for n in pair], outside.size]
+    arguments = [v.size, place.number, place.address, *numbers, x, v, *indices]
+    grid = min(-(-v.size // THREADS), MAX_GRID)
+    launch("take", [v], [x, *indices], [(kernel, grid, THREADS, arguments)])
 
 
 # --- one element of every line ------------------------------------------------------------------------------
@@ -233,7 +175,7 @@ def _pick_kernel(name, code, index_code, mode, ndim, wide, put, device):
     body = walk.lines("e", ["vo", "xo", "io"])
     body += index_lines("j", convert(index_code, INT64, load(index_code, "index[io]")), "extent", mode)
     body.append("xo += j * step")
-    body += _move(code, "x", "xo", "v", "vo", False) if put else _move(code, "v", "vo", "x", "xo", False)
+    body += move(code, "x", "xo", "v", "vo") if put else move(code, "v", "vo", "x", "xo")
     source = _PICK.format(parameters=", ".join(walk.parameters), body=_indented(body, 8)).replace(
         ", , x", ", x"
     )
@@ -251,7 +193,7 @@ def _picked(name: str, x: Array, v: Array, index: Array, parameters: bytes, put:
     device = x._context_code & 0xFF
     code = x._dtype_code if DTYPES[x._dtype_code].kind == "c" else BITS[x.itemsize]
     kernel = _pick_kernel(name, code, index._dtype_code, mode, walk.ndim, walk.wide, put, device)
-    place = _Address(device, name)
+    place = Address(device, name)
     arguments = [
         walk.size,
         x.shape[axis],
@@ -339,8 +281,6 @@ def _complex(x: Array):
 
 KERNELS = {
     "take": _take,
-    "scatter": _scatter,
-    "scatter_add": _scatter_add,
     "pick": _pick,
     "pick_grad": _place,
     "one_hot": _one_hot,

@@ -22,7 +22,7 @@ from ._functions import TYPES, convert, expression, load, name_of, store
 from ._generate import COMPLEX, literal, step_lines
 from ._spaces import Walk, normalise
 
-__all__ = ["accumulate", "arg_reduce", "elements", "no_kernel", "read_element", "reduce", "write_element"]
+__all__ = ["arg_reduce", "elements", "no_kernel", "read_element", "reduce", "write_element"]
 
 THREADS = 32 if SIMULATED else 256
 UNROLL = 4
@@ -96,7 +96,8 @@ def identity_of(function: Any, identity: Any, code: int) -> str:
     return f"{TYPES[code]}({limits.min if integer == 'low' else limits.max})"
 
 
-def _shared_type(code: int) -> str:
+def shared_type(code: int) -> str:
+    """Return the source of the type of a shared array of values."""
     return "dt_u8" if code == 0 else f"dt_{TYPES[code]}"
 
 
@@ -216,7 +217,7 @@ class _Source:
         body += ["if reduce_lane == 0 and k < K:", *[f"    {line}" for line in self.finish(held("t"))]]
         body += ["cuda.syncthreads()", "kb += cuda.gridDim.x"]
         lines = [f"def kernel({', '.join(self.parameters)}):", *head]
-        lines += [f"    shared = cuda.shared.array({THREADS}, {_shared_type(self.code)})"]
+        lines += [f"    shared = cuda.shared.array({THREADS}, {shared_type(self.code)})"]
         lines += ["    t = i64(cuda.threadIdx.x)", *[f"    {line}" for line in place]]
         lines += ["    kb = i64(cuda.blockIdx.x)", f"    while kb * {kx} < K:"]
         lines += [f"        {line}" for line in body]
@@ -474,7 +475,7 @@ def _arg_plan(kind, code, out_code, shape, steps, is_reduced, out_steps, device)
         threads=THREADS,
         rx=rx,
         kx=kx,
-        shared=_shared_type(wide),
+        shared=shared_type(wide),
         zero="False" if code == 0 else f"{TYPES[wide]}(0)",
         kept="\n".join(" " * 12 + line for line in kept.lines("k", ["base", "place"])),
         reduced="\n".join(indent + line for line in reduced.lines("r", ["inside"])),
@@ -525,54 +526,3 @@ def no_kernel(name: str, code: int) -> Exception:
 
     text = f"there is no GPU kernel for {DTYPES[code].name}"
     return DTypeError(problem(name, None, text, "copy the array to mx.cpu() for it"))
-
-
-# --- running results ----------------------------------------------------------------------------------------
-
-_SCAN = """
-def kernel(K, N, x_step, out_step, {parameters}, p0, out):
-    k = i64(cuda.blockIdx.x) * cuda.blockDim.x + cuda.threadIdx.x
-    if k < K:
-{kept}
-        a = {first}
-        {write}
-        i = i64(1)
-        while i < N:
-            a = {fold}
-            {write_next}
-            i += i64(1)
-"""
-
-
-@functools.lru_cache(maxsize=1024)
-def _scan_plan(name, function, code, shape, x_steps, out_steps, along, device):
-    axes = [d for d in range(len(shape)) if d != along]
-    extents, steps = normalise(
-        [shape[d] for d in axes], [[x_steps[d] for d in axes], [out_steps[d] for d in axes]]
-    )
-    walk = Walk("k", extents, steps)
-    place, x = "place + i * out_step", "base + i * x_step"
-    source = _SCAN.format(
-        parameters=", ".join(walk.parameters),
-        kept="\n".join(" " * 8 + line for line in walk.lines("k", ["base", "place"])),
-        first=read_element(code, "p0", "base"),
-        write="; ".join(write_element(code, "out", "place", "a")),
-        fold=expression(function, (code, code), code, ["a", read_element(code, "p0", x)]),
-        write_next="; ".join(write_element(code, "out", place, "a")),
-    ).replace("out_step, , p0", "out_step, p0")
-    signature = "qqqq" + "q" * len(walk.parameters) + "P" + LETTERS[code] + "P" + LETTERS[code]
-    kernel = get_kernel(name, source, signature, device)
-    return kernel, walk.size, walk.arguments
-
-
-def accumulate(name, loop, x, out, along):
-    """Write running results along one axis: each line is the work of one thread."""
-    code, length = x._dtype_code, x.shape[along]
-    if x.size == 0:
-        return
-    x_steps, out_steps = elements(x.strides, code), elements(out.strides, code)
-    device = x._context_code & 0xFF
-    kernel, lines, numbers = _scan_plan(name, loop.function, code, x.shape, x_steps, out_steps, along, device)
-    block = min(THREADS, 64)
-    arguments = [lines, length, x_steps[along], out_steps[along], *numbers, x, out]
-    launch(name, [out], [x], [(kernel, -(-lines // block), block, arguments)])
