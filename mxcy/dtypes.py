@@ -34,13 +34,19 @@ _FROM_MXNET: dict[int, int] = {flag: code for code, flag in MXNET_FLAGS.items()}
 
 
 def code_of(dtype: object) -> int:
-    """Return the code of anything that `numpy.dtype` accepts; raise `DTypeError` for others."""
+    """Return the code of anything that `numpy.dtype` accepts; raise `DTypeError` for others.
+
+    What has a dtype, such as an array that is not NumPy's, stands for it.
+    """
     try:
         return _CODES[dtype]
     except (KeyError, TypeError):
         pass
     from .errors import DTypeError, message
 
+    own = getattr(dtype, "dtype", None)
+    if own is not None and not isinstance(dtype, (type, np.ndarray, np.generic)):
+        return code_of(own)
     try:
         source: Any = bfloat16 if dtype == "bfloat16" else dtype
         found = np.dtype(source).newbyteorder("=")

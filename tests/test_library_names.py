@@ -100,3 +100,31 @@ def test_modules_are_found_where_programs_import_them_from():
     assert MultiBoxPrior(nd.zeros((1, 3, 2, 2))).shape == (1, 4, 4)
     assert box_nms(mx.sym.Variable("x"), name="n").list_arguments() == ["x"]
     assert NDArrayHandle().value is None
+
+
+def test_what_has_a_dtype_stands_for_it():
+    x, y = nd.ones(2), nd.ones(2, dtype="int32")
+
+    assert x.astype(y).dtype is nd.zeros(2, dtype=y).dtype is nd.cast(x, y).dtype is y.dtype
+    assert x.astype(nd.zeros(1), copy=False) is x
+    with pytest.raises(mx.MXNetError, match="expected a dtype"):
+        x.astype(y.asnumpy())
+
+
+def test_blocks_that_are_traced_may_be_given_numbers():
+    class Scaled(mx.gluon.HybridBlock):
+        def hybrid_forward(self, F, x, factor, more):
+            return x * factor + more["shift"]
+
+    class Net(mx.gluon.HybridBlock):
+        def __init__(self):
+            super().__init__()
+            self.scaled = Scaled()
+
+        def hybrid_forward(self, F, x):
+            return self.scaled(x, 3, {"shift": 1})
+
+    net = Net()
+    net.hybridize()
+
+    assert net(nd.ones(2)).asnumpy().tolist() == [4, 4]

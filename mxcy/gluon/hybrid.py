@@ -142,7 +142,7 @@ class HybridBlock(Block):
 
     def _traced(self, inputs: list) -> Any:
         params = {name: parameter.var() for name, parameter in self._reg_params.items()}
-        if any(type(x) is not Symbol and x is not None for x in flatten(inputs, "input")[0]):
+        if has_numpy(inputs):
             params = {name: variable.as_np_ndarray() for name, variable in params.items()}
         with self.name_scope():
             return self.hybrid_forward(sym, *inputs, **params)

@@ -71,9 +71,11 @@ def kinds(args: Any) -> tuple[bool, bool, list[Context]]:
 
 
 def has_numpy(args: Any) -> bool:
-    """Whether there are arrays of mx.np in nested lists."""
+    """Whether there are arrays of mx.np, or symbols that stand for such, in nested lists."""
     if isinstance(args, (list, tuple)):
         return any(map(has_numpy, args))
+    if isinstance(args, Symbol):
+        return type(args) is not Symbol
     return isinstance(args, Array) and not isinstance(args, NDArray)
 
 
