@@ -28,6 +28,32 @@ P = positive(3, 4)
 SKEW = onp.array([[0, 1.0, 2], [0, 0, 1], [0, 0, 0]])
 W3 = np.array([[1.0, 2, 0], [0.5, -1, 1], [2, 1, 3]])
 
+W4 = np.array([[1.0, 2, 0, 3], [0.5, -1, 1, 1], [2, 1, 3, 0], [0, 1, 2, 1]])
+
+
+def rest(x, n):
+    """The projection on the columns of a matrix from n on, whatever basis they are."""
+    return x[:, n:] @ x[:, n:].conj().T
+
+
+def projections(left, values, right):
+    """What full factors determine: values, and projections on the first vectors and on the others."""
+    n = len(values)
+    parts = [
+        rest(left[:, :n] * values, 0),
+        rest(left, n),
+        rest(right[:n].conj().T, 1),
+        rest(right.conj().T, n),
+    ]
+    return np.concatenate([np.ravel((x @ (W3 if len(x) == 3 else W4)).real) for x in parts])
+
+
+def complex_factors(left, values, right):
+    """What factors of complex matrices determine: only the phases of pairs of vectors are free."""
+    found = (left * [1, 2, 3]) @ right, left @ (values[:, None] ** 3 * right)
+    return np.concatenate([np.ravel(x.real + 2 * x.imag) for x in found])
+
+
 UNARY_POSITIVE = ["log", "log2", "log10", "log1p", "sqrt", "cbrt", "reciprocal"]
 UNARY_SIGNED = [
     "absolute", "fabs", "negative", "positive", "conjugate", "exp", "exp2", "expm1", "square", "sin", "cos",
@@ -178,6 +204,18 @@ ROWS |= {
     "compress": (lambda x: np.compress([True, False, True], x, 0) ** 2, [M]),
     "extract": (lambda x: np.extract(x > 0, x) ** 2, [M]),
     "interp": (lambda x, y: np.interp(x, [-3.0, 0.1, 0.7, 1.5], y) ** 2, [M, signed(4)]),
+    "interp with a period": (
+        lambda x, y: np.interp(x, [-3.0, 0.1, 0.7, 1.5], y, period=5) ** 2,
+        [M, signed(4)],
+    ),
+    "quantile with weights": (
+        lambda x: np.quantile(x, [0.2, 0.7], axis=1, weights=[1, 2, 1, 3], method="inverted_cdf") ** 2,
+        [M],
+    ),
+    "quantile of all with weights": (
+        lambda x: np.quantile(x, 0.3, weights=P, method="inverted_cdf", keepdims=True) ** 2,
+        [M],
+    ),
     "interp of points": (lambda x, y: np.interp([-9.0, 0.3, 4.9, 99], np.cumsum(x), y), [P[0], signed(4)]),
     "gradient": (lambda x: np.gradient(x, 0.5, axis=1) ** 2, [M]),
     "gradient, exact at the ends": (lambda x: np.gradient(x, axis=0, edge_order=2) ** 2, [signed(4, 2)]),
@@ -199,7 +237,14 @@ ROWS |= {
     "irfft2": (lambda x: np.fft.irfft2(x * (2 - 1j)) ** 2, [M]),
     "svd": (lambda x: np.linalg.svd(x, full_matrices=False)[0] @ W3 @ np.linalg.svd(x, False)[2], [M]),
     "svd of a high matrix": (lambda x: (np.linalg.svd(x, False)[0] * np.linalg.svd(x, False)[1]) @ W3, [M.T]),
+    "svd of full factors": (lambda x: projections(*np.linalg.svd(x)), [M]),
+    "svd of full factors of a high matrix": (lambda x: projections(*np.linalg.svd(x)), [M.T]),
+    "svd of complex matrices": (lambda x, y: complex_factors(*np.linalg.svd(x + 1j * y, False)), [M, P]),
+    "svd of full complex factors": (lambda x, y: projections(*np.linalg.svd(x + 1j * y)), [M.T, P.T]),
     "svdvals": (np.linalg.svdvals, [M]),
+    "qr of a wide matrix": (lambda x: np.linalg.qr(x)[0] @ W3 @ np.linalg.qr(x)[1] ** 2, [M]),
+    "qr of a wide matrix, r": (lambda x: np.linalg.qr(x, "r") ** 2, [M]),
+    "qr of full factors": (lambda x: rest(np.linalg.qr(x, "complete")[0], 3) @ W4, [M.T]),
     "qr": (lambda x: np.linalg.qr(x)[0] @ W3 @ np.linalg.qr(x)[1], [M.T]),
     "eig": (lambda x: np.abs(np.linalg.eig(x)[1]) ** 2 * np.abs(np.linalg.eig(x)[0]), [symmetric(3) + SKEW]),
     "eigvals": (lambda x: np.abs(np.linalg.eigvals(x)) ** 2, [symmetric(3) + SKEW]),

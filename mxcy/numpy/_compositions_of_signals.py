@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as _np
 
-from ..errors import StateError, problem
 from . import _reductions, _shapes, _through, fft
 from . import _ufuncs as u
 from ._calls import own
@@ -32,13 +31,14 @@ def _along(axis: int, ndim: int, part: Any) -> tuple:
 # --- order ------------------------------------------------------------------------------------------------
 def quantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *,
              weights=None):  # fmt: skip
-    if weights is not None:
-        raise StateError(problem("quantile", "weights", "no gradient with weights", "sort and sum"))
     axes = tuple(range(a.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     axes = tuple([i % a.ndim for i in axes])
     kept = [i for i in range(a.ndim) if i not in axes]
     lines = s.reshape(s.transpose(a, (*kept, *axes)), (*[a.shape[i] for i in kept], -1))
     n = lines.shape[-1]
+    if weights is not None:
+        found = _weighted(lines, q, _weight_lines(weights, a, axes, kept), method)
+        return s.reshape(found, found.shape[: _np.ndim(q)] + _left(a, axes)) if keepdims else found
     # Of 0, 1, …, n - 1 the quantile is the place between two elements, whatever the method.
     places = _np.quantile(_np.arange(float(n)), _np.asarray(q), method=method)
     low = _np.floor(places).astype(int)
@@ -46,10 +46,30 @@ def quantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", 
     ordered = t.sort(lines, -1)
     found = t.take(ordered, low, -1) * (1 - share) + t.take(ordered, _np.minimum(low + 1, n - 1), -1) * share
     found = s.moveaxis(found, tuple(range(-low.ndim, 0)), tuple(range(low.ndim))) if low.ndim else found
-    if keepdims:
-        left = tuple([1 if i in axes else a.shape[i] for i in range(a.ndim)])
-        return s.reshape(found, low.shape + left)
-    return found
+    return s.reshape(found, low.shape + _left(a, axes)) if keepdims else found
+
+
+def _left(a: Any, axes: tuple) -> tuple:
+    """The shape with the axes kept as those of one element."""
+    return tuple([1 if i in axes else a.shape[i] for i in range(a.ndim)])
+
+
+def _weight_lines(weights: Any, a: Any, axes: tuple, kept: list) -> Any:
+    """The weights of the elements, lines as those of the elements; they may be given for the axes alone."""
+    w = _np.asarray(weights)
+    if w.shape != a.shape:
+        w = w.transpose(_np.argsort(axes)).reshape([n if i in axes else 1 for i, n in enumerate(a.shape)])
+        w = _np.broadcast_to(w, a.shape)
+    return w.transpose((*kept, *axes)).reshape(*[a.shape[i] for i in kept], -1)
+
+
+def _weighted(lines: Any, q: Any, weights: Any, method: str) -> Any:
+    """Quantiles along lines: with weights they are elements, those that NumPy chooses among the ranks."""
+    ranks = _np.argsort(_np.argsort(_np.asarray(lines), -1, stable=True), -1).astype(float)
+    chosen = _np.quantile(ranks, _np.asarray(q), axis=-1, method=method, weights=weights).astype(int)
+    shape = chosen.shape
+    places = _np.moveaxis(chosen.reshape(-1, *lines.shape[:-1]), 0, -1)
+    return s.reshape(s.moveaxis(t.take_along_axis(t.sort(lines, -1), places, -1), -1, 0), shape)
 
 
 def percentile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *,
@@ -76,9 +96,12 @@ def extract(condition, arr):
 # --- interpolation and differences ------------------------------------------------------------------------
 def interp(x, xp, fp, left=None, right=None, period=None):
     if period is not None:
-        raise StateError(
-            problem("interp", "period", "no gradient for periodic functions", "repeat the points")
-        )
+        period = abs(period)
+        x, xp = u.remainder(x, period), u.remainder(xp, period)
+        order = _np.argsort(_np.asarray(xp))
+        xp, fp = t.take(xp, order), t.take(fp, order)
+        xp = t.concatenate([xp[-1:] - period, xp, xp[:1] + period])
+        return interp(x, xp, t.concatenate([fp[-1:], fp, fp[:1]]))
     at, points = _np.asarray(x), _np.asarray(xp)
     low = _np.clip(_np.searchsorted(points, at, "right") - 1, 0, max(len(points) - 2, 0))
     high = _np.minimum(low + 1, len(points) - 1)

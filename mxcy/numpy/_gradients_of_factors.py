@@ -46,13 +46,13 @@ def thin_svd(a):
 def _svd_grad(g: Any, y: Any, a: Any) -> Any:
     left, values, right = y[0], y[1], _turned(y[2])
     g_left, g_values, g_right = g[0], g[1], _turned(g[2])
-    if a.dtype.kind == "c":
-        raise StateError(problem("svd", "a", "no gradient for complex matrices", "use svdvals"))
     apart = _apart(values * values)
     of_left, of_right = matmul(_turned(left), g_left), matmul(_turned(right), g_right)
     rows, columns = values[..., :, None], values[..., None, :]
     inner = (of_left - _turned(of_left)) * apart * columns + (of_right - _turned(of_right)) * apart * rows
     inner = inner + g_values[..., None] * _np.eye(values.shape[-1])
+    if a.dtype.kind == "c":  # the phases of both factors turn together
+        inner = inner + (of_left - _turned(of_left)) / (2 * columns) * _np.eye(values.shape[-1])
     found = matmul(matmul(left, inner), _turned(right))
     if a.shape[-2] > values.shape[-1]:
         rest = (g_left - matmul(left, of_left)) / columns
@@ -61,6 +61,30 @@ def _svd_grad(g: Any, y: Any, a: Any) -> Any:
         rest = (g_right - matmul(right, of_right)) / columns
         found = found + matmul(left, _turned(rest))
     return found
+
+
+@own
+def whole_svd(a):
+    """`numpy.linalg.svd(a)`."""
+    return linalg.svd(a)
+
+
+def _determined(x: Any, g: Any, n: int) -> Any:
+    """The gradient of the first n columns of unitary x that stands for that of all.
+
+    The others are any basis of what is left: they turn against the first ones, and not among themselves. So
+    gradients are right for what does not depend on the choice of that basis, as projections on it.
+    """
+    if x.shape[-1] == n:
+        return g
+    first, others = x[..., :n], x[..., n:]
+    return g[..., :n] - matmul(others, matmul(_turned(g[..., n:]), first))
+
+
+def _whole_svd_grad(g: Any, y: Any, a: Any) -> Any:
+    n = y[1].shape[-1]
+    g_right = _turned(_determined(_turned(y[2]), _turned(g[2]), n))
+    return _svd_grad((_determined(y[0], g[0], n), g[1], g_right), (y[0][..., :n], y[1], y[2][..., :n, :]), a)
 
 
 @own
@@ -78,7 +102,7 @@ def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     if not compute_uv:
         return values_of(a)
     if full_matrices and a.shape[-1] != a.shape[-2]:
-        raise StateError(problem("svd", "full_matrices", "no gradient of full matrices", "give False"))
+        return whole_svd(a)
     return thin_svd(a)
 
 
@@ -97,16 +121,27 @@ def _qr_grad(g: Any, y: Any) -> Any:
     return _turned(linalg.solve(upper, _turned(g[0] + matmul(q, symmetric))))
 
 
+@own
+def whole_qr(a):
+    """`numpy.linalg.qr(a, "complete")`."""
+    return linalg.qr(a, "complete")
+
+
+def _whole_qr_grad(g: Any, y: Any) -> Any:
+    n = y[1].shape[-1]
+    return _qr_grad((_determined(y[0], g[0], n), g[1][..., :n, :]), (y[0][..., :n], y[1][..., :n, :]))
+
+
 def qr(a, mode="reduced"):
-    if mode not in ("reduced", "r", "complete") or a.shape[-2] < a.shape[-1]:
-        text = f"no gradient for mode {mode!r} of shape {a.shape}"
-        raise StateError(
-            problem("qr", "mode", text, "take 'reduced' of a matrix with as many rows as columns")
-        )
-    if mode == "complete" and a.shape[-2] != a.shape[-1]:
-        raise StateError(problem("qr", "mode", "no gradient for mode 'complete'", "take 'reduced'"))
-    found = thin_qr(a)
-    return found[1] if mode == "r" else found
+    if mode not in ("reduced", "r", "complete"):
+        raise StateError(problem("qr", "mode", f"no gradient for mode {mode!r}", "take 'reduced'"))
+    rows, columns = a.shape[-2:]
+    if mode == "complete" and rows > columns:
+        return whole_qr(a)
+    q, upper = thin_qr(a[..., :rows] if columns > rows else a)
+    if columns > rows:  # those behind the square are only turned
+        upper = t.concatenate([upper, matmul(_turned(q), a[..., rows:])], -1)
+    return upper if mode == "r" else type(linalg.qr(_np.eye(1)))(q, upper)
 
 
 # --- eigenvalues ------------------------------------------------------------------------------------------
@@ -221,6 +256,8 @@ def give_rules() -> None:
     """Give the factorisations their gradients."""
     thin_svd.rule = Rule({"a": _svd_grad}, ("a",))  # type: ignore[attr-defined]
     values_of.rule = Rule({"a": _values_grad}, ("a",))  # type: ignore[attr-defined]
+    whole_svd.rule = Rule({"a": _whole_svd_grad}, ("a",))  # type: ignore[attr-defined]
+    whole_qr.rule = Rule({"a": _whole_qr_grad}, ("a",))  # type: ignore[attr-defined]
     thin_qr.rule = Rule({"a": _qr_grad}, ("a",))  # type: ignore[attr-defined]
     linalg.eig.rule = Rule({"a": _eig_grad}, ("a",))
     usual_norm.rule = Rule({"x": _usual_grad}, ("x", "ord", "axis", "keepdims"))  # type: ignore
