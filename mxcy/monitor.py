@@ -82,7 +82,7 @@ class Monitor:
     def toc_print(self) -> None:
         """Stop, and log everything that was seen."""
         for step, name, text in self.toc():
-            logging.info("Batch: %7d %30s %s", step, name, text)
+            logging.info("Batch: %7d %-30s %s", step, name, text)
 
     def _wait(self) -> None:
         for exe in self.exes:

@@ -26,7 +26,7 @@ from typing import Any
 from . import _engine
 from ._files import replacing
 from ._invoke import set_fast_path
-from .errors import ArgumentError, ArgumentTypeError, message
+from .errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, message
 
 __all__ = [
     "Counter",
@@ -286,7 +286,8 @@ def dumps(reset: bool = False, format: str = "table", sort_by: str = "total", as
     """
     for argument, value, choices in (("format", format, ("table", "json")), ("sort_by", sort_by, SORTS)):
         if value not in choices:
-            raise ArgumentError(message("dumps", argument, f"one of {', '.join(choices)}", repr(value)))
+            expected = f"one of {', '.join(choices)}"
+            raise AssertedArgumentError(message("dumps", argument, expected, repr(value)))
     if _record.active:
         _engine.set_hook(_record.take)  # hands over what has been done until now
     with _record.lock:

@@ -81,6 +81,23 @@ def test_states_go_on_in_the_middle(tmp_path, small_blocks):
     assert taken(one) == taken(other)
 
 
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8"])
+def test_integers_lose_what_lies_behind_the_point(tmp_path, dtype):
+    path = tmp_path / "a.csv"
+    path.write_text("1.0,2.9e+01\n3,7\n")
+    batch = next(mx.io.CSVIter(path, (2,), 2, dtype=dtype))
+
+    assert np.dtype(batch.data[0].dtype) == dtype and batch.data[0].asnumpy().tolist() == [[1, 29], [3, 7]]
+
+
+@pytest.mark.parametrize("number", ["1e30", "nan", "-inf"])
+def test_numbers_that_are_no_integers_are_named(tmp_path, number):
+    path = tmp_path / "a.csv"
+    path.write_text(f"1,2\n3,{number}\n")
+    with pytest.raises(FormatError, match=r"a\.csv:2\).*not in the range of int32"):
+        mx.io.CSVIter(path, (2,), 2, dtype="int32")
+
+
 def test_bad_lines_are_named_when_their_rows_are_wanted(tmp_path, small_blocks):
     path = tmp_path / "a.csv"
     path.write_text("".join(f"{i}\r\n\n" for i in range(20)) + "x\n")

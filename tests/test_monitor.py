@@ -41,7 +41,7 @@ def test_monitor_shows_outputs_and_parameters_every_other_batch(caplog):
     exe.forward()
     monitor.toc_print()
 
-    assert "fc_weight" in caplog.text
+    assert f"{5:7d} {'fc_weight':<30} 1.0\t" in caplog.text
 
 
 def test_monitor_takes_a_pattern_and_a_statistic():

@@ -29,7 +29,7 @@ class CSVIter(MXDataIter):
     data_shape, label_shape : of a row.
     batch_size : rows in a batch.
     round_batch : whether the last batch is filled by the first rows, which the next epoch then leaves out.
-    dtype : of data and labels, float32 by default.
+    dtype : of data and labels, float32 by default. What lies behind the point of integers is cut off.
     data_name, label_name : names of the arrays.
 
     Raises FormatError that names file and line of what is no number, when its rows are wanted.
@@ -84,7 +84,7 @@ def csv_rows(path: Any, shape: tuple[int, ...], dtype: np.dtype) -> TextRows:
 
     def parse(lines: list[bytes]) -> np.ndarray:
         try:
-            rows = np.loadtxt(lines, parsed, comments=None, delimiter=",", ndmin=2)
+            rows = numbers(lines, parsed)
         except ValueError:
             raise first_bad(lines, parsed) from None
         if rows.shape[1] != columns:
@@ -98,12 +98,27 @@ def csv_rows(path: Any, shape: tuple[int, ...], dtype: np.dtype) -> TextRows:
     return rows
 
 
+def numbers(lines: list[bytes], dtype: np.dtype) -> np.ndarray:
+    """The rows of text as numbers; what lies behind the point of integers is cut off."""
+    options: dict[str, Any] = {"comments": None, "delimiter": ",", "ndmin": 2}
+    try:
+        return np.loadtxt(lines, dtype, **options)
+    except ValueError:
+        if dtype.kind not in "iu":
+            raise
+    values = np.trunc(np.loadtxt(lines, np.float64, **options))
+    limits = np.iinfo(dtype)
+    if not ((values >= limits.min) & (values <= limits.max)).all():
+        raise ValueError(f"a number is not in the range of {dtype}")
+    return values.astype(dtype)
+
+
 def first_bad(lines: list[bytes], dtype: np.dtype) -> BadLine:
     """Which line cannot be parsed with those before it."""
     width = None
     for number, line in enumerate(lines):
         try:
-            row = np.loadtxt([line], dtype, comments=None, delimiter=",", ndmin=2)
+            row = numbers([line], dtype)
         except ValueError as error:
             return BadLine(number, f"numbers between commas ({error})")
         width = row.shape[1] if width is None else width

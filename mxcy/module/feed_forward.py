@@ -135,6 +135,7 @@ class FeedForward:
             data = Sized(data, self.epoch_size)
         module = self._module(data)
         module.logger = logger or logging
+        module.logger.info("Start training with %s", module._context)
         module.fit(
             data, self._eval_iterator(eval_data), eval_metric, epoch_end_callback, batch_end_callback,
             kvstore, self.optimizer, self.kwargs or (("learning_rate", 0.01),),
