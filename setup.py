@@ -29,6 +29,7 @@ SOURCES = {
     "mxcy.kernels.cuda.blas": ["mxcy/native/cublas.cpp"],
     "mxcy._gpu": ["mxcy/native/cuda_driver.cpp", "mxcy/native/device.cpp"],
     "mxcy._reduce": ["mxcy/native/folds.cpp"],
+    "mxcy.kvstore.dist._streams": ["mxcy/native/streams.cpp"],
     "mxcy._loops": [
         "mxcy/native/activations.cpp",
         "mxcy/native/loops.cpp",
@@ -114,6 +115,7 @@ MULTI_ISA = {
     "mxcy/native/product_sums.cpp": ROUNDED,
     "mxcy/native/products.cpp": X86_ISAS,
     "mxcy/native/float_products.cpp": X86_ISAS,
+    "mxcy/native/streams.cpp": X86_ISAS,
     "mxcy/native/thin_products.cpp": X86_ISAS,
     "mxcy/kernels/cpu/batch_norm.cpp": X86_ISAS,
     "mxcy/kernels/cpu/pictures.cpp": X86_ISAS,

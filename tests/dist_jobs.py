@@ -14,6 +14,8 @@ from mxcy.kvstore.dist.service import Service, make_ticket
 from mxcy.kvstore.dist.session import Session
 from mxcy.kvstore.dist.shard import Shard
 
+SECONDS = 300.0  # of waits that end before, on a busy machine too
+
 
 class FaultyService(Service):
     """Loses, repeats and delays frames of workers."""
@@ -38,7 +40,7 @@ class ThreadJob:
 
     def __init__(self, workers=2, servers=2, machines=1, links=False, faulty=False, apart=False, **options):
         self.kind = FaultyService if faulty else Service
-        self.options = Options(workers=workers, servers=servers, join=20.0, timeout=20.0, **options)
+        self.options = Options(workers=workers, servers=servers, join=SECONDS, timeout=SECONDS, **options)
         self.name = new_name()
         self.ticket = make_ticket(self.name)
         self.machines = [f"machine{i}" for i in range(machines)]

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mxcy as mx
+from mxcy.kvstore.dist import _streams
 from mxcy.kvstore.dist.arena import Arena, View, folder, new_name, remove_job, sweep, tag
+from mxcy.kvstore.dist.clock import Clock
 from mxcy.kvstore.dist.codecs import Compression, decode_into, rows_decoded, rows_encoded
 from mxcy.kvstore.dist.frames import ENTRY, HEADER, PART, Codec, Frame, Kind, decode, encode, entries
 from mxcy.kvstore.dist.gather import Gather
@@ -407,6 +409,38 @@ def test_jobs_of_other_machines_are_swept_away_when_they_are_old_and_closed():
         arena.close()
 
     assert there == [True, False, True]  # open; old; closed just now
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int32"])
+@pytest.mark.parametrize("size", [0, 1, 7, 1000, 1 << 16, (1 << 17) + 13])
+def test_streamed_sums_and_copies_are_those_of_numpy(dtype, size):
+    """At any alignment; the last two sizes are written past the caches."""
+    rng = np.random.default_rng(size)
+    for offset in (0, 1, 5):
+        a, b, out = (rng.integers(-9, 9, size + offset).astype(dtype)[offset:] / 4 for _ in range(3))
+        a, b, out = (x.astype(dtype) for x in (a, b, out))
+        expected = a + b
+        _streams.add(out, a, b)
+
+        assert (out == expected).all()
+        _streams.add(a, a, b)
+
+        assert (a == expected).all()
+        room = np.zeros(size + offset, dtype)
+        _streams.copy(room[offset:].view(np.uint8), b.tobytes())
+
+        assert (room[offset:] == b).all()
+        assert not room[:offset].any()
+    with pytest.raises(mx.MXNetError, match="expected"):
+        _streams.copy(bytearray(3), b"four")
+
+
+def test_a_pause_counts_a_second_at_most(monkeypatch):
+    times = iter([10.0, 10.3, 50.0, 50.5])
+    monkeypatch.setattr("mxcy.kvstore.dist.clock.time.monotonic", lambda: next(times))
+    clock = Clock()
+
+    assert [clock.turn() for _ in range(3)] == pytest.approx([10.3, 11.3, 11.8])
 
 
 # --- membership ----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import ml_dtypes
 import numpy as np
 
 from ...errors import ArgumentError, FormatError, message, problem
+from . import _streams
 from .frames import Codec
 
 __all__ = ["SCALE", "Compression", "aligned", "decode_into", "rows_decoded", "rows_encoded"]
@@ -92,7 +93,9 @@ def decode_into(out: np.ndarray, codec: int, data: Any, threshold: float, add: b
     else:
         values = aligned(raw, HALVES[Codec(codec)])
     if add:
-        np.add(out, values, out=out, casting="same_kind")
+        _streams.add(out, out, values)
+    elif values.dtype == out.dtype:
+        _streams.copy(out.view(np.uint8), values.view(np.uint8))
     else:
         out[...] = values
 

@@ -17,7 +17,6 @@ import os
 import secrets
 import socket
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -30,13 +29,15 @@ from ... import errors
 from ...errors import FormatError, MXNetError, problem
 from .arena import View
 from .channel import Channel
+from .clock import Clock
 from .frames import ENTRY, HEADER, SHARED, Codec, Frame, Kind, decode, encode
 from .service import Ticket
 
 __all__ = ["Connections", "Request"]
 
 PING_SECONDS = 1.0
-REOPEN_SECONDS = 3.0  # silence after which a connection is made anew
+REOPEN_SECONDS = 3.0  # silence after which a connection is made anew; twice as long each time, up to
+PATIENCE_SECONDS = 24.0
 AGAIN_SECONDS = 0.2  # after a channel broke
 EAGER = 64 << 10
 
@@ -105,7 +106,7 @@ class Request:
 class Link:
     """The connection to one server."""
 
-    def __init__(self, number: int, endpoint: str):
+    def __init__(self, number: int, endpoint: str, now: float):
         self.number, self.endpoint = number, endpoint
         self.socket: Any = None
         self.channel: Channel | None = None
@@ -117,14 +118,14 @@ class Link:
         self.open: dict[int, Request] = {}  # in the order of sending
         self.pushes: dict[tuple[int, int], Request] = {}
         self.view: View | None = None
-        self.heard = time.monotonic()
+        self.heard = self.moved = now
         self.pinged = self.opened = 0.0
+        self.patience = REOPEN_SECONDS
         self.again = 0.0  # when to open it anew, after its channel broke
 
     def quiet(self) -> float:
         """When something was last heard, or the channel last moved."""
-        moved = self.channel.moved if self.channel is not None else 0.0
-        return max(self.heard, self.opened, moved)
+        return max(self.heard, self.opened, self.moved)
 
 
 class Connections:
@@ -148,6 +149,7 @@ class Connections:
     ):
         self.sender, self.ticket, self.hello = sender, ticket, hello
         self._ping, self._say = ping, say
+        self.clock = Clock()
         self.links: dict[int, Link] = {}
         self.counters = {"resent": 0, "bytes_out": 0, "bytes_in": 0, "dropped": 0}
         self._context = zmq.Context()
@@ -191,7 +193,7 @@ class Connections:
         return request
 
     def _made(self, server: int) -> Link:
-        link = self.links[server] = Link(server, "")
+        link = self.links[server] = Link(server, "", self.clock.now)
         return link
 
     def call(self, server: int, method: str, parts: list | None = None, **body: Any) -> Request:
@@ -233,6 +235,7 @@ class Connections:
         try:
             while not self._stopping:
                 ready = dict(self._poller.poll(int(PING_SECONDS * 250)))
+                now = self.clock.turn()
                 if self._wake in ready:
                     try:
                         os.eventfd_read(self._wake)
@@ -244,7 +247,6 @@ class Connections:
                     if link.socket is not None and link.socket in ready:
                         self._drain(link)
                 self._flush()
-                now = time.monotonic()
                 for link in list(self.links.values()):
                     if link.channel is not None:
                         self._move(link)
@@ -263,7 +265,9 @@ class Connections:
         if link.again and now >= link.again:
             self._open(link)
         elif link.socket is not None and not link.again and now - link.pinged >= PING_SECONDS:
-            if now - link.quiet() > REOPEN_SECONDS:
+            if now - link.quiet() > link.patience:
+                # A machine that is too busy to answer in time must not be kept busy with new connections.
+                link.patience = min(2 * link.patience, PATIENCE_SECONDS)
                 self._open(link)
             else:
                 self._send_ping(link, now)
@@ -294,7 +298,7 @@ class Connections:
         if link.socket is not None:
             self._poller.unregister(link.socket)
             link.socket.close(linger=0)
-        link.opened, link.again = time.monotonic(), 0.0
+        link.opened, link.again = self.clock.now, 0.0
         link.socket = self._context.socket(zmq.DEALER)
         link.socket.setsockopt(zmq.IDENTITY, f"{self.sender}-{secrets.token_hex(6)}".encode())
         for option, value in ((zmq.LINGER, 0), (zmq.SNDHWM, 0), (zmq.RCVHWM, 0), (zmq.RECONNECT_IVL, 50),
@@ -312,7 +316,7 @@ class Connections:
         """Open a new stream, and send again what is unanswered."""
         link.stream += 1
         link.sent = link.got = 0
-        link.pinged = time.monotonic()
+        link.pinged = self.clock.now
         hello = self.hello | {"token": self.ticket.token, "channel": True}
         self._post(link, Frame(Kind.HELLO, body=hello))
         if link.ready:
@@ -373,7 +377,7 @@ class Connections:
             except FormatError:
                 self.counters["dropped"] += 1
                 continue
-            link.heard = time.monotonic()
+            self._hear(link)
             self._take(link, frame)
 
     # -- channels ---------------------------------------------------------------------------------------
@@ -403,15 +407,16 @@ class Connections:
     def _broken(self, link: Link) -> None:
         """The channel is gone: go back to ZeroMQ, soon, for a new one."""
         self._hang_up(link)
-        link.again = time.monotonic() + AGAIN_SECONDS
+        link.again = self.clock.now + AGAIN_SECONDS
 
     def _move(self, link: Link) -> None:
         """Send and receive what the channel can take and has."""
         channel = link.channel
         assert channel is not None
+        moved = channel.moved
         try:
             for message in channel.receive():
-                link.heard = time.monotonic()
+                self._hear(link)
                 self._take(link, decode(message))
                 if link.channel is not channel:
                     return
@@ -419,6 +424,8 @@ class Connections:
         except (OSError, FormatError):
             self._broken(link)
             return
+        if channel.moved != moved:
+            link.moved = self.clock.now
         self._poller.register(channel.fileno(), zmq.POLLIN | (zmq.POLLOUT if channel.pending() else 0))
 
     def _place(self, link: Link, header: Any, body: Any, lengths: list[int]) -> list[Any] | None:
@@ -437,6 +444,9 @@ class Connections:
         return [sink[at : at + size].data]
 
     # -- what comes -------------------------------------------------------------------------------------
+
+    def _hear(self, link: Link) -> None:
+        link.heard, link.patience = self.clock.now, REOPEN_SECONDS
 
     def _take(self, link: Link, frame: Frame) -> None:
         if frame.kind == Kind.HELLO:  # a server that is another incarnation, or that misses a frame

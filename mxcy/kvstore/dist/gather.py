@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import FormatError, problem
+from . import _streams
 from .codecs import SCALE, aligned, decode_into, rows_decoded
 from .frames import PART, Codec
 
@@ -102,7 +103,7 @@ class Gather:
         if piece.first is not None:
             (first_codec, first), piece.first = piece.first, None
             if first_codec == codec == Codec.PLAIN:
-                np.add(self._plain(first), self._plain(data), out=out)
+                _streams.add(out, self._plain(first), self._plain(data))
                 return
             decode_into(out, first_codec, first, self.threshold, add=False)
         decode_into(out, codec, data, self.threshold, add=True)

@@ -27,6 +27,7 @@ from zmq.utils.monitor import recv_monitor_message
 from ...errors import FormatError, MXNetError, problem
 from .arena import View
 from .channel import KEY_BYTES, NAME_BYTES, Channel
+from .clock import Clock
 from .frames import PROTOCOL, Frame, Kind, decode, encode
 
 __all__ = ["Service", "Ticket", "make_ticket"]
@@ -175,7 +176,7 @@ class Service:
     # -- the thread -------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        poller = self._poller
+        poller, clock = self._poller, Clock()
         for one in (self._socket, self._zap, self._monitor, self._stopper, self._event):
             poller.register(one, zmq.POLLIN)
         if self.channel_port:
@@ -200,7 +201,7 @@ class Service:
                     self._accept()
                 for descriptor in ready.keys() & self._by_descriptor.keys():
                     self._receive(self._by_descriptor[descriptor])
-                self._send(self.core.tick(time.monotonic()))
+                self._send(self.core.tick(clock.turn()))
                 self._flush_channels()
         except BaseException as error:
             self.failed = error

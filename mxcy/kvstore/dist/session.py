@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArrayIndexError, MXNetError, StateError, closest, problem
+from . import _streams
 from .arena import Arena
 from .codecs import Compression, rows_decoded, rows_encoded
 from .connection import Connections, Request
@@ -61,7 +61,7 @@ class Pulled:
         for _, count, offset, size, start, data, _ in found:
             if isinstance(data, int):
                 assert view is not None
-                target[...] = view.bytes(start, size)
+                _streams.copy(target, view.bytes(start, size))
                 if int(view.bytes(start - 64, 8).view(np.int64)[0]) != count:
                     return False
             else:
@@ -138,7 +138,7 @@ class Session:
     def _ping(self, server: int) -> dict:
         """Called every second for each link, in the thread of the connections."""
         link = self.connections.links[server]
-        silent = time.monotonic() - link.heard
+        silent = self.connections.clock.now - link.heard
         limit = max(self.options.lost_after * 2, 30.0) if server == COORDINATOR else SILENT_SECONDS
         if silent > limit and (link.open or server == COORDINATOR):
             text = f"{self._name(server)} has not been heard of for {silent:.0f} s"
@@ -378,7 +378,7 @@ class Session:
         """One unit: by shared memory, or in frames of about a megabyte."""
         shared = self.connections.links[server].view is not None
         start, place = self._slot(unit, max(size, len(data)), shared)
-        place[: len(data)] = np.frombuffer(data, np.uint8)
+        _streams.copy(place[: len(data)], data)
         if start >= 0:
             body = entries(1)
             body[0] = (unit, round_, 0, size, start, len(data), SHARED, codec)
