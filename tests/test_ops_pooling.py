@@ -71,3 +71,26 @@ def test_nan_is_never_the_largest():
     attrs = ops.Pooling.parse_attrs({"kernel": (2, 2)})
 
     assert numpy_of(ops.Pooling.compute([x], attrs)[0]).tolist() == [[[[3.0]]]]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(3, 2, 28, 28), (2, 3, 8, 36), (1, 1, 2, 2), (1, 5, 6, 70), (2, 2, 7, 33)])
+@pytest.mark.parametrize("extent, stride", [(2, 2), (2, 1), (3, 2), (3, 1)])
+def test_means_of_small_windows_by_strips_and_tiles(shape, extent, stride, dtype):
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal(shape).astype(dtype)
+    for pad in (0, 1):
+        if extent > shape[2] + 2 * pad:
+            continue
+        for kind, counts in (("avg", True), ("avg", False), ("sum", True)):
+            attrs = {"kernel": (extent,) * 2, "stride": (stride,) * 2, "pad": (pad,) * 2, "pool_type": kind}
+            attrs |= {"count_include_pad": counts, "pooling_convention": "full"}
+            y = numpy_of(ops.Pooling.compute([array(x)], ops.Pooling.parse_attrs(attrs))[0])
+            expected = pooling.pooling_reference(x.astype(np.float64), **attrs)
+            np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+
+            g = rng.standard_normal(y.shape).astype(dtype)
+            back = ops.lookup("_pooling_spread")
+            found = numpy_of(back.compute([array(g), array(x)], back.parse_attrs(attrs))[0])
+            reference = pooling.spread_reference(g.astype(np.float64), x.astype(np.float64), **attrs)
+            np.testing.assert_allclose(found, reference, rtol=1e-5, atol=1e-6)

@@ -308,6 +308,7 @@ void spread_pairs(const T* __restrict g, int64_t n, bool three, T* __restrict ro
 template <class T>
 int spread(KernelContext& context) {
   const PoolParams& p = *static_cast<const PoolParams*>(context.params);
+  if (suits_strips<T>(context) && are_tiles(p)) return Strips<T, 2, 2>(context).spread_tiles();
   const bool pairs = in_pairs(p);
   if (!pairs && Lanes<T>::suit(p)) return Lanes<T>(context).spread();
   const Windows w(p);
@@ -499,8 +500,10 @@ int max_pick(KernelContext& context) {
 template <class T>
 int pool(KernelContext& context) {
   const PoolParams& p = *static_cast<const PoolParams*>(context.params);
-  if (p.mode == POOL_MAX && suits_strips<T>(context)) {
-    return with_strips<T>(context, [](auto strips) { return strips.pool(); });
+  if (p.mode != POOL_POWER && suits_strips<T>(context)) {
+    return with_strips<T>(context, [&](auto strips) {
+      return p.mode == POOL_MAX ? strips.template pool<Maximum<T>>() : strips.template pool<Total<T>>();
+    });
   }
   if (Lanes<T>::suit(p)) return Lanes<T>(context).pool();
   if (p.mode == POOL_MAX) return Pooling<T, Maximum<T>, 1>(context).run();

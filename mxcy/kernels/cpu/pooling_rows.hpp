@@ -1,4 +1,5 @@
-// The largest elements of small square windows, and where they are, a vector of windows at a time.
+// The largest elements of small square windows and where they are, and their means, a vector of windows at a
+// time.
 //
 // Windows are two or three wide and one or two from the next.  Forward, the rows that a window covers are
 // joined element by element, then neighbours in that row.  Backward, the number of the element that is taken
@@ -59,26 +60,51 @@ class Strips {
     for (int i = 0; i < L; ++i) lane_[i] = i;
   }
 
+  template <class Join>
   int pool() {
     const T* x = reinterpret_cast<const T*>(context_.inputs[0].data);
     T* out = reinterpret_cast<T*>(context_.outputs[0].data);
     const T* end = x + context_.inputs[0].size;
     const int64_t rows = std::min(p_.out[1], std::max<int64_t>(1, STRIP / pitch_));
-    return each_plane(rows * pitch_ + 2 * pitch_, [&](int64_t begin, int64_t stop, T* room) {
-      T *joined = room, *line = joined + rows * pitch_, *spare = line + pitch_;
-      std::fill_n(room, (rows + 2) * pitch_, LOWEST<T>);
+    return each_plane(rows * pitch_ + 3 * pitch_, [&](int64_t begin, int64_t stop, T* room) {
+      T *joined = room, *line = joined + rows * pitch_, *spare = line + pitch_, *sizes = spare + pitch_;
+      std::fill_n(room, (rows + 2) * pitch_, Join::start);
+      std::fill_n(sizes, pitch_, T(1));
+      for (int64_t i = 0; i < out_width_; ++i) sizes[i] = extent(2, i);
       for (int64_t i = begin; i < stop; ++i) {
         for (int64_t first = 0; first < p_.out[1]; first += rows) {
           const int64_t last = std::min(p_.out[1], first + rows);
           for (int64_t h = first; h < last; ++h) {
-            join_rows(x + i * plane_, h, end, spare, joined + (h - first) * pitch_);
+            join_rows<Join>(x + i * plane_, h, end, spare, joined + (h - first) * pitch_);
           }
           for (int64_t h = first; h < last; ++h) {
             T* to = out + i * out_plane_ + h * out_width_;
             const bool fits = h * out_width_ + round_up(out_width_) <= out_plane_;
-            join_neighbours(joined + (h - first) * pitch_, fits ? to : line);
+            join_neighbours<Join>(joined + (h - first) * pitch_, extent(1, h), sizes, fits ? to : line);
             if (!fits) std::memcpy(to, line, size_t(out_width_) * sizeof(T));
           }
+        }
+      }
+    });
+  }
+
+  // Of sums or means over windows that lie side by side and fill the plane: every share goes to two rows.
+  int spread_tiles() {
+    const T* g = reinterpret_cast<const T*>(context_.inputs[0].data);
+    T* to = reinterpret_cast<T*>(context_.outputs[0].data);
+    const T *end = g + context_.inputs[0].size, size = p_.mode == POOL_AVG ? T(K * K) : T(1);
+    return each_plane(2 * pitch_, [&](int64_t begin, int64_t stop, T* room) {
+      T *spare = room, *line = room + pitch_;
+      for (int64_t i = begin; i < stop; ++i) {
+        for (int64_t y = 0; y < p_.in[1]; ++y) {
+          const T* from = whole_row(g + i * out_plane_ + y / S * out_width_, out_width_, end, spare);
+          T* row = to + i * plane_ + y * width_;
+          const bool fits = y * width_ + round_up(width_) <= plane_;
+          for (int64_t k = 0; k < out_width_; k += L) {
+            const Real<T> share = load_vector(from + k) / size;
+            store_in_turn<T>(share, share, (fits ? row : line) + 2 * k);
+          }
+          if (!fits) std::memcpy(row, line, size_t(width_) * sizeof(T));
         }
       }
     });
@@ -150,6 +176,12 @@ class Strips {
   }
 
   // --- forward ---
+  // Of a window along an axis, as means count it.
+  T extent(int axis, int64_t window) const {
+    return T(p_.mode == POOL_AVG ? std::max<int64_t>(1, interval(p_, axis, window).counted) : 1);
+  }
+
+  template <class Join>
   void join_rows(const T* plane, int64_t h, const T* end, T* spare, T* row) const {
     const int64_t top = h * S - p_.pad[1];
     const int64_t first = std::max<int64_t>(top, 0), last = std::min(top + K, p_.in[1]);
@@ -160,27 +192,29 @@ class Strips {
     const bool near_end = last - first > 1 && rows[last - first - 2] + round_up(width_) > end;
     T* to = row + p_.pad[2];
     for (int64_t i = 0; i < used_; i += L) {
-      Real<T> best = Real<T>{} + LOWEST<T>;
+      Real<T> found = Real<T>{} + Join::start;
       for (int64_t k = 0; k < last - first; ++k) {
-        const Real<T> v = near_end ? load_part(rows[k] + i, used_ - i, LOWEST<T>) : load_vector(rows[k] + i);
-        best = Maximum<T>::join(best, v);
+        const Real<T> v = near_end ? load_part(rows[k] + i, used_ - i, Join::start) : load_vector(rows[k] + i);
+        found = Join::join(found, v);
       }
-      store_vector(to + i, lane_ + Number(i) < Number(used_) ? best : Real<T>{} + LOWEST<T>);
+      store_vector(to + i, lane_ + Number(i) < Number(used_) ? found : Real<T>{} + Join::start);
     }
   }
 
-  void join_neighbours(const T* row, T* to) const {
+  template <class Join>
+  void join_neighbours(const T* row, T size, const T* sizes, T* to) const {
     for (int64_t i = 0; i < out_width_; i += L) {
       const T* from = row + i * S;
-      Real<T> best;
+      Real<T> found;
       if constexpr (S == 1) {
-        best = Maximum<T>::join(load_vector(from), load_vector(from + 1));
-        if (K == 3) best = Maximum<T>::join(best, load_vector(from + 2));
+        found = Join::join(load_vector(from), load_vector(from + 1));
+        if (K == 3) found = Join::join(found, load_vector(from + 2));
       } else {
-        best = Maximum<T>::join(every_second<T, 0>(from), every_second<T, 1>(from));
-        if (K == 3) best = Maximum<T>::join(best, every_second<T, 0>(from + 2));
+        found = Join::join(every_second<T, 0>(from), every_second<T, 1>(from));
+        if (K == 3) found = Join::join(found, every_second<T, 0>(from + 2));
       }
-      store_vector(to + i, best);
+      if constexpr (std::is_same_v<Join, Total<T>>) found /= size * load_vector(sizes + i);
+      store_vector(to + i, found);
     }
   }
 
@@ -281,6 +315,12 @@ bool suits_strips(const KernelContext& context) {
                      p.out[1] > 0 && p.out[2] > 0 && context.outputs[0].dtype == CODE<T>;
   return plain && p.kernel[1] == p.kernel[2] && p.stride[1] == p.stride[2] && p.stride[2] <= 2 &&
          (p.kernel[2] == 2 || p.kernel[2] == 3) && std::max(p.pad[1], p.pad[2]) < p.kernel[2];
+}
+
+// Whether windows of two by two fill the plane without a rest.
+inline bool are_tiles(const PoolParams& p) {
+  return p.kernel[2] == 2 && p.stride[2] == 2 && p.pad[1] + p.pad[2] == 0 && p.in[1] == 2 * p.out[1] &&
+         p.in[2] == 2 * p.out[2];
 }
 
 template <class T, class Work>
