@@ -165,7 +165,7 @@ class RowCopier {
       if (piece.source == ZEROS) {
         for (int64_t i = 0; i < piece.length; i += LENGTH<T>) store(p + i, Vector<T>{});
       } else if (EXACT) {
-        std::memcpy(p, from + piece.source, size_t(piece.length) * sizeof(T));
+        copy_few(from + piece.source, p, piece.length);
       } else {
         const T* source = from + piece.source;
         for (int64_t i = 0; i < piece.length; i += LENGTH<T>) store(p + i, load(source + i));

@@ -1,6 +1,7 @@
 // Convolutions as packed products: the forward pass and the data gradient are the same work, on other taps.
 #pragma once
 #include "columns.hpp"
+#include "transpose.hpp"
 
 namespace mxcy {
 namespace MXCY_ISA {
@@ -9,6 +10,7 @@ constexpr int64_t PANEL_K = 512;            // rows of a panel of B: with a pane
 constexpr int64_t BLOCK_BYTES = 256 << 10;  // of B that a task packs at a time
 constexpr int64_t FEWEST_PANELS = 4;        // of a block, so that A is not read too often
 constexpr int64_t FEWEST_TASKS = 16;        // of a product, so that every worker has some
+constexpr int64_t LINES = 512;              // of weights that are transposed at a time
 
 // Output channels as sums over input channels and taps.
 template <class T>
@@ -57,12 +59,14 @@ class Target {
     T local[TILE_ROWS * WIDTH<T>];
     if (loads) {
       each_run(at, rows, [&](T* out, int64_t step, int64_t n, int64_t place) {
-        for (int64_t i = 0; i < n; ++i) local[place + i] = out[i * step];
+        if (step == 1) copy_few<T>(out, local + place, n);
+        else
+          for (int64_t i = 0; i < n; ++i) local[place + i] = out[i * step];
       });
     }
     body(local, WIDTH<T>);
     each_run(at, rows, [&](T* out, int64_t step, int64_t n, int64_t place) {
-      if (step == 1) std::memcpy(out, local + place, size_t(n) * sizeof(T));
+      if (step == 1) copy_few<T>(local + place, out, n);
       else
         for (int64_t i = 0; i < n; ++i) out[i * step] = local[place + i];
     });
@@ -110,6 +114,39 @@ struct Cut {
   }
 };
 
+// A panel of rows, [tap, channel][row], of weights whose taps and channels lie next to each other: squares of
+// them are transposed.
+template <class T>
+void pack_lines(const TapProduct<T>& product, const T* from, const T* end, int64_t count, int64_t rows,
+                T* packed) {
+  constexpr int64_t L = LENGTH<T>;
+  const int64_t taps = product.weight_channel, some = std::min(count, (LINES - L) / taps);
+  T local[LINES * L];
+  for (int64_t first = 0; first < count; first += some) {
+    const int64_t channels = std::min(some, count - first), elements = channels * taps;
+    for (int64_t at = 0; at < elements; at += L) {
+      Vector<T> square[L] = {};
+      for (int64_t i = 0; i < std::min(rows, L); ++i) {
+        const T* line = from + i * product.weight_row + first * taps + at;
+        if (line + L <= end) square[i] = load(line);
+        else std::memcpy(&square[i], line, size_t(std::min(L, elements - at)) * sizeof(T));
+      }
+      transpose_square<T>(square);
+#pragma GCC unroll 16
+      for (int64_t k = 0; k < L; ++k) store(local + (at + k) * L, square[k]);
+    }
+    T* to = packed + first * rows;
+    for (const Tap& tap : product.taps) {
+      const T* element = local + tap.weight * L;
+      for (int64_t c = 0; c < channels; ++c, element += taps * L) {
+        if ((channels - c) * rows >= L) store(to + c * rows, load(element));  // the next ones come after it
+        else copy_few(element, to + c * rows, rows);
+      }
+      to += count * rows;
+    }
+  }
+}
+
 // Weights of one block of channels as panels of up to TILE_ROWS rows, [tap, channel][row].
 template <class T>
 void pack_rows(const TapProduct<T>& product, const Cut<T>& cut, int64_t group, int64_t k_block, int64_t panel,
@@ -122,10 +159,19 @@ void pack_rows(const TapProduct<T>& product, const Cut<T>& cut, int64_t group, i
           first * taps * count;
   const T* from = product.weight + group * product.weight_group + first * product.weight_row +
                   begin * product.weight_channel;
+  const T* end = product.weight + product.groups * product.weight_group;
+  if (TILE_ROWS <= LENGTH<T> && product.weight_channel < product.weight_row &&
+      product.weight_channel <= LINES - LENGTH<T>) {
+    return pack_lines(product, from, end, count, rows, to);
+  }
   for (const Tap& tap : product.taps) {
-    for (int64_t c = 0; c < count; ++c) {
+    for (int64_t c = 0; c < count; ++c, to += rows) {
       const T* element = from + c * product.weight_channel + tap.weight;
-      for (int64_t i = 0; i < rows; ++i) *to++ = element[i * product.weight_row];
+      if (product.weight_row == 1) {
+        copy_few(element, to, rows);
+      } else {
+        for (int64_t i = 0; i < rows; ++i) to[i] = element[i * product.weight_row];
+      }
     }
   }
 }

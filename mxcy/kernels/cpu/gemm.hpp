@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #define MXCY_INLINE inline __attribute__((always_inline))
 
@@ -121,6 +122,21 @@ template <class T, int R, int STEP>
 Tile<T> plain_tile(int rows) {
   if constexpr (R == 0) return nullptr;
   else return rows == R ? tile<T, R, STEP, 1> : plain_tile<T, R - 1, STEP>(rows);
+}
+
+// Few elements, by vectors that may overlap.
+template <class T>
+MXCY_INLINE void copy_few(const T* from, T* to, int64_t n) {
+  auto parts = [&](auto size) __attribute__((always_inline)) {
+    constexpr int64_t part = decltype(size)::value;
+    int64_t i = 0;
+    for (; i + part <= n; i += part) std::memcpy(to + i, from + i, part * sizeof(T));
+    if (i < n) std::memcpy(to + n - part, from + n - part, part * sizeof(T));
+  };
+  if (n >= LENGTH<T>) parts(std::integral_constant<int64_t, LENGTH<T>>());
+  else if (n >= 4) parts(std::integral_constant<int64_t, 4>());
+  else
+    for (int64_t i = 0; i < n; ++i) to[i] = from[i];
 }
 
 inline int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }
