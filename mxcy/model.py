@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 from typing import Any, NamedTuple
@@ -71,11 +72,12 @@ def load_checkpoint(prefix: str, epoch: int) -> tuple[Symbol, dict[str, NDArray]
 
 
 def __getattr__(name: str) -> Any:
-    """`FeedForward` is a module, which knows this file."""
-    if name == "FeedForward":
-        from .module.feed_forward import FeedForward
-
-        return FeedForward
+    """`FeedForward` and steps of training loops are of modules, which know this file."""
+    if not name.startswith("__"):
+        for module in ("feed_forward", "older_loops"):
+            found = importlib.import_module(f"mxcy.module.{module}")
+            if name in found.__all__:
+                return getattr(found, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

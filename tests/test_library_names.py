@@ -1,5 +1,6 @@
 """What libraries on top of MXNet import from its modules and extend."""
 
+import importlib
 import pickle
 from multiprocessing.pool import ThreadPool
 
@@ -128,3 +129,44 @@ def test_blocks_that_are_traced_may_be_given_numbers():
     net.hybridize()
 
     assert net(nd.ones(2)).asnumpy().tolist() == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("mxcy.model", ["FeedForward", "_create_kvstore", "_initialize_kvstore", "_update_params"]),
+        ("mxcy.gluon.rnn.rnn_layer", ["_RNNLayer", "LSTM"]),
+        ("mxcy.gluon.nn.conv_layers", ["_Conv", "MaxPool2D"]),
+    ],
+)
+def test_names_with_underscores_that_programs_import(module, names):
+    found = importlib.import_module(module)
+
+    assert [name for name in names if not hasattr(found, name)] == []
+    assert not hasattr(found, "_no_such_name")
+
+
+@pytest.mark.parametrize("store", [None, "local", "device"])
+@pytest.mark.parametrize("on_store", ["0", "1"])
+def test_loops_of_programs_update_parameters(monkeypatch, store, on_store):
+    monkeypatch.setenv("MXNET_UPDATE_ON_KVSTORE", on_store)
+    devices = [mx.cpu(0), mx.cpu(1)]
+    weights = {"a": nd.ones(2), "b": nd.ones(3), "fixed": nd.ones(1)}
+    copies = [[value.copyto(device) for device in devices] for value in weights.values()]
+    gradients = [[nd.full(value.shape, k + 1, ctx=device) for k, device in enumerate(devices)]
+                 for value in weights.values()]  # fmt: skip
+    gradients[2] = [None, None]
+    kv, updates = mx.model._create_kvstore(store, len(devices), weights)
+    optimizer = mx.optimizer.SGD(learning_rate=0.5)
+    if kv is not None:
+        mx.model._initialize_kvstore(kv, copies, weights, list(weights), updates)
+    if updates:
+        kv.set_optimizer(optimizer)
+        mx.model._update_params_on_kvstore(copies, gradients, kv, list(weights))
+    else:
+        updater = mx.optimizer.get_updater(optimizer)
+        mx.model._update_params(copies, gradients, updater, len(devices), kv, list(weights))
+
+    assert updates == (store is not None and on_store == "1")
+    expected = [[0.5, 0.0]] * 2 if store is None else [[-0.5, -0.5]] * 2
+    assert [[float(x.mean().asscalar()) for x in of] for of in copies] == [*expected, [1, 1]]

@@ -201,3 +201,6 @@ class Conv3DTranspose(Convolution):
         super().__init__(**kwargs)
         self._build(channels, kernel_size, strides, padding, dilation, groups, layout, activation, use_bias,
                     weight_initializer, bias_initializer, in_channels, output_padding)  # fmt: skip
+
+
+_Conv = Convolution  # which libraries derive from and ask for

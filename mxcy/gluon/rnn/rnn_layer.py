@@ -242,3 +242,6 @@ class GRU(RecurrentLayer):
         inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer, h2h_bias_initializer)
         super().__init__("gru", hidden_size, num_layers, layout, dropout, bidirectional, input_size, inits,
                          dtype, **kwargs)  # fmt: skip
+
+
+_RNNLayer = RecurrentLayer  # which libraries derive from and ask for
