@@ -359,3 +359,38 @@ def test_numpy_shapes_of_all_threads():
     finally:
         mx.util.set_np_shape(0)
     assert not asked()
+
+
+def test_blocks_are_optimised_for_any_backend(tmp_path, caplog):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3), nn.BatchNorm())
+    net.initialize()
+    x = nd.ones((2, 4))
+    net.optimize_for(x, backend="MKLDNN")
+
+    assert "no backend 'MKLDNN'" in caplog.text
+    assert net.export(str(tmp_path / "net"))[0].endswith("-symbol.json")
+    assert net(x).shape == (2, 3)
+    net.hybridize(backend="another")
+    assert net(x).shape == (2, 3)
+    with pytest.raises(ValueError, match="backend"):
+        net.optimize_for(x)
+
+
+@pytest.mark.parametrize("name", ["_maximum", "_minimum", "_hypot"])
+@pytest.mark.parametrize("stype", ["csr", "row_sparse"])
+def test_pairs_of_one_storage_keep_it(name, stype):
+    a, b = [mx.test_utils.rand_ndarray((6, 4), stype, density=0.4) for _ in "ab"]
+    found = getattr(nd._internal, name)(a, b)
+    net = getattr(sym._internal, name)(sym.Variable("a", stype=stype), sym.Variable("b", stype=stype))
+    bound = net.bind(mx.cpu(), [a, b]).forward()[0]
+    numpy_function = {"_maximum": np.maximum, "_minimum": np.minimum, "_hypot": np.hypot}[name]
+
+    assert found.stype == bound.stype == stype
+    np.testing.assert_allclose(found.asnumpy(), numpy_function(a.asnumpy(), b.asnumpy()), rtol=1e-6)
+    np.testing.assert_array_equal(bound.asnumpy(), found.asnumpy())
+
+
+def test_tests_are_repeated_at_least_once():
+    with pytest.raises(AssertionError, match="at least 1"):
+        mx.test_utils.retry(0)

@@ -51,7 +51,6 @@ REASONS = (
     (r"Module\.__init__$", "None, the default, is the context of the thread"),
     (r"BaseModule\.\w+$", "a module of its own need not have them before it is bound"),
     (r"^symbol\.(symbol\.)?(maximum|minimum|hypot)$", "operands may be named lhs and rhs too"),
-    (r"HybridBlock\.optimize_for$", "there is one back end"),
     (r"^ndarray\.(ravel_multi_index|unravel_index|broadcast_to)$", "MXNet's default is refused when it runs"),
 )  # fmt: skip
 

@@ -186,7 +186,7 @@ def test_networks_are_drawn():
     assert "FullyConnected\n3" in source and "act -> fc" in source and '"5(float32)"' in source
     assert "fc_weight" not in source
     assert "fc_weight" in mx.viz.plot_network(net, hide_weights=False).source
-    with pytest.warns(RuntimeWarning, match="one name"):
+    with pytest.warns(RuntimeWarning, match="same name"):
         mx.viz.plot_network(sym.Variable("a") + sym.Variable("a"))
 
 

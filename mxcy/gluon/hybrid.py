@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -64,10 +65,11 @@ class HybridBlock(Block):
         """Run as a graph from the next call on, or not.
 
         `static_alloc`, `static_shape`, `inline_limit` and the sizes are accepted: buffers are always kept for
-        the shapes that came before. `clear=False` keeps a graph that was traced.
+        the shapes that came before. `clear=False` keeps a graph that was traced. There is one backend, which
+        optimises every graph; another one that is asked for is logged, as MXNet does where it has it not.
         """
         if backend is not None:
-            raise ArgumentError(problem("hybridize", "backend", f"there is no backend {backend!r}"))
+            logging.getLogger(__name__).warning("hybridize: there is no backend %r", backend)
         self._active = active
         self._flags = {"static_alloc": static_alloc, "static_shape": static_shape}
         if clear:
@@ -81,9 +83,22 @@ class HybridBlock(Block):
                           inline_limit=inline_limit, forward_bulk_size=forward_bulk_size,
                           backward_bulk_size=backward_bulk_size)  # fmt: skip
 
-    def optimize_for(self, x: Any, *args: Any, backend: str | None = None, **kwargs: Any) -> None:
-        """Backends of MXNet's extensions; there are none, so this raises ArgumentError."""
-        raise ArgumentError(problem("optimize_for", "backend", f"there is no backend {backend!r}"))
+    def optimize_for(self, x: Any, *args: Any, backend: str | None = None, clear: bool = False,
+                     static_alloc: bool = False, static_shape: bool = False, inline_limit: int = 2,
+                     forward_bulk_size: int | None = None, backward_bulk_size: int | None = None,
+                     **kwargs: Any) -> None:  # fmt: skip
+        """Make the graph for these inputs, without computing it; see `hybridize`.
+
+        Raises ArgumentError without a backend, which may be any: there is one, and graphs are always its own.
+        """
+        if not backend:
+            raise ArgumentError(problem("optimize_for", "backend", 'Must specify "backend" to optimize_for'))
+        self.hybridize(True, backend, clear, static_alloc, static_shape, inline_limit, forward_bulk_size,
+                       backward_bulk_size)  # fmt: skip
+        if not kinds([x, *args])[1] or has_numpy([x, *args]):
+            self(x, *args)
+        else:
+            self._build_cache(x, *args)
 
     def cast(self, dtype: Any) -> None:
         """See `Block.cast`."""

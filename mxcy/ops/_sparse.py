@@ -33,9 +33,9 @@ from ._storage import (
 )  # fmt: skip
 
 __all__ = [
-    "ADDS", "ANY", "BY_LINES", "CONCATENATES", "DOT", "DOT_GRAD_LHS", "DOT_GRAD_RHS", "FTRL", "MULTIPLIES",
-    "NORM", "SLICES", "SUM", "SUMS", "TAKES", "TAKES_ROWS", "TAKE_GRAD", "ZEROS", "keeps", "keeps_csr",
-    "lazy_rules", "quietly", "rows_at", "scattered", "sorted_places",
+    "ADDS", "ALIKE", "ANY", "BY_LINES", "CONCATENATES", "DOT", "DOT_GRAD_LHS", "DOT_GRAD_RHS", "FTRL",
+    "MULTIPLIES", "NORM", "SLICES", "SUM", "SUMS", "TAKES", "TAKES_ROWS", "TAKE_GRAD", "ZEROS", "keeps",
+    "keeps_csr", "lazy_rules", "quietly", "rows_at", "scattered", "sorted_places",
 ]  # fmt: skip
 
 ANY = "default|csr|row_sparse"
@@ -143,9 +143,12 @@ def scaled(op: Any, inputs: Sequence, attrs: dict) -> Part:
     return part.like(op.compute(operands, attrs)[0])
 
 
-ADDS = (
+ALIKE = (
     rule("row_sparse, row_sparse -> row_sparse", pairwise(False)),
     rule("csr, csr -> csr", pairwise(False)),
+)
+ADDS = (
+    *ALIKE,
     rule("default, csr|row_sparse -> default", quietly),
     rule("csr|row_sparse, default -> default", quietly),
 )

@@ -22,7 +22,7 @@ from ._binary import BinaryFunction
 from ._cases import case, given, raises, uniform
 from ._declare import elementwise, op
 from ._layer import equal_shapes
-from ._sparse import ADDS, BY_LINES, MULTIPLIES, SUMS, keeps
+from ._sparse import ADDS, ALIKE, BY_LINES, MULTIPLIES, SUMS, keeps
 from ._storage import KEEPS
 from ._trace import own, trace, ufunc
 from .reduction import _sum_like as sum_like
@@ -364,7 +364,7 @@ power = Power("power", broadcast_power, _power_scalar, _rpower_scalar, operator.
 
 # --- larger, smaller, hypotenuse -----------------------------------------------------------------------
 @elementwise(
-    twin="_maximum",
+    twin="_maximum", twin_storage=ALIKE,
     grad=(
         lambda g, lhs, rhs: sum_like(g * (lhs >= rhs), lhs),
         lambda g, lhs, rhs: sum_like(g * (lhs < rhs), rhs),
@@ -389,7 +389,7 @@ maximum = BinaryFunction("maximum", broadcast_maximum, _maximum_scalar, None, ma
 
 
 @elementwise(
-    twin="_minimum",
+    twin="_minimum", twin_storage=ALIKE,
     grad=(
         lambda g, lhs, rhs: sum_like(g * (lhs <= rhs), lhs),
         lambda g, lhs, rhs: sum_like(g * (lhs > rhs), rhs),
@@ -414,7 +414,7 @@ minimum = BinaryFunction("minimum", broadcast_minimum, _minimum_scalar, None, mi
 
 
 @elementwise(
-    twin="_hypot",
+    twin="_hypot", twin_storage=ALIKE,
     grad=(lambda g, lhs, y: sum_like(g * lhs / y, lhs), lambda g, rhs, y: sum_like(g * rhs / y, rhs)),
     ref=np.hypot,
     cases=POSITIVE + MISMATCH,

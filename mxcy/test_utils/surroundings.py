@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import context
-from ..errors import ArgumentError, ArgumentTypeError, message
+from ..errors import ArgumentTypeError, AssertedArgumentError, message
 from ..io import DataIter
 from ..ndarray import waitall
 
@@ -125,7 +125,7 @@ def assert_exception(f: Callable, exception_type: type[BaseException], *args: An
 def retry(n: int) -> Callable:
     """Return a decorator that calls a test up to n times, until no assertion of it fails."""
     if n < 1:
-        raise ArgumentError(message("retry", "n", "at least 1", n))
+        raise AssertedArgumentError(message("retry", "n", "at least 1", n))
 
     def decorate(test: Callable) -> Callable:
         @functools.wraps(test)
