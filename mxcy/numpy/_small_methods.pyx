@@ -93,10 +93,21 @@ def asanyarray(a, dtype=None, order=None, *, device=None, copy=None, like=None):
     return asarray(a, dtype, order, device=device, copy=copy)
 
 
-cdef Array small(Array x, int kind, axis):
+cdef Array small(Array x, int kind, axis, tuple args, dict kwargs):
+    """A reduction without other arguments than `axis` and `keepdims`."""
+    cdef Array made
+    if args or len(kwargs) > 1 or kwargs and type(kwargs.get("keepdims")) is not bool or x.ndim_ == 0 and kwargs:
+        return None
+    cdef bint keep = bool(kwargs) and kwargs["keepdims"]
     if axis is None:
-        return reduced(x, kind)
-    return reduced_along(x, kind, axis) if type(axis) is int and -3 < axis < 3 else None
+        made = reduced(x, kind)
+    else:
+        made = reduced_along(x, kind, axis) if type(axis) is int and -3 < axis < 3 else None
+    if made is None or not keep:
+        return made
+    made = made._reshape_view([1 if axis is None or i == axis % x.ndim_ else x.dims[i] for i in range(x.ndim_)])
+    made.read_only = 0
+    return made
 
 
 cdef bint is_all(Array x, axis) except -1:
@@ -121,32 +132,32 @@ cdef class SmallMethods(Array):
 
     def sum(self, axis=None, *args, **kwargs):
         """Sum of the elements along axes."""
-        made = None if args or kwargs else small(self, SUM, axis)
+        made = small(self, SUM, axis, args, kwargs)
         return _slow.sum(self, axis, *args, **kwargs) if made is None else made
 
     def prod(self, axis=None, *args, **kwargs):
         """Product of the elements along axes."""
-        made = None if args or kwargs else small(self, PROD, axis)
+        made = small(self, PROD, axis, args, kwargs)
         return _slow.prod(self, axis, *args, **kwargs) if made is None else made
 
     def max(self, axis=None, *args, **kwargs):
         """Largest element along axes."""
-        made = None if args or kwargs else small(self, MAX, axis)
+        made = small(self, MAX, axis, args, kwargs)
         return _slow.max(self, axis, *args, **kwargs) if made is None else made
 
     def min(self, axis=None, *args, **kwargs):
         """Smallest element along axes."""
-        made = None if args or kwargs else small(self, MIN, axis)
+        made = small(self, MIN, axis, args, kwargs)
         return _slow.min(self, axis, *args, **kwargs) if made is None else made
 
     def any(self, axis=None, *args, **kwargs):
         """Whether an element along axes is not zero."""
-        made = None if args or kwargs else small(self, ANY, axis)
+        made = small(self, ANY, axis, args, kwargs)
         return _slow.any(self, axis, *args, **kwargs) if made is None else made
 
     def all(self, axis=None, *args, **kwargs):
         """Whether no element along axes is zero."""
-        made = None if args or kwargs else small(self, ALL, axis)
+        made = small(self, ALL, axis, args, kwargs)
         return _slow.all(self, axis, *args, **kwargs) if made is None else made
 
     def mean(self, axis=None, *args, **kwargs):

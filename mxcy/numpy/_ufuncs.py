@@ -265,8 +265,11 @@ def clip(
     if a_max is _NOTHING and a_min is not _NOTHING:
         a_max = None
     if isinstance(a, Array) and out is None and not kwargs and min is _NOTHING and max is _NOTHING:
-        if a._dtype_code in _FLOATS and type(a_min) is float and type(a_max) is float:
-            return _limited(a, a_min, a_max)
+        if a._dtype_code in _FLOATS:  # for integers NumPy looks whether a bound is one at all
+            if type(a_min) is float and type(a_max) is float:
+                return _limited(a, a_min, a_max)
+            if (a_min is None) != (a_max is None):
+                return minimum(a, a_max) if a_min is None else maximum(a, a_min)
     given = {"a_min": a_min, "a_max": a_max, "min": min, "max": max}
     kwargs.update({name: x for name, x in given.items() if x is not _NOTHING})
     return _clip(a, out=out, **kwargs)
