@@ -57,31 +57,45 @@ template <class T> MXCY_INLINE Integer<T> sign_of(Real<T> x) {
   return (Integer<T>)x & (Integer<T>)(-Real<T>{});
 }
 
+// x = k ln 2 + r as in exp_vector, without its care for results that are subnormal or overflow.
+template <class T> struct Parts {
+  Real<T> r, power;  // 2^k
+  explicit MXCY_INLINE Parts(Real<T> x) {
+    using C = Vectors<T>;
+    const Real<T> shifted = x * T(1.44269504088896340736) + C::rounding, whole = shifted - C::rounding;
+    r = x - whole * C::ln2_high - whole * C::ln2_low;
+    power = power_of_two<T>((Integer<T>)shifted - (Integer<T>)(Real<T>{} + C::rounding));
+  }
+
+  // The sum of r^(i - first) / i! from `first` to `last`.
+  template <int first, int last> MXCY_INLINE Real<T> series() const {
+    T factorial = 1;
+    for (int i = 2; i <= last; ++i) factorial *= i;
+    Real<T> sum = Real<T>{} + 1 / factorial;
+    for (int i = last; i > first; --i) {
+      factorial /= i;
+      sum = sum * r + 1 / factorial;
+    }
+    return sum;
+  }
+};
+
 template <class T> MXCY_INLINE Real<T> erf_vector(Real<T> x) {
   using C = ErfTerms<T>;
   const Integer<T> sign = sign_of<T>(x);
   Real<T> size = (Real<T>)((Integer<T>)x ^ sign);
   size = size > C::end ? Real<T>{} + C::end : size;
   const Real<T> near = x + x * polynomial<T>(C::near, size * size);
-  const Real<T> far = T(1) - exp_vector<T>(-(size * polynomial<T>(C::far, size)));
+  const Parts<T> parts(-size * polynomial<T>(C::far, size));
+  const Real<T> far = T(1) - parts.power * parts.template series<0, Vectors<T>::terms>();
   return size < T(BORDER) ? near : (Real<T>)((Integer<T>)far | sign);
 }
 
 // exp(x) - 1 for x <= 0: with exp(x) = 2^k exp(r), 2^k (exp(r) - 1) + (2^k - 1).
 template <class T> MXCY_INLINE Real<T> expm1_of_negative(Real<T> x) {
-  using C = Vectors<T>;
-  x = x < T(-64) ? Real<T>{} - T(64) : x;  // -1 long before
-  const Real<T> shifted = x * T(1.44269504088896340736) + C::rounding, whole = shifted - C::rounding;
-  const Integer<T> k = (Integer<T>)shifted - (Integer<T>)(Real<T>{} + C::rounding);
-  const Real<T> r = x - whole * C::ln2_high - whole * C::ln2_low, power = power_of_two<T>(k);
-  T factorial = 1;
-  for (int i = 2; i <= C::terms + 1; ++i) factorial *= i;
-  Real<T> sum = Real<T>{} + 1 / factorial;
-  for (int i = C::terms + 1; i > 2; --i) {
-    factorial /= i;
-    sum = sum * r + 1 / factorial;
-  }
-  return power * (r + r * r * sum) + (power - T(1));
+  const Parts<T> parts(x < T(-64) ? Real<T>{} - T(64) : x);  // -1 long before
+  const Real<T> sum = parts.template series<2, Vectors<T>::terms + 1>();
+  return parts.power * (parts.r + parts.r * parts.r * sum) + (parts.power - T(1));
 }
 
 template <class T> constexpr T ROOT_HALF = T(0.70710678118654752440);
