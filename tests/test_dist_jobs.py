@@ -104,6 +104,36 @@ def test_weights_are_those_of_one_worker_with_the_sum(machines):
         assert (states[name].asnumpy() == updater.states[name].asnumpy()).all()
 
 
+def test_sequential_within_machines_and_eventual_between_them():
+    """A pull has all earlier rounds of its own machine, and of the other what has come; in the end all."""
+    rounds = 5
+
+    def body(session):
+        [key] = declare(session, {"w": 8}, "float64", 0.0)
+        use(session, "test")
+        mine, other = (0, 1) if session.rank < 2 else (1, 0)
+        seen = np.zeros(2)
+        for round_ in range(1, rounds + 1):
+            own = np.zeros(8)
+            own[mine::2] = 1
+            session.push([(key, own)])
+            value = pulled(session, [key])["w"].reshape(4, 2)
+
+            assert (value == value[0]).all()
+            assert value[0, mine] == 2 * round_
+            assert value[0, other] in range(0, 2 * rounds + 1, 2)
+            assert (value[0] >= seen).all()
+            seen = value[0]
+        session.flush()
+        session.barrier()
+        return pulled(session, [key])["w"]
+
+    with thread_job(workers=4, machines=2) as job:
+        found = run_workers(job, body, consistency=("sequential", "eventual"))
+
+    assert all((value == 2 * rounds).all() for value in found)
+
+
 @pytest.mark.parametrize("kind", ["fp16", "2bit"])
 @pytest.mark.parametrize("machines", [1, 2])
 def test_compression_is_after_the_sums_of_machines(kind, machines):

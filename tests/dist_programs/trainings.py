@@ -48,8 +48,8 @@ def by_trainer(store, update_on_kvstore):
 
 
 store = mx.kv.create(KIND)
-mx.random.seed(5 + store.rank)  # workers begin with different values: those of rank 0 count
 for how in sys.argv[3:]:
+    mx.random.seed(5 + store.rank)  # workers begin with different values: those of rank 0 count
     found = by_module(store) if how == "module" else by_trainer(mx.kv.create(KIND), how == "store")
     np.savez(f"{FOLDER}/{how}-{store.rank}.npz", **found)
     store.barrier()

@@ -154,7 +154,11 @@ def connect(address: str | None, upload: str | None = None) -> bool:
             text = f"no Ray cluster at {address!r}: {str(error).splitlines()[0]}"
             raise MXNetError(problem("create", "address", text, "start one by ray start --head")) from None
         return False
-    ray.init(address="local", include_dashboard=False, object_store_memory=100 << 20, **quiet)
+    try:
+        ray.init(address="local", include_dashboard=False, object_store_memory=100 << 20, **quiet)
+    except Exception as error:  # Ray raises the class itself
+        text = f"Ray did not start: {str(error).splitlines()[0]}"
+        raise MXNetError(problem("create", None, text, "is the machine too busy?")) from error
     return True
 
 
