@@ -170,3 +170,31 @@ def test_loops_of_programs_update_parameters(monkeypatch, store, on_store):
     assert updates == (store is not None and on_store == "1")
     expected = [[0.5, 0.0]] * 2 if store is None else [[-0.5, -0.5]] * 2
     assert [[float(x.mean().asscalar()) for x in of] for of in copies] == [*expected, [1, 1]]
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "LBSGD"])
+def test_an_optimizer_may_define_the_rate_of_one_parameter(kind):
+    class Own(getattr(mx.optimizer, kind)):
+        def _get_lr(self, index):
+            return 0.0 if index == 0 else super()._get_lr(index)
+
+        def _get_wd(self, index):
+            return 0.0
+
+    update = mx.optimizer.get_updater(Own(learning_rate=0.5))
+    weights = [nd.ones(2), nd.ones(2)]
+    update([0, 1], [nd.ones(2), nd.ones(2)], weights)
+
+    assert weights[0].asnumpy().tolist() == [1, 1]
+    assert (weights[1] < 1).asnumpy().all()
+
+
+def test_parameters_of_deformable_convolutions_are_in_mxnets_order():
+    from mxcy.gluon.contrib import cnn
+
+    names = ["offset_weight", "offset_bias", "deformable_conv_weight", "deformable_conv_bias"]
+    plain = cnn.DeformableConvolution(2, prefix="")
+    modulated = cnn.ModulatedDeformableConvolution(2, prefix="")
+
+    assert list(plain.collect_params()) == names
+    assert list(modulated.collect_params()) == names[2:] + names[:2]

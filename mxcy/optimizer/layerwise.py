@@ -53,7 +53,7 @@ class LARS(SGD):
 
     def _take(self, index: Sequence, weight: Sequence, grad: Sequence, state: Sequence, copied: bool) -> None:
         self._update_count(index)
-        lrs, wds = self._get_lrs(index), self._get_wds(index)
+        lrs, wds = self._rates_of(index)
         momentum = self.momentum
         if self.momentum_correction and self.last_lr:
             momentum *= self.cur_lr / self.last_lr  # type: ignore[operator]

@@ -208,6 +208,15 @@ class Optimizer:
     def _get_wd(self, index: Any) -> float:
         return self._get_wds([index])[0]
 
+    def _rates_of(self, indices: Sequence) -> tuple[list[float], list[float]]:
+        """(learning rates, weight decays). A class that defines these for one parameter is asked for each."""
+        kind = type(self)
+        alike = kind._get_lr is Optimizer._get_lr
+        lrs = self._get_lrs(indices) if alike else [self._get_lr(index) for index in indices]
+        alike = kind._get_wd is Optimizer._get_wd
+        wds = self._get_wds(indices) if alike else [self._get_wd(index) for index in indices]
+        return lrs, wds
+
     def _rates(self, index: Any) -> dict[str, float]:
         """Count an update of a parameter and return its learning rate and weight decay."""
         self._update_count(index)

@@ -235,7 +235,7 @@ class Stepping(Optimizer):
     ) -> None:
         """Update parameters; `precise` says that the copies of half-precision weights are updated."""
         self._update_count(index)
-        lrs, wds = self._get_lrs(index), self._get_wds(index)
+        lrs, wds = self._rates_of(index)
         asked = None if self._asked is None else (self._asked(self), lrs, wds, precise)
         record = None if asked is None else _records.get(self, {}).get(id(weight[0]) if weight else 0)
         if record is not None and record.asked == asked and record.repeats(weight, grad, state):

@@ -32,6 +32,7 @@ class DeformableConvolution(HybridBlock):
 
     deformable_conv_weight: Any
     planes = 2  # of displacements for each element of the kernel: rows and columns
+    offset_first = True  # the order of the parameters, as MXNet has it
 
     def __init__(self, channels: int, kernel_size: Sizes = (1, 1), strides: Sizes = (1, 1),
                  padding: Sizes = (0, 0), dilation: Sizes = (1, 1), groups: int = 1,
@@ -54,10 +55,12 @@ class DeformableConvolution(HybridBlock):
                                       "num_deformable_group": num_deformable_group}  # fmt: skip
         with self.name_scope():
             shape = (self.planes * size, in_channels // groups, *kernel)
-            self._add("offset", shape, offset_weight_initializer,
+            offset = ("offset", shape, offset_weight_initializer,
                       offset_bias_initializer if offset_use_bias else None)  # fmt: skip
-            self._add("deformable_conv", (channels, 0, *kernel), weight_initializer,
-                      bias_initializer if use_bias else None)  # fmt: skip
+            own = ("deformable_conv", (channels, 0, *kernel), weight_initializer,
+                   bias_initializer if use_bias else None)  # fmt: skip
+            for part in (offset, own) if self.offset_first else (own, offset):
+                self._add(*part)
             self.act = Activation(activation, prefix=activation + "_") if activation else None
 
     def _add(self, name: str, shape: tuple, weight_init: Any, bias_init: Any) -> None:
@@ -97,6 +100,7 @@ class ModulatedDeformableConvolution(DeformableConvolution):
     """`DeformableConvolution` that also learns how much each place counts: from 0 to 2."""
 
     planes = 3
+    offset_first = False
 
     def _alias(self) -> str:
         return "modulated_deformable_conv"
