@@ -128,6 +128,12 @@ def test_gradients_of_integers_and_of_conditions():
     numbers.attach_grad()
     choice = np.array([1.0, -2.0])
     choice.attach_grad()
+    rests = np.array([[5, 7]], dtype="int32")
+    rests.attach_grad()
+    with mx.autograd.record():
+        y = np.mod(rests, 3)
+    y.backward()
+    assert rests.grad.tolist() == [[0, 0]]  # as MXNet has it
     with mx.autograd.record():
         y = np.sum(numbers * 2)
         z = np.where(choice, choice * 2, choice * 3).sum()

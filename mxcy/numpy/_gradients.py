@@ -23,6 +23,11 @@ LN2 = 0.6931471805599453
 LN10 = 2.302585092994046
 
 
+def smooth(g: Any) -> Any:
+    """A gradient, zero of integers: between them a function has steps alone."""
+    return g * 0 if _np.dtype(g.dtype).kind in "iu" else g
+
+
 def fit(g: Any, like: Any) -> Any:
     """Sum a gradient over the axes along which an operand was broadcast, in the operand's dtype."""
     if g.shape != like.shape:
@@ -147,7 +152,8 @@ BINARY: dict[str, Any] = {
         lambda g, a, y: fit(g * u.exp2(a - y), a),
         lambda g, b, y: fit(g * u.exp2(b - y), b),
     ),
-    "remainder": (lambda g, like_a: fit(g, like_a), lambda g, a, b: fit(-g * u.floor_divide(a, b), b)),
+    "remainder": (lambda g, like_a: fit(smooth(g), like_a),
+                  lambda g, a, b: fit(-smooth(g) * u.floor_divide(a, b), b)),
     "fmod": (lambda g, like_a: fit(g, like_a), lambda g, a, b: fit(-g * u.trunc(a / b), b)),
     "copysign": (
         lambda g, a, b: fit(g * u.copysign(1.0, b) * u.copysign(1.0, a), a),
