@@ -437,9 +437,9 @@ cdef class Array:
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
         return _dlpack.to_dlpack(self, stream, max_version, dl_device, copy)
 
-    def __dlpack_device__(self):
-        return _dlpack.dlpack_device(self)
-
+    def __dlpack_device__(self): return _dlpack.dlpack_device(self)
+    @property
+    def __cuda_array_interface__(self): return _dlpack.cuda_interface(self)
     def __reduce_ex__(self, protocol): return _export.reduce(self, protocol)
     def __copy__(self): return _export.copied(self)
     def __deepcopy__(self, memo): return _export.copied(self, memo)

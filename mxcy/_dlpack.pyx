@@ -1,9 +1,12 @@
 # cython: cdivision=True
-"""DLPack 1.x in both directions, for memory of the CPU.
+"""DLPack 1.x and `__cuda_array_interface__` in both directions.
 
 Out: a capsule with the memory of the array itself, an export as long as the consumer keeps it (see
 `_export`). In: an array over the producer's memory, which stays in the exported state. Fields of foreign
 tensors are checked before anything is computed from them; a capsule that is refused is left to its owner.
+
+On GPUs a producer is told our stream, so that its work is done before ours. Operations on shared memory are
+complete on the device when their calls return, and its owner gets it back after our work on it.
 """
 
 cimport cython
@@ -18,7 +21,10 @@ from ._array cimport MAX_NDIM, Array
 from ._engine cimport CVar, var_release
 from ._export cimport begin_export, copied_array, end_export, import_memory, tell
 
-from .dtypes import DTYPES
+import numpy as np
+
+from . import _gpu
+from .dtypes import DTYPES, code_of
 from .errors import (
     ArgumentError, ArgumentTypeError, DTypeError, OutOfMemory, ShapeError, message, problem,
 )
@@ -217,8 +223,15 @@ cdef class Borrowed:
 
     cdef DLManagedTensor* legacy
     cdef DLManagedTensorVersioned* versioned
+    cdef object kept  # the owner of memory without a tensor
+    cdef int device   # of a GPU plus 1; 0: memory of the CPU
 
     def __dealloc__(self):
+        if self.device:
+            try:
+                _gpu.wait_for(self.device - 1)
+            except Exception:
+                pass  # a device that fails says so to whoever uses it
         if self.legacy is not NULL and self.legacy.deleter is not NULL:
             self.legacy.deleter(self.legacy)
         if self.versioned is not NULL and self.versioned.deleter is not NULL:
@@ -229,12 +242,20 @@ cdef object refusal(what):
     return ArgumentError(problem("from_dlpack", None, what))
 
 
+cdef int check_place(int device, int number) except -1:
+    """Refuses what is neither in main memory nor on a GPU that there is; makes a GPU ready for use."""
+    if device == DL_CUDA and 0 <= number < _gpu.count():
+        _gpu.require(number)
+    elif device != DL_CPU:
+        expected = f"memory of the CPU ({DL_CPU}) or of a GPU ({DL_CUDA}) of this machine"
+        raise BufferError(message("from_dlpack", None, expected, f"device {device}, {number}"))
+    return 0
+
+
 cdef int read_tensor(const DLTensor* tensor, int64_t* shape, int64_t* strides) except -1:
     """Checks every field of a foreign tensor; returns the dtype's code, fills in strides in bytes."""
     cdef int i, code
-    if tensor.device.type != DL_CPU:
-        expected = f"memory of the CPU ({DL_CPU})"
-        raise BufferError(message("from_dlpack", None, expected, f"device {tensor.device.type}"))
+    check_place(tensor.device.type, tensor.device.id)
     if tensor.dtype.lanes != 1:
         raise DTypeError(message("from_dlpack", None, "a dtype of one lane", f"{tensor.dtype.lanes} lanes"))
     if (tensor.dtype.code, tensor.dtype.bits) not in TYPES:
@@ -287,7 +308,11 @@ cdef Array read_capsule(object capsule, int face):
     cdef char* data = <char*>tensor.data + tensor.byte_offset
     if <uintptr_t>data % min(ITEMSIZE[code], 8) != 0:
         raise refusal(f"the data are not aligned to {DTYPES[code]}")
-    x = import_memory(data, owner, face, tensor.ndim, shape, strides, code, read_only)
+    cdef int context = 0x100
+    if tensor.device.type == DL_CUDA:
+        context = 0x200 | tensor.device.id
+        owner.device = tensor.device.id + 1
+    x = import_memory(data, owner, face, tensor.ndim, shape, strides, code, read_only, True, context)
     # Nothing can fail from here on: the tensor is ours.
     PyCapsule_SetName(capsule, b"used_dltensor" if versioned is NULL else b"used_dltensor_versioned")
     owner.legacy = legacy
@@ -299,13 +324,13 @@ cdef object ask(x, copy):
     """The capsule of an object, by the newest protocol that it knows."""
     if not hasattr(x, "__dlpack__"):
         raise ArgumentTypeError(message("from_dlpack", "x", "an object with __dlpack__", type(x).__name__))
-    device = x.__dlpack_device__()[0]
-    if device != DL_CPU:
-        raise BufferError(message("from_dlpack", "x", f"memory of the CPU ({DL_CPU})", f"device {device}"))
+    device, number = x.__dlpack_device__()
+    check_place(device, number)
+    options = {"stream": _gpu.stream_of(number)} if device == DL_CUDA else {}
     try:
-        return x.__dlpack__(max_version=(1, 0), copy=copy)
+        return x.__dlpack__(max_version=(1, 0), copy=copy, **options)
     except TypeError:
-        return x.__dlpack__()
+        return x.__dlpack__(**options)
 
 
 def from_dlpack(x, int face, copy):
@@ -317,3 +342,57 @@ def from_dlpack(x, int face, copy):
     if copy:
         return copied_array(array)
     return array
+
+
+# --- __cuda_array_interface__ -------------------------------------------------------------------
+
+def cuda_interface(Array x):
+    """`__cuda_array_interface__` of an array on a GPU; AttributeError for others and for bfloat16."""
+    dtype = DTYPES[x.dtype_code]
+    if not x.var.on_gpu() or dtype.name == "bfloat16":
+        text = f"an array of {dtype.name} on {'a GPU' if x.var.on_gpu() else 'the CPU'} has none"
+        raise AttributeError(problem("__cuda_array_interface__", None, text))
+    begin_export(x.var, not x.read_only)
+    end_export(x.var, not x.read_only)
+    address = <uintptr_t>(x.var.data.load() + x.offset) if x.size else 0
+    return {
+        "shape": x.shape,
+        "typestr": dtype.str,
+        "data": (address, bool(x.read_only)),
+        "strides": None if x.c_contiguous else x.strides,
+        "stream": None,
+        "version": 3,
+    }
+
+
+def from_cuda(source, int face):
+    """Return an array over the memory that an object's `__cuda_array_interface__` names."""
+    cdef int64_t shape[MAX_NDIM]
+    cdef int64_t strides[MAX_NDIM]
+    cdef Borrowed owner = Borrowed.__new__(Borrowed)
+    cdef int i, ndim, device, code
+    found = source.__cuda_array_interface__
+    dims, steps, (address, read_only) = found["shape"], found.get("strides"), found["data"]
+    ndim, code = len(dims), code_of(np.dtype(found["typestr"]))
+    if ndim > MAX_NDIM or steps is not None and len(steps) != ndim:
+        expected = f"at most {MAX_NDIM} dimensions, each with a stride"
+        raise ShapeError(message("array", "source_array", expected, ndim))
+    if found.get("mask") is not None:
+        raise ArgumentError(problem("array", "source_array", "masked arrays of GPUs are not supported"))
+    for i in range(ndim):
+        shape[i] = dims[i]
+        strides[i] = 0 if steps is None else steps[i]
+    if checked_bytes(ndim, shape, ITEMSIZE[code]) < 0:
+        raise ShapeError(problem("array", "source_array", f"{dims} is no shape of an array in memory"))
+    if steps is None:
+        c_strides(ndim, shape, ITEMSIZE[code], strides)
+    device = 0 if 0 in dims else _gpu.device_of(address)
+    if device < 0 or address % min(ITEMSIZE[code], 8):
+        expected = f"the address of elements of {DTYPES[code]} on a GPU"
+        raise ArgumentError(message("array", "source_array", expected, address))
+    _gpu.require(device)
+    if found.get("stream") is not None:
+        _gpu.wait_for(device, found["stream"])
+    owner.kept, owner.device = source, device + 1
+    return import_memory(<char*><uintptr_t>address, owner, face, ndim, shape, strides, code, read_only, True,
+                         0x200 | device)

@@ -10,7 +10,8 @@ cdef void end_export(CVar* var, bint writable) noexcept
 # An array over foreign memory, whose reference `owner` keeps. The storage stays in the exported state:
 # whoever owns it may use it at any time. `data` is the first element. Takes 0-d as it is.
 cdef Array import_memory(char* data, object owner, int face, int ndim, const int64_t* shape,
-                         const int64_t* strides, int dtype_code, bint read_only, bint shared=*)
+                         const int64_t* strides, int dtype_code, bint read_only, bint shared=*,
+                         int context=*)
 # A copy in C order, in the same class.
 cdef Array copied_array(Array x)
 # Tells who watches that a writable export has begun; `own` references to the buffer are its and the array's.

@@ -257,13 +257,14 @@ def copied_numpy(Array x):
 # --- arrays from NumPy --------------------------------------------------------------------------
 
 cdef Array import_memory(char* data, object owner, int face, int ndim, const int64_t* shape,
-                         const int64_t* strides, int dtype_code, bint read_only, bint shared=True):
+                         const int64_t* strides, int dtype_code, bint read_only, bint shared=True,
+                         int context=0x100):
     cdef int64_t low, high
     cdef CVar* var
     if not byte_bounds(ndim, shape, strides, ITEMSIZE[dtype_code], &low, &high):
         raise ShapeError(problem("import", "strides", "the elements do not fit into the address space"))
     var = var_import(data + low, high - low, owner)
-    var.context = 0x100  # cpu(0)
+    var.context = context
     if shared:
         var.exports_write.fetch_add(1)
     return adopt_var(var, face, -low, ndim, shape, strides, dtype_code, read_only)

@@ -42,6 +42,9 @@ cdef extern from "device.hpp" namespace "mxcy::device" nogil:
         size_t held
         size_t cached
     Usage c_usage "mxcy::device::usage" (int device)
+    void* c_compute_stream "mxcy::device::compute_stream" (int device)
+    int c_wait_for "mxcy::device::wait_for" (int device, void* stream, Failure& failure)
+    int c_device_of "mxcy::device::device_of" (const char* data)
     char* c_trap "mxcy::device::trap" (int device)
     int c_trap_number "mxcy::device::trap_number" (const char* name)
     void* c_timer_begin "mxcy::device::timer_begin" (int device, Failure& failure)
@@ -145,6 +148,25 @@ def synchronise(int device):
     with nogil:
         status = c_synchronise(device, failure)
     check(status, failure)
+
+
+def stream_of(int device):
+    """Return the handle of a GPU's compute stream; 1, the default stream, in the simulator."""
+    return <uintptr_t>c_compute_stream(device) or 1
+
+
+def wait_for(int device, uintptr_t stream=0):
+    """Wait for what is enqueued on a stream of another library (0: on our own)."""
+    cdef Failure failure
+    cdef int status
+    with nogil:
+        status = c_wait_for(device, <void*>stream, failure)
+    check(status, failure)
+
+
+def device_of(uintptr_t address):
+    """Return the number of the GPU whose memory an address is in, -1 if there is none."""
+    return c_device_of(<const char*>address) if count() else -1
 
 
 def pool(int device, bint trim=False):
@@ -364,7 +386,20 @@ cdef int push_op(Op* op, list reads, list writes, bint updates) except -1:
         op.flags |= OP_NEEDS_GIL
     if covers:
         op.flags |= OP_OVERWRITES
-    return push(op, read_vars.data(), <int>read_vars.size(), write_vars.data(), <int>write_vars.size())
+    push(op, read_vars.data(), <int>read_vars.size(), write_vars.data(), <int>write_vars.size())
+    return settle(reads, writes)
+
+
+cdef int settle(list reads, list writes) except -1:
+    """Wait for the device where others have access to the memory: their streams know nothing of ours."""
+    cdef Array x
+    for arrays in (writes, reads):
+        for x in <list>arrays:
+            shared = x.var.exports_write.load() or arrays is writes and x.var.exports_read.load()
+            if shared and x.var.on_gpu():
+                synchronise(x.var.context & 0xFF)
+                return 0
+    return 0
 
 
 # --- transfers ------------------------------------------------------------------------------------------
@@ -396,6 +431,7 @@ def transfer(Array target not None, Array source not None):
         op.flags |= OP_OVERWRITES
     op.cost_ns = 0 if target.var.on_gpu() and nbytes <= INLINE_BYTES else 1e6
     push(<Op*>op, &reads, 1, &writes, 1)
+    settle([source], [target])
 
 
 def to_numpy(Array x not None):

@@ -106,6 +106,81 @@ def test_memory_is_not_shared_with_the_host():
     np.testing.assert_array_equal(np.asarray(x), [1, 2])
 
 
+class Foreign:
+    """Memory of a GPU that another library offers by the two protocols."""
+
+    def __init__(self, array):
+        self.array = array
+        self.streams = []
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+    def __dlpack__(self, *, stream=None, max_version=None, copy=None):
+        self.streams.append(stream)
+        return self.array.__dlpack__(stream=stream, max_version=max_version, copy=copy)
+
+
+class Interface:
+    def __init__(self, array, **changes):
+        self.array = array
+        self.__cuda_array_interface__ = {**array.__cuda_array_interface__, **changes}
+
+
+@pytest.mark.parametrize("dtype", [d for d in DTYPES if d != "bfloat16"])
+def test_memory_of_other_libraries(dtype):
+    x = on_gpu([[1, 0, 3], [4, 5, 0]], dtype)
+    other = Foreign(x[:, ::2])
+    y = nd.from_dlpack(other)
+    assert y.context == GPU and y.dtype == x.dtype and other.streams[0] >= 1
+    np.testing.assert_array_equal(y.asnumpy(), x.asnumpy()[:, ::2])
+    z = nd.array(Interface(x.T), dtype=dtype)
+    assert z.context == mx.cpu()  # where new arrays go
+    np.testing.assert_array_equal(z.asnumpy(), x.asnumpy().T)
+    assert nd.array(Interface(x), ctx=GPU).dtype == np.float32
+
+
+def test_shared_memory_shows_what_both_sides_write():
+    x = on_gpu([1, 2, 3, 4])
+    y = nd.from_dlpack(x.__dlpack__())
+    y[1:3] = 7
+    x += 1
+    np.testing.assert_array_equal(y.asnumpy(), [2, 8, 8, 5])
+    del x
+    np.testing.assert_array_equal((y * 2).asnumpy(), [4, 16, 16, 10])
+
+
+def test_shared_memory_need_not_be_aligned():
+    """Wide loads ask for 16 bytes; the simulator refuses them elsewhere."""
+    x = on_gpu(np.arange(40))
+    y = nd.from_dlpack(x[1:33].__dlpack__())
+    np.testing.assert_array_equal((y + y).asnumpy(), 2 * np.arange(1, 33))
+
+
+def test_interface_of_gpu_memory():
+    x = on_gpu(np.ones((2, 3)))
+    found = mx.np.ones((2, 3), dtype="float32", ctx=GPU).T.__cuda_array_interface__
+    assert (found["shape"], found["strides"], found["typestr"]) == ((3, 2), (4, 12), "<f4")
+    assert found["version"] == 3 and x.__cuda_array_interface__["strides"] is None
+    assert not hasattr(nd.ones((2,)), "__cuda_array_interface__")
+    assert not hasattr(on_gpu([1], "bfloat16"), "__cuda_array_interface__")
+
+
+@pytest.mark.parametrize(
+    "changes, match",
+    [
+        ({"shape": (-1,)}, "no shape"),
+        ({"strides": (4,)}, "dimensions"),
+        ({"mask": object()}, "masked"),
+        ({"data": (3, False)}, "the address of elements"),
+        ({"typestr": "<U3"}, "dtype"),
+    ],
+)
+def test_interfaces_that_are_refused(changes, match):
+    with pytest.raises((ValueError, TypeError), match=match):
+        nd.array(Interface(on_gpu(np.ones((2, 3))), **changes))
+
+
 def test_pool_takes_memory_back():
     nd.waitall()  # operations hold the arrays that they use
     held = _gpu.pool(0)["held"]

@@ -32,6 +32,7 @@ constexpr Status OUT_OF_MEMORY = 2, NOT_READY = 600;
   F(cuMemAlloc, "cuMemAlloc_v2", (Address*, size_t))                                                      \
   F(cuMemFree, "cuMemFree_v2", (Address))                                                                 \
   F(cuMemGetInfo, "cuMemGetInfo_v2", (size_t*, size_t*))                                                  \
+  F(cuPointerGetAttribute, "cuPointerGetAttribute", (void*, int, Address))                                \
   F(cuMemHostAlloc, "cuMemHostAlloc", (void**, size_t, unsigned))                                         \
   F(cuMemcpyHtoDAsync, "cuMemcpyHtoDAsync_v2", (Address, const void*, size_t, Handle))                    \
   F(cuMemcpyDtoHAsync, "cuMemcpyDtoHAsync_v2", (void*, Address, size_t, Handle))                          \

@@ -436,6 +436,21 @@ int trap_number(const char* name) {
 
 void* compute_stream(int device) { return devices[device].compute; }
 
+int wait_for(int device, void* stream, Failure& failure) {
+  Device& d = devices[device];
+  if (simulate || !d.is_open) return 0;
+  if (enter(d, failure)) return -1;
+  return wait_stream(d, stream ? stream : d.compute, failure);
+}
+
+int device_of(const char* data) {
+  constexpr int DEVICE_ORDINAL = 9;
+  int found = 0;
+  if (simulate) return 0;
+  if (driver->cuPointerGetAttribute(&found, DEVICE_ORDINAL, reinterpret_cast<Address>(data))) return -1;
+  return found < n_devices ? found : -1;
+}
+
 void* timer_begin(int device, Failure& failure) {
   Device& d = devices[device];
   Handle event = nullptr;

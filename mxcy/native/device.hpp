@@ -104,6 +104,10 @@ Usage usage(int device);
 char* trap(int device);
 int trap_number(const char* name);  // name: static storage duration
 void* compute_stream(int device);
+// For memory of other libraries: waits for what they (nullptr: we) have enqueued on a stream; the GPU that an
+// address belongs to, or -1.
+int wait_for(int device, void* stream, Failure& failure);
+int device_of(const char* data);
 
 // Time of work on the compute stream, in milliseconds: begin, enqueue, end.
 void* timer_begin(int device, Failure& failure);

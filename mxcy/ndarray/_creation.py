@@ -11,6 +11,7 @@ from .. import ops
 from .._array import Array
 from .._array import from_dlpack as import_dlpack
 from .._array import from_numpy as import_numpy
+from .._dlpack import from_cuda
 from ..context import current_context
 from ..dtypes import DTYPES, code_of
 from ..errors import ArgumentError, ArgumentTypeError, AxisError, ShapeError, message
@@ -56,6 +57,8 @@ def array(source_array: Any, ctx: Any = None, dtype: Any = None) -> NDArray:
             return array(np.asarray(source_array), ctx, dtype)
         return kernels.copy(source_array, out=new(source_array.shape, dtype, ctx, FACE))
     dtype = DTYPES[code_of(np.float32 if dtype is None else dtype)]
+    if hasattr(source_array, "__cuda_array_interface__"):
+        return array(from_cuda(source_array, FACE), ctx, dtype)
     values = _values(source_array, dtype)
     if values.ndim == 0:  # which `new` would not take as it is
         return _placed(import_numpy(values.astype(dtype, copy=False), FACE), ctx)

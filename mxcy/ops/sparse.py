@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from .._array import from_numpy
+from .._launch import array_beside
 from ..errors import ArgumentError, ShapeError, message
 from ..kernels import cpu as kernels
 from ._attributes import Axes
@@ -209,7 +209,7 @@ def ids_of_edges(op, inputs, attrs):
     inside = (rows >= 0) & (rows < part.shape[0]) & (columns >= 0) & (columns < part.shape[1])
     found = inside & (keys[at] == wanted) if keys.size else np.zeros(wanted.shape, bool)
     values = kernels.gather_rows(data, placed(np.where(found, at, -1), data))
-    return kernels.where(from_numpy(found, data._face), values, -1.0)
+    return kernels.where(array_beside(data, found), values, -1.0)
 
 
 @op(

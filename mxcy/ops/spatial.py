@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from .._array import face_of, from_numpy
+from .._launch import array_beside
 from .._matmul import matmul
 from ..errors import ArgumentError, ShapeError, message
 from ..kernels import cpu as kernels
@@ -134,8 +134,8 @@ def affine_base(target_shape):
 
 
 def of_constant(like, values):
-    """An array of constant values with the face and dtype of another."""
-    return from_numpy(np.ascontiguousarray(values, dtype=like.dtype), face_of(type(like)))
+    """An array of constant values with the face, dtype and context of another."""
+    return array_beside(like, np.ascontiguousarray(values, dtype=like.dtype))
 
 
 def folded(x, shape):

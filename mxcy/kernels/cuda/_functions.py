@@ -72,7 +72,7 @@ _BODIES: dict[str, dict[str, str]] = {
     "absolute": {"bu": "{0}", "i": "{0} if {0} >= {T}(0) else -{0}", "c": "hypot_{R}({0}.real, {0}.imag)"},
     "square": {"b": "{0}", "iufc": "{0} * {0}"},
     "reciprocal": {"f": "{T}(1) / {0}", "iu": "truncate_divide_{T}({T}(1), {0})"},
-    "sign": {"u": "{0} > {T}(0)", "i": "({0} > {T}(0)) - ({0} < {T}(0))"},
+    "sign": {"u": "{0} > {T}(0)", "i": "{T}({0} > {T}(0)) - {T}({0} < {T}(0))"},
     "floor": {"biu": "{0}"},
     "ceil": {"biu": "{0}"},
     "trunc": {"biu": "{0}"},

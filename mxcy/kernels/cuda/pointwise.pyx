@@ -5,7 +5,7 @@ push. This is the path of every small operation, so that it makes no Python obje
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uintptr_t
 from libc.string cimport memset
 from libcpp.vector cimport vector
 
@@ -156,7 +156,8 @@ cdef int push_body(Body body, list arrays, list outs, const vector[Cell]& scalar
     for operands in (arrays, outs):
         for x in <list>operands:
             append_strides(&strides, x, ndim, shape)
-            offsets[k], codes[k] = x.offset, x.dtype_code
+            offsets[k] = x.offset + (<uintptr_t>x.var.data.load() & 15)  # foreign memory may lie anywhere
+            codes[k] = x.dtype_code
             k += 1
     cdef Space space = Space(ndim, k, shape, strides.data())
     space.normalise(len(arrays))
