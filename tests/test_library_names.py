@@ -198,3 +198,16 @@ def test_parameters_of_deformable_convolutions_are_in_mxnets_order():
 
     assert list(plain.collect_params()) == names
     assert list(modulated.collect_params()) == names[2:] + names[:2]
+
+
+@pytest.mark.parametrize("count", [4, 4.0, mx.np.array([1, 3]).sum(), nd.array([4])])
+@pytest.mark.parametrize(("kind", "expected"), [("adam", 0.0), ("sgd", 0.5)])
+def test_the_size_of_a_batch_may_be_an_array_of_one_number(kind, expected, count):
+    weight = mx.gluon.Parameter("weight", shape=(2,), init="ones")
+    weight.initialize()
+    with mx.autograd.record():
+        loss = (weight.data() * 2).sum()
+    loss.backward()
+    mx.gluon.Trainer([weight], kind, {"learning_rate": 1.0}).step(count)
+
+    assert weight.data().asnumpy().tolist() == pytest.approx([expected] * 2, abs=1e-5)

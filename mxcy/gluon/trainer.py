@@ -181,7 +181,7 @@ class Trainer:
         self._update(ignore_stale_grad)
 
     def _rescale(self, batch_size: float) -> None:
-        scale = self._scale / batch_size
+        scale = float(self._scale / batch_size)  # an array of one number, too
         if self._kv_initialized and self._update_on_kvstore and is_distributed(self._kvstore):
             if self._optimizer.rescale_grad != scale:  # the servers have the optimizer of the first step
                 raise UserWarning(
