@@ -3,6 +3,7 @@
 import math
 import operator
 import re
+import warnings
 from pathlib import Path
 
 import hypothesis.extra.numpy as hnp
@@ -10,7 +11,7 @@ import hypothesis.strategies as st
 import numpy as onp
 import pytest
 from hypothesis import given, settings
-from test_numpy_properties import DTYPES, Pair, compare, numbers, outcome, pairs
+from test_numpy_properties import DTYPES, Pair, compare, leaves_anything, numbers, outcome, pairs
 
 import mxcy.numpy as np
 
@@ -149,6 +150,8 @@ def _check(data, call, exact=True, statement=False):
     found = data.draw(operands(call))
     theirs, ours = (_evaluated(call, found, namespace, statement) for namespace in (onp, np))
     _compare(ours, theirs, exact)
+    if leaves_anything(theirs):
+        return
     for x in found.values():
         if isinstance(x, Pair):
             compare(x.bases[1], x.bases[0], exact, text=False)
@@ -164,7 +167,9 @@ def _compare(ours, theirs, exact):
     else:
         compare(ours, theirs, exact, text=False)
     if isinstance(theirs, onp.ndarray) and theirs.size > 1:
-        layout = theirs.flags.c_contiguous, theirs.flags.f_contiguous, theirs.flags.writeable
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # NumPy's, of arrays that it has broadcast
+            layout = theirs.flags.c_contiguous, theirs.flags.f_contiguous, theirs.flags.writeable
         assert (ours.flags.c_contiguous, ours.flags.f_contiguous, ours.flags.writeable) == layout
 
 

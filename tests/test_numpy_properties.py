@@ -102,11 +102,16 @@ def check(function, *operands, exact=True, text=True, ulps=0):
     """Assert that a function does the same with ours as with NumPy's."""
     theirs, ours = outcome(function, onp, *operands), outcome(function, np, *operands)
     compare(ours, theirs, exact, text, ulps)
-    if isinstance(theirs, ValueError) and "negative integer powers" in str(theirs):
-        return  # NumPy leaves what its buffers hold: with a cast, memory that nobody wrote
+    if leaves_anything(theirs):
+        return
     for x in operands:
         if isinstance(x, Pair):
             compare(x.bases[1], x.bases[0], exact, False, ulps)
+
+
+def leaves_anything(outcome):
+    """After negative powers of integers NumPy leaves what its buffers hold: with a cast, memory of nobody."""
+    return isinstance(outcome, ValueError) and "negative integer powers" in str(outcome)
 
 
 def compare(ours, theirs, exact=True, text=True, ulps=0):
@@ -134,9 +139,10 @@ def compare(ours, theirs, exact=True, text=True, ulps=0):
         )
     else:
         tolerance = {"e": 2e-2, "f": 1e-4, "F": 1e-4}.get(array.dtype.char, 1e-9)
+        finite = array[onp.isfinite(array)].astype("complex128")  # the largest of complex64 have larger sizes
         with onp.errstate(all="ignore"):
-            scale = onp.abs(array[onp.isfinite(array)]).max(initial=0)
-        onp.testing.assert_allclose(mine, array, tolerance, tolerance * float(scale))
+            scale = min(float(onp.abs(finite).max(initial=0)), 1e300)
+        onp.testing.assert_allclose(mine, array, tolerance, tolerance * scale)
     if text and exact and not ulps:
         assert repr(ours) == repr(theirs)
         assert str(ours) == str(theirs)

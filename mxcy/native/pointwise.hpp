@@ -91,8 +91,10 @@ struct PointwiseOp final : BlockOp {
     for (int64_t unit = begin; unit < end; ++unit) {
       int64_t first = piece * op.block;
       for (int k = 0; k < op.space.n; ++k) {
-        // One element is taken as an array of one, as NumPy does: some of its loops round scalars otherwise.
-        int64_t step = op.space.ndim ? op.space.inner_stride(k) : op.operands[k].itemsize();
+        // NumPy takes one element as an array of one, but not where it converts operands: some of its loops
+        // round scalars otherwise.
+        const bool as_array = op.space.ndim == 0 && program.steps.size() == 1;
+        const int64_t step = as_array ? op.operands[k].itemsize() : op.space.inner_stride(k);
         registers.set(k, op.operands[k].data + walker.offset(k) + first * step, step);
       }
       if (registers.run(std::min(inner - first, op.block), mine)) return op.report(mine);
