@@ -85,6 +85,28 @@ def test_results_of_a_sort_may_be_views_and_the_array_itself():
     assert_same(into, numbers("float32", 3, 20))
 
 
+# --- transposing copies -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["bool", "float16", "float32", "complex128"])
+@pytest.mark.parametrize(
+    "shape, axes", [((6, 9), (1, 0)), ((3, 5, 7), (0, 2, 1)), ((2, 4, 3, 5), (3, 1, 0, 2))]
+)
+def test_transposing_copies(shape, axes, dtype):
+    x = nd.array(np.arange(np.prod(shape)).reshape(shape) % 200, dtype=dtype)
+    assert_same(lambda x: nd.transpose(x, axes=axes).copy(), x)
+    assert_same(lambda x: x[:, 1:]._transpose_view(axes).copy(), x)
+    assert_same(lambda x: x._transpose_view(axes).astype("float64"), x)
+
+
+def test_an_array_may_be_transposed_into_itself():
+    def turned(x):
+        x[:] = x._transpose_view((1, 0))
+        return x
+
+    assert_same(turned, nd.array(np.arange(81).reshape(9, 9)))
+
+
 # --- running results ----------------------------------------------------------------------------------------
 
 

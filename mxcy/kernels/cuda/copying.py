@@ -15,6 +15,7 @@ from ...dtypes import DTYPES
 from ._functions import convert, truth
 from ._layout import Custom
 from .pointwise import Body, run_program
+from .transposing import transpose
 
 __all__ = ["KERNELS", "copy_into", "fill"]
 
@@ -30,8 +31,10 @@ def _copy_program(source: int, target: int):
 
 def _convert_into(target: Array, source: Array) -> None:
     """Copy between arrays of one device, with conversion and broadcasting."""
-    program = _copy_program(source._dtype_code, target._dtype_code)
     view = source if source.shape == target.shape else source._broadcast_view(target.shape)
+    if transpose(target, view):
+        return
+    program = _copy_program(source._dtype_code, target._dtype_code)
     invoke(program, [view], [target])
 
 
