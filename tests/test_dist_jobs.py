@@ -172,9 +172,13 @@ FAULTS = [None, "server", "coordinator", "aggregator", "link", "frames"]
 
 
 def disturb(job, fault, seed, stop):
-    """Break something now and then until `stop` is set."""
-    rng = random.Random(seed)
-    while fault and not stop.wait(rng.uniform(0.05, 0.3)):
+    """Break something now and then until `stop` is set.
+
+    Ever more rarely: on a busy machine workers come back more slowly than others are quick to break things.
+    """
+    rng, calm = random.Random(seed), 1.0
+    while fault and not stop.wait(calm * rng.uniform(0.05, 0.3)):
+        calm *= 1.1
         if fault == "server":
             job.restart(rng.randrange(len(job.servers)))
         elif fault == "coordinator":
