@@ -17,7 +17,10 @@ string_types = (str,)
 numeric_types = (float, int, np.generic)
 integer_types = (int, np.int32, np.int64)
 mx_real_t = np.float32
-NDArrayHandle = ctypes.c_void_p  # what MXNet's callbacks are given in place of arrays; ours get arrays
+
+
+class NDArrayHandle(ctypes.c_void_p):
+    """What MXNet's callbacks are given in place of arrays, which they convert; ours get arrays."""
 
 
 def py_str(x: bytes | str) -> str:
