@@ -66,7 +66,8 @@ def _weight_lines(weights: Any, a: Any, axes: tuple, kept: list) -> Any:
 def _weighted(lines: Any, q: Any, weights: Any, method: str) -> Any:
     """Quantiles along lines: with weights they are elements, those that NumPy chooses among the ranks."""
     ranks = _np.argsort(_np.argsort(_np.asarray(lines), -1, stable=True), -1).astype(float)
-    chosen = _np.quantile(ranks, _np.asarray(q), axis=-1, method=method, weights=weights).astype(int)
+    quantile: Any = _np.quantile  # its types leave weights out
+    chosen = quantile(ranks, _np.asarray(q), axis=-1, method=method, weights=weights).astype(int)
     shape = chosen.shape
     places = _np.moveaxis(chosen.reshape(-1, *lines.shape[:-1]), 0, -1)
     return s.reshape(s.moveaxis(t.take_along_axis(t.sort(lines, -1), places, -1), -1, 0), shape)

@@ -341,5 +341,5 @@ def load(file, mmap_mode=None, allow_pickle=False, *args, **kwargs):
     return _Archive(found) if hasattr(found, "files") else wrap(found)
 
 
-for _name, _function in {"zeros": _zeros, "ones": _ones, "array": _array, "asarray": _asarray}.items():
-    setattr(Slow, _name, staticmethod(_function))
+Slow.zeros, Slow.ones = staticmethod(_zeros), staticmethod(_ones)
+Slow.array, Slow.asarray = staticmethod(_array), staticmethod(_asarray)

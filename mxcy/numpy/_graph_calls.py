@@ -31,8 +31,10 @@ __all__ = ["CALL", "decoded", "encoded", "resolve"]
 KINDS = {"t": tuple, "l": list}
 NAMESPACES = ("linalg", "random", "fft")
 # What functions of a graph that somebody else wrote must not do: parts of names.
-FILES = ("save", "load", "file", "dump", "memmap", "txt", "buffer", "dlpack", "pickle", "print", "seed")
-FILES += ("set_", "setf", "setb", "sete")
+FILES = (
+    "save", "load", "file", "dump", "memmap", "txt", "buffer", "dlpack", "pickle", "print", "seed",
+    "set_", "setf", "setb", "sete",
+)  # fmt: skip
 
 
 # --- arguments as text -------------------------------------------------------------------------------

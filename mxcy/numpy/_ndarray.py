@@ -284,7 +284,7 @@ def _matmul_into(a: Any, b: Any, out: Any) -> Any:
 
 
 _POWERS = {1: _ufuncs.positive, -1: _ufuncs.reciprocal, 0.5: _ufuncs.sqrt, 2: _ufuncs.square}
-_AS_WRITTEN = {"b": {(int, 2)}, "c": {(int, -1), (int, 2), (float, 0.5)}}
+_AS_WRITTEN: dict[str, set[tuple[type, float]]] = {"b": {(int, 2)}, "c": {(int, -1), (int, 2), (float, 0.5)}}
 
 
 FACE = register_face(ndarray, zero_dim=True, scalars=True)

@@ -29,7 +29,7 @@ ray_module()
 try:
     from ray.train.backend import Backend, BackendConfig
 except ImportError:  # Ray is there, what its part for training needs is not
-    Backend = BackendConfig = object
+    Backend = BackendConfig = object  # type: ignore[assignment, misc]
 
 __all__ = ["KVStoreConfig"]
 
@@ -79,13 +79,13 @@ class KVStoreBackend(Backend):
     def __init__(self) -> None:
         self._running: Running | None = None
 
-    def on_start(self, worker_group: Any, backend_config: KVStoreConfig) -> None:
+    def on_start(self, worker_group: Any, backend_config: Any) -> None:
         """Workers are there; those of a group before them may be gone."""
         if self._running is not None:
             self._running.close()
         self._running = begin(worker_group, backend_config.options(len(worker_group)))
 
-    def on_shutdown(self, worker_group: Any, backend_config: KVStoreConfig) -> None:
+    def on_shutdown(self, worker_group: Any, backend_config: Any) -> None:
         """Workers are about to end."""
         running, self._running = self._running, None
         if running is not None:
