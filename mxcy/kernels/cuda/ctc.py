@@ -275,7 +275,9 @@ class _Source:
 
 
 @functools.cache
-def _kernels(codes: tuple[int, int, int | None, int | None], blank_last: bool, head: int | None, device: int) -> list:
+def _kernels(
+    codes: tuple[int, int, int | None, int | None], blank_last: bool, head: int | None, device: int
+) -> list:
     source = _Source(*codes, blank_last)
     made = [("rows", source.rows(), ""), ("states", source.states(head is not None), _FUNCTIONS)]
     if head is not None:
