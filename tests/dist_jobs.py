@@ -36,9 +36,13 @@ class FaultyService(Service):
 
 
 class ThreadJob:
-    """A job of as many machines as asked for; with `apart` workers share no memory with servers."""
+    """A job of as many machines as asked for; with `apart` workers share no memory with servers.
 
-    def __init__(self, workers=2, servers=2, machines=1, links=False, faulty=False, apart=False, **options):
+    `aggregators`: on how many machines, by default on all if there are several.
+    """
+
+    def __init__(self, workers=2, servers=2, machines=1, links=False, faulty=False, apart=False,
+                 aggregators=None, **options):  # fmt: skip
         self.kind = FaultyService if faulty else Service
         self.options = Options(workers=workers, servers=servers, join=SECONDS, timeout=SECONDS, **options)
         self.name = new_name()
@@ -55,9 +59,8 @@ class ThreadJob:
                 server.channel_port = self.links[-1].port
         self.endpoints = endpoints
         self.coordinator = self.member(endpoints)
-        self.aggregators = {}
-        if machines > 1:
-            self.aggregators = {name: self.aggregator(i) for i, name in enumerate(self.machines)}
+        count = machines * (machines > 1) if aggregators is None else aggregators
+        self.aggregators = {name: self.aggregator(i) for i, name in enumerate(self.machines[:count])}
 
     def shard(self, i):
         core = Shard(f"mxcy-{self.name}-s{i}", 2 * self.options.room)

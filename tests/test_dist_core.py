@@ -446,10 +446,11 @@ def test_a_pause_counts_a_second_at_most(monkeypatch):
 # --- membership ----------------------------------------------------------------------------------
 
 
-def join(core, rank, machine="a", kind="dist_sync", **how):
+def join(core, rank, machine="a", kind="dist_sync", aggregator=True, **how):
     options = options_for(kind, core.options, **how)
     body = {"method": "join", "machine": machine, "host": "h", "pid": 100 + rank, "kind": kind,
-            "levels": list(options.levels), "staleness": options.staleness}  # fmt: skip
+            "levels": list(options.levels), "staleness": options.staleness,
+            "aggregator": aggregator}  # fmt: skip
     return core.handle(rank, Frame(Kind.CALL, request=rank, body=body))
 
 
@@ -463,6 +464,21 @@ def test_workers_wait_for_each_other_and_learn_the_members():
     assert found["members"] == {"upper": [3, 4], "machines": {"a": [0], "b": [1, 2]}, "ranks": [0, 1, 2]}
     assert found["aggregated"]
     assert found["endpoints"] == {"0": "tcp://x:1"}
+
+
+@pytest.mark.parametrize("having", [(), (1, 2)])
+def test_machines_send_no_sums_where_one_has_no_aggregator(having, tmp_path):
+    core = Membership(Options(workers=3), {0: "tcp://x:1"}, tmp_path / "c0")
+    for rank, machine in enumerate("abb"):
+        out = join(core, rank, machine, aggregator=rank in having)
+
+    assert out[0][1].body["members"]["upper"] == [0, 1, 2]  # the servers wait for the workers
+    assert not out[0][1].body["aggregated"]
+    new = Membership(Options(workers=3), None, tmp_path / "c0")
+
+    assert [w.aggregator for w in new.workers] == [rank in having for rank in range(3)]
+    assert new.members() == core.members()
+    new.close()
 
 
 def test_who_does_not_come_is_named():

@@ -134,6 +134,25 @@ def test_sequential_within_machines_and_eventual_between_them():
     assert all((value == 2 * rounds).all() for value in found)
 
 
+@pytest.mark.parametrize("aggregators", [0, 1, 2])
+def test_machines_may_have_no_aggregators(aggregators):
+    def body(session):
+        keys = declare(session, value=0.0)
+        for round_ in range(2):
+            session.push([(key, gradient(session.rank, round_, key)) for key in keys])
+            found = pulled(session, keys)
+        return session.aggregated, found
+
+    with thread_job(workers=2, machines=2, aggregators=aggregators) as job:
+        results = run_workers(job, body)
+    for aggregated, found in results:
+        assert aggregated == (aggregators == 2)
+        for name, size in SIZES.items():
+            key = type("Key", (), {"name": name, "size": size})
+
+            assert (found[name] == gradient(0, 1, key) + gradient(1, 1, key)).all()
+
+
 @pytest.mark.parametrize("kind", ["fp16", "2bit"])
 @pytest.mark.parametrize("machines", [1, 2])
 def test_compression_is_after_the_sums_of_machines(kind, machines):

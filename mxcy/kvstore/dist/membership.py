@@ -63,6 +63,7 @@ class Worker:
     pid: int = 0
     heard: float = 0.0
     state: str = "awaited"  # joined, left, lost; spare: may come, and nobody waits for it
+    aggregator: bool = False  # whether it has one on its machine
 
     def __str__(self) -> str:
         return f"worker {self.rank}" + (f" (process {self.pid} on {self.host})" if self.pid else "")
@@ -114,7 +115,7 @@ class Membership:
 
     def _keep(self) -> None:
         state = {
-            "workers": [[w.machine, w.host, w.pid, w.state] for w in self.workers],
+            "workers": [[w.machine, w.host, w.pid, w.state, w.aggregator] for w in self.workers],
             "endpoints": list(self.endpoints.items()),
             "keys": list(self.keys.items()),
             "epoch": self.epoch,
@@ -136,8 +137,9 @@ class Membership:
             return
         state = json.loads(self._path.read_bytes())
         now = time.monotonic()
-        for worker, (machine, host, pid, how) in zip(self.workers, state["workers"], strict=True):
-            worker.machine, worker.host, worker.pid, worker.state, worker.heard = machine, host, pid, how, now
+        for worker, fields in zip(self.workers, state["workers"], strict=True):
+            worker.machine, worker.host, worker.pid, worker.state, worker.aggregator = fields
+            worker.heard = now
         self.endpoints, self.keys = dict(state["endpoints"]), dict(state["keys"])
         self.epoch, self.failed, self.how = state["epoch"], state["failed"], state["how"]
         self.port, self.met, self.sums = state["port"], state["met"], state["sums"]
@@ -222,11 +224,16 @@ class Membership:
         return list(dict.fromkeys(w.machine for w in self.workers if w.state != "lost"))
 
     def aggregated(self) -> bool:
-        """Whether the workers of a machine send one sum: if there are several machines."""
+        """Whether the workers of a machine send one sum: if there are several, and each has an aggregator.
+
+        All must do the same: the servers wait either for the sums of machines or for workers.
+        """
         if self.sums is not None:
             return self.sums
         first = self.how["levels"][0] if self.how else self.options.levels[0]
-        return first == "sequential" and len({w.machine for w in self.workers if w.state != "spare"}) > 1
+        workers = [w for w in self.workers if w.state != "spare"]
+        several = len({w.machine for w in workers}) > 1
+        return first == "sequential" and several and all(w.aggregator for w in workers)
 
     def members(self) -> dict:
         """Who contributes to a round: `upper` to the servers', `machines` to each machine's."""
@@ -290,10 +297,11 @@ class Membership:
             raise StateError(problem("KVStore", None, f"{worker} was given up", "begin a new job"))
         machine = str(frame.body["machine"])
         late = worker.state == "spare" and self.sums is not None
-        if late and self.sums and machine not in [w.machine for w in self.workers]:
+        aggregator, machines = bool(frame.body["aggregator"]), [w.machine for w in self.workers]
+        if late and self.sums and not (aggregator and machine in machines):
             text = f"{machine} has no aggregator: the job began without this machine"
             raise StateError(problem("KVStore", None, text, "begin it with all machines"))
-        worker.machine, worker.host = machine, str(frame.body["host"])
+        worker.machine, worker.host, worker.aggregator = machine, str(frame.body["host"]), aggregator
         worker.pid, worker.heard = int(frame.body["pid"]), self._now
         again, worker.state = worker.state not in ("awaited", "spare"), "joined"
         how = {name: frame.body[name] for name in ("kind", "levels", "staleness")}

@@ -79,7 +79,9 @@ class Session:
     ticket, options : of the job.
     coordinator : its endpoint.
     rank : number of this worker.
-    machine : name of this machine: its workers are added up before their sum goes to the servers.
+    machine : name of this machine: its workers are added up before their sum goes to the servers, where all
+        machines have an aggregator.
+    aggregator : endpoint of this machine's.
     memory : name of the memory that it shares with others, by default as the machine.
     """
 
@@ -112,6 +114,7 @@ class Session:
         about: dict[str, Any] = {
             "rank": self.rank,
             "machine": machine,
+            "aggregator": aggregator is not None,
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "kind": self.options.kind,
@@ -127,7 +130,7 @@ class Session:
         self.shards = [int(i) for i in found["endpoints"]]
         for i, endpoint in found["endpoints"].items():
             self.connections.connect(int(i), endpoint)
-        self.aggregated = bool(found["aggregated"] and aggregator)
+        self.aggregated = bool(found["aggregated"])
         if self.aggregated:
             self.connections.connect(AGGREGATOR, str(aggregator))
         self.endpoints = found["endpoints"]
