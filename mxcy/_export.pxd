@@ -19,6 +19,6 @@ cdef int tell(Array x, int own) except -1
 # A NumPy array over the memory of an array, for a function that reads it: see `_export.pyx`.
 cpdef object read_view(Array x)
 # An array over what a function of NumPy has returned.
-cpdef object adopt(a, int face)
+cpdef object adopt(a, int face, int held=*)
 # A result without axes with the value of one of NumPy's scalars.
 cpdef object constant(value, int face)

@@ -339,11 +339,11 @@ cpdef object read_view(Array x):
     return wrap(x, export, not x.read_only)
 
 
-cpdef object adopt(a, int face):
+cpdef object adopt(a, int face, int held=0):
     """Return an array over what a function of NumPy has returned: a view of ours, or memory of its own.
 
     Memory that nobody else can reach becomes the array's; small pieces are copied, which is cheaper. Memory
-    that somebody may hold stays shared.
+    that somebody may hold stays shared. `held`: references of the caller, who drops them afterwards.
     """
     cdef cnp.ndarray source = a
     cdef int code = number_code(source)
@@ -355,7 +355,7 @@ cpdef object adopt(a, int face):
         raise ShapeError(message("from_numpy", "a", f"at most {MAX_NDIM} dimensions", ndim))
     if not cnp.PyArray_ISBEHAVED_RO(source):
         return from_numpy(source, face, True)
-    cdef bint alone = is_alone(source)
+    cdef bint alone = is_alone(source, held)
     if alone and cnp.PyArray_NBYTES(source) <= FEW_BYTES and cnp.PyArray_IS_C_CONTIGUOUS(source):
         x = new_exact(face, ndim, <int64_t*>cnp.PyArray_DIMS(source), code, 0x100)
         memcpy(element(x), cnp.PyArray_BYTES(source), x.nbytes)
@@ -378,11 +378,11 @@ for _code, _dtype in enumerate(DTYPES):
         codes_by_number[<int>_dtype.num] = _code
 
 
-cdef bint is_alone(cnp.ndarray a) noexcept:
+cdef bint is_alone(cnp.ndarray a, int held) noexcept:
     """Whether an array that a function has just returned is the only way to its memory."""
     cdef PyObject* base = numpy_base(<PyObject*>a)
     if base is NULL:
-        return references(<PyObject*>a) <= OWN_REFERENCES
+        return references(<PyObject*>a) <= OWN_REFERENCES + held
     return is_numpy(base) and numpy_base(base) is NULL and references(base) <= 1
 
 

@@ -9,6 +9,7 @@ import sys
 
 import numpy as onp
 import pytest
+from mxcy._export import is_exported
 from scipy import special
 
 import mxcy as mx
@@ -311,3 +312,32 @@ def test_powers_of_zeros_have_the_signs_of_numpy(dtype, exponent):
 
     with onp.errstate(all="ignore"):
         assert repr(np.array(values) ** exponent) == repr(values**exponent)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a: np.array(a),
+        lambda a: np.array(a.copy()),
+        lambda a: np.array(a, dtype="float32"),
+        lambda a: np.array(a.tolist()),
+        lambda a: np.asarray(a.tolist()),
+        lambda a: np.copy(a),
+        lambda a: np.require(a, "float32"),
+        lambda a: np.asarray(a.tolist()).astype("float16", order="F"),
+    ],
+)
+def test_memory_that_nobody_else_has_is_not_shared(make):
+    """Operations on memory that others may read are complete at the call."""
+    made = make(onp.arange(10000.0))
+
+    assert not is_exported(made)
+
+
+def test_memory_that_others_hold_is_shared():
+    a = onp.arange(10000.0)
+
+    assert is_exported(np.asarray(a))
+    b = np.asarray(a)
+    b += 1
+    assert a[0] == 1

@@ -173,6 +173,13 @@ def wrap(result):
     return given(result, [])
 
 
+def wrap_last(result):
+    """As `wrap`, for a caller that holds the array in one variable and does not use it again."""
+    if cnp.PyArray_CheckExact(result) and is_number(result.dtype):
+        return adopt(result, FACE, 1)
+    return given(result, [])
+
+
 def is_array(x):
     """Return whether x is an array of this namespace."""
     return isinstance(x, Array) and (<Array>x).face == FACE

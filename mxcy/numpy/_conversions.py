@@ -13,7 +13,7 @@ from .._index import set_readonly, set_shape
 from ..dtypes import DTYPES
 from ..errors import ArgumentError, message, problem
 from ..kernels import cpu as kernels
-from ._calls import own, unwrap, wrap
+from ._calls import own, unwrap, wrap, wrap_last
 
 __all__ = [
     "Flags", "FlatIterator", "astype", "base_of", "byteswap", "copy", "dump", "dumps", "flatten", "in_place",
@@ -49,7 +49,7 @@ def astype(a, dtype, order="K", casting="unsafe", copy=True):
             return like(kernels.astype(a, dtype), a)
     shown = unwrap(a)
     result = shown.astype(dtype, order, casting, copy=copy)
-    return a if result is shown else wrap(result)
+    return a if result is shown else wrap_last(result)
 
 
 @own

@@ -16,7 +16,7 @@ from ..errors import ArgumentTypeError, DTypeError, message
 from ..kernels import cpu as kernels
 from ..ndarray._placement import context_code
 from . import _small_shapes
-from ._calls import as_array, described, is_array, own, unwrap, with_small, wrap
+from ._calls import as_array, described, is_array, own, unwrap, with_small, wrap, wrap_last
 from ._ndarray import FACE
 from ._protocols import context_named
 from ._small_methods import Slow, array, asanyarray, asarray, ones, zeros
@@ -157,7 +157,7 @@ def _array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, li
     if (made.dtype.kind not in "biufc" and not _is_bfloat(made.dtype)) or made.dtype.itemsize > 16:
         hint = "numpy itself has arrays of objects, texts and times"
         raise DTypeError(message("array", "dtype", "a type of numbers", made.dtype, hint))
-    return _placed(wrap(made) if made is not object else as_array(made), device, ctx)
+    return _placed(wrap_last(made) if made is not object else as_array(made), device, ctx)
 
 
 def _is_bfloat(dtype: Any) -> bool:
@@ -207,7 +207,7 @@ def require(a, dtype=None, requirements=None, *, like=None):
     """An array of a dtype that has properties: "C", "F", "A" (aligned), "W" (writable), "O" (owns)."""
     shown = unwrap(a)
     made = _np.require(shown, dtype, requirements)
-    return a if made is shown and is_array(a) else wrap(made)
+    return a if made is shown and is_array(a) else wrap_last(made)
 
 
 @own
@@ -338,7 +338,7 @@ class _Archive:
 def load(file, mmap_mode=None, allow_pickle=False, *args, **kwargs):
     """Read an array from an .npy file, or several by name from an .npz file."""
     found = _np.load(file, mmap_mode, allow_pickle, *args, **kwargs)
-    return _Archive(found) if hasattr(found, "files") else wrap(found)
+    return _Archive(found) if hasattr(found, "files") else wrap_last(found)
 
 
 Slow.zeros, Slow.ones = staticmethod(_zeros), staticmethod(_ones)
