@@ -113,6 +113,7 @@ def compare_signatures(real: str, ours: Any, ordered: bool = True) -> Iterator[s
     for text in split(real[1:-1]):
         name, _, default = text.partition("=")
         if name.startswith("*"):
+            ordered = False  # what follows is given by name
             continue
         if name not in own:
             if inspect.Parameter.VAR_KEYWORD not in kinds:

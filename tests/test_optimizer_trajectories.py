@@ -64,5 +64,6 @@ def test_twenty_steps_are_mxnets(i):
 def test_every_optimizer_has_a_trajectory():
     covered = {name for name, _ in CASES}
 
-    # SGLD draws random numbers; AdamW is not in MXNet 1.9.1.
-    assert set(optimizer.Optimizer.opt_registry) - covered == {"sgld", "adamw"}
+    # SGLD draws random numbers; AdamW is not in MXNet 1.9.1; names with _ are parts of modules in `contrib`.
+    registered = {name for name in optimizer.Optimizer.opt_registry if not name.startswith("_")}
+    assert registered - covered == {"sgld", "adamw"}

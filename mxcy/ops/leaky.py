@@ -55,31 +55,33 @@ def density(x):
 
 @elementwise(
     grad=(
-        lambda g_output, data: _gelu_grad(g_output, data),
-        lambda g_output, g, data: g_output * g * density(data) * (2 - data * data),
+        lambda g, data: _gelu_grad(g, data),
+        lambda g, head, data: g * head * density(data) * (2 - data * data),
     ),
     kinds="f",
-    ref=lambda g, x: g * ((special.erf(x / 2**0.5) + 1) / 2 + x * np.exp(-x * x / 2) / np.sqrt(2 * np.pi)),
+    ref=lambda head, x: (
+        head * ((special.erf(x / 2**0.5) + 1) / 2 + x * np.exp(-x * x / 2) / np.sqrt(2 * np.pi))
+    ),
     cases=[case(uniform(3, 4), uniform(3, 4, low=-4, high=4)), case(uniform(0, 2), uniform(0, 2))],
 )
-def _gelu_grad(g, data):
-    """g times the derivative of x Φ(x), Φ the normal distribution: Φ(x) + x Φ'(x)."""
-    return own.gelu_grad(data, g)
+def _gelu_grad(head, data):
+    """head times the derivative of x Φ(x), Φ the normal distribution: Φ(x) + x Φ'(x)."""
+    return own.gelu_grad(data, head)
 
 
 @elementwise(
     grad=(
-        lambda g_output, data, y, slope: _elu_grad(g_output, data, y, slope=slope),
+        lambda g, data, y, slope: _elu_grad(g, data, y, slope=slope),
         None,
-        lambda g_output, g, data: g_output * g * (data <= 0),
+        lambda g, head, data: g * head * (data <= 0),
     ),
     kinds="f",
-    ref=lambda g, x, y, slope: g * np.where(x > 0, 1, y + slope),
+    ref=lambda head, x, y, slope: head * np.where(x > 0, 1, y + slope),
     cases=[case(uniform(3, 4), uniform(3, 4, avoid=(0,)), uniform(3, 4), slope=0.25)],
 )
-def _elu_grad(g, data, y, *, slope: float):
-    """g times the derivative of `elu` at data, where it is y: 1 for positive ones, else y + slope."""
-    return own.elu_grad(data, y, slope, g)
+def _elu_grad(head, data, y, *, slope: float):
+    """head times the derivative of `elu` at data, where it is y: 1 for positive ones, else y + slope."""
+    return own.elu_grad(data, y, slope, head)
 
 
 def leaky_reference(x, gamma, act_type="leaky", slope=0.25):
