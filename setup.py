@@ -47,7 +47,7 @@ SOURCES = {
         "mxcy/kernels/cpu/winograd_weight.cpp",
     ],
     "mxcy.kernels.cpu.copying": ["mxcy/kernels/cpu/copying.cpp"],
-    "mxcy.kernels.cpu.bilinear": ["mxcy/kernels/cpu/bilinear.cpp"],
+    "mxcy.kernels.cpu.bilinear": ["mxcy/kernels/cpu/bilinear.cpp", "mxcy/kernels/cpu/corners.cpp"],
     "mxcy.kernels.cpu.ctc": ["mxcy/kernels/cpu/ctc.cpp"],
     "mxcy.kernels.cpu.detection": ["mxcy/kernels/cpu/box_coding.cpp", "mxcy/kernels/cpu/multibox.cpp"],
     "mxcy.kernels.cpu.displaced": ["mxcy/kernels/cpu/correlation.cpp", "mxcy/kernels/cpu/deformed.cpp"],

@@ -33,10 +33,10 @@ from ..ops.deformable import _contrib_DeformableConvolution as DeformableConvolu
 from ..ops.deformable import _contrib_ModulatedDeformableConvolution as ModulatedDeformableConvolution
 from ..ops.detection import _contrib_MultiBoxDetection as MultiBoxDetection
 from ..ops.detection import _contrib_MultiBoxTarget as MultiBoxTarget
+from ..ops.displaced_parts import _contrib_DeformablePSROIPooling as DeformablePSROIPooling
 from ..ops.hawkes import _contrib_hawkesll as hawkesll
 from ..ops.indexing import _contrib_SparseEmbedding as SparseEmbedding
 from ..ops.masking import _contrib_boolean_mask as boolean_mask
-from ..ops.positioned import _contrib_DeformablePSROIPooling as DeformablePSROIPooling
 from ..ops.positioned import _contrib_PSROIPooling as PSROIPooling
 from ..ops.positioned import _contrib_RROIAlign as RROIAlign
 from ..ops.proposals import _contrib_MultiProposal as MultiProposal

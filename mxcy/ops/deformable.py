@@ -12,11 +12,14 @@ from ..kernels import cpu as kernels
 from . import linalg, reduction
 from ._attributes import Shape
 from ._cases import case, raises, uniform
-from ._declare import layer
+from ._declare import layer, op
 from ._operator import describe, find
 from ._window import check_counts, check_data, convolved, window_of
+from .corners import Corners, over_corners, second
+from .detection import copied
+from .shape import Reshape, reshape_like
+from .slicing import slice_axis
 
-FIRST_ORDER = "gradients of what is read at displaced places are not differentiated again"
 PLAIN, MASKED = "_contrib_DeformableConvolution", "_contrib_ModulatedDeformableConvolution"
 
 
@@ -65,7 +68,6 @@ def given_inputs(masked, *more):
 
 @layer(
     kinds="f",
-    first_order=FIRST_ORDER,
     ref=lambda x, offset, mask=None, masked=False, **attrs: columns_reference(x, offset, mask, **attrs),
     cases=[
         case(uniform(2, 2, 4, 5), uniform(2, 8, 3, 4), kernel=(2, 2)),
@@ -145,8 +147,6 @@ def transposed_columns(g, like, function):
 
 @layer(
     kinds="f",
-    first_order=FIRST_ORDER,
-    grad_check=FIRST_ORDER,
     ref=columns_grad_reference,
     cases=[
         case(uniform(1, 8, 6), uniform(1, 2, 3, 4), uniform(1, 8, 2, 3), kernel=(2, 2)),
@@ -184,8 +184,88 @@ class _displaced_columns_grad:
         return (head, *shapes), shapes
 
     def forward(self, head, data, offset, mask=None, *, out):
-        made = kernels.displaced_columns_grad(head, data, offset, mask, self.window[:4], self.groups)
-        return [a if to is None else kernels.copy(a, out=to) for a, to in zip(made, out, strict=True)]
+        return copied(
+            kernels.displaced_columns_grad(head, data, offset, mask, self.window[:4], self.groups), out
+        )
+
+    def backward(self, g_outputs, head, data, offset, mask):
+        names = ("kernel", "stride", "dilate", "pad", "groups", "masked")
+        attrs = {name: getattr(self, name) for name in names}
+        corners = Corners(*_displaced_corners(offset, data, **attrs))
+        groups, taps = self.groups, self.kernel[0] * self.kernel[1]
+        spread = (0, groups, 1, 1, 1, taps, -1)
+        by_axis = Reshape(g_outputs[1], shape=(0, groups, taps, 2, -1))
+        moves = [Reshape(slice_axis(by_axis, axis=3, begin=d, end=d + 1), shape=spread) for d in range(2)]
+        masks = [None if x is None else Reshape(x, shape=spread) for x in (mask, *g_outputs[2:])]
+        heads = Reshape(head, shape=(0, -4, -1, taps, 0))
+        by_head, by_data, *by_places, by_mask = second(corners, heads, data, g_outputs[0], moves, *masks)
+        by_offset = reshape_like(find("stack")(*by_places, axis=3), offset)
+        found = reshape_like(by_head, head), by_data, by_offset
+        return found if mask is None else (*found, reshape_like(by_mask, mask))
+
+
+def corners_reference(offset, like, kernel, groups, masked, stride=(), dilate=(), pad=()):
+    """Along each axis for all places at once."""
+    window = window_of(PLAIN, kernel, stride, dilate, pad, None)
+    n, size, taps = len(offset), offset.shape[2:], kernel[0] * kernel[1]
+    moved = offset.reshape(n, groups, *kernel, 2, *size)
+    found, inside = [], True
+    for d in range(2):
+        plain = np.arange(size[d]) * window.stride[d] - window.pad[d]
+        steps = np.arange(kernel[d]) * window.dilate[d]
+        shapes = [[1] * 6 for _ in range(2)]
+        shapes[0][2 + d], shapes[1][4 + d] = kernel[d], size[d]
+        place = moved[:, :, :, :, d] + steps.reshape(shapes[0]) + plain.reshape(shapes[1])
+        place = place.reshape(n, groups, 1, taps, -1)
+        extent = like.shape[2 + d]
+        inside = inside & (place < extent) & ((place > -1) if masked else (place >= 0))
+        low = np.floor(place)
+        ends = np.concatenate([low, low + 1], 2)
+        weights = np.concatenate([low + 1 - place, place - low], 2)
+        slopes = np.broadcast_to(np.array([-1, 1]).reshape(1, 1, 2, 1, 1), weights.shape)
+        known = (ends >= 0) & (ends < extent)
+        if not masked:  # the last element goes on to the border
+            weights = np.where(known[:, :, 1:], weights, [[[[1]], [[0]]]])
+            known = known & known[:, :, 1:]
+        found.append((np.clip(ends, 0, extent - 1), weights * (known | (not masked)), slopes * known))
+    rows, columns = ([x[:, :, None, :, None] for x in found[0]], [x[:, :, None, None] for x in found[1]])
+    inside = inside[:, :, None, None]
+    positions = np.where(inside, rows[0] * like.shape[3] + columns[0], -1).astype(np.int64)
+    return [positions, *(x * inside for x in (rows[1], columns[1], rows[2], columns[2]))]
+
+
+def corners_shape(offset, kernel, groups):
+    places = (kernel[0] * kernel[1], offset[2] * offset[3])
+    both = ((2, 2), (2, 1), (1, 2), (2, 1), (1, 2))
+    return [(offset[0], groups, 1, *corners, *places) for corners in both]
+
+
+@op(
+    grad=(
+        lambda g_rows, g_columns, row_slopes, column_slopes, offset: reshape_like(
+            find("stack")(over_corners(g_rows * row_slopes), over_corners(g_columns * column_slopes), axis=3),
+            offset,
+        ),
+        None,
+    ),
+    kinds="f",
+    shape=corners_shape,
+    dtype=lambda offset: [np.int64, offset, offset, offset, offset],
+    outputs=Corners._fields,
+    shape_only=("like",),
+    ref=corners_reference,
+    cases=[
+        case(uniform(1, 8, 2, 3), uniform(1, 2, 3, 4), kernel=(2, 2), groups=1, masked=False),
+        case(uniform(2, 8, 3, 2), uniform(2, 4, 3, 3), kernel=(1, 2), pad=(1, 0), groups=2, masked=True),
+    ],
+)
+def _displaced_corners(
+    offset, like, *,
+    kernel: Shape, stride: Shape = (), dilate: Shape = (), pad: Shape = (), groups: int, masked: bool, out,
+):  # fmt: skip
+    """What `_displaced_columns` reads of images of the shape of `like`: see `Corners`."""
+    window = window_of(PLAIN, kernel, stride, dilate, pad, None)
+    return copied(kernels.displaced_corners(offset, like.shape, window[:4], groups, masked), out)
 
 
 # --- layers --------------------------------------------------------------------------------------------
@@ -266,7 +346,6 @@ def deformable_reference(
 @layer(
     name=PLAIN,
     kinds="f",
-    first_order=FIRST_ORDER,
     ref=lambda x, offset, weight, bias=None, **attrs: deformable_reference(x, offset, weight, bias, **attrs),
     cases=[
         case(
@@ -355,7 +434,6 @@ class _contrib_DeformableConvolution(Deformable):
 @layer(
     name=MASKED,
     kinds="f",
-    first_order=FIRST_ORDER,
     ref=lambda x, offset, mask, weight, bias=None, **attrs: deformable_reference(
         x, offset, weight, bias, mask, **attrs
     ),

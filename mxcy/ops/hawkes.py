@@ -14,7 +14,7 @@ from ._operator import describe
 from .detection import copied
 
 NAME = "_contrib_hawkesll"
-FIRST_ORDER = "gradients of a likelihood of events are not differentiated again"
+SECOND_ORDER = "gradients of a likelihood of events are differentiated once, not twice"
 INPUTS = ("lda", "alpha", "beta", "state", "lags", "marks", "valid_length", "max_time")
 
 
@@ -55,7 +55,6 @@ EVENTS = (
     kinds="f",
     free=("marks",),
     ref=likelihood_reference,
-    first_order=FIRST_ORDER,
     grad_check="the gradient is that of the likelihood alone, as in MXNet",
     cases=[
         case(*EVENTS),
@@ -103,28 +102,77 @@ def grad_reference(g, *inputs):
     """For every sample apart, by imaginary steps: exact to rounding."""
     found = []
     for i in range(3):
-        slopes = np.zeros(inputs[0].shape)
+        slopes = np.zeros(inputs[0].shape, inputs[0].dtype)
         for k in range(slopes.shape[1]):
-            moved = [x.astype(complex) if j < 3 else x for j, x in enumerate(inputs)]
+            moved = [x.astype(np.result_type(x, 1j)) if j < 3 else x for j, x in enumerate(inputs)]
             moved[i][..., k] += 1e-30j
             slopes[:, k] = g * likelihood_reference(*moved)[0].imag / 1e-30
         found.append(slopes)
     return found
 
 
+def gradient_of_gradient(g_output, g_g_branching, g_g_decays, data, lda, alpha, beta, state, lags, marks,
+                         valid_length, max_time):  # fmt: skip
+    inputs = (data, lda, alpha, beta, state, lags, marks, valid_length, max_time)
+    by_head, rates, branching, decays = _hawkesll_second(g_output, g_g_branching, g_g_decays, *inputs)
+    return by_head, rates, reduction.sum(branching, axis=0), reduction.sum(decays, axis=0)
+
+
 @op(
-    grad=None,
+    grad=gradient_of_gradient,
     kinds="f",
     free=("marks",),
     dtype=lambda lda: [lda] * 3,
     outputs=("output", "g_branching", "g_decays"),
     shape=lambda lda: [lda] * 3,
     ref=grad_reference,
-    grad_check=FIRST_ORDER,
-    first_order=FIRST_ORDER,
+    first_order=SECOND_ORDER,
     cases=[case(uniform(2), *EVENTS)],
 )
 def _hawkesll_grad(data, lda, alpha, beta, state, lags, marks, valid_length, max_time, *, out):
     """The gradients of hawkesll's lda, and of alpha and beta for every sample, from that of its output."""
     inputs = (lda, alpha, beta, state, lags, marks, valid_length, max_time)
     return copied(kernels.hawkes_grad(data, *inputs), out)
+
+
+def second_reference(rates, branching, decays, g, *inputs):
+    """By differences of fourth order of the exact gradient, in extended precision."""
+    along = (rates, branching, decays)
+    wide = [np.asarray(x, np.longdouble) for x in inputs]
+
+    def found(n, step):
+        """The gradient of one sample, with branching and decays of its own."""
+        own = [x[n : n + 1] for x in (wide[0], *wide[3:])]
+        moved = [own[0], wide[1], wide[2]]
+        moved = [x + step * np.asarray(v[n], np.longdouble) for x, v in zip(moved, along, strict=True)]
+        return [x[0] for x in grad_reference(1, *moved, *own[1:])]
+
+    by_head, made, step = np.zeros(len(g)), [np.zeros(x.shape) for x in along], np.longdouble(1e-4)
+    for n in range(len(g)):
+        by_head[n] = sum((v[n] * x).sum() for v, x in zip(along, found(n, 0), strict=True))
+        ends = [found(n, k * step) for k in (-2, -1, 1, 2)]
+        for i, (a, b, c, d) in enumerate(zip(*ends, strict=True)):
+            made[i][n] = g[n] * ((a - d) + 8 * (c - b)) / (12 * step)
+    return [by_head, *made]
+
+
+@op(
+    grad=None,
+    kinds="f",
+    free=("marks",),
+    dtype=lambda lda: [lda] * 4,
+    outputs=("output", "h_rates", "h_branching", "h_decays"),
+    shape=lambda lda: [(lda[0],), lda, lda, lda],
+    ref=second_reference,
+    grad_check=SECOND_ORDER,
+    first_order=SECOND_ORDER,
+    cases=[case(uniform(2, 3), uniform(2, 3), uniform(2, 3), uniform(2), *EVENTS)],
+)
+def _hawkesll_second(
+    rates, branching, decays, data, lda, alpha, beta, state, lags, marks, valid_length, max_time, *, out
+):
+    """Derivatives of the products of what `_hawkesll_grad` makes with three directions (n, kinds): by its
+    head gradient (`data`), by lda, and for every sample by alpha and by beta.
+    """
+    inputs = (data, lda, alpha, beta, state, lags, marks, valid_length, max_time)
+    return copied(kernels.hawkes_second((rates, branching, decays), *inputs), out)

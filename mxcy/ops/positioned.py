@@ -1,4 +1,4 @@
-"""Regions of images whose parts read channels of their own, are displaced, or turned."""
+"""Regions of images whose parts read channels of their own, or are turned."""
 
 # Rules name operators that are declared further down.
 # mypy: disable-error-code="has-type"
@@ -11,10 +11,9 @@ from ._attributes import Shape
 from ._cases import case, given, raises, uniform
 from ._declare import layer, op
 from ._operator import describe
-from .regions import FIRST_ORDER, axis_weights, check_size, half_away, region_of
+from .regions import axis_weights, check_size, half_away, region_of
 
-POSITIONED, DISPLACED = "_contrib_PSROIPooling", "_contrib_DeformablePSROIPooling"
-TURNED = "_contrib_RROIAlign"
+POSITIONED, TURNED = "_contrib_PSROIPooling", "_contrib_RROIAlign"
 
 
 def checked_regions(name, data, rois, width):
@@ -73,63 +72,6 @@ def position_reference(x, rois, spatial_scale, output_dim, pooled_size, group_si
     return y
 
 
-def shares(place, extent):
-    """(extent,): what a place reads of the elements of an axis, None outside."""
-    if not -0.5 <= place <= extent - 0.5:
-        return None
-    place = min(max(place, 0), extent - 1)
-    found = np.zeros(extent)
-    low = int(place)
-    found[low] += 1 - (place - low)
-    found[min(low + 1, extent - 1)] += place - low
-    return found
-
-
-def displaced_reference(
-    x,
-    rois,
-    trans=None,
-    spatial_scale=1.0,
-    output_dim=1,
-    group_size=1,
-    pooled_size=1,
-    part_size=0,
-    sample_per_part=1,
-    trans_std=0.0,
-    no_trans=False,
-):
-    parts = part_size or pooled_size
-    classes = 1 if trans is None else trans.shape[1] // 2
-    y = np.zeros((len(rois), output_dim, pooled_size, pooled_size))
-    for n, roi in enumerate(rois):
-        image = region_of(x, roi)
-        if image is None:
-            continue
-        start = [half_away(v) * spatial_scale - 0.5 for v in (roi[2], roi[1])]
-        end = [(half_away(v) + 1) * spatial_scale - 0.5 for v in (roi[4], roi[3])]
-        size = [max(b - a, 0.1) for a, b in zip(start, end, strict=True)]
-        for c, i, j in np.ndindex(*y.shape[1:]):
-            gi, gj = group_of(i, j, pooled_size, group_size)
-            plane = image[(c * group_size + gi) * group_size + gj]
-            first = []
-            for axis, k in enumerate((i, j)):
-                shift = 0.0
-                if trans is not None:
-                    at = (i * parts // pooled_size, j * parts // pooled_size)
-                    shift = (
-                        trans[(n, c // (output_dim // classes) * 2 + 1 - axis, *at)] * trans_std * size[axis]
-                    )
-                first.append(k * size[axis] / pooled_size + start[axis] + shift)
-            step = [s / pooled_size / sample_per_part for s in size]
-            rows, columns = (
-                [shares(first[d] + k * step[d], plane.shape[d]) for k in range(sample_per_part)]
-                for d in range(2)
-            )
-            read = [r @ plane @ s for r in rows for s in columns if r is not None and s is not None]
-            y[n, c, i, j] = np.mean(read) if read else 0
-    return y
-
-
 def turned_reference(x, rois, pooled_size, spatial_scale, sampling_ratio=-1):
     y = np.zeros((len(rois), x.shape[1], *pooled_size))
     for n, roi in enumerate(rois):
@@ -173,7 +115,6 @@ POOLED = {"spatial_scale": 1.0, "output_dim": 2, "pooled_size": 2}
 @layer(
     kinds="f",
     ref=position_reference,
-    first_order=FIRST_ORDER,
     cases=[
         case(FEATURES, ROIS, **POOLED),
         case(FEATURES, ROIS, spatial_scale=0.5, output_dim=2, pooled_size=3, group_size=2),
@@ -235,172 +176,37 @@ class _contrib_PSROIPooling:
         )
 
     def backward(self, g, data, rois):
-        return _position_pool_grad(g, rois, data, spatial_scale=self.spatial_scale, groups=self.groups), None
+        names = ("spatial_scale", "output_dim", "pooled_size", "group_size")
+        return _position_pool_grad(g, rois, data, **{name: getattr(self, name) for name in names}), None
 
 
 @op(
-    grad=None,
+    grad=(
+        lambda g, rois, spatial_scale, output_dim, pooled_size, group_size: _contrib_PSROIPooling(
+            g,
+            rois,
+            spatial_scale=spatial_scale,
+            output_dim=output_dim,
+            pooled_size=pooled_size,
+            group_size=group_size,
+        ),
+        None,
+        None,
+    ),
     kinds="f",
     shape=lambda like: like,
     shape_only=("like",),
-    ref=lambda g, rois, like, spatial_scale, groups: transposed(
-        g, like, lambda x: position_reference(x, rois, spatial_scale, g.shape[1], g.shape[2], groups)
-    ),
-    grad_check=FIRST_ORDER,
-    first_order=FIRST_ORDER,
-    cases=[case(uniform(5, 1, 2, 2), ROIS, uniform(2, 4, 3, 4), spatial_scale=1.0, groups=2)],
+    ref=lambda g, rois, like, **attrs: transposed(g, like, lambda x: position_reference(x, rois, **attrs)),
+    cases=[
+        case(uniform(5, 1, 2, 2), ROIS, uniform(2, 4, 3, 4), spatial_scale=1.0, output_dim=1, pooled_size=2)
+    ],
 )
-def _position_pool_grad(data, rois, like, *, spatial_scale: float, groups: int, out):
+def _position_pool_grad(
+    data, rois, like, *, spatial_scale: float, output_dim: int, pooled_size: int, group_size: int = 0, out
+):
     """The gradient of PSROIPooling's data, of the shape of `like`, from that of its output (`data`)."""
+    groups = group_size or pooled_size
     return kernels.position_pool_grad(data, rois, like.shape, spatial_scale, groups, out=out)
-
-
-# --- displaced parts -----------------------------------------------------------------------------------
-SHIFTED = POOLED | {"group_size": 2, "trans_std": 0.1, "sample_per_part": 2}
-
-
-@layer(
-    kinds="f",
-    ref=displaced_reference,
-    first_order=FIRST_ORDER,
-    cases=[
-        case(FEATURES, ROIS, uniform(5, 4, 2, 2), **SHIFTED),
-        case(FEATURES, ROIS, uniform(5, 2, 3, 3), **SHIFTED, part_size=3),
-        case(FEATURES, ROIS, **SHIFTED, no_trans=True),
-        raises(
-            ShapeError,
-            FEATURES,
-            ROIS,
-            uniform(5, 3, 2, 2),
-            **SHIFTED,
-            match=f"{DISPLACED}(trans): expected shape (5, 2 * classes, 2, 2)",
-        ),
-        raises(
-            ArgumentError,
-            FEATURES,
-            ROIS,
-            uniform(5, 2, 2, 2),
-            **POOLED,
-            group_size=2,
-            sample_per_part=0,
-            match=f"{DISPLACED}(sample_per_part): expected at least 1, got 0",
-        ),
-    ],
-)
-class _contrib_DeformablePSROIPooling:
-    """`PSROIPooling` of samples whose parts are displaced: (regions, output_dim, size, size).
-
-    trans: (regions, 2 * classes, part_size, part_size), by how many extents of the region times `trans_std`
-    a part lies further to the right and further down, for each of `classes` equal groups of outputs; none
-    with `no_trans`.  A part has `sample_per_part` bilinear samples along each axis.  (Dai et al., 2017.)
-    """
-
-    spatial_scale: float
-    output_dim: int
-    group_size: int
-    pooled_size: int
-    part_size: int = 0
-    sample_per_part: int = 1
-    trans_std: float = 0.0
-    no_trans: bool = False
-    visible = 1
-
-    def check(self):
-        names = ("output_dim", "group_size", "pooled_size", "sample_per_part")
-        check_positive(DISPLACED, **{name: getattr(self, name) for name in names})
-        self.parts = self.part_size if self.part_size > 0 else self.pooled_size
-
-    def inputs(self):
-        return ("data", "rois") if self.no_trans else ("data", "rois", "trans")
-
-    def outputs(self):
-        return ("output", "top_count")
-
-    def infer(self, out, data, rois, trans=None):
-        shapes = (data, rois) if self.no_trans else (data, rois, trans)
-        if any(shape is None or None in shape for shape in shapes):
-            return shapes, (None, None)
-        checked_regions(DISPLACED, data, rois, 5)
-        check_channels(DISPLACED, data, self.output_dim, self.group_size)
-        if not self.no_trans:
-            size = (self.parts, self.parts)
-            classes = trans[1] // 2 if len(trans) == 4 else 0
-            if classes < 1 or trans != (rois[0], 2 * classes, *size) or self.output_dim % classes:
-                expected = f"shape ({rois[0]}, 2 * classes, {self.parts}, {self.parts})"
-                hint = "the number of classes divides output_dim"
-                raise ShapeError(message(DISPLACED, "trans", expected, describe(trans), hint))
-        shape = (rois[0], self.output_dim, self.pooled_size, self.pooled_size)
-        return shapes, (shape, shape)
-
-    def forward(self, data, rois, trans=None, *, out):
-        size = (self.pooled_size, self.pooled_size)
-        made = kernels.displaced_pool(
-            data,
-            rois,
-            trans,
-            size,
-            self.spatial_scale,
-            self.sample_per_part,
-            self.group_size,
-            self.output_dim,
-            self.trans_std,
-        )
-        return [a if to is None else kernels.copy(a, out=to) for a, to in zip(made, out, strict=True)]
-
-    def backward(self, g, data, rois, trans):
-        names = ("spatial_scale", "sample_per_part", "group_size", "trans_std", "no_trans")
-        given = (data, rois) if trans is None else (data, rois, trans)
-        made = _displaced_pool_grad(g, *given, **{name: getattr(self, name) for name in names})
-        return (made, None) if trans is None else (made[0], None, made[1])
-
-
-def displaced_grad_reference(head, x, rois, trans=None, **attrs):
-    options = attrs | {"output_dim": head.shape[1], "pooled_size": head.shape[2]}
-    if trans is not None:
-        options["part_size"] = trans.shape[2]
-    found = [transposed(head, x, lambda v: displaced_reference(v, rois, trans, **options))]
-    if trans is None:
-        return found[0]
-
-    def moved(step):
-        return transposed(head, trans, lambda v: displaced_reference(x, rois, trans + step * v, **options))
-
-    return [*found, (moved(1e-4) - moved(-1e-4)) / 2e-4]
-
-
-@layer(
-    kinds="f",
-    grad_check=FIRST_ORDER,
-    first_order=FIRST_ORDER,
-    ref=displaced_grad_reference,
-    cases=[
-        case(uniform(5, 1, 2, 2), uniform(2, 4, 3, 4), ROIS, spatial_scale=1.0, group_size=2, no_trans=True)
-    ],
-)
-class _displaced_pool_grad:
-    """The gradients of DeformablePSROIPooling's data and trans, from that of its output (`head`)."""
-
-    spatial_scale: float
-    sample_per_part: int = 1
-    group_size: int
-    trans_std: float = 0.0
-    no_trans: bool = False
-
-    def inputs(self):
-        return ("head", "data", "rois") if self.no_trans else ("head", "data", "rois", "trans")
-
-    def outputs(self):
-        return ("output",) if self.no_trans else ("output", "g_shifts")
-
-    def infer(self, out, head, data, rois, trans=None):
-        shapes = (head, data, rois) if self.no_trans else (head, data, rois, trans)
-        return shapes, (data,) if self.no_trans else (data, trans)
-
-    def forward(self, head, data, rois, trans=None, *, out):
-        made = kernels.displaced_pool_grad(
-            head, data, rois, trans, self.spatial_scale, self.sample_per_part, self.group_size, self.trans_std
-        )
-        return [a if to is None else kernels.copy(a, out=to) for a, to in zip(made, out, strict=True)]
 
 
 # --- turned regions ------------------------------------------------------------------------------------
@@ -413,7 +219,6 @@ TURNED_ROIS = given(
 @layer(
     kinds="f",
     ref=turned_reference,
-    first_order=FIRST_ORDER,
     cases=[
         case(uniform(2, 3, 5, 6), TURNED_ROIS, pooled_size=(2, 2), spatial_scale=1.0),
         case(uniform(2, 3, 5, 6), TURNED_ROIS, pooled_size=(3, 1), spatial_scale=0.5, sampling_ratio=2),
@@ -461,22 +266,27 @@ class _contrib_RROIAlign:
         return kernels.turned_pool(data, rois, *options, out=out)
 
     def backward(self, g, data, rois):
-        options = {"spatial_scale": self.spatial_scale, "sampling_ratio": self.sampling_ratio}
-        return _turned_pool_grad(g, rois, data, **options), None
+        return _turned_pool_grad(g, rois, data, **self.__dict__), None
 
 
 @op(
-    grad=None,
+    grad=(
+        lambda g, rois, pooled_size, spatial_scale, sampling_ratio: _contrib_RROIAlign(
+            g, rois, pooled_size=pooled_size, spatial_scale=spatial_scale, sampling_ratio=sampling_ratio
+        ),
+        None,
+        None,
+    ),
     kinds="f",
     shape=lambda like: like,
     shape_only=("like",),
-    ref=lambda g, rois, like, spatial_scale, sampling_ratio=-1: transposed(
-        g, like, lambda x: turned_reference(x, rois, g.shape[2:], spatial_scale, sampling_ratio)
-    ),
-    grad_check=FIRST_ORDER,
-    first_order=FIRST_ORDER,
-    cases=[case(uniform(4, 2, 2, 2), TURNED_ROIS, uniform(2, 2, 3, 4), spatial_scale=1.0)],
+    ref=lambda g, rois, like, **attrs: transposed(g, like, lambda x: turned_reference(x, rois, **attrs)),
+    cases=[
+        case(uniform(4, 2, 2, 2), TURNED_ROIS, uniform(2, 2, 3, 4), pooled_size=(2, 2), spatial_scale=1.0)
+    ],
 )
-def _turned_pool_grad(data, rois, like, *, spatial_scale: float, sampling_ratio: int = -1, out):
+def _turned_pool_grad(
+    data, rois, like, *, pooled_size: Shape, spatial_scale: float, sampling_ratio: int = -1, out
+):
     """The gradient of RROIAlign's data, of the shape of `like`, from that of its output (`data`)."""
     return kernels.turned_pool_grad(data, rois, like.shape, spatial_scale, sampling_ratio, out=out)

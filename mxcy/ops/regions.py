@@ -103,8 +103,8 @@ def align_reference(x, rois, pooled_size, spatial_scale, position_sensitive=Fals
     return np.array(made)
 
 
-def align_grad_reference(g, rois, like, spatial_scale, position_sensitive=False, **attrs):
-    found, pooled_size = np.zeros(like.shape), g.shape[2:]
+def align_grad_reference(g, rois, like, pooled_size, spatial_scale, position_sensitive=False, **attrs):
+    found = np.zeros(like.shape)
     weights = region_weights(like.shape, rois, pooled_size, spatial_scale, **attrs)
     for n, (roi, (rows, columns)) in enumerate(zip(rois, weights, strict=True)):
         image = region_of(found, roi)
@@ -209,7 +209,6 @@ def _roi_pooling_grad(data, x, rois, *, pooled_size: Shape, spatial_scale: float
 @layer(
     kinds="f",
     ref=align_reference,
-    first_order=FIRST_ORDER,
     cases=[
         case(FEATURES, ROIS, pooled_size=(2, 2), spatial_scale=1.0),
         case(FEATURES, ROIS, pooled_size=(3, 1), spatial_scale=0.5, sample_ratio=2, aligned=True),
@@ -271,24 +270,47 @@ class _contrib_ROIAlign:
         return kernels.roi_align(data, rois, self.pooled_size, *self.options(), out=out)
 
     def backward(self, g, data, rois):
-        attrs = {key: value for key, value in self.__dict__.items() if key != "pooled_size"}
-        return _roi_align_grad(g, rois, data, **attrs), None
+        return _roi_align_grad(g, rois, data, **self.__dict__), None
 
 
 @op(
-    grad=None,
+    grad=(
+        lambda g, rois, pooled_size, spatial_scale, sample_ratio, position_sensitive, aligned: (
+            _contrib_ROIAlign(
+                g,
+                rois,
+                pooled_size=pooled_size,
+                spatial_scale=spatial_scale,
+                sample_ratio=sample_ratio,
+                position_sensitive=position_sensitive,
+                aligned=aligned,
+            )
+        ),
+        None,
+        None,
+    ),
     kinds="f",
     shape=lambda like: like,
     shape_only=("like",),
     ref=align_grad_reference,
-    grad_check=FIRST_ORDER,
-    first_order=FIRST_ORDER,
-    cases=[case(uniform(5, 4, 2, 2), ROIS, FEATURES, spatial_scale=1.0)],
+    cases=[
+        case(uniform(5, 4, 2, 2), ROIS, FEATURES, pooled_size=(2, 2), spatial_scale=1.0),
+        case(
+            uniform(5, 2, 1, 2),
+            ROIS,
+            FEATURES,
+            pooled_size=(1, 2),
+            spatial_scale=0.5,
+            sample_ratio=2,
+            position_sensitive=True,
+            aligned=True,
+        ),
+    ],
 )
 def _roi_align_grad(
     data, rois, like, *,
-    spatial_scale: float, sample_ratio: int = -1, position_sensitive: bool = False, aligned: bool = False,
-    out,
+    pooled_size: Shape, spatial_scale: float, sample_ratio: int = -1, position_sensitive: bool = False,
+    aligned: bool = False, out,
 ):  # fmt: skip
     """The gradient of ROIAlign's data, of the shape of `like`, from that of its output (`data`)."""
     options = (spatial_scale, sample_ratio, position_sensitive, aligned)

@@ -15,8 +15,10 @@ from ._attributes import Shape
 from ._cases import case, raises, uniform
 from ._declare import layer, op
 from ._operator import describe, find
-
-FIRST_ORDER = "gradients of sampled images are not differentiated again"
+from .corners import Corners, over_corners, second
+from .detection import copied
+from .shape import expand_dims
+from .slicing import Concat, slice_axis
 
 
 # --- sampling ------------------------------------------------------------------------------------------
@@ -73,7 +75,6 @@ GRID = uniform(2, 2, 2, 3, low=-1.3, high=1.3)
 @layer(
     kinds="f",
     ref=sampler_reference,
-    first_order=FIRST_ORDER,
     cases=[
         case(uniform(2, 3, 4, 5), GRID),
         raises(
@@ -105,20 +106,70 @@ class BilinearSampler:
         return tuple(_bilinear_grad(g, data, grid))
 
 
+def sampler_second(g_g_data, g_g_grid, data, x, grid):
+    """The gradients of the gradients' head gradient, data and grid."""
+    move_x, move_y = (
+        expand_dims(expand_dims(expand_dims(part, axis=2), axis=2), axis=2)
+        for part in (slice_axis(g_g_grid, axis=1, begin=k, end=k + 1) for k in range(2))
+    )
+    corners = Corners(*_bilinear_corners(grid, x))
+    g_head, g_x, by_y, by_x, _ = second(corners, data, x, g_g_data, (move_y, move_x))
+    return g_head, g_x, Concat(by_x, by_y, dim=1)
+
+
 @op(
-    grad=None,
+    grad=sampler_second,
     kinds="f",
     shape=lambda x, grid: [x, grid],
     outputs=("g_data", "g_grid"),
     ref=sampler_grad_reference,
-    grad_check=FIRST_ORDER,
-    first_order=FIRST_ORDER,
     cases=[case(uniform(2, 3, 2, 3), uniform(2, 3, 4, 5), GRID)],
 )
 def _bilinear_grad(data, x, grid, *, out):
     """The gradients of BilinearSampler's data x and grid from that of its output (`data`)."""
-    made = kernels.bilinear_sample_grad(data, x, grid)
-    return [a if to is None else kernels.copy(a, out=to) for a, to in zip(made, out, strict=True)]
+    return copied(kernels.bilinear_sample_grad(data, x, grid), out)
+
+
+def sampler_corners_reference(grid, like):
+    index, both, slopes = [], [], []
+    for d in range(2):
+        at = (grid[:, 1 - d] + 1) * (like.shape[2 + d] - 1) / 2
+        low = np.floor(at)
+        index.append(np.stack([low, low + 1], 1))
+        both.append(np.stack([low + 1 - at, at - low], 1))
+        half = np.full(at.shape, (like.shape[2 + d] - 1) / 2)
+        slopes.append(np.stack([-half, half], 1))
+    pairs = [(a[:, None, None, :, None], b[:, None, None, None]) for a, b in (index, both, slopes)]
+    row, column = pairs[0]
+    inside = (row >= 0) & (row < like.shape[2]) & (column >= 0) & (column < like.shape[3])
+    positions = np.where(inside, row * like.shape[3] + column, -1).astype(np.int64)
+    return [positions, *pairs[1], *pairs[2]]
+
+
+def sampler_corners_shape(grid, like):
+    sampled_shape(like, grid)
+    both = ((2, 2), (2, 1), (1, 2), (2, 1), (1, 2))
+    return [(grid[0], 1, 1, *corners, *grid[2:]) for corners in both]
+
+
+@op(
+    grad=(
+        lambda g_rows, g_columns, row_slopes, column_slopes: Concat(
+            over_corners(g_columns * column_slopes), over_corners(g_rows * row_slopes), dim=1
+        ),
+        None,
+    ),
+    kinds="f",
+    shape=sampler_corners_shape,
+    dtype=lambda grid: [np.int64, grid, grid, grid, grid],
+    outputs=Corners._fields,
+    shape_only=("like",),
+    ref=sampler_corners_reference,
+    cases=[case(GRID, uniform(2, 3, 4, 5))],
+)
+def _bilinear_corners(grid, like, *, out):
+    """What BilinearSampler reads of images of the shape of `like`: see `Corners`."""
+    return copied(kernels.bilinear_corners(grid, like.shape), out)
 
 
 # --- grids ---------------------------------------------------------------------------------------------
@@ -274,7 +325,6 @@ def transformer_reference(x, loc, target_shape, **rest):
 
 @layer(
     kinds="f",
-    first_order=FIRST_ORDER,
     ref=transformer_reference,
     cases=[
         case(

@@ -7,6 +7,7 @@ from ..ops import (
     boxes,
     deformable,
     detection,
+    displaced_parts,
     hawkes,
     indexing,
     masking,
@@ -65,7 +66,9 @@ box_encode = SymbolFunction(box_coding._contrib_box_encode, "box_encode")
 Proposal = SymbolFunction(proposals._contrib_Proposal, "Proposal")
 MultiProposal = SymbolFunction(proposals._contrib_MultiProposal, "MultiProposal")
 PSROIPooling = SymbolFunction(positioned._contrib_PSROIPooling, "PSROIPooling")
-DeformablePSROIPooling = SymbolFunction(positioned._contrib_DeformablePSROIPooling, "DeformablePSROIPooling")
+DeformablePSROIPooling = SymbolFunction(
+    displaced_parts._contrib_DeformablePSROIPooling, "DeformablePSROIPooling"
+)
 RROIAlign = SymbolFunction(positioned._contrib_RROIAlign, "RROIAlign")
 hawkesll = SymbolFunction(hawkes._contrib_hawkesll, "hawkesll")
 fft = SymbolFunction(spectra._contrib_fft, "fft")

@@ -6,7 +6,14 @@ makes sense, any strides, and arrays without elements or dimensions; operands ma
 """
 
 from .batch_norm import batch_norm, batch_norm_again, batch_norm_grad
-from .bilinear import bilinear_sample, bilinear_sample_grad
+from .bilinear import (
+    bilinear_corners,
+    bilinear_sample,
+    bilinear_sample_grad,
+    corner_products,
+    gather_corners,
+    scatter_corners,
+)
 from .convolution import convolution, convolution_data_grad, convolution_weight_grad
 from .copying import (
     arange,
@@ -26,8 +33,14 @@ from .copying import (
 )
 from .ctc import ctc_loss, ctc_loss_grad
 from .detection import box_decode, box_detection, box_encode, box_target, matching, propose
-from .displaced import correlation, correlation_grad, displaced_columns, displaced_columns_grad
-from .hawkes import hawkes, hawkes_grad
+from .displaced import (
+    correlation,
+    correlation_grad,
+    displaced_columns,
+    displaced_columns_grad,
+    displaced_corners,
+)
+from .hawkes import hawkes, hawkes_grad, hawkes_second
 from .images import image_hue, image_resize
 from .indexing import (
     gather_nd,
@@ -59,6 +72,7 @@ from .random import (
 from .regions import (
     box_overlap,
     displaced_pool,
+    displaced_pool_corners,
     displaced_pool_grad,
     position_pool,
     position_pool_grad,
@@ -105,6 +119,8 @@ __all__ = [
     "correlation",
     "correlation_grad",
     "displaced_columns",
+    "displaced_corners",
+    "displaced_pool_corners",
     "displaced_pool",
     "displaced_pool_grad",
     "position_pool",
@@ -129,6 +145,10 @@ __all__ = [
     "batch_norm",
     "batch_norm_again",
     "batch_norm_grad",
+    "bilinear_corners",
+    "corner_products",
+    "gather_corners",
+    "scatter_corners",
     "bilinear_sample",
     "bilinear_sample_grad",
     "channel_sum",
@@ -158,6 +178,7 @@ __all__ = [
     "gather_rows",
     "hawkes",
     "hawkes_grad",
+    "hawkes_second",
     "image_hue",
     "image_resize",
     "index_get",

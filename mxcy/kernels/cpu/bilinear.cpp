@@ -90,6 +90,36 @@ int backward(KernelContext& context) {
   return parallel(context, p.batch, 1, body);
 }
 
+template <class T>
+int corners(KernelContext& context) {
+  const BilinearParams& p = *static_cast<const BilinearParams*>(context.params);
+  const int64_t points = p.out[0] * p.out[1];
+  auto body = [&](int64_t begin, int64_t end) {
+    std::vector<T> grid(2 * points), weights[2], slopes[2];
+    for (int d = 0; d < 2; ++d) {
+      weights[d].resize(2 * points);
+      slopes[d].resize(2 * points);
+      for (int64_t i = 0; i < 2 * points; ++i) slopes[d][i] = (i < points ? -1 : 1) * T(p.in[d] - 1) / 2;
+    }
+    for (int64_t n = begin; n < end; ++n) {
+      read(context.inputs[0], n * 2 * points, 2 * points, grid.data());
+      int64_t* at = reinterpret_cast<int64_t*>(context.outputs[0].data) + n * 4 * points;
+      for (int64_t i = 0; i < points; ++i) {
+        const Point<T> point(p, grid[i], grid[points + i]);
+        for (int k = 0; k < 4; ++k) at[k * points + i] = point.at[k];
+        weights[0][i] = 1 - point.dy, weights[0][points + i] = point.dy;
+        weights[1][i] = 1 - point.dx, weights[1][points + i] = point.dx;
+      }
+      for (int d = 0; d < 2; ++d) {
+        write(weights[d].data(), context.outputs[1 + d], n * 2 * points, 2 * points);
+        write(slopes[d].data(), context.outputs[3 + d], n * 2 * points, 2 * points);
+      }
+    }
+    return 0;
+  };
+  return parallel(context, p.batch, 1, body);
+}
+
 }  // namespace
 
 int bilinear_kernel(KernelContext& context) {
@@ -100,6 +130,11 @@ int bilinear_kernel(KernelContext& context) {
 int bilinear_grad_kernel(KernelContext& context) {
   if (context.inputs[0].size == 0) return 0;
   return context.outputs[0].dtype == FLOAT64 ? backward<double>(context) : backward<float>(context);
+}
+
+int bilinear_corners_kernel(KernelContext& context) {
+  if (context.outputs[0].size == 0) return 0;
+  return context.outputs[1].dtype == FLOAT64 ? corners<double>(context) : corners<float>(context);
 }
 
 }  // namespace mxcy

@@ -13,5 +13,8 @@ struct BilinearParams {
 int bilinear_kernel(KernelContext& context);
 // g_data, g_grid <- g_out, data, grid
 int bilinear_grad_kernel(KernelContext& context);
+// positions of int64 (batch, 2, 2, out...), weights and slopes of both rows (batch, 2, out...), and of both
+//   columns: index, rows, columns, row_slopes, column_slopes <- grid
+int bilinear_corners_kernel(KernelContext& context);
 
 }  // namespace mxcy

@@ -48,12 +48,11 @@ bool find_sample(const DisplacedParams& p, T y, T x, Sample<T>* found) {
   return true;
 }
 
-// Calls body(element of the kernel, place of the result, sample) for what a group's offsets (kernel * 2
-// planes) make of a plane.
+// Calls body(element of the kernel, place of the result, row, column) for where a group's offsets (kernel * 2
+// planes) lead.
 template <class T, class Body>
-void visit(const DisplacedParams& p, const T* offsets, const Body& body) {
+void visit_places(const DisplacedParams& p, const T* offsets, const Body& body) {
   const int64_t count = p.result[0] * p.result[1];
-  Sample<T> sample;
   for (int64_t k = 0; k < p.kernel[0] * p.kernel[1]; ++k) {
     const int64_t tap[2] = {k / p.kernel[1], k % p.kernel[1]};
     for (int64_t i = 0; i < count; ++i) {
@@ -63,9 +62,18 @@ void visit(const DisplacedParams& p, const T* offsets, const Body& body) {
         const int64_t plain = place[d] * p.stride[d] - p.pad[d] + tap[d] * p.dilate[d];
         at[d] = T(plain) + offsets[(2 * k + d) * count + i];
       }
-      if (find_sample(p, at[0], at[1], &sample)) body(k, i, sample);
+      body(k, i, at[0], at[1]);
     }
   }
+}
+
+// Calls body(element of the kernel, place of the result, sample) for those inside.
+template <class T, class Body>
+void visit(const DisplacedParams& p, const T* offsets, const Body& body) {
+  Sample<T> sample;
+  visit_places(p, offsets, [&](int64_t k, int64_t i, T y, T x) {
+    if (find_sample(p, y, x, &sample)) body(k, i, sample);
+  });
 }
 
 // The planes of one group of one image.
@@ -146,6 +154,37 @@ int columns_grad(KernelContext& context) {
   return parallel(context, p.batches * p.groups, 1, body);
 }
 
+template <class T>
+int corners(KernelContext& context) {
+  const DisplacedParams& p = *static_cast<const DisplacedParams*>(context.params);
+  auto body = [&](int64_t begin, int64_t end) {
+    Group<T> group(p);
+    const int64_t places = group.taps * group.count;
+    std::vector<T> made[4];  // weights of rows and of columns, slopes of both
+    for (int64_t n = begin; n < end; ++n) {
+      read(context.inputs[0], n * group.offsets.size(), group.offsets.size(), group.offsets.data());
+      int64_t* to = reinterpret_cast<int64_t*>(context.outputs[0].data) + n * 4 * places;
+      std::fill_n(to, 4 * places, int64_t(-1));
+      for (auto& values : made) values.assign(2 * places, T(0));
+      visit_places(p, group.offsets.data(), [&](int64_t k, int64_t i, T y, T x) {
+        int64_t at[2][2];
+        T weight[2][2], slope[2][2];
+        if (!find_axis(y, p.extent[0], p.masked, at[0], weight[0], slope[0])) return;
+        if (!find_axis(x, p.extent[1], p.masked, at[1], weight[1], slope[1])) return;
+        const int64_t place = k * group.count + i;
+        for (int e = 0; e < 4; ++e) to[e * places + place] = at[0][e / 2] * p.extent[1] + at[1][e % 2];
+        for (int e = 0; e < 4; ++e) {
+          made[e / 2][e % 2 * places + place] = weight[e / 2][e % 2];
+          made[2 + e / 2][e % 2 * places + place] = slope[e / 2][e % 2];
+        }
+      });
+      for (int k = 0; k < 4; ++k) write(made[k].data(), context.outputs[1 + k], n * 2 * places, 2 * places);
+    }
+    return 0;
+  };
+  return parallel(context, p.batches * p.groups, 1, body);
+}
+
 }  // namespace
 
 int displaced_columns_kernel(KernelContext& context) {
@@ -156,6 +195,11 @@ int displaced_columns_kernel(KernelContext& context) {
 int displaced_columns_grad_kernel(KernelContext& context) {
   if (context.outputs[0].size == 0 && context.outputs[1].size == 0) return 0;
   return context.outputs[0].dtype == FLOAT64 ? columns_grad<double>(context) : columns_grad<float>(context);
+}
+
+int displaced_corners_kernel(KernelContext& context) {
+  if (context.outputs[0].size == 0) return 0;
+  return context.outputs[1].dtype == FLOAT64 ? corners<double>(context) : corners<float>(context);
 }
 
 }  // namespace mxcy

@@ -26,5 +26,8 @@ struct DisplacedParams {
 int displaced_columns_kernel(KernelContext& context);
 // gradients of data, offsets [and mask] <- that of the columns, data, offsets [and mask]
 int displaced_columns_grad_kernel(KernelContext& context);
+// positions of int64 (batches, groups, 2, 2, kernel, result), weights and slopes of both rows (batches, groups,
+//   2, kernel, result), and of both columns: index, rows, columns, row_slopes, column_slopes <- offsets
+int displaced_corners_kernel(KernelContext& context);
 
 }  // namespace mxcy

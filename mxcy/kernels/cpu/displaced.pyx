@@ -7,7 +7,9 @@ from ..._cast cimport CastLoop, cast_loop
 from ..._engine cimport Kernel, KernelContext
 from ..._launch cimport contiguous, launch, operand, result
 
-__all__ = ["correlation", "correlation_grad", "displaced_columns", "displaced_columns_grad"]
+from ...dtypes import code_of
+
+__all__ = ["correlation", "correlation_grad", "displaced_columns", "displaced_columns_grad", "displaced_corners"]
 
 
 cdef extern from "mxcy/kernels/cpu/casts.hpp" namespace "mxcy" nogil:
@@ -36,11 +38,12 @@ cdef extern from "mxcy/kernels/cpu/displaced.hpp" namespace "mxcy" nogil:
     int correlation_grad_kernel(KernelContext&)
     int displaced_columns_kernel(KernelContext&)
     int displaced_columns_grad_kernel(KernelContext&)
+    int displaced_corners_kernel(KernelContext&)
 
 
 cdef list run(Kernel kernel, const char* name, list inputs, list shapes, const void* params, size_t size,
-              double cost):
-    """The results of these shapes, with the dtype of the first input."""
+              double cost, bint placed=False):
+    """The results of these shapes, with the dtype of the first input; `placed`: the first one is of int64."""
     cdef Array first = operand(name.decode(), None, inputs[0])
     cdef list outputs = []
     cdef int64_t dims[32]
@@ -48,7 +51,8 @@ cdef list run(Kernel kernel, const char* name, list inputs, list shapes, const v
     for shape in shapes:
         for d in range(len(shape)):
             dims[d] = shape[d]
-        outputs.append(result(name.decode(), first, None, len(shape), dims, first.dtype_code))
+        code = code_of("int64") if placed and not outputs else first.dtype_code
+        outputs.append(result(name.decode(), first, None, len(shape), dims, code))
     launch(kernel, name, outputs, [contiguous(x) for x in inputs], params, size, cost)
     return outputs
 
@@ -116,3 +120,17 @@ def displaced_columns_grad(g, x, offsets, mask, windows, groups):
     given = [data, moves] + ([] if mask is None else [mask])
     return run(displaced_columns_grad_kernel, "DeformableConvolution_backward", [head, *given],
                [x.shape for x in given], &p, sizeof(p), 500 + 40.0 * head.size)
+
+
+def displaced_corners(offsets, shape, windows, groups, masked):
+    """Return [positions (n, groups, 1, 2, 2, kernel, places) of int64, weights of rows (n, groups, 1, 2, 1, kernel,
+    places), of columns (n, groups, 1, 1, 2, kernel, places), slopes of both] of what `displaced_columns` reads
+    of planes of an x of this shape.
+    """
+    cdef Array moves = operand("DeformableConvolution", "offset", offsets)
+    cdef DisplacedParams p
+    set_displaced(&p, shape, moves.shape[2:], windows, groups, masked)
+    places = (p.kernel[0] * p.kernel[1], p.result[0] * p.result[1])
+    both = [(p.batches, groups, 1, *corners, *places) for corners in ((2, 2), (2, 1), (1, 2), (2, 1), (1, 2))]
+    return run(displaced_corners_kernel, "DeformableConvolution_corners", [moves], both, &p, sizeof(p),
+               500 + 20.0 * moves.size, True)

@@ -14,5 +14,9 @@ int hawkes_kernel(KernelContext& context);
 // gradients of rates, and for every sample of branching and of decays (samples, kinds)
 //   <- that of the likelihoods, and all inputs
 int hawkes_grad_kernel(KernelContext& context);
+// derivatives by the likelihoods' head gradient (samples), by rates, and for every sample by branching and by decays
+//   (samples, kinds), of the products of the gradients with three directions
+//   <- directions (samples, kinds), the head gradient, and all inputs
+int hawkes_second_kernel(KernelContext& context);
 
 }  // namespace mxcy

@@ -7,7 +7,7 @@ from ..._cast cimport CastLoop, cast_loop
 from ..._engine cimport Kernel, KernelContext
 from ..._launch cimport contiguous, launch, operand, result
 
-__all__ = ["hawkes", "hawkes_grad"]
+__all__ = ["hawkes", "hawkes_grad", "hawkes_second"]
 
 
 cdef extern from "mxcy/kernels/cpu/casts.hpp" namespace "mxcy" nogil:
@@ -20,6 +20,7 @@ cdef extern from "mxcy/kernels/cpu/hawkes.hpp" namespace "mxcy" nogil:
         int64_t samples, kinds, steps
     int hawkes_kernel(KernelContext&)
     int hawkes_grad_kernel(KernelContext&)
+    int hawkes_second_kernel(KernelContext&)
 
 
 cdef list run(Kernel kernel, const char* name, list inputs, Array rates, Array lags, list shapes):
@@ -47,3 +48,13 @@ def hawkes_grad(g, rates, branching, decays, state, lags, marks, lengths, ends):
     cdef Array first = operand("hawkesll", "lda", rates)
     inputs = [g, first, branching, decays, state, lags, marks, lengths, ends]
     return run(hawkes_grad_kernel, "hawkesll_backward", inputs, first, lags, [first.shape] * 3)
+
+
+def hawkes_second(directions, g, rates, branching, decays, state, lags, marks, lengths, ends):
+    """Return the derivatives, by g, by the rates, and for every sample by branching and decays, of the products
+    of what `hawkes_grad` returns with three directions (n, kinds).
+    """
+    cdef Array first = operand("hawkesll", "lda", rates)
+    inputs = [*directions, g, first, branching, decays, state, lags, marks, lengths, ends]
+    shapes = [(first.dims[0],), *[first.shape] * 3]
+    return run(hawkes_second_kernel, "hawkesll_second", inputs, first, lags, shapes)

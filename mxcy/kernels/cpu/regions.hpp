@@ -41,6 +41,11 @@ int displaced_pool_kernel(KernelContext& context);
 int displaced_pool_grad_kernel(KernelContext& context);
 // g_displacements <- g_out, data, regions, displacements
 int displaced_pool_shift_grad_kernel(KernelContext& context);
+// For all samples (samples of both axes, regions, outputs, pooled): positions of int64 in data (..., 2, 2, ...),
+//   weights and slopes of both rows (..., 2, ...), and of both columns; for all parts (regions, outputs, pooled),
+//   positions of int64 in the displacements of rows, and of columns, and by how much they move the part
+//   <- displacements, regions
+int displaced_pool_corners_kernel(KernelContext& context);
 // out <- data, regions (regions, 6): means of samples in turned rectangles
 int turned_pool_kernel(KernelContext& context);
 // g_data <- g_out, regions

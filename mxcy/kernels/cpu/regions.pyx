@@ -11,8 +11,9 @@ from ...dtypes import code_of
 from .copying import copy, fill
 
 __all__ = [
-    "box_overlap", "displaced_pool", "displaced_pool_grad", "position_pool", "position_pool_grad", "roi_align",
-    "roi_align_grad", "roi_pool", "roi_pool_grad", "suppress", "suppress_back", "turned_pool", "turned_pool_grad",
+    "box_overlap", "displaced_pool", "displaced_pool_corners", "displaced_pool_grad", "position_pool",
+    "position_pool_grad", "roi_align", "roi_align_grad", "roi_pool", "roi_pool_grad", "suppress", "suppress_back",
+    "turned_pool", "turned_pool_grad",
 ]
 
 
@@ -56,6 +57,7 @@ cdef extern from "mxcy/kernels/cpu/regions.hpp" namespace "mxcy" nogil:
     int displaced_pool_kernel(KernelContext&)
     int displaced_pool_grad_kernel(KernelContext&)
     int displaced_pool_shift_grad_kernel(KernelContext&)
+    int displaced_pool_corners_kernel(KernelContext&)
     int turned_pool_kernel(KernelContext&)
     int turned_pool_grad_kernel(KernelContext&)
     int box_overlap_kernel(KernelContext&)
@@ -63,12 +65,12 @@ cdef extern from "mxcy/kernels/cpu/regions.hpp" namespace "mxcy" nogil:
     int suppress_back_kernel(KernelContext&)
 
 
-cdef Array made(const char* name, Array like, tuple shape, object out):
+cdef Array made(const char* name, Array like, tuple shape, object out, int code=-1):
     cdef int64_t dims[32]
     cdef int d
     for d in range(len(shape)):
         dims[d] = shape[d]
-    return result(name.decode(), like, out, len(shape), dims, like.dtype_code)
+    return result(name.decode(), like, out, len(shape), dims, like.dtype_code if code < 0 else code)
 
 
 cdef object run(Kernel kernel, const char* name, list inputs, tuple shape, const void* params, size_t size,
@@ -203,6 +205,28 @@ def displaced_pool_grad(g, x, rois, shifts, scale, samples, groups, reach):
         found.append(run(displaced_pool_shift_grad_kernel, "DeformablePSROIPooling_backward",
                          [head, data, regions] + moves, shifts.shape, &p, sizeof(p), work(&p), None))
     return found
+
+
+def displaced_pool_corners(shifts, rois, shape, pooled, scale, samples, groups, outputs, reach):
+    """Return what samples of displaced parts of data of this shape read: [positions in data (1, 1, samples, 2, 2,
+    *places) of int64, weights of rows (1, 1, samples, 2, 1, *places), of columns (1, 1, samples, 1, 2, *places),
+    slopes of both, positions in shifts of the rows' (1, 1, 1, 1, 1, *places) of int64, of the columns', and
+    by how much they move].  places: (regions, outputs, *pooled); samples: those along an axis, squared.
+    """
+    cdef Array moves = operand("DeformablePSROIPooling", "trans", shifts)
+    cdef Array regions = operand("DeformablePSROIPooling", "rois", rois)
+    cdef PositionedParams p
+    set_positioned(&p, shape, regions.dims[0], pooled, scale, samples, groups, outputs)
+    set_shifts(&p, moves, reach)
+    cdef list made_ = []
+    for i, corners in enumerate(((2, 2), (2, 1), (1, 2), (2, 1), (1, 2), (1, 1), (1, 1), (1, 1), (1, 1))):
+        count = samples * samples if i < 5 else 1
+        full = (1, 1, count, *corners, p.regions, outputs, *pooled)
+        code = code_of("int64") if i in (0, 5, 6) else moves.dtype_code
+        made_.append(made("DeformablePSROIPooling", moves, full, None, code))
+    launch(displaced_pool_corners_kernel, "DeformablePSROIPooling_corners", made_,
+           [contiguous(moves), contiguous(regions)], &p, sizeof(p), samples * work(&p))
+    return made_
 
 
 def turned_pool(x, rois, pooled, scale, samples, out=None):

@@ -96,8 +96,9 @@ struct Displaced {
     return true;
   }
 
+  // Calls body(sample, rows, columns, weights and slopes of both, share) for those inside.
   template <class Body>
-  int64_t visit(int64_t output, int64_t part, const Body& body) const {
+  int64_t visit_samples(int64_t output, int64_t part, const Body& body) const {
     const int64_t place[2] = {part / p.pooled[1], part % p.pooled[1]};
     T first[2], step[2];
     for (int d = 0; d < 2; ++d) {
@@ -119,14 +120,22 @@ struct Displaced {
             ++count;
             continue;
           }
-          for (int k = 0; k < 4; ++k) {
-            const T slopes[2] = {sy[k / 2] * wx[k % 2] * share, wy[k / 2] * sx[k % 2] * share};
-            body(y[k / 2] * p.extent[1] + x[k % 2], wy[k / 2] * wx[k % 2] * share, slopes);
-          }
+          body(i * p.samples + j, y, x, wy, wx, sy, sx, share);
         }
       }
     }
     return count;
+  }
+
+  template <class Body>
+  int64_t visit(int64_t output, int64_t part, const Body& body) const {
+    return visit_samples(output, part, [&](int64_t, const int64_t* y, const int64_t* x, const T* wy, const T* wx,
+                                           const T* sy, const T* sx, T share) {
+      for (int k = 0; k < 4; ++k) {
+        const T slopes[2] = {sy[k / 2] * wx[k % 2] * share, wy[k / 2] * sx[k % 2] * share};
+        body(y[k / 2] * p.extent[1] + x[k % 2], wy[k / 2] * wx[k % 2] * share, slopes);
+      }
+    });
   }
 };
 
@@ -277,6 +286,59 @@ int shift_grad(KernelContext& context) {
   return parallel(context, p.regions, 1, body);
 }
 
+// Everything about the parts of a region; elements of one sample or corner lie `all` apart.
+template <class T>
+int shift_corners(KernelContext& context) {
+  const PositionedParams& p = *static_cast<const PositionedParams*>(context.params);
+  const int64_t size = p.extent[0] * p.extent[1], parts = p.pooled[0] * p.pooled[1];
+  const int64_t own = p.outputs * parts, all = p.regions * own, samples = p.samples * p.samples;
+  auto body = [&](int64_t begin, int64_t end) {
+    std::vector<T> shifts = shifts_buffer<T>(p), made[4], reach[2];  // made: rows, columns, slopes of both
+    std::vector<int64_t> index(4 * samples * own);
+    T region[5];
+    for (int64_t n = begin; n < end; ++n) {
+      read(context.inputs[1], n * 5, 5, region);
+      read(context.inputs[0], n * shifts.size(), shifts.size(), shifts.data());
+      std::fill(index.begin(), index.end(), int64_t(-1));
+      for (auto& values : made) values.assign(2 * samples * own, T(0));
+      for (auto& values : reach) values.assign(own, T(0));
+      const int64_t image = image_of(p.images, region);
+      const Displaced<T> kind(p, region, shifts.data());
+      for (int64_t place = 0; place < own; ++place) {
+        const int64_t c = place / parts, i = place % parts;
+        for (int d = 0; d < 2; ++d) {
+          int64_t* at = reinterpret_cast<int64_t*>(context.outputs[5 + d].data);
+          at[n * own + place] = n * int64_t(shifts.size()) + kind.shift_at(c, i, d);
+          reach[d][place] = T(p.reach) * kind.size[d];
+        }
+        if (image < 0) continue;
+        const int64_t first = (image * p.channels + kind.channel(c, i)) * size;
+        kind.visit_samples(c, i, [&](int64_t s, const int64_t* y, const int64_t* x, const T* wy, const T* wx,
+                                     const T* sy, const T* sx, T share) {
+          for (int k = 0; k < 4; ++k) {
+            index[(4 * s + k) * own + place] = first + y[k / 2] * p.extent[1] + x[k % 2];
+          }
+          for (int k = 0; k < 2; ++k) {
+            const int64_t to = (2 * s + k) * own + place;
+            made[0][to] = wy[k] * share, made[1][to] = wx[k];
+            made[2][to] = sy[k] * share, made[3][to] = sx[k];
+          }
+        });
+      }
+      for (int64_t k = 0; k < 4 * samples; ++k) {
+        int64_t* to = reinterpret_cast<int64_t*>(context.outputs[0].data) + k * all + n * own;
+        std::copy_n(index.data() + k * own, own, to);
+      }
+      for (int64_t k = 0; k < 2 * samples; ++k) {
+        for (int e = 0; e < 4; ++e) write(made[e].data() + k * own, context.outputs[1 + e], k * all + n * own, own);
+      }
+      for (int d = 0; d < 2; ++d) write(reach[d].data(), context.outputs[7 + d], n * own, own);
+    }
+    return 0;
+  };
+  return parallel(context, p.regions, 1, body);
+}
+
 }  // namespace
 
 #define MXCY_POOL(NAME, FUNCTION, KIND)                                                     \
@@ -296,6 +358,11 @@ MXCY_POOL(turned_pool_grad_kernel, pool_grad, Turned)
 int displaced_pool_shift_grad_kernel(KernelContext& context) {
   if (context.outputs[0].size == 0) return 0;
   return context.outputs[0].dtype == FLOAT64 ? shift_grad<double>(context) : shift_grad<float>(context);
+}
+
+int displaced_pool_corners_kernel(KernelContext& context) {
+  if (context.outputs[0].size == 0) return 0;
+  return context.outputs[1].dtype == FLOAT64 ? shift_corners<double>(context) : shift_corners<float>(context);
 }
 
 }  // namespace mxcy
