@@ -1,17 +1,18 @@
 """Accuracy against passes and time with 1, 2 and 4 workers (figure 8 of the paper), and what a model says.
 
-    python benchmarks/scalability.py [--passes 8] [--keep]     trains on this machine
+    python benchmarks/scalability.py [--passes 8] [--keep]     trains on a Ray cluster of this machine
     python benchmarks/scalability.py --rate 100mbit [--keep]   on hosts in network namespaces (root)
     python benchmarks/scalability.py --model                   only the table for 10, 100 and 1,000 machines
 
 A batch of 64 digits is divided over the workers, so that "dist_sync" takes the same steps whatever their
 number (each worker normalises its own part of the batch). The model of docs/scaling.md predicts the time of
 a step from that of one worker and from a measured exchange without computing; both are printed.
-The last runs compare "dist_async" with "dist_sync" on equal terms: the same digits in the same number of
-passes, no momentum, each with the learning rate of `RATES` that does best. With --rate each worker is a
-host of its own with its own shared memory and so much bandwidth, the server is one more host, and Ray is in
-no part of it.
-With --keep the figures and the picture go to benchmarks/results.
+Two runs compare "dist_async" with "dist_sync" on equal terms: the same digits in the same number of passes,
+no momentum, each with the learning rate of `RATES` that does best. The last runs are on two nodes of Ray,
+both on this machine: each adds up its workers and sends one sum. With --rate each worker is a host of its
+own with its own shared memory and so much bandwidth, the server is one more host, and Ray is in no part of
+it.
+With --keep the lines and the picture go to benchmarks/results.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +34,30 @@ RESULTS = ROOT / "benchmarks" / "results"
 RATES = ("0.05", "0.1", "0.2")  # for the mean over a batch
 
 
-def trained(workers, kind, passes, numbers, rate=None):
+class Nodes:
+    """A Ray cluster on this machine: a context manager. It begins with one node."""
+
+    def __enter__(self):
+        from mxcy.kvstore.dist.cluster import ray_module
+
+        ray_module()
+        from ray.cluster_utils import Cluster
+
+        self._each = {"num_cpus": 4, "object_store_memory": 80 << 20}  # workers are more than processors
+        head = self._each | {"include_dashboard": False}
+        self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        self.address = self._cluster.address
+        return self
+
+    def __exit__(self, *_):
+        self._cluster.shutdown()
+
+    def add(self):
+        """Start one more node."""
+        self._cluster.add_node(**self._each)
+
+
+def trained(workers, kind, passes, numbers, rate=None, address=None, placement="here"):
     """What one run of the program wrote; on hosts of their own if there is a bandwidth."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "found.json")
@@ -42,9 +67,10 @@ def trained(workers, kind, passes, numbers, rate=None):
             on_hosts(workers, program, environment, folder, rate)
         else:
             command = [sys.executable, "-m", "mxcy", "launch", "-n", str(workers), "-s", "1"]
+            command += ["--address", address, "--placement", placement, "--env", "PYTHONPATH"]
             subprocess.run([*command, *program], check=True, env=environment, cwd=ROOT)
         with open(path) as stream:
-            return json.load(stream)
+            return timed(json.load(stream))
 
 
 def on_hosts(workers, program, environment, folder, rate):
@@ -111,16 +137,16 @@ def picture(found, path):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4.5), sharey=True)
     for label, result in found.items():
         seconds, accuracy = zip(*result["passes"], strict=True)
-        axes[0].plot(range(1, len(accuracy) + 1), accuracy, "o-", label=label)
-        axes[1].plot(seconds, accuracy, "o-", label=label)
+        axes[0].plot(range(1, len(accuracy) + 1), accuracy, "o-", markersize=3, label=label)
+        axes[1].plot(seconds, accuracy, "o-", markersize=3)
     axes[0].set(xlabel="passes over the data", ylabel="accuracy on 1,000 other digits")
     axes[1].set(xlabel="seconds")
-    axes[0].legend()
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    figure.legend(loc="lower center", ncols=2, fontsize="small")
+    figure.tight_layout(rect=(0, 0.2, 1, 1))
+    figure.savefig(path, dpi=90)
 
 
 def timed(result):
@@ -129,10 +155,40 @@ def timed(result):
 
 
 def described(label, result):
-    """A line about a run."""
+    """Two lines about a run."""
     accuracy, passes = result["passes"][-1][1], len(result["passes"])
     times = f"step {result['step'] * 1e3:.1f} ms, exchange {result['exchange'] * 1e3:.1f} ms"
-    return f"{label:46}: accuracy {accuracy:.3f} after {passes} passes, {times}"
+    curve = " ".join(f"{accuracy:.3f}" for _, accuracy in result["passes"])
+    return f"{label:42}: accuracy {accuracy:.3f} after {passes} passes, {times}\n    after each pass: {curve}"
+
+
+def compare_workers(train, found, say):
+    """The same steps whatever the number of workers, beside the model."""
+    for workers in (1, 2, 4):
+        label = f"dist_sync, {workers} worker" + "s" * (workers > 1)
+        found[label] = train(workers, "dist_sync", ("0.05", "0.9"))
+        first = found["dist_sync, 1 worker"]
+        predicted = first["step"] - first["exchange"] + found[label]["exchange"]
+        say(f"{described(label, found[label])}\n    step of the model: {predicted * 1e3:.1f} ms")
+
+
+def compare_kinds(train, found, say):
+    """`dist_async` beside `dist_sync`, each at its best rate."""
+    for kind in ("dist_sync", "dist_async"):
+        tried = {rate: train(2, kind, (rate, "0")) for rate in RATES}
+        best = max(RATES, key=lambda rate: tried[rate]["passes"][-1][1])
+        label = f"{kind}, 2 workers, no momentum, rate {best}"
+        found[label] = tried[best]
+        accuracies = ", ".join(f"{rate}: {one['passes'][-1][1]:.3f}" for rate, one in tried.items())
+        say(f"{described(label, found[label])}\n    accuracy by rate: {accuracies}")
+
+
+def compare_nodes(train, found, say):
+    """Workers spread over two nodes."""
+    for workers in (2, 4):
+        label = f"dist_sync, {workers} workers on 2 Ray nodes"
+        found[label] = train(workers, "dist_sync", ("0.05", "0.9"), placement="spread")
+        say(described(label, found[label]))
 
 
 def main():
@@ -145,27 +201,31 @@ def main():
     if given.model:
         print_model()
         return
-    found = {}
-    for workers in (1, 2, 4):
-        label = f"dist_sync, {workers} worker" + "s" * (workers > 1)
-        found[label] = timed(trained(workers, "dist_sync", given.passes, ("0.05", "0.9"), given.rate))
-        first = found["dist_sync, 1 worker"]
-        predicted = first["step"] - first["exchange"] + found[label]["exchange"]
-        found[label]["predicted"] = predicted
-        print(f"{described(label, found[label])}, step of the model {predicted * 1e3:.1f} ms", flush=True)
-    for kind in ("dist_sync", "dist_async"):
-        tried = {rate: timed(trained(2, kind, given.passes, (rate, "0"), given.rate)) for rate in RATES}
-        best = max(RATES, key=lambda rate: tried[rate]["passes"][-1][1])
-        label = f"{kind}, 2 workers, no momentum, rate {best}"
-        found[label] = tried[best]
-        found[label]["tried"] = {rate: one["passes"][-1][1] for rate, one in tried.items()}
-        print(f"{described(label, tried[best])}; rates {found[label]['tried']}", flush=True)
+    found, lines = {}, []
+
+    def say(text):
+        lines.append(text)
+        print(text, flush=True)
+
+    def train(workers, kind, numbers, **where):
+        return trained(workers, kind, given.passes, numbers, **where)
+
+    say(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} before")
+    if given.rate:
+        limited = partial(train, rate=given.rate)
+        compare_workers(limited, found, say)
+        compare_kinds(limited, found, say)
+    else:
+        with Nodes() as nodes:
+            here = partial(train, address=nodes.address)
+            compare_workers(here, found, say)
+            compare_kinds(here, found, say)
+            nodes.add()
+            compare_nodes(here, found, say)
     if given.keep:
         name = f"scalability-{given.rate}" if given.rate else "scalability"
-        with open(RESULTS / f"{name}.json", "w") as stream:
-            json.dump(found, stream, indent=1)
+        (RESULTS / f"{name}.txt").write_text("\n".join(lines) + "\n")
         picture(found, RESULTS / f"{name}.png")
-    print_model()
 
 
 if __name__ == "__main__":

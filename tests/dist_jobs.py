@@ -1,10 +1,15 @@
 """Jobs whose servers and workers are threads of the test's process, over real sockets and shared memory."""
 
 import contextlib
+import os
 import random
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
+import mxcy as mx
 from mxcy.kvstore.dist.aggregator import Aggregator
 from mxcy.kvstore.dist.arena import folder, new_name, remove_job
 from mxcy.kvstore.dist.frames import Kind
@@ -13,8 +18,46 @@ from mxcy.kvstore.dist.membership import Membership, Options
 from mxcy.kvstore.dist.service import Service, make_ticket
 from mxcy.kvstore.dist.session import Session
 from mxcy.kvstore.dist.shard import Shard
+from mxcy.optimizer.updater import describe
 
 SECONDS = 300.0  # of waits that end before, on a busy machine too
+SIZES = {"small": 20, "big": 300_000}  # big is split over the servers, and its parts travel in frames
+
+
+@contextlib.contextmanager
+def nothing_is_left(monkeypatch):
+    """Keys are split from 100,000 elements on; fails if threads or shared memory are left."""
+    monkeypatch.setenv("MXNET_KVSTORE_BIGARRAY_BOUND", "100000")
+    before = set(threading.enumerate())
+    yield
+    left = list(folder().glob(f"mxcy-{os.getpid()}-*"))
+    for path in left:
+        path.unlink()
+
+    assert left == []
+    assert not [t for t in set(threading.enumerate()) - before if t.name.startswith("mxcy-kvstore")]
+
+
+def declare(session, sizes=None, dtype="float32", value=1.0):
+    """Make keys known, of ones or other values; return them."""
+    sizes = sizes or SIZES
+    specs = [{"key": k, "shape": [n], "dtype": dtype} for k, n in sizes.items()]
+    session.declare(specs, lambda name: np.full(sizes[name], value, dtype))
+    return [session.key("test", k) for k in sizes]
+
+
+def pulled(session, keys):
+    """The values of keys by name."""
+    outs = {key.name: np.empty(key.size, key.dtype) for key in keys}
+    session.pull(keys).into(outs)
+    return outs
+
+
+def use(session, name, **params):
+    """Let the servers use an optimizer; all workers call this."""
+    if session.rank == 0:
+        session.call_all("optimizer", optimizer=describe(mx.optimizer.create(name, **params)))
+    session.barrier()
 
 
 class FaultyService(Service):
@@ -112,6 +155,17 @@ def thread_job(**options):
         yield job
     finally:
         job.close()
+
+
+def at_once(check, seeds):
+    """Run `check(seed)` for all seeds at a time, each in a thread."""
+    with ThreadPoolExecutor(len(seeds)) as pool:
+        running = {seed: pool.submit(check, seed) for seed in seeds}
+    for seed, one in running.items():
+        error = one.exception()
+        if error is not None:
+            error.add_note(f"seed {seed}")
+            raise error
 
 
 def run_workers(job, body, **how):

@@ -90,7 +90,7 @@ def work(job, rank, memory, seed, length):
     specs = [{"key": k, "shape": [n], "dtype": dtype} for k, n in SIZES.items()]
     session.declare(specs, lambda name: np.full(SIZES[name], start, dtype))
     keys = {k: session.key("test", k) for k in SIZES}
-    if not sequential and not session.again:
+    if not sequential:
         if session.rank == 0:
             session.call_all("optimizer", optimizer=describe(mx.optimizer.create("test")))
         session.barrier()

@@ -17,6 +17,7 @@ import tempfile
 import time
 import zlib
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
 
@@ -85,10 +86,15 @@ class Arena:
             self._map(0, size)
 
     @classmethod
-    def anew(cls, name: str) -> Arena:
-        """Return an empty one. Who still maps one of this name, which another process left, keeps that."""
-        (folder() / name).unlink(missing_ok=True)
-        return cls(name)
+    def anew(cls, stem: str, number: int) -> Arena:
+        """Return an empty one, with letters of its own in its name; remove those that processes before left.
+
+        A server that gets late what a killed process sent must not find other numbers where they lay.
+        """
+        for path in folder().glob(f"{stem}*{number}"):
+            if re.fullmatch(f"{re.escape(stem)}[a-z]*{number}", path.name):
+                path.unlink(missing_ok=True)
+        return cls(stem + "".join(secrets.choice(ascii_lowercase) for _ in range(8)) + str(number))
 
     def _map(self, start: int, size: int) -> None:
         view = np.frombuffer(mmap.mmap(self._file, size, offset=start), np.uint8)

@@ -5,6 +5,9 @@ much of the stream it has got and how much it has sent: if either does not agree
 server is another incarnation, a new stream is opened and everything unanswered is sent again, in order.
 Servers know by the rounds what they have applied, so that is harmless.
 
+When ZeroMQ has connected again, perhaps to a server that came back, the question is asked at once: waits
+would otherwise take a second longer with each restart, and never end when restarts are faster than questions.
+
 A link begins on ZeroMQ with CURVE. A server that keeps values for another machine answers the hello with the
 key of a `Channel`, and the link says hello again there and stays on it.
 """
@@ -24,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from ... import errors
 from ...errors import FormatError, MXNetError, problem
@@ -35,11 +39,17 @@ from .service import Ticket
 
 __all__ = ["Connections", "Request"]
 
+TURN_SECONDS = 0.25  # the thread looks around as often, at least
 PING_SECONDS = 1.0
 REOPEN_SECONDS = 3.0  # silence after which a connection is made anew; twice as long each time, up to
 PATIENCE_SECONDS = 24.0
-AGAIN_SECONDS = 0.2  # after a channel broke
+AGAIN_SECONDS = 0.2  # after a channel broke, or the first handshake that failed
 EAGER = 64 << 10
+REFUSED = (
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
 
 
 class Request:
@@ -109,6 +119,8 @@ class Link:
     def __init__(self, number: int, endpoint: str, now: float):
         self.number, self.endpoint = number, endpoint
         self.socket: Any = None
+        self.monitor: Any = None  # tells when the socket has connected, again too
+        self.connected = 0  # how often it has
         self.channel: Channel | None = None
         self.ready = False  # the other side has said welcome where the link stays
         self.stream = 0
@@ -121,7 +133,8 @@ class Link:
         self.heard = self.moved = now
         self.pinged = self.opened = 0.0
         self.patience = REOPEN_SECONDS
-        self.again = 0.0  # when to open it anew, after its channel broke
+        self.again = 0.0  # when to open it anew, after its channel broke or a handshake failed
+        self.refused = False  # whether for a handshake
 
     def quiet(self) -> float:
         """When something was last heard, or the channel last moved."""
@@ -234,7 +247,7 @@ class Connections:
     def _run(self) -> None:
         try:
             while not self._stopping:
-                ready = dict(self._poller.poll(int(PING_SECONDS * 250)))
+                ready = dict(self._poller.poll(int(TURN_SECONDS * 1000)))
                 now = self.clock.turn()
                 if self._wake in ready:
                     try:
@@ -246,6 +259,8 @@ class Connections:
                 for link in list(self.links.values()):
                     if link.socket is not None and link.socket in ready:
                         self._drain(link)
+                    if link.monitor is not None and link.monitor in ready:
+                        self._watch(link, now)
                 self._flush()
                 for link in list(self.links.values()):
                     if link.channel is not None:
@@ -258,6 +273,7 @@ class Connections:
             self._fail_all()
             for link in self.links.values():
                 self._hang_up(link)
+                self._leave_socket(link)
             self._context.destroy(linger=0)
 
     def _look_after(self, link: Link, now: float) -> None:
@@ -295,10 +311,8 @@ class Connections:
     def _open(self, link: Link) -> None:
         """Make a new socket. ZeroMQ gives one up for good when a handshake fails, as with a dying server."""
         self._hang_up(link)
-        if link.socket is not None:
-            self._poller.unregister(link.socket)
-            link.socket.close(linger=0)
-        link.opened, link.again = self.clock.now, 0.0
+        self._leave_socket(link)
+        link.opened, link.again, link.refused = self.clock.now, 0.0, False
         link.socket = self._context.socket(zmq.DEALER)
         link.socket.setsockopt(zmq.IDENTITY, f"{self.sender}-{secrets.token_hex(6)}".encode())
         for option, value in ((zmq.LINGER, 0), (zmq.SNDHWM, 0), (zmq.RCVHWM, 0), (zmq.RECONNECT_IVL, 50),
@@ -308,9 +322,34 @@ class Connections:
         link.socket.curve_serverkey = self.ticket.server_public.encode()
         link.socket.curve_publickey = self.ticket.client_public.encode()
         link.socket.curve_secretkey = self.ticket.client_secret.encode()
+        link.monitor = link.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | REFUSED)
+        link.connected = 0
+        for one in (link.socket, link.monitor):
+            self._poller.register(one, zmq.POLLIN)
         link.socket.connect(link.endpoint)
-        self._poller.register(link.socket, zmq.POLLIN)
         self._restart(link)
+
+    def _leave_socket(self, link: Link) -> None:
+        if link.socket is None:
+            return
+        link.socket.disable_monitor()
+        for one in (link.socket, link.monitor):
+            self._poller.unregister(one)
+            one.close(linger=0)
+        link.socket = link.monitor = None
+
+    def _watch(self, link: Link, now: float) -> None:
+        """The socket has connected, or could not."""
+        while link.monitor.poll(0):
+            if recv_monitor_message(link.monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                link.connected += 1
+                if link.refused:
+                    link.again, link.refused = 0.0, False
+                if link.connected > 1 and link.channel is None and not link.again:
+                    self._send_ping(link, now)  # what was under way is lost; the hello of a new socket is not
+            elif not link.again:
+                link.again = now + AGAIN_SECONDS * link.patience / REOPEN_SECONDS
+                link.refused, link.patience = True, min(2 * link.patience, PATIENCE_SECONDS)
 
     def _restart(self, link: Link) -> None:
         """Open a new stream, and send again what is unanswered."""

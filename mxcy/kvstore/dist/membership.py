@@ -284,8 +284,9 @@ class Membership:
             self._answer(waiting, self._joined_all())
         elif key[0] == "declare":
             try:
-                self._answer(waiting, self._declared(meeting.specs))
+                found = self._declared(meeting.specs, key[1])
                 self.met = max(self.met, key[1])
+                self._answer(waiting, {"keys": found, "met": self.met})
             except MXNetError as error:
                 self._error(waiting, {"error": type(error).__name__, "text": str(error)})
         else:
@@ -342,10 +343,8 @@ class Membership:
         names = [spec["key"] for spec in specs]
         repeated = frame.body.get("again") or int(frame.body["number"]) <= self.met
         if repeated and all(known(k) in self.keys for k in names):
-            self._answer(
-                [(worker.rank, frame)],
-                {"keys": [self.keys[known(k)] for k in names], "new": not frame.body.get("again")},
-            )
+            found = [self.keys[known(k)] for k in names]
+            self._answer([(worker.rank, frame)], {"keys": found, "met": self.met})
             return
         for name in names:
             if known(name) in self.keys:
@@ -354,7 +353,7 @@ class Membership:
         what = f"init of {', '.join(map(repr, names[:5]))}" + (" …" if len(names) > 5 else "")
         self._arrive(key, what, worker, frame, self.options.timeout, specs)
 
-    def _declared(self, specs: dict[int, list[dict]]) -> dict:
+    def _declared(self, specs: dict[int, list[dict]], meeting: int) -> list[dict]:
         """Give new keys their numbers; shapes and dtypes of all workers must agree."""
         first = min(specs)
         for rank, listed in specs.items():
@@ -365,8 +364,8 @@ class Membership:
                         got = f"{theirs[what]} from {self.workers[rank]}"
                         raise ShapeError(message("init", f"key {mine['key']!r}", expected, got))
         for spec in specs[first]:
-            self.keys[known(spec["key"])] = spec | {"number": len(self.keys)}
-        return {"keys": [self.keys[known(spec["key"])] for spec in specs[first]], "new": True}
+            self.keys[known(spec["key"])] = spec | {"number": len(self.keys), "meeting": meeting}
+        return [self.keys[known(spec["key"])] for spec in specs[first]]
 
     def _leave(self, worker: Worker, frame: Frame) -> None:
         worker.state = "left"

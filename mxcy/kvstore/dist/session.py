@@ -99,7 +99,7 @@ class Session:
         self._left: tuple[int, int] | None = None
         self._slots: dict[int, tuple[int, np.ndarray, Request]] = {}
         self._units: dict[int, tuple[Key, Slice]] = {}
-        self.arena = Arena.anew(f"mxcy-{ticket.job}-w{rank}")
+        self.arena = Arena.anew(f"mxcy-{ticket.job}-w", rank)
         hello = {"memory": memory or machine, "arena": self.arena.name}
         self.connections = Connections(rank, ticket, hello, self._pong, self._ping)
         try:
@@ -125,7 +125,9 @@ class Session:
         self.members = found["members"]
         self.epoch = found["epoch"]
         self.again = found["again"]
-        self._met = found["met"]  # number of the last meeting: all workers meet in the same order
+        # Meetings are numbered, and all workers meet in the same order. One that comes back goes through what
+        # its program begins with as if it was new; it is let through what the others have behind them.
+        self._met, self._behind = -1, int(found["met"])
         self.machine = machine
         self.shards = [int(i) for i in found["endpoints"]]
         for i, endpoint in found["endpoints"].items():
@@ -235,6 +237,10 @@ class Session:
         self._met += 1
         self.call(COORDINATOR, "barrier", number=self._met)
 
+    def train(self) -> None:
+        """Meet the others from now on where they are: what a program begins with is done."""
+        self._met = max(self._met, self._behind)
+
     # -- keys -------------------------------------------------------------------------------------------
 
     def server_of(self, piece: Slice) -> int:
@@ -249,10 +255,13 @@ class Session:
         for key in made:
             self.keys[key.name] = key
             self._units.update({s.unit: (key, s) for s in key.slices})
-        if not found["new"]:  # all the others met long ago
+        # The others agreed on these keys in a meeting, and met again when their values were there.
+        agreed = max((int(spec["meeting"]) for spec in found["keys"]), default=number)
+        if found["met"] > agreed:
+            self._met = max(self._met, agreed + 1)
             self._catch_up(made)
             return
-        self._met = number
+        self._met = agreed
         by_server: dict[int, list[dict]] = {}
         for key in made:
             for s in key.slices:
@@ -337,6 +346,8 @@ class Session:
     def push(self, given: list[tuple[Key, Any]], first: bool = False) -> None:
         """Send flat arrays, or (indices, rows), a round of each key; they are copied before this returns."""
         small: dict[int, list[tuple[int, int, int, Codec, Any]]] = {}
+        if not first:
+            self.train()
         for key, value in given:
             key.pushed += not first
             for s in key.slices:

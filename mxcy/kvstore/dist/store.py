@@ -78,6 +78,7 @@ class DistKVStore(KVStore):
         for k, values in self._pairs("push", key, value):
             self._known("push", k, values)
             grouped.setdefault(k, []).extend(values)
+        self._session.train()
         bucket: list[tuple[Key, NDArray]] = []
         for k, values in grouped.items():
             found = self._session.keys[k]
