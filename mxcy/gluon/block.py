@@ -10,11 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import ndarray as nd
-from ..errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, message, problem
+from ..errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, problem
 from . import nesting
 from ._shapes import shortened
 from .parameter import Parameter, ParameterDict
 from .scope import BlockScope
+from .structure import saved_form, take_names
 
 __all__ = ["Block", "HookHandle"]
 
@@ -310,22 +311,18 @@ class Block:
     def save(self, prefix: str) -> None:
         """Write the structure to `prefix-model.json` and the parameters to `prefix-model.params`."""
         with open(f"{prefix}-model.json", "w") as stream:
-            json.dump(structure(self), stream)
+            json.dump(saved_form(self), stream)
         self.save_parameters(f"{prefix}-model.params")
 
     def load(self, prefix: str) -> None:
-        """Read the parameters of `save` into a block of the same structure."""
-        with open(f"{prefix}-model.json") as stream:
-            saved = json.load(stream)
-        if saved != structure(self):
-            expected = "a block of the structure that was saved"
-            raise ArgumentError(message("load", f"{prefix}-model.json", expected, type(self).__name__))
+        """Read the parameters of `save` into a block of the same structure, made in the same order.
+
+        Blocks inside get the names under which they were saved, as in MXNet.
+        """
+        path = f"{prefix}-model.json"
+        with open(path) as stream:
+            take_names(self, json.load(stream), path)
         self.load_parameters(f"{prefix}-model.params")
-
-
-def structure(block: Block) -> dict:
-    """The classes of a block and of those inside it, by the names of their attributes."""
-    return {"class": type(block).__name__, "children": {n: structure(c) for n, c in block._children.items()}}
 
 
 def __getattr__(name: str) -> Any:

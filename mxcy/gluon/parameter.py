@@ -22,6 +22,7 @@ from ..errors import (
     problem,
 )
 from ..ndarray import NDArray
+from ..ndarray._tape import written_on_purpose
 from ..switches import is_np_array, is_np_shape
 from ._shapes import known, merged_shape, shortened
 from .nesting import converted
@@ -326,7 +327,7 @@ class Parameter:
         self._deferred_init = ()
 
     def set_data(self, data: Any) -> None:
-        """Set the values on all devices."""
+        """Set the values on all devices; gradients of what is recorded read the new ones, as in MXNet."""
         self.shape = data.shape
         if self._data is None:
             if not self._deferred_init:
@@ -335,8 +336,8 @@ class Parameter:
             return
         if self._trainer is not None:
             self._trainer._values_changed(self)
-        with autograd.pause():
-            for array in self._data:
+        for array in self._data:
+            with autograd.pause(), written_on_purpose(array):
                 array[:] = data
 
     def reset_ctx(self, ctx: Any) -> None:

@@ -46,8 +46,7 @@ class Trainer:
         self._params: list[Parameter] = list(params)
         self._compression_params = compression_params
         self._contexts = self._devices()
-        self._optimizer = self._made(optimizer, optimizer_params or {})
-        self._updaters = [optimizers.get_updater(self._optimizer) for _ in self._contexts]
+        self._init_optimizer(optimizer, optimizer_params or {})
         self._scale = self._optimizer.rescale_grad
         self._amp_loss_scaler: Any = None  # set by amp.init_trainer
         self._wanted = kvstore, update_on_kvstore
@@ -65,6 +64,11 @@ class Trainer:
                 raise AssertedArgumentError(message("Trainer", "params", expected, got))
             found = devices
         return list(found or ())
+
+    def _init_optimizer(self, optimizer: Any, optimizer_params: dict) -> None:
+        """Begin again with an optimizer, which programs also call by themselves."""
+        self._optimizer = self._made(optimizer, optimizer_params)
+        self._updaters = [optimizers.get_updater(self._optimizer) for _ in self._contexts]
 
     def _made(self, optimizer: Any, params: dict) -> optimizers.Optimizer:
         by_index = dict(enumerate(self._params))

@@ -96,6 +96,11 @@ class NDArrayIter(DataIter):
         """Names and arrays of the labels, in the order of this epoch."""
         return self._ordered(self._label)
 
+    @property
+    def data_list(self) -> list[NDArray]:
+        """All arrays, of the data and then of the labels, which programs also write."""
+        return [x for _, x in [*self._data, *self._label]]
+
     def _describe(self, arrays: list) -> list[DataDesc]:
         axis, size = self._axis, self.batch_size
         return [

@@ -77,7 +77,7 @@ class Module(BaseModule):
         inputs = {*self._data_names, *self._label_names, *self._state_names}
         self._param_names = [name for name in symbol.list_arguments() if name not in inputs]
         self._aux_names = symbol.list_auxiliary_states()
-        self._arg_params: dict[str, NDArray] = {}  # of a checkpoint, until the module is bound
+        self._arg_params: dict[str, NDArray] = {}  # of a checkpoint, then what is bound
         self._aux_params: dict[str, NDArray] = {}
         self._preload_opt_states: str | None = None
         self._optimizer: optimizers.Optimizer | None = None
@@ -227,7 +227,7 @@ class Module(BaseModule):
             self.params_initialized = True
         elif self.params_initialized:
             self._copy_in(self._arg_params, self._aux_params)
-        self._arg_params, self._aux_params = {}, {}
+        self._arg_params, self._aux_params = self._own_params()
         if shared_module is not None and shared_module.optimizer_initialized:
             self.borrow_optimizer(shared_module)
 

@@ -16,7 +16,8 @@ import itertools
 import sys
 import threading
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from types import CodeType
 from typing import Any, NamedTuple
@@ -42,6 +43,7 @@ __all__ = [
     "note_write",
     "place_of",
     "set_mode",
+    "written_on_purpose",
 ]
 
 # What a thread does with operators: compute; compute and record; compute for a gradient that is not
@@ -76,6 +78,7 @@ class Session:
             if not Session.count:
                 _writes.clear()
                 _prints.clear()
+                _meant.clear()
             _tell_core()
 
 
@@ -93,6 +96,7 @@ _lock = threading.RLock()  # guards Session.count, _recorders and _writes; a des
 _recorders = 0  # threads that record
 _writes: dict[int, Any] = {}  # buffer -> the line that last wrote it, while there are sessions
 _prints: dict[int, Fingerprint] = {}  # buffer -> what it held while others could write it
+_meant: dict[int, tuple[int, int]] = {}  # buffer -> versions before and after `written_on_purpose`
 _numbers = itertools.count()
 _plans = Cache()
 _shells = Cache()
@@ -161,7 +165,8 @@ class Node:
         if recorded and len(outputs) > self.visible:
             self.hidden = self.op.hidden_heads(self.attrs)
         for is_output, position, kept, place, version in self.saved:
-            if version is not None and (kept._version != version or changed_outside(kept)):
+            changed = version is not None and kept._version != version and not _was_meant(kept, version)
+            if changed or (version is not None and changed_outside(kept)):
                 raise StateError(self._overwritten(is_output, position, kept))
             value = kept
             traced = position < self.visible or position in self.hidden if is_output else place is not None
@@ -375,6 +380,23 @@ def note_export(x: Any) -> None:
         count_write(x)  # who has kept what was there before will find it
     with _lock:
         _prints[x._storage_id] = Fingerprint(whole, x._version, checksum, calling_place())
+
+
+@contextmanager
+def written_on_purpose(x: Any) -> Iterator[None]:
+    """Write an array between recording and backward: gradients read what is written, as in MXNet."""
+    before = x._version
+    yield
+    if Session.count:
+        with _lock:
+            first, last = _meant.get(x._storage_id, (before, before))
+            _meant[x._storage_id] = (first if last == before else before, x._version)
+
+
+def _was_meant(x: Any, version: int) -> bool:
+    """Whether a buffer was written since it had this version, but only on purpose."""
+    first, last = _meant.get(x._storage_id, (0, -1))
+    return first <= version and x._version == last
 
 
 def changed_outside(x: Any) -> bool:

@@ -1,0 +1,106 @@
+"""What MXNet's own examples and tutorials do, besides what the programs of tests/programs use."""
+
+import json
+
+import numpy as np
+import pytest
+
+import mxcy as mx
+from mxcy import autograd, gluon, nd
+from mxcy.gluon import nn
+
+
+class Chain(nn.Block):
+    """Blocks under names of its own, as in a test of MXNet."""
+
+    def add(self, block):
+        self._children[f"{block.name}{len(self._children)}"] = block
+
+    def forward(self, x):
+        for block in self._children.values():
+            x = block(x)
+        return x
+
+
+def chain():
+    inner, outer = Chain(), Chain()
+    inner.add(nn.Dense(3))
+    outer.add(inner)
+    outer.add(nn.Dense(2))
+    return outer
+
+
+def test_networks_made_anew_take_the_names_under_which_they_were_saved(tmp_path):
+    first, second = chain(), chain()
+    first.initialize()
+    first.hybridize()
+    expected = first(nd.ones((1, 4)))
+    first.save(str(tmp_path / "net"))
+    second.load(str(tmp_path / "net"))
+    form = json.loads((tmp_path / "net-model.json").read_text())
+
+    assert second(nd.ones((1, 4))).asnumpy().tolist() == expected.asnumpy().tolist()
+    assert list(second._children) == list(first._children)
+    assert list(form) == ["chain0"]
+    assert set(form["chain0"]["chain1"]["dense2"]) == {"orig_name", "hybridized", "children"}
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"chain0": 3}', '{"chain0": {"children": {"a": "b"}}}'])
+def test_files_of_other_structures_are_refused(tmp_path, text):
+    (tmp_path / "net-model.json").write_text(text)
+
+    with pytest.raises(ValueError, match=r"load\(.*net-model.json\): expected a block of the structure"):
+        chain().load(str(tmp_path / "net"))
+
+
+def test_gradients_read_what_set_data_writes_while_recording():
+    """Spectral normalisation keeps its vector that way."""
+    u = gluon.Parameter("u", shape=(2,))
+    u.initialize(mx.init.Constant(3))
+    w = nd.array([1, 2])
+    w.attach_grad()
+    with autograd.record():
+        y = u.data() * w
+        u.set_data(nd.array([5, 7]))
+        z = u.data() * w
+    mx.autograd.backward([y, z])
+
+    assert w.grad.asnumpy().tolist() == [10, 14]
+    with autograd.record():
+        y = u.data() * w
+        u.set_data(nd.array([1, 1]))
+    u.data()[:] = 2
+    with pytest.raises(mx.MXNetError, match="overwritten"):
+        y.backward()
+
+
+def test_a_trainer_begins_again_with_another_optimizer():
+    weight = gluon.Parameter("w", shape=(1,))
+    weight.initialize(mx.init.Constant(1))
+    trainer = gluon.Trainer([weight], "sgd", {"learning_rate": 1.0, "momentum": 0.9})
+    for rate in (1.0, 0.25):
+        trainer._init_optimizer("sgd", {"learning_rate": rate})
+        with autograd.record():
+            weight.data().sum().backward()
+        trainer.step(1)
+
+    assert trainer.learning_rate == 0.25
+    assert weight.data().asscalar() == -0.25
+
+
+def test_iterators_yield_what_programs_write_into_their_arrays():
+    batches = mx.io.NDArrayIter({"x": np.ones((4, 2))}, {"y": np.zeros((4, 1))}, 2)
+    batches.data_list[1][:] = 0.5
+
+    assert [b.label[0].asnumpy().ravel().tolist() for b in batches] == [[0.5, 0.5]] * 2
+
+
+def test_modules_show_the_arrays_of_their_parameters():
+    x = mx.sym.Variable("data", stype="csr")
+    w = mx.sym.Variable("w", shape=(3, 1), stype="row_sparse", init=mx.init.Constant(2))
+    module = mx.mod.Module(mx.sym.dot(x, w), label_names=None)
+    module.bind([("data", (2, 3))])
+    module.init_params()
+
+    assert module._arg_params["w"].stype == "row_sparse"
+    assert module._arg_params["w"].asnumpy().ravel().tolist() == [2, 2, 2]
