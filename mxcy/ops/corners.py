@@ -24,6 +24,7 @@ from ._declare import op
 from ._operator import describe
 from .arithmetic import broadcast_mul
 from .reduction import sum as total
+from .shape import expand_dims
 
 
 # --- references ----------------------------------------------------------------------------------------
@@ -188,6 +189,11 @@ class Corners(NamedTuple):
 
 def over_corners(x):
     return total(x, axis=(2, 3, 4))
+
+
+def at_corners(x):
+    """(n, groups, *places) with axes for samples, rows and columns."""
+    return expand_dims(expand_dims(expand_dims(x, axis=2), axis=2), axis=2)
 
 
 def second(corners, head, data, g_data, moves, mask=None, g_mask=None):

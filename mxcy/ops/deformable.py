@@ -15,7 +15,7 @@ from ._cases import case, raises, uniform
 from ._declare import layer, op
 from ._operator import describe, find
 from ._window import check_counts, check_data, convolved, window_of
-from .corners import Corners, over_corners, second
+from .corners import Corners, at_corners, over_corners, second
 from .detection import copied
 from .shape import Reshape, reshape_like
 from .slicing import slice_axis
@@ -193,10 +193,12 @@ class _displaced_columns_grad:
         attrs = {name: getattr(self, name) for name in names}
         corners = Corners(*_displaced_corners(offset, data, **attrs))
         groups, taps = self.groups, self.kernel[0] * self.kernel[1]
-        spread = (0, groups, 1, 1, 1, taps, -1)
-        by_axis = Reshape(g_outputs[1], shape=(0, groups, taps, 2, -1))
-        moves = [Reshape(slice_axis(by_axis, axis=3, begin=d, end=d + 1), shape=spread) for d in range(2)]
-        masks = [None if x is None else Reshape(x, shape=spread) for x in (mask, *g_outputs[2:])]
+        lines = Reshape(g_outputs[1], shape=(0, -4, groups, 2 * taps, -3))  # -1 says nothing of empty arrays
+        by_axis = Reshape(lines, shape=(0, 0, -4, taps, 2, 0))
+        sides = [slice_axis(by_axis, axis=3, begin=d, end=d + 1) for d in range(2)]
+        moves = [at_corners(Reshape(side, shape=(0, 0, 0, -3))) for side in sides]
+        given = [] if mask is None else [mask, g_outputs[2]]
+        masks = [at_corners(Reshape(x, shape=(0, -4, groups, taps, -3))) for x in given]
         heads = Reshape(head, shape=(0, -4, -1, taps, 0))
         by_head, by_data, *by_places, by_mask = second(corners, heads, data, g_outputs[0], moves, *masks)
         by_offset = reshape_like(find("stack")(*by_places, axis=3), offset)

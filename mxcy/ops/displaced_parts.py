@@ -10,7 +10,7 @@ from ..kernels import cpu as kernels
 from ._cases import case, raises, uniform
 from ._declare import layer, op
 from ._operator import describe
-from .corners import Corners, _gather_corners, _scatter_corners, over_corners, second
+from .corners import Corners, _gather_corners, _scatter_corners, at_corners, over_corners, second
 from .detection import copied
 from .positioned import (
     FEATURES,
@@ -243,7 +243,7 @@ class _displaced_pool_grad:
         corners, (row_at, column_at, row_reach, column_reach) = Corners(*made[:5]), made[5:]
         plane = in_line(g_outputs[1])
         pairs = (row_at, row_reach), (column_at, column_reach)
-        moves = [spread(_gather_corners(plane, *pair)) for pair in pairs]
+        moves = [at_corners(_gather_corners(plane, *pair)) for pair in pairs]
         heads = expand_dims(expand_dims(head, axis=0), axis=0)
         by_head, by_data, by_rows, by_columns, _ = second(
             corners, heads, in_line(data), in_line(g_outputs[0]), moves
@@ -255,11 +255,6 @@ class _displaced_pool_grad:
 def in_line(x):
     """All elements as one plane."""
     return Reshape(x, shape=(1, 1, -1))
-
-
-def spread(x):
-    """(1, 1, *places) with axes for samples and corners."""
-    return expand_dims(expand_dims(expand_dims(x, axis=2), axis=2), axis=2)
 
 
 def displacements(by_rows, by_columns, moved_by, trans):

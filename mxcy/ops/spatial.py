@@ -15,9 +15,8 @@ from ._attributes import Shape
 from ._cases import case, raises, uniform
 from ._declare import layer, op
 from ._operator import describe, find
-from .corners import Corners, over_corners, second
+from .corners import Corners, at_corners, over_corners, second
 from .detection import copied
-from .shape import expand_dims
 from .slicing import Concat, slice_axis
 
 
@@ -108,10 +107,7 @@ class BilinearSampler:
 
 def sampler_second(g_g_data, g_g_grid, data, x, grid):
     """The gradients of the gradients' head gradient, data and grid."""
-    move_x, move_y = (
-        expand_dims(expand_dims(expand_dims(part, axis=2), axis=2), axis=2)
-        for part in (slice_axis(g_g_grid, axis=1, begin=k, end=k + 1) for k in range(2))
-    )
+    move_x, move_y = (at_corners(slice_axis(g_g_grid, axis=1, begin=k, end=k + 1)) for k in range(2))
     corners = Corners(*_bilinear_corners(grid, x))
     g_head, g_x, by_y, by_x, _ = second(corners, data, x, g_g_data, (move_y, move_x))
     return g_head, g_x, Concat(by_x, by_y, dim=1)
