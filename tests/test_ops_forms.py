@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import mxcy as mx
+from mxcy.errors import ShapeError
 
 
 def test_rrelu_draws_a_slope_for_every_element_in_training():
@@ -154,3 +155,35 @@ def test_bilinear_upsampling_knows_the_shape_of_its_weight():
     made = mx.sym.UpSampling(x, weight, sample_type="bilinear", scale=2, num_filter=3, num_args=2)
 
     assert made.infer_shape(x=(1, 3, 4, 5))[0] == [(1, 3, 4, 5), (3, 1, 4, 4)]
+
+
+@pytest.mark.parametrize("name, value", [("softmax", 1.0), ("log_softmax", 0.0), ("softmin", 1.0)])
+def test_a_number_is_a_line_of_one_for_softmax(name, value):
+    with mx.np_shape():
+        x = mx.nd.array([2.5]).reshape(())
+        x.attach_grad()
+        with mx.autograd.record():
+            y = getattr(mx.nd, name)(x)
+        y.backward()
+
+        assert (y.shape, y.asscalar()) == ((), value)
+        assert (x.grad.shape, x.grad.asscalar()) == ((), 0.0)
+
+
+def test_a_number_has_no_axis_for_dot():
+    with mx.np_shape():
+        x = mx.nd.array([2.5]).reshape(())
+
+        with pytest.raises(ShapeError, match=r"dot\(lhs\): expected at least one dimension, got \(\)"):
+            mx.nd.dot(x, x)
+
+
+def test_gradients_of_attention_over_no_samples_keep_their_shapes():
+    inputs = [mx.nd.zeros((4, 0, 12)), mx.nd.zeros((0, 4, 4))]
+    for x in inputs:
+        x.attach_grad()
+    with mx.autograd.record():
+        y = mx.nd.contrib.interleaved_matmul_selfatt_valatt(*inputs, heads=2)
+    y.backward()
+
+    assert [x.grad.shape for x in inputs] == [(4, 0, 12), (0, 4, 4)]

@@ -30,9 +30,9 @@ def eager(name, *inputs, **attrs):
 
 def part_of(f, x, heads, parts, index):
     """One of the parts as (batch * heads, length, size)."""
-    x = f("Reshape", x, shape=(0, 0, heads, parts, -1))
+    x = f("Reshape", f("Reshape", x, shape=(0, 0, -4, heads, -1)), shape=(0, 0, 0, -4, parts, -1))
     x = f("slice_axis", x, axis=3, begin=index, end=index + 1)
-    x = f("Reshape", x, shape=(0, -3, -1))
+    x = f("Reshape", x, shape=(0, -3, -3))
     return f("transpose", x, axes=(1, 0, 2))
 
 
@@ -128,6 +128,7 @@ def selfatt_qk_gradient(g, queries_keys_values, heads):
     ref=lambda x, heads: attention_reference(*parts_reference(x, heads, 3)[:2]),
     cases=[
         case(uniform(3, 2, 12), heads=2),
+        case(uniform(3, 0, 12), heads=2),
         raises(
             ShapeError, uniform(3, 2, 10), heads=2, match="(heads): expected (length, batch, channels) with"
         ),

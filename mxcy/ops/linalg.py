@@ -51,6 +51,9 @@ def product_into(shape, a, b, transpose_a, transpose_b, out, add_to=None):
 
 # --- dot -----------------------------------------------------------------------------------------------
 def dot_shape(lhs, rhs, transpose_a, transpose_b):
+    for name, shape in (("lhs", lhs), ("rhs", rhs)):
+        if not shape:
+            raise ShapeError(message("dot", name, "at least one dimension", describe(shape)))
     left, right = lhs[0] if transpose_a else lhs[-1], rhs[-1] if transpose_b else rhs[0]
     if left != right:
         where = "last" if transpose_b else "first"

@@ -98,6 +98,8 @@ def edges_of(op_name, data, bins, bin_cnt, range_):
     if bin_cnt is None or len(range_) != 2 or bin_cnt < 1:
         expected = "bins, or bin_cnt of at least 1 and a range of two numbers"
         raise ArgumentError(message(op_name, "bin_cnt", expected, (bin_cnt, range_)))
+    if range_[0] > range_[1]:
+        raise ArgumentError(message(op_name, "range", "the smaller number first", range_))
     edges = np.linspace(*range_, bin_cnt + 1)
     return edges if np.dtype(data.dtype).kind == "u" else edges.astype(data.dtype)
 
@@ -122,6 +124,7 @@ def histogram_reference(data, bins=None, bin_cnt=None, range=()):
         case(uniform(4, 5), bin_cnt=4, range=(-1.0, 2.0)),
         case(uniform(30, low=0), given([0.0, 1.0, 2.0])),
         raises(ArgumentError, uniform(3), bin_cnt=3, match="_histogram(bin_cnt): expected bins, or bin_cnt"),
+        raises(ArgumentError, uniform(3), bin_cnt=3, range=(2, 1), match="(range): expected the smaller"),
     ],
 )
 def histogram(data, bins=None, *, bin_cnt: int | None = None, range: Numbers = (), out):

@@ -20,7 +20,7 @@ from .shape import Flatten, _cast_like, reshape_like
 
 
 def softmax_shape(data, axis):
-    normalize_axis("softmax", axis, len(data))
+    normalize_axis("softmax", axis, max(len(data), 1))  # a number is a line of one
     return data
 
 

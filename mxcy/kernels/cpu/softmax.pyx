@@ -50,6 +50,10 @@ cdef object run(str op, const char* name, Kernel kernel, Array x, Array g, objec
                 object length, bint negate, bint logarithm, object dtype, object out):
     cdef SoftmaxParams params
     cdef uint8_t code
+    if x.ndim_ == 0:  # a line of one
+        made = run(op, name, kernel, x._reshape_view((1,)), None if g is None else g._reshape_view((1,)), axis,
+                   temperature, length, negate, logarithm, dtype, None)._reshape_view(())
+        return made if out is None else copy(made, out)
     params.axis = normal_axis(op, axis, x.ndim_)
     params.logarithm, params.negate = logarithm, negate
     params.has_length = length is not None
