@@ -23,7 +23,7 @@ from setuptools.command.build_ext import build_ext
 SOURCES = {
     "mxcy._engine": [
         f"mxcy/native/{name}.cpp"
-        for name in ("cores", "engine", "failures", "fusion", "links", "pool", "workers")
+        for name in ("cores", "engine", "failures", "forks", "fusion", "links", "pool", "workers")
     ],
     "mxcy._cast": ["mxcy/native/cast.cpp"],
     "mxcy.kernels.cuda.blas": ["mxcy/native/cublas.cpp"],

@@ -44,7 +44,8 @@ def random_step(rng: random.Random, names: list[int], k: int) -> Step:
     step.options["nbytes"] = rng.choice((0, 100, 10**6))
     step.options["lane"] = rng.choice(LANES)
     if not step.python:
-        step.options["cost_ns"] = rng.choice((10, 1e9))
+        # Run at the push, by workers and who waits, or by workers only.
+        step.options["cost_ns"] = rng.choice((10, 1e6, 1e9))
         step.options["spin_ns"] = rng.choice((0, 0, 0, 20_000))
         step.options["grain"] = rng.choice((0, 0, 1))
     return step

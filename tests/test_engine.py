@@ -461,6 +461,26 @@ def test_hook_gets_waits():
     assert end > start
 
 
+@threaded
+def test_thread_that_waits_runs_what_nobody_has_begun():
+    events, a, me = [], zeros(), threading.get_ident()
+    _engine.set_hook(events.extend)
+    try:
+        for k in range(1, 51):
+            for _ in range(_engine.num_workers()):
+                _testing.mix([zeros()], [], cost_ns=BIG, spin_ns=5_000_000)
+            _testing.mix([a], [], k, cost_ns=1e6)
+            _engine.wait(a)
+            _engine.waitall()
+            if any((name, thread) == ("mix", me) for name, _, thread, *_ in events):
+                break
+    finally:
+        _engine.set_hook(None)
+
+    assert ("mix", me) in {(name, thread) for name, _, thread, *_ in events}
+    assert [name for name, *_ in events].count("mix") == k * (1 + _engine.num_workers())
+
+
 # --- starting and stopping -----------------------------------------------------------------------
 
 

@@ -419,8 +419,10 @@ bool wait_all_begin(Waiter& w) {
 }
 
 bool wait_slice(Waiter& w, int milliseconds) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
   std::unique_lock<std::mutex> lock(self->mutex);
-  if (!w.done) w.cv.wait_for(lock, std::chrono::milliseconds(milliseconds), [&] { return w.done; });
+  while (!w.done && std::chrono::steady_clock::now() < end && lend_hand(w, lock)) {}
+  if (!w.done) w.cv.wait_until(lock, end, [&] { return w.done; });
   if (w.done) remove_waiter(w);
   return w.done;
 }

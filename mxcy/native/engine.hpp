@@ -1,5 +1,6 @@
 // The dependency engine.  engine.cpp decides when an operation may run, workers.cpp decides where;
-// fusion.cpp lets some run as one; links.cpp keeps an operation's record, failures.cpp what it leaves behind, pool.cpp the memory.
+// fusion.cpp lets some run as one; links.cpp keeps an operation's record, failures.cpp what it leaves behind,
+// forks.cpp what a fork leaves of it, pool.cpp the memory.
 //
 // The engine guarantees the result of running all operations one after the other in the order of
 // their pushes, and runs everything else at the same time.
@@ -173,11 +174,12 @@ struct Sleeper {
 struct LaneState {
   std::vector<Links*> heap;     // by priority, then sequence
   Sleeper* sleepers = nullptr;  // that nobody has called yet, the latest first
-  int coming = 0;               // sleepers that have been called and do not run yet
+  Sleeper* called_ones = nullptr;  // that do not run yet
+  int coming = 0;                  // their number
   int threads = 0;
   int blocked = 0;  // of threads: inside an operation that waits
   int target = 0;   // threads that should be able to run
-  bool watching = false;            // a thread looks out for work before it sleeps
+  Sleeper* watching = nullptr;      // of the thread that looks out for work before it sleeps
   std::atomic<bool> called{false};  // there is some for it
 };
 
@@ -348,11 +350,15 @@ bool take_ready(Links* links);                  // mutex held: takes it out of i
 void wake(std::unique_lock<std::mutex>& lock, bool begins_long_one = false);
 void block_begin(Waiter& waiter);               // mutex held: this thread waits inside an operation
 void block_end(Waiter& waiter);
+// Mutex held: a thread of the program that is about to sleep runs one operation that it waits for; false: there
+// is none for it.
+bool lend_hand(const Waiter& waiter, std::unique_lock<std::mutex>& lock);
 // All of these without the GIL:
 bool drain(int milliseconds);                   // false: not done in that time
 bool stop(int milliseconds);
 bool drain_for_exit(int milliseconds);
 void exit_threads();
+// --- forks.cpp ---
 bool fork_prepare(int milliseconds);            // nothing starts any more; false: something still runs
 bool fork_lock();                               // false: something has started meanwhile
 void fork_parent();

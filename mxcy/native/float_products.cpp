@@ -20,6 +20,7 @@ constexpr int64_t DEPTH = 256;               // k of a panel, which stays in the
 constexpr int64_t MOST_ROWS = 224;           // of a unit: with DEPTH it stays in the second-level cache
 constexpr int64_t MOST_COLUMNS = 4096;       // of a block of B
 constexpr int64_t BLOCK_BYTES = 4 << 20;     // of a block of B, or a little more
+constexpr int64_t PIECES = 8;                // units for each worker, about: none waits long for another's last
 
 template <class T>
 struct Operands {
@@ -138,16 +139,21 @@ void set_block(PackedProduct& q) {
   q.depth = std::min(q.n - q.k, most * DEPTH);
   q.columns = std::min(MOST_COLUMNS, q.p - q.column);
   q.panels = divide_up(q.columns, WIDTH<T>);
-  q.across = divide_up(q.panels, q.unit_panels);
-  q.units = divide_up(q.m, q.unit_rows) * q.across;
+  q.across = std::min(q.most_across, q.panels);
+  q.units = q.down * q.across;
 }
 
+int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
+
+// Each worker gets as many units of one size: where they run alike, none waits for the others' last one.
 template <class T>
-void plan(PackedProduct& q, int64_t pieces) {
-  const int64_t tiles = divide_up(q.m, TILE_ROWS), panels = divide_up(std::min(MOST_COLUMNS, q.p), WIDTH<T>);
-  const int64_t unit_tiles = std::clamp<int64_t>(tiles / pieces, 1, MOST_ROWS / TILE_ROWS);
-  q.unit_rows = unit_tiles * TILE_ROWS;
-  q.unit_panels = std::max<int64_t>(panels / divide_up(pieces, divide_up(tiles, unit_tiles)), 1);
+void plan(PackedProduct& q, int64_t workers) {
+  const int64_t pieces = workers == 1 ? 1 : PIECES * workers;
+  const int64_t tiles = divide_up(q.m, TILE_ROWS);
+  q.down = std::max(std::min(pieces, tiles), divide_up(tiles, MOST_ROWS / TILE_ROWS));
+  if (round_up(q.down, workers) <= tiles) q.down = round_up(q.down, workers);
+  q.most_across = divide_up(pieces, q.down);
+  if (q.down % workers) q.most_across = round_up(q.most_across, workers);
   set_block<T>(q);
   q.bytes = size_t(q.panels * WIDTH<T> * q.depth) * sizeof(T);
 }
@@ -177,10 +183,12 @@ template <class T>
 void run(const PackedProduct& q, int64_t begin, int64_t end, char* scratch) {
   const Operands<T> o = operands<T>(q);
   T* a = reinterpret_cast<T*>(scratch);
+  const int64_t tiles = divide_up(q.m, TILE_ROWS);
   for (int64_t unit = begin; unit < end; ++unit) {
-    const int64_t row = unit / q.across * q.unit_rows, rows = std::min(q.unit_rows, q.m - row);
-    const int64_t first = unit % q.across * q.unit_panels * WIDTH<T>;
-    const int64_t columns = std::min(q.unit_panels * WIDTH<T>, q.columns - first);
+    const int64_t i = unit / q.across, j = unit % q.across;
+    const int64_t row = tiles * i / q.down * TILE_ROWS, first = q.panels * j / q.across * WIDTH<T>;
+    const int64_t rows = std::min(tiles * (i + 1) / q.down * TILE_ROWS, q.m) - row;
+    const int64_t columns = std::min(q.panels * (j + 1) / q.across * WIDTH<T>, q.columns) - first;
     for (int64_t k = 0; k < q.depth; k += DEPTH) {
       const int64_t depth = std::min(DEPTH, q.depth - k);
       pack_rows(o, row, rows, q.k + k, depth, a);

@@ -16,7 +16,6 @@ namespace mxcy {
 
 constexpr float PRODUCT_BLOCK_NS = 40000;  // a result that takes less is not cut
 constexpr float SHARED_NS = 400000;         // from here on workers share what is packed
-constexpr int64_t PIECES = 8;               // of a packed product for each worker, so that none waits long
 constexpr int64_t BLOCK_ALIGN = 64;         // rows; BLAS treats the rows of a block alike, as in the whole
 // Rows are cut, so that a worker has its part of the result in one piece, as loops over elements cut it, and
 // finds it in its cache; blocks of so many columns a row are cut across, as each worker packs all columns of B.
@@ -104,7 +103,7 @@ struct MatmulOp final : BlockOp {
     Walker walker(batch, batch.ndim);
     for (int64_t i = 0; i < batch.size; ++i) {
       walker.seek(i);
-      if (int rc = one_packed(walker, 0, m, 0, p, PIECES * runtime->num_workers())) return rc;
+      if (int rc = one_packed(walker, 0, m, 0, p, runtime->num_workers())) return rc;
     }
     return 0;
   }
@@ -115,7 +114,7 @@ struct MatmulOp final : BlockOp {
   };
 
   // Of a part of one result; with one piece this thread does it all.
-  int one_packed(const Walker& at, int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t pieces) {
+  int one_packed(const Walker& at, int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t workers) {
     Step step{this, {}};
     PackedProduct& q = step.product;
     q.a = operands[0].data + at.offset(0) + row * a_m;
@@ -127,14 +126,14 @@ struct MatmulOp final : BlockOp {
       std::swap(q.a, q.b), std::swap(q.m, q.p);
       std::swap(q.a_m, q.b_p), std::swap(q.a_n, q.b_n), q.c_m = out_p;
     }
-    packed->plan(q, pieces);
+    packed->plan(q, workers);
     Memory memory(runtime, q.bytes);
     q.packed = memory.data;
     do {
       // Packing an element takes about 0.3 ns.
-      const float panel_ns = pieces == 1 ? 0 : 0.3f * q.depth * q.columns / q.panels;
+      const float panel_ns = workers == 1 ? 0 : 0.3f * q.depth * q.columns / q.panels;
       const float share = float(q.depth) / n * q.columns / q.p;
-      const float unit_ns = pieces == 1 ? 0 : product_ns * share / q.units;
+      const float unit_ns = workers == 1 ? 0 : product_ns * share / q.units;
       if (int rc = for_each(q.panels, panel_ns, pack_chunk, &step)) return rc;
       if (int rc = for_each(q.units, unit_ns, unit_chunk, &step)) return rc;
     } while (packed->next(q));

@@ -26,15 +26,15 @@ struct PackedProduct {
   // The block of B, [k, k + depth) by [column, column + columns).
   int64_t k = 0, depth = 0, column = 0, columns = 0;
   int64_t panels = 0;                        // of the block
-  int64_t unit_rows = 0, unit_panels = 0;    // of a unit of the result
-  int64_t across = 0, units = 0;             // units side by side, and in all
+  // Units of the result: one below the other, side by side (in wide blocks and in this one), and in all.
+  int64_t down = 0, most_across = 0, across = 0, units = 0;
   char* packed = nullptr;                    // `bytes` of memory for a block
   size_t bytes = 0;
 };
 
 struct PackedLoops {
-  // Chooses blocks and units, about `pieces` of them, and the first block.
-  void (*plan)(PackedProduct&, int64_t pieces);
+  // Chooses units, as many for each of the workers, and the first block.
+  void (*plan)(PackedProduct&, int64_t workers);
   bool (*next)(PackedProduct&);              // goes to the next block; false: that was the last one
   void (*pack)(const PackedProduct&, int64_t begin, int64_t end);  // panels [begin, end)
   void (*run)(const PackedProduct&, int64_t begin, int64_t end, char* scratch);  // units [begin, end)

@@ -27,6 +27,8 @@ constexpr int IO_THREADS = 4;
 // A step of a small network has about 100 us between two operations that are split.
 constexpr auto WATCH = std::chrono::microseconds(200), LAST_PIECES = std::chrono::microseconds(50);
 constexpr float LONG_NS = 400'000;  // an operation that runs long enough to call another thread beforehand
+constexpr float MOST_LENT_NS = 50'000'000;  // that a waiting thread runs; meanwhile it does not look for signals
+constexpr size_t MOST_SEEN = 32;            // ready operations among which it looks for one
 
 // --- heaps -------------------------------------------------------------------------------------
 
@@ -67,6 +69,7 @@ Sleeper* take_sleeper() {
 // with its own part: there it would wait for a slice, 3 ms.  So it may not run there when it wakes.
 void keep_off_this_core(Sleeper& sleeper) {
 #ifdef __linux__
+  if (sleeper.kept_off) return;
   const int here = sched_getcpu();
   if (here < 0 || pthread_getaffinity_np(sleeper.thread, sizeof sleeper.cores, &sleeper.cores)) return;
   cpu_set_t others = sleeper.cores;
@@ -76,18 +79,34 @@ void keep_off_this_core(Sleeper& sleeper) {
 #endif
 }
 
+void free_to_move(Sleeper& sleeper) {
+  if (!sleeper.kept_off) return;
+  sleeper.kept_off = false;
+#ifdef __linux__
+  pthread_setaffinity_np(sleeper.thread, sizeof sleeper.cores, &sleeper.cores);
+#endif
+}
+
 void sleep_until_called(LaneState& lane, std::unique_lock<std::mutex>& lock) {
   Sleeper& sleeper = *own_sleeper;
   sleeper.called = false;
   sleeper.next = lane.sleepers;
   lane.sleepers = &sleeper;
   sleeper.wake.wait(lock, [&] { return sleeper.called; });
+  Sleeper** at = &lane.called_ones;
+  while (*at != &sleeper) at = &(*at)->next;
+  *at = sleeper.next;
   --lane.coming;
-  if (!sleeper.kept_off) return;
-  sleeper.kept_off = false;
-#ifdef __linux__
-  pthread_setaffinity_np(sleeper.thread, sizeof sleeper.cores, &sleeper.cores);
-#endif
+  free_to_move(sleeper);
+}
+
+void call(LaneState& lane) {  // the first sleeper
+  Sleeper* sleeper = lane.sleepers;
+  lane.sleepers = sleeper->next;
+  sleeper->called = true;
+  sleeper->next = lane.called_ones;
+  lane.called_ones = sleeper;
+  ++lane.coming;
 }
 
 // Sleepers that have been called with the mutex held, to be notified without it.
@@ -180,12 +199,9 @@ void claim(int index, int wanted, Called& called, bool works_on) {
     --wanted;
   }
   for (; wanted > 0 && lane.sleepers; --wanted) {
-    Sleeper* sleeper = lane.sleepers;
-    lane.sleepers = sleeper->next;
-    sleeper->called = true;
-    ++lane.coming;
-    if (works_on) keep_off_this_core(*sleeper);
-    called.add(sleeper);
+    call(lane);
+    if (works_on) keep_off_this_core(*lane.called_ones);
+    called.add(lane.called_ones);
   }
   int to_start = self->stopping ? 0 : std::min(wanted, lane.target - (lane.threads - lane.blocked));
   while (to_start-- > 0) start_thread(index);
@@ -278,11 +294,12 @@ void retract(Loop& loop) {
 
 // Looks out for work without the mutex; true if there is some.
 bool watch(LaneState& lane, std::unique_lock<std::mutex>& lock) {
-  lane.watching = true;
+  lane.watching = own_sleeper;
   lock.unlock();
   spin(WATCH, [&] { return lane.called.load(std::memory_order_acquire); });
   lock.lock();
-  lane.watching = false;
+  lane.watching = nullptr;
+  free_to_move(*own_sleeper);
   return lane.called.exchange(false, std::memory_order_relaxed);  // it may have been called just now
 }
 
@@ -366,7 +383,7 @@ void wake(std::unique_lock<std::mutex>& lock, bool begins_long_one) {
       if (!is_worker && wanted > 0) wanted = coming == 0;
       // It will want help, and what is pushed meanwhile a thread that is awake.
       if (i == LANE_CPU && begins_long_one && coming == 0 && !lane.watching) wanted = std::max(wanted, 1);
-      if (wanted > 0) claim(i, wanted, called, is_worker);
+      if (wanted > 0) claim(i, wanted, called, is_worker || begins_long_one);
     }
   lock.unlock();
   called.notify();
@@ -436,6 +453,41 @@ void block_end(Waiter& waiter) {
   --self->lanes[worker_lane].blocked;
 }
 
+// The first ready operation that the thread waits for.
+static Links* awaited(const Waiter& waiter) {
+  const std::vector<Links*>& heap = self->lanes[LANE_CPU].heap;
+  for (size_t i = 0; i < std::min(heap.size(), MOST_SEEN); ++i) {
+    Links* l = heap[i];
+    if (l->op->cost_ns > MOST_LENT_NS) continue;
+    if (waiter.epoch > l->epoch) return l;
+    for (int j = 0; j < l->count; ++j)
+      if (waiter.access.queued && l->access[j].var == waiter.access.var) return l;
+  }
+  return nullptr;
+}
+
+// Where workers sleep, waking one takes longer than many an operation; who comes then finds its parts.
+bool lend_hand(const Waiter& waiter, std::unique_lock<std::mutex>& lock) {
+  if (worker_lane >= 0 || current || self->paused) return false;
+  Links* l = awaited(waiter);
+  if (!l) return false;
+  take_ready(l);
+  start(l);
+  Batch batch;
+  gather(l, batch);
+  LaneState& lane = self->lanes[LANE_CPU];
+  if (lane.watching) keep_off_this_core(*lane.watching);
+  for (Sleeper* s = lane.called_ones; s; s = s->next) keep_off_this_core(*s);
+  wake(lock, l->op->cost_ns > LONG_NS);
+  if (!batch.fusion || !run_batch(batch)) {
+    Result result;
+    if (!inherits_error(l, result)) run_op(l, result);
+    if (Error* error = finish(l, result)) error_release(error);
+  }
+  lock.lock();
+  return true;
+}
+
 // --- life cycle --------------------------------------------------------------------------------
 
 bool drain(int milliseconds) {
@@ -450,10 +502,9 @@ bool drain(int milliseconds) {
 static void end_threads(std::unique_lock<std::mutex>& lock) {
   self->stopping = true;
   for (LaneState& lane : self->lanes) {
-    for (; lane.sleepers; lane.sleepers = lane.sleepers->next) {
-      lane.sleepers->called = true;
-      ++lane.coming;
-      lane.sleepers->wake.notify_one();
+    while (lane.sleepers) {
+      call(lane);
+      lane.called_ones->wake.notify_one();
     }
   }
   std::list<std::thread> threads;
@@ -490,65 +541,6 @@ void exit_threads() {
     end_threads(lock);
   else
     self->abandoned = true;
-}
-
-// Whether a fork leaves nothing half done.  The interpreter links the state of a new thread under a lock of
-// its own, without the GIL; a child that is forked meanwhile would wait for that lock for ever (CPython 3.11
-// looks at the list of states before it makes the lock anew).
-static bool quiet() {
-  if (self->starting) return false;
-  for (Links* l = self->running; l; l = l->next)
-    if (!runs_in_this_thread(l)) return false;
-  return true;
-}
-
-bool fork_prepare(int milliseconds) {
-  if (!current) drain(milliseconds);
-  std::unique_lock<std::mutex> lock(self->mutex);
-  self->paused = true;
-  auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
-  return self->parked.wait_until(lock, deadline, quiet);
-}
-
-bool fork_lock() {
-  self->mutex.lock();
-  pool::lock_for_fork();
-  failures_lock_for_fork();
-  return quiet();
-}
-
-void fork_parent() {
-  failures_unlock_after_fork();
-  pool::unlock_after_fork();
-  self->paused = false;
-  self->mutex.unlock();
-  std::unique_lock<std::mutex> lock(self->mutex);
-  wake(lock);
-}
-
-// The other threads are gone, but the condition variables and the list of threads count on them: they are
-// made anew without the destructors of the old ones.  The mutexes belong to this thread.
-void fork_child() {
-  failures_unlock_after_fork();
-  pool::unlock_after_fork();
-  new (&self->room) std::condition_variable;
-  new (&self->parked) std::condition_variable;
-  new (&self->threads) std::list<std::thread>;
-  self->finished.clear();
-  self->waiting_for_room = self->starting = 0;
-  self->paused = false;
-  self->loops = nullptr;
-  for (int i = 0; i < N_LANES; ++i) {
-    LaneState& lane = self->lanes[i];
-    lane.sleepers = nullptr;
-    lane.blocked = lane.coming = 0;
-    lane.watching = false;
-    lane.called.store(false);
-    lane.threads = i == worker_lane ? 1 : 0;
-  }
-  std::unique_lock<std::mutex> lock(self->mutex, std::adopt_lock);
-  forget_other_threads();
-  wake(lock);
 }
 
 }  // namespace mxcy::engine

@@ -1,0 +1,68 @@
+// What a fork does to the engine: the parent waits until nothing is half done, the child goes on without the other
+// threads.
+#include <chrono>
+
+#include "engine.hpp"
+
+namespace mxcy::engine {
+
+// Whether a fork leaves nothing half done.  The interpreter links the state of a new thread under a lock of
+// its own, without the GIL; a child that is forked meanwhile would wait for that lock for ever (CPython 3.11
+// looks at the list of states before it makes the lock anew).
+static bool quiet() {
+  if (self->starting) return false;
+  for (Links* l = self->running; l; l = l->next)
+    if (!runs_in_this_thread(l)) return false;
+  return true;
+}
+
+bool fork_prepare(int milliseconds) {
+  if (!current) drain(milliseconds);
+  std::unique_lock<std::mutex> lock(self->mutex);
+  self->paused = true;
+  auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+  return self->parked.wait_until(lock, deadline, quiet);
+}
+
+bool fork_lock() {
+  self->mutex.lock();
+  pool::lock_for_fork();
+  failures_lock_for_fork();
+  return quiet();
+}
+
+void fork_parent() {
+  failures_unlock_after_fork();
+  pool::unlock_after_fork();
+  self->paused = false;
+  self->mutex.unlock();
+  std::unique_lock<std::mutex> lock(self->mutex);
+  wake(lock);
+}
+
+// The other threads are gone, but the condition variables and the list of threads count on them: they are
+// made anew without the destructors of the old ones.  The mutexes belong to this thread.
+void fork_child() {
+  failures_unlock_after_fork();
+  pool::unlock_after_fork();
+  new (&self->room) std::condition_variable;
+  new (&self->parked) std::condition_variable;
+  new (&self->threads) std::list<std::thread>;
+  self->finished.clear();
+  self->waiting_for_room = self->starting = 0;
+  self->paused = false;
+  self->loops = nullptr;
+  for (int i = 0; i < N_LANES; ++i) {
+    LaneState& lane = self->lanes[i];
+    lane.sleepers = lane.called_ones = nullptr;
+    lane.blocked = lane.coming = 0;
+    lane.watching = nullptr;
+    lane.called.store(false);
+    lane.threads = i == worker_lane ? 1 : 0;
+  }
+  std::unique_lock<std::mutex> lock(self->mutex, std::adopt_lock);
+  forget_other_threads();
+  wake(lock);
+}
+
+}  // namespace mxcy::engine
