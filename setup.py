@@ -19,12 +19,11 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
+ENGINE = ("cores", "engine", "failures", "forks", "fusion", "links", "pool", "workers", "workspace")
+
 # C++ files linked into a module beside its own translation.
 SOURCES = {
-    "mxcy._engine": [
-        f"mxcy/native/{name}.cpp"
-        for name in ("cores", "engine", "failures", "forks", "fusion", "links", "pool", "workers")
-    ],
+    "mxcy._engine": [f"mxcy/native/{name}.cpp" for name in ENGINE],
     "mxcy._cast": ["mxcy/native/cast.cpp"],
     "mxcy.kernels.cuda.blas": ["mxcy/native/cublas.cpp"],
     "mxcy._gpu": ["mxcy/native/cuda_driver.cpp", "mxcy/native/device.cpp"],

@@ -12,7 +12,8 @@ from ..context import Context, current_context
 from ..errors import ArgumentError, ArgumentTypeError, BindError, ShapeError, message
 from ..graph.fold_norms import Folded, fold_norms
 from ..graph.infer import infer_dtypes, infer_shapes
-from ..graph.ir import Graph, Node
+from ..graph.ir import Entry, Graph, Node
+from ..graph.pack_filters import pack_filters
 from ..graph.place import place
 from ..kernels import philox
 from ..ndarray import NDArray, array, zeros
@@ -187,7 +188,7 @@ class Executor:
         if is_train or wanted or contexts or not (self._options.simplify and self._options.fuse):
             return self._unwatched()
         if self._folded is None:
-            self._folded, weights = folded_for_prediction(graph, arrays)
+            self._folded, weights = folded_for_prediction(graph, arrays, ctx, self._options)
             self._folding = Folding(weights, arrays, ctx, self._options) if weights else None
         if self._folding is None:
             return self._unwatched()
@@ -358,13 +359,35 @@ class Executor:
         return listing(self._planned.whole) + f"{nbytes} bytes\nTotal {nbytes >> 20} MB allocated\n"
 
 
-def folded_for_prediction(graph: Graph, arrays: Mapping[Node, NDArray]) -> Folded:
+def folded_for_prediction(
+    graph: Graph, arrays: Mapping[Node, NDArray], ctx: Context, chosen: options.Options
+) -> Folded:
     """The graph that gives the same outside training with less work; itself if there is none."""
-    if not any(node.op is not None and node.op.name == "BatchNorm" for node in graph.nodes):
-        return Folded(graph, {})
-    shapes = infer_shapes(graph, {node: array.shape for node, array in arrays.items()})
-    dtypes = infer_dtypes(graph, {node: np.dtype(array.dtype) for node, array in arrays.items()})
-    return fold_norms(graph, shapes, dtypes)
+    kinds = {node.op.name for node in graph.nodes if node.op is not None}
+    weights: dict[Node, Entry] = {}
+    if "BatchNorm" in kinds:
+        graph, weights = fold_norms(graph, *_inferred(graph, arrays, {}))
+    if "Convolution" in kinds and ctx.device_type == "cpu" and chosen.weight_cache:
+        return pack_filters(graph, weights, *_inferred(graph, arrays, weights), chosen.weight_cache)
+    return Folded(graph, weights)
+
+
+def _inferred(
+    graph: Graph, arrays: Mapping[Node, NDArray], weights: Mapping[Node, Entry]
+) -> tuple[dict[Entry, Any], dict[Entry, Any]]:
+    """Shapes and dtypes of all entries, where `weights` are new variables that follow from arrays."""
+    shapes: dict[Node, Any] = {node: array.shape for node, array in arrays.items()}
+    dtypes: dict[Node, Any] = {node: np.dtype(array.dtype) for node, array in arrays.items()}
+    if weights:
+        made = Graph(weights.values())
+        for known, infer in ((shapes, infer_shapes), (dtypes, infer_dtypes)):
+            found = infer(made, {node: known[node] for node in made.variables})
+            known.update({node: found[entry] for node, entry in weights.items()})
+    within = set(graph.variables)
+    return (
+        infer_shapes(graph, {node: shape for node, shape in shapes.items() if node in within}),
+        infer_dtypes(graph, {node: dtype for node, dtype in dtypes.items() if node in within}),
+    )
 
 
 def _first_elements(old: NDArray, shape: tuple[int, ...]) -> NDArray:

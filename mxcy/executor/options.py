@@ -23,6 +23,7 @@ class Options(NamedTuple):
     paths: int | None = None  # None: as many as the engine has workers
     mirror: bool = False  # backward computes again what is quick to compute
     budget: int | None = None  # bytes of results; backward computes again as much as that takes
+    weight_cache: int = 16 << 20  # bytes of packed weights that predictions keep
 
 
 PLAIN = Options("none", simplify=False, fuse=False)  # every node runs, and its result stays
@@ -39,7 +40,10 @@ def read(environment: dict | os._Environ) -> Options:
     fusion = environment.get("MXCY_FUSION", "1")
     if fusion not in ("0", "1"):
         raise ArgumentError(message("MXCY_FUSION", None, "0 or 1", repr(fusion)))
-    return Options(strategy, fuse=fusion == "1")
+    cache = environment.get("MXCY_WEIGHT_CACHE_MB", "16")
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,6})?", cache):
+        raise ArgumentError(message("MXCY_WEIGHT_CACHE_MB", None, "a number of MiB from 0", repr(cache)))
+    return Options(strategy, fuse=fusion == "1", weight_cache=int(float(cache) * (1 << 20)))
 
 
 def current() -> Options:

@@ -169,7 +169,8 @@ class Program:
 
     def _optimise(self, graph: Graph, options: Options) -> tuple[list, list, list]:
         """Run the passes. Return the nodes of forward and of backward, in order, and the new targets."""
-        made = optimise(graph, self.whole, self.shapes, self.dtypes, options.simplify, options.fuse)
+        passes = options.simplify, options.fuse, all(ctx.device_type == "cpu" for ctx in self._contexts)
+        made = optimise(graph, self.whole, self.shapes, self.dtypes, *passes)
         count = len(graph.heads)
         self.heads = made.graph.heads[:count]
         self.shapes, self.dtypes = made.shapes, made.dtypes

@@ -48,7 +48,7 @@ def estimate(
     lacking = missing(found.whole, found.shapes)
     if lacking:
         return lacking
-    made = optimise(graph, *found, fuses=fuses)
+    made = optimise(graph, *found, fuses=fuses, gathers=True)
     count = len(graph.heads)
     roots = Roots(made.shapes, frozenset(heads))
     targets = [roots(target) for target in made.graph.heads[count:]]

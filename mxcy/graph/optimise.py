@@ -15,6 +15,7 @@ from .ir import Entry, Graph, Node
 from .rectify import rectify
 from .settle import settle
 from .simplify import simplify
+from .together import together
 
 __all__ = ["Optimised", "optimise"]
 
@@ -36,17 +37,19 @@ def optimise(
     dtypes: Mapping[Entry, Any],
     simplifies: bool = True,
     fuses: bool = True,
+    gathers: bool = False,
 ) -> Optimised:
     """Return `whole`, whose first heads are those of `graph`, after the passes.
 
-    What `graph` holds runs in forward, the rest in backward; passes keep them apart.
+    What `graph` holds runs in forward, the rest in backward; passes keep them apart. `gathers`: convolutions
+    of the same data become one node, which only processors compute well.
     """
     fixed = sequence(whole)
     current = whole
     early = set(graph.nodes)
     passes: list[Callable] = [settle] if any(map(open_ended, whole.nodes)) else []
     passes += [simplify, combine, fold_constants] if simplifies else []
-    for apply in [*passes, *([rectify, fuse] if fuses else [])]:
+    for apply in [*passes, *([rectify, *([together] if gathers else []), fuse] if fuses else [])]:
         changed, moved = apply(current, shapes, dtypes, early.__contains__)
         if changed is current:
             continue

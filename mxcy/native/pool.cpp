@@ -10,6 +10,7 @@
 #include <new>
 
 #include "engine.hpp"
+#include "workspace.hpp"
 
 namespace mxcy::pool {
 
@@ -309,6 +310,7 @@ void deallocate(void* p, size_t nbytes) {
 }
 
 void trim() {
+  workspace::trim(0);
   Cached* out;
   {
     std::lock_guard<std::mutex> lock(buffer_mutex);
@@ -317,15 +319,23 @@ void trim() {
   free_chain(out);
 }
 
-Usage usage(bool new_peak) {
+size_t limit() {
   std::lock_guard<std::mutex> lock(buffer_mutex);
   if (!limit_bytes) limit_bytes = default_limit();
-  const Usage found{held_bytes, cached_bytes, limit_bytes, peak_bytes};
+  return limit_bytes;
+}
+
+Usage usage(bool new_peak) {
+  const size_t most = limit();
+  const workspace::Usage work = workspace::usage();
+  std::lock_guard<std::mutex> lock(buffer_mutex);
+  const Usage found{held_bytes + work.held, cached_bytes + work.cached, most, peak_bytes};
   if (new_peak) peak_bytes = held_bytes;
   return found;
 }
 
 void set_limit(size_t nbytes) {
+  workspace::trim(nbytes);
   Cached* out;
   {
     std::lock_guard<std::mutex> lock(buffer_mutex);
@@ -335,7 +345,14 @@ void set_limit(size_t nbytes) {
   free_chain(out);
 }
 
-void lock_for_fork() { buffer_mutex.lock(); }
-void unlock_after_fork() { buffer_mutex.unlock(); }
+void lock_for_fork() {
+  workspace::lock_for_fork();
+  buffer_mutex.lock();
+}
+
+void unlock_after_fork() {
+  buffer_mutex.unlock();
+  workspace::unlock_after_fork();
+}
 
 }  // namespace mxcy::pool

@@ -24,12 +24,13 @@ void trim();  // returns every cached buffer to the system
 
 struct Usage {
   size_t held, cached, limit;  // bytes of large buffers: handed out, kept for reuse, most to keep
-  size_t peak;                 // most that were handed out at once
+  size_t peak;                 // most that were handed out at once, without workspaces
 };
 extern DeviceHooks device_hooks;
 
 Usage usage(bool new_peak);  // new_peak: the peak begins anew with what is held now
 void set_limit(size_t nbytes);
+size_t limit();
 size_t physical_memory();
 
 void lock_for_fork();

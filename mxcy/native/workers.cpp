@@ -14,6 +14,7 @@
 
 #include "cores.hpp"
 #include "engine.hpp"
+#include "workspace.hpp"
 
 namespace mxcy::engine {
 
@@ -339,8 +340,8 @@ int parallel_for(int64_t n, int64_t grain, LoopBody body, void* arg) {
 }
 
 const Runtime* runtime() {
-  static const Runtime table = {parallel_for, num_workers, pool::ensure_data, pool::allocate,
-                                pool::deallocate, &pool::device_hooks};
+  static const Runtime table = {parallel_for, num_workers, pool::ensure_data, workspace::allocate,
+                                workspace::deallocate, &pool::device_hooks};
   return &table;
 }
 

@@ -14,6 +14,7 @@ from . import (
     places,
     random_sampling,
     rectified,
+    together,
     triangles,
 )
 from ._attributes import Attributes

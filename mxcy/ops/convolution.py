@@ -171,6 +171,7 @@ class Convolution:
     cudnn_tune: Tuning = None
     cudnn_off: bool = False
     layout: Layout = None
+    packed = False  # whether the weight is what `_packed_filters` makes of one (graph/pack_filters.py)
 
     def check(self):
         self.window = window_of("Convolution", self.kernel, self.stride, self.dilate, self.pad, self.layout)
@@ -202,7 +203,8 @@ class Convolution:
         return (data, *parameters, *(() if self.no_bias else ((self.num_filter,),))), (shape,)
 
     def forward(self, data, weight, bias=None, *, out):
-        return kernels.convolution(data, weight, bias, *moves(self.window, self.num_group), out=out)
+        arguments = moves(self.window, self.num_group)
+        return kernels.convolution(data, weight, bias, *arguments, out=out, packed=self.packed)
 
     def backward(self, g, data, weight, wanted):
         attributes = gradient_attributes(self)

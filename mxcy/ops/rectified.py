@@ -42,7 +42,7 @@ class _convolution_relu(Plain):
 
     def forward(self, data, weight, bias=None, *, out):
         arguments = moves(self.window, self.num_group)
-        return kernels.convolution(data, weight, bias, *arguments, out=out, relu=True)
+        return kernels.convolution(data, weight, bias, *arguments, out=out, relu=True, packed=self.packed)
 
     def backward(self, g, y, data, weight, wanted):
         return super().backward(g * (y > 0), data, weight, wanted)

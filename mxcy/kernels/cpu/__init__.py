@@ -14,7 +14,14 @@ from .bilinear import (
     gather_corners,
     scatter_corners,
 )
-from .convolution import convolution, convolution_data_grad, convolution_weight_grad
+from .convolution import (
+    convolution,
+    convolution_by_products,
+    convolution_data_grad,
+    convolution_weight_grad,
+    convolutions,
+    pack_filters,
+)
 from .copying import (
     arange,
     astype,

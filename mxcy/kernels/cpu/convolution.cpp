@@ -29,26 +29,60 @@ TapProduct<T> forward_product(const ConvolutionParams& p, const T* weight, const
   product.out_step[0] = p.out[1] * p.out[2], product.out_step[1] = p.out[2], product.out_step[2] = 1;
   product.bias = bias;
   product.relu = p.relu;
+  product.packed = p.packed;
   return product;
+}
+
+// Runs products that are complete but for what they read and its taps, some images at a time.
+template <class T>
+int run_forward(KernelContext& context, const ConvolutionParams& p, std::vector<TapProduct<T>> products) {
+  const T* x = reinterpret_cast<const T*>(context.inputs[0].data);
+  std::vector<T*> outs;
+  for (const TapProduct<T>& product : products) outs.push_back(product.out);
+  return with_planes(
+      context, p, x,
+      [&](const Planes<T>& planes, const std::vector<Tap>& taps, int64_t first, int64_t count) {
+        for (size_t i = 0; i < products.size(); ++i) {
+          products[i].input = planes;
+          products[i].taps = taps;
+          products[i].images = count;
+          products[i].out = outs[i] + first * products[i].out_image;
+        }
+        return run_products(context, products);
+      });
 }
 
 template <class T>
 int forward(KernelContext& context) {
   const ConvolutionParams& p = *static_cast<const ConvolutionParams*>(context.params);
-  const T* x = reinterpret_cast<const T*>(context.inputs[0].data);
   const T* weight = reinterpret_cast<const T*>(context.inputs[1].data);
   const T* bias = context.n_inputs > 2 ? reinterpret_cast<const T*>(context.inputs[2].data) : nullptr;
-  TapProduct<T> product = forward_product(p, weight, bias, reinterpret_cast<T*>(context.outputs[0].data));
-  return with_planes(
-      context, p, x,
-      [&](const Planes<T>& planes, const std::vector<Tap>& taps, int64_t first, int64_t count) {
-        TapProduct<T> some = product;
-        some.input = planes;
-        some.taps = taps;
-        some.images = count;
-        some.out += first * product.out_image;
-        return run_product(context, some);
-      });
+  return run_forward<T>(context, p,
+                        {forward_product(p, weight, bias, reinterpret_cast<T*>(context.outputs[0].data))});
+}
+
+template <class T>
+int forward_together(KernelContext& context) {
+  const ConvolutionsParams& all = *static_cast<const ConvolutionsParams*>(context.params);
+  std::vector<TapProduct<T>> products;
+  for (int i = 0; i < all.count; ++i) {
+    ConvolutionParams p = all.common;
+    p.filters = all.filters[i], p.relu = all.relu[i];
+    const T* weight = reinterpret_cast<const T*>(context.inputs[1 + i].data);
+    const T* bias =
+        all.with_bias ? reinterpret_cast<const T*>(context.inputs[1 + all.count + i].data) : nullptr;
+    products.push_back(forward_product(p, weight, bias, reinterpret_cast<T*>(context.outputs[i].data)));
+  }
+  return run_forward(context, all.common, std::move(products));
+}
+
+template <class T>
+int pack(KernelContext& context) {
+  const ConvolutionParams& p = *static_cast<const ConvolutionParams*>(context.params);
+  TapProduct<T> product =
+      forward_product<T>(p, reinterpret_cast<const T*>(context.inputs[0].data), nullptr, nullptr);
+  product.taps = Phases(p).taps;
+  return pack_weight(context, product, Cut<T>(product), reinterpret_cast<T*>(context.outputs[0].data));
 }
 
 template <class T>
@@ -76,26 +110,44 @@ int data_gradient(KernelContext& context) {
     product.out = first;
     place_phase(p, phase, product.grid, product.out_step, product.out);
     product.taps = gradient_taps(p, phase);
-    if (int code = run_product(context, product)) return code;
+    if (int code = run_products<T>(context, {product})) return code;
   }
   return 0;
 }
 
 }  // namespace
 
+bool convolution_by_products(const ConvolutionParams& p, uint8_t dtype) {
+  return !has_small_groups(p) && !uses_winograd(p, dtype, PASS_FORWARD);
+}
+
 int convolution_kernel(KernelContext& context) {
   if (context.outputs[0].size == 0) return 0;
   const ConvolutionParams& p = *static_cast<const ConvolutionParams*>(context.params);
-  if (has_small_groups(p)) return grouped_forward(context, p);
-  if (uses_winograd(context, PASS_FORWARD)) return winograd_forward(context, p, false);
-  return context.outputs[0].dtype == FLOAT64 ? forward<double>(context) : forward<float>(context);
+  const uint8_t dtype = context.outputs[0].dtype;
+  if (!p.packed) {
+    if (has_small_groups(p)) return grouped_forward(context, p);
+    if (uses_winograd(p, dtype, PASS_FORWARD)) return winograd_forward(context, p, false);
+  }
+  return dtype == FLOAT64 ? forward<double>(context) : forward<float>(context);
+}
+
+int convolutions_kernel(KernelContext& context) {
+  if (context.outputs[0].size == 0) return 0;
+  return context.outputs[0].dtype == FLOAT64 ? forward_together<double>(context)
+                                             : forward_together<float>(context);
+}
+
+int convolution_pack_kernel(KernelContext& context) {
+  if (context.outputs[0].size == 0) return 0;
+  return context.outputs[0].dtype == FLOAT64 ? pack<double>(context) : pack<float>(context);
 }
 
 int convolution_data_gradient_kernel(KernelContext& context) {
   if (context.outputs[0].size == 0) return 0;
   const ConvolutionParams& p = *static_cast<const ConvolutionParams*>(context.params);
   if (has_small_groups(p)) return grouped_data_gradient(context, p);
-  if (uses_winograd(context, PASS_DATA)) return winograd_forward(context, p, true);
+  if (uses_winograd(p, context.outputs[0].dtype, PASS_DATA)) return winograd_forward(context, p, true);
   return context.outputs[0].dtype == FLOAT64 ? data_gradient<double>(context) : data_gradient<float>(context);
 }
 

@@ -11,20 +11,43 @@ namespace mxcy {
 struct ConvolutionParams {
   int64_t images, groups, channels, filters;  // channels and filters of one group
   int64_t in[3], out[3], kernel[3], stride[3], dilate[3], pad[3];
-  bool relu;  // of the output, as its last step
-  int way;    // ConvolutionWay
+  bool relu;    // of the output, as its last step
+  bool packed;  // the weight is what convolution_pack_kernel has made of it
+  int way;      // ConvolutionWay
+};
+
+constexpr int MOST_TOGETHER = 8;
+
+// Convolutions of the same data that differ in weight, bias and what follows.
+struct ConvolutionsParams {
+  ConvolutionParams common;  // filters: those of the first
+  int count;
+  bool with_bias;
+  int64_t filters[MOST_TOGETHER];
+  bool relu[MOST_TOGETHER];
 };
 
 enum ConvolutionWay : int { WAY_AUTO = 0, WAY_DIRECT = 1, WAY_WINOGRAD = 2 };
 
 // y <- x, weight, [bias]
 MXCY_DECLARE(int convolution_kernel(KernelContext& context))
+// y of each <- x, weight of each, [bias of each]; by products
+MXCY_DECLARE(int convolutions_kernel(KernelContext& context))
+// packed weight <- weight
+MXCY_DECLARE(int convolution_pack_kernel(KernelContext& context))
+// Whether convolution_kernel computes by products, which take packed weights.
+MXCY_DECLARE(bool convolution_by_products(const ConvolutionParams& p, uint8_t dtype))
 // x <- y, weight, [bias of x]
 MXCY_DECLARE(int convolution_data_gradient_kernel(KernelContext& context))
 // weight <- y, x
 MXCY_DECLARE(int convolution_weight_gradient_kernel(KernelContext& context))
 
 inline Kernel convolution_kernel_of_cpu() { return MXCY_PICK(convolution_kernel); }
+inline Kernel convolutions_kernel_of_cpu() { return MXCY_PICK(convolutions_kernel); }
+inline Kernel convolution_pack_kernel_of_cpu() { return MXCY_PICK(convolution_pack_kernel); }
+inline bool convolution_by_products_on_cpu(const ConvolutionParams& p, uint8_t dtype) {
+  return MXCY_PICK(convolution_by_products)(p, dtype);
+}
 inline Kernel convolution_data_gradient_kernel_of_cpu() {
   return MXCY_PICK(convolution_data_gradient_kernel);
 }

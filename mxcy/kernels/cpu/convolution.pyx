@@ -15,7 +15,8 @@ import os
 from ...errors import ArgumentError, message
 from .copying import copy
 
-__all__ = ["convolution", "convolution_data_grad", "convolution_weight_grad"]
+__all__ = ["convolution", "convolution_by_products", "convolution_data_grad", "convolution_weight_grad"]
+__all__ += ["convolutions", "pack_filters"]
 
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
@@ -32,12 +33,25 @@ cdef extern from "mxcy/kernels/cpu/convolution.hpp" namespace "mxcy" nogil:
         int64_t dilate[3]
         int64_t pad[3]
         bint relu
+        bint packed
         int way
+    const int MOST_TOGETHER
+    cdef cppclass ConvolutionsParams:
+        ConvolutionParams common
+        int count
+        bint with_bias
+        int64_t filters[8]
+        bint relu[8]
     Kernel convolution_kernel_of_cpu()
+    Kernel convolutions_kernel_of_cpu()
+    Kernel convolution_pack_kernel_of_cpu()
+    bint convolution_by_products_on_cpu(const ConvolutionParams& p, uint8_t dtype)
     Kernel convolution_data_gradient_kernel_of_cpu()
     Kernel convolution_weight_gradient_kernel_of_cpu()
 
 cdef Kernel forward_kernel = convolution_kernel_of_cpu()
+cdef Kernel together_kernel = convolutions_kernel_of_cpu()
+cdef Kernel pack_kernel = convolution_pack_kernel_of_cpu()
 cdef Kernel data_kernel = convolution_data_gradient_kernel_of_cpu()
 cdef Kernel weight_kernel = convolution_weight_gradient_kernel_of_cpu()
 
@@ -60,7 +74,7 @@ cdef float fill(ConvolutionParams* params, shape, weight, output, stride, dilate
     cdef double products = 1
     params.images, params.groups = shape[0], groups
     params.channels, params.filters = weight[1], weight[0] // groups
-    params.relu, params.way = relu, default_way if way is None else WAYS[way]
+    params.relu, params.packed, params.way = relu, False, default_way if way is None else WAYS[way]
     for d in range(3):
         params.inside[d] = params.outside[d] = params.kernel[d] = params.stride[d] = params.dilate[d] = 1
         params.pad[d] = 0
@@ -118,26 +132,92 @@ cdef uint8_t computing(Array x):
     return FLOAT64 if x.dtype_code == FLOAT64 else FLOAT32
 
 
+cdef list convolved(shape, weight, stride, dilate, pad):
+    """The spatial extents of a convolution from shapes with channels first."""
+    return [
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, d, p in zip(shape[2:], weight[2:], stride, dilate, pad)
+    ]
+
+
 def convolution(x, weight, bias, stride, dilate, pad, groups, channels_last=False, out=None, way=None,
-                relu=False):
+                relu=False, packed=False):
     """Return the convolution of x (n, c, *spatial) with weight (m, c / groups, *kernel), plus bias (m,).
 
     With `channels_last` x is (n, *spatial, c), weight (m, *kernel, c / groups) and the result
     (n, *output, m). `way` is "auto", "direct" or "winograd", None what MXCY_CONV says. With `relu`,
-    negative results are zero.
+    negative results are zero. With `packed`, weight is what `pack_filters` has made of it.
     """
     cdef ConvolutionParams params
     cdef uint8_t dtype = computing(x)
     cdef Array data = arranged("x", x, dtype, channels_last)
     cdef Array filters = arranged("weight", weight, dtype, channels_last)
-    spatial = [
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, d, p in zip(data.shape[2:], filters.shape[2:], stride, dilate, pad)
-    ]
-    shape = (data.shape[0], filters.shape[0], *spatial)
+    shape = (data.shape[0], filters.shape[0], *convolved(data.shape, filters.shape, stride, dilate, pad))
     cost = fill(&params, data.shape, filters.shape, shape, stride, dilate, pad, groups, way, relu)
+    params.packed = packed
     return run(forward_kernel, "convolution", x, shape, [data, filters, *bias_of(bias, dtype)], &params, cost,
                dtype, channels_last, out)
+
+
+def convolution_by_products(shape, weight, dtype, stride, dilate, pad, groups):
+    """Whether a convolution of data and weight of these shapes, channels first, can take packed weights."""
+    cdef ConvolutionParams params
+    output = (shape[0], weight[0], *convolved(shape, weight, stride, dilate, pad))
+    fill(&params, shape, weight, output, stride, dilate, pad, groups, None, False)
+    return convolution_by_products_on_cpu(params, FLOAT64 if dtype == "float64" else FLOAT32)
+
+
+def pack_filters(weight, groups, out=None):
+    """Return the elements of the weight (m, c / groups, *kernel) of convolutions, channels first, in the
+    order in which products read them, which depends on the instruction set."""
+    cdef ConvolutionParams params
+    cdef Array filters = arranged("weight", weight, computing(weight), False)
+    ones = (1,) * (len(filters.shape) - 2)
+    zeros = (0,) * len(ones)
+    inside = (1, filters.shape[1] * groups, *filters.shape[2:])
+    output = (1, filters.shape[0], *ones)
+    cost = fill(&params, inside, filters.shape, output, ones, ones, zeros, groups, None, False)
+    return run(pack_kernel, "pack_filters", weight, filters.shape, [filters], &params, cost,
+               filters.dtype_code, False, out)
+
+
+def convolutions(x, weights, biases, stride, dilate, pad, relu, outs, packed=False):
+    """Return the convolutions of x with each of up to 8 weights, by products that share the copies of x.
+
+    `biases` has one for each weight, or is empty; `relu` says for each whether negative results are zero.
+    Kernels are of one shape, channels first, all arrays of one of float32 and float64.
+    """
+    cdef ConvolutionsParams params
+    cdef Array data = arranged("x", x, computing(x), False), made
+    cdef int64_t extents[8]
+    cdef int i, d
+    cdef list inputs = [data], outputs = []
+    if (<Array>x).dtype_code != data.dtype_code:  # half types
+        return [
+            convolution(x, weight, biases[i] if biases else None, stride, dilate, pad, 1, False, outs[i],
+                        "direct", relu[i], packed)
+            for i, weight in enumerate(weights)
+        ]
+    params.count, params.with_bias = len(weights), len(biases) > 0
+    spatial = convolved(data.shape, weights[0].shape, stride, dilate, pad)
+    cost = 0.0
+    for i, weight in enumerate(weights):
+        shape = (data.shape[0], weight.shape[0], *spatial)
+        cost += fill(&params.common, data.shape, weight.shape, shape, stride, dilate, pad, 1, "direct", False)
+        params.filters[i], params.relu[i] = weight.shape[0], relu[i]
+        inputs.append(arranged("weight", weight, data.dtype_code, False))
+        for d, extent in enumerate(shape):
+            extents[d] = extent
+        made = None if outs[i] is None else checked_out("convolution", outs[i], len(shape), extents,
+                                                         data.dtype_code)
+        if made is None or not made.c_contiguous:
+            made = new_like(data, len(shape), extents, data.dtype_code)
+        outputs.append(made)
+    for bias in biases:
+        inputs += bias_of(bias, data.dtype_code)
+    params.common.packed = packed
+    launch(together_kernel, "convolutions", outputs, inputs, &params, sizeof(params), cost)
+    return [made if out is None or made is out else copy(made, out) for made, out in zip(outputs, outs)]
 
 
 def convolution_data_grad(g, weight, shape, bias, stride, dilate, pad, groups, channels_last=False, out=None,

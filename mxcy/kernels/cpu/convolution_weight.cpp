@@ -189,7 +189,7 @@ int convolution_weight_gradient_kernel(KernelContext& context) {
   if (context.outputs[0].size == 0) return 0;
   const ConvolutionParams& p = *static_cast<const ConvolutionParams*>(context.params);
   if (has_small_groups(p)) return grouped_weight_gradient(context, p);
-  if (p.images && uses_winograd(context, PASS_WEIGHT)) return winograd_weight_gradient(context, p);
+  if (p.images && uses_winograd(p, context.outputs[0].dtype, PASS_WEIGHT)) return winograd_weight_gradient(context, p);
   return context.outputs[0].dtype == FLOAT64 ? weight_gradient<double>(context)
                                              : weight_gradient<float>(context);
 }

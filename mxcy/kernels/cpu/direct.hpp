@@ -26,6 +26,7 @@ struct TapProduct {
   int64_t out_step[3];
   const T* bias;
   bool relu;
+  bool packed = false;  // the weight is what pack_weight makes of it
 };
 
 // Where a panel of columns is written.
@@ -91,11 +92,11 @@ class Target {
   }
 };
 
-// How a product is cut: channels into blocks of k, columns into blocks, rows into parts.  It depends on
+// How a product is cut: channels into blocks of k, columns into blocks, rows into panels.  It depends on
 // shapes only, and no sum is cut, so that results do not depend on the number of threads.
 template <class T>
 struct Cut {
-  int64_t block_channels, k_blocks, panels, block_panels, blocks, row_panels, panel_rows, row_parts;
+  int64_t block_channels, k_blocks, panels, block_panels, blocks, row_panels, panel_rows;
 
   explicit Cut(const TapProduct<T>& product) {
     const int64_t taps = int64_t(product.taps.size());
@@ -110,7 +111,6 @@ struct Cut {
     row_panels = divide_up(product.rows, TILE_ROWS);
     panel_rows = divide_up(product.rows, row_panels);  // even ones: a tile of one or two rows is slow
     row_panels = divide_up(product.rows, panel_rows);
-    row_parts = std::min(row_panels, divide_up(FEWEST_TASKS, blocks * product.groups));
   }
 };
 
@@ -176,35 +176,78 @@ void pack_rows(const TapProduct<T>& product, const Cut<T>& cut, int64_t group, i
   }
 }
 
-// One task: all k for a block of columns and a part of the rows.
+// The weight of a product as panels of rows; as many elements as it has.
 template <class T>
-void run_block(const TapProduct<T>& product, const Cut<T>& cut, int64_t task, const T* packed, T* b,
-               RowCopier<T>& copier, std::vector<Target<T>>& targets) {
-  const int64_t part = task % cut.row_parts, block = task / cut.row_parts % cut.blocks;
-  const int64_t group = task / cut.row_parts / cut.blocks;
-  const int64_t taps = int64_t(product.taps.size()), columns = product.images * volume(product.grid);
-  const int64_t first_panel = block * cut.block_panels;
+int pack_weight(KernelContext& context, const TapProduct<T>& product, const Cut<T>& cut, T* packed) {
+  const int64_t panel_size = cut.block_channels * int64_t(product.taps.size()) * TILE_ROWS;
+  const int64_t panels = product.groups * cut.k_blocks * cut.row_panels;
+  return parallel(context, panels, 1 + (1 << 14) / panel_size, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      pack_rows(product, cut, i / cut.row_panels / cut.k_blocks, i / cut.row_panels % cut.k_blocks,
+                i % cut.row_panels, packed);
+    }
+    return 0;
+  });
+}
+
+// Products that have all but weight, bias and rows in common: rows of the data are copied once for all.
+template <class T>
+struct Work {
+  struct RowPanel {
+    size_t product;
+    int64_t number;
+  };
+  const std::vector<TapProduct<T>>& products;
+  std::vector<Cut<T>> cuts;
+  std::vector<const T*> packed;
+  std::vector<RowPanel> row_panels;  // of all products
+  int64_t row_parts;                 // the tasks of a block of columns
+
+  explicit Work(const std::vector<TapProduct<T>>& all) : products(all) {
+    for (size_t i = 0; i < all.size(); ++i) {
+      cuts.emplace_back(all[i]);
+      for (int64_t panel = 0; panel < cuts[i].row_panels; ++panel) row_panels.push_back({i, panel});
+    }
+    row_parts = std::min(int64_t(row_panels.size()), divide_up(FEWEST_TASKS, cuts[0].blocks * all[0].groups));
+  }
+};
+
+// One task: all k for a block of columns and a part of the row panels.
+template <class T>
+void run_block(const Work<T>& work, int64_t task, T* b, RowCopier<T>& copier,
+               std::vector<Target<T>>& targets) {
+  const TapProduct<T>& common = work.products[0];
+  const Cut<T>& cut = work.cuts[0];
+  const int64_t part = task % work.row_parts, block = task / work.row_parts % cut.blocks;
+  const int64_t group = task / work.row_parts / cut.blocks;
+  const int64_t taps = int64_t(common.taps.size()), columns = common.images * volume(common.grid);
+  const int64_t first_panel = block * cut.block_panels, all = int64_t(work.row_panels.size());
   const int64_t panels = std::min(cut.block_panels, cut.panels - first_panel);
-  const int64_t first_rows = part * cut.row_panels / cut.row_parts;
-  const int64_t last_rows = (part + 1) * cut.row_panels / cut.row_parts;
-  const T* group_packed = packed + group * product.rows * product.channels * taps;
+  const int64_t first_rows = part * all / work.row_parts, last_rows = (part + 1) * all / work.row_parts;
   for (int64_t k_block = 0; k_block < cut.k_blocks; ++k_block) {
     const int64_t begin = k_block * cut.block_channels;
-    const int64_t count = std::min(cut.block_channels, product.channels - begin), k = count * taps;
+    const int64_t count = std::min(cut.block_channels, common.channels - begin), k = count * taps;
     const int64_t stride = cut.block_channels * taps * WIDTH<T> + LENGTH<T>;
     const int64_t first = first_panel * WIDTH<T>, width = std::min(panels * WIDTH<T>, columns - first);
     if (k_block == 0) {
       copier.set_columns(first, width, WIDTH<T>, stride);
-      for (int64_t p = 0; p < panels; ++p) {
-        const int64_t at = first + p * WIDTH<T>;
-        targets[size_t(p)].set_columns(at, std::min<int64_t>(WIDTH<T>, columns - at));
+      for (size_t i = 0; i < work.products.size(); ++i) {
+        for (int64_t p = 0; p < panels; ++p) {
+          const int64_t at = first + p * WIDTH<T>;
+          targets[i * size_t(cut.block_panels) + size_t(p)].set_columns(
+              at, std::min<int64_t>(WIDTH<T>, columns - at));
+        }
       }
     }
-    copier.copy(product.taps, group * product.channels * product.input.channel, begin, begin + count, b);
-    for (int64_t row_panel = first_rows; row_panel < last_rows; ++row_panel) {
-      const int64_t row = row_panel * cut.panel_rows;
-      const int rows = int(std::min(cut.panel_rows, product.rows - row));
-      const T* a = group_packed + product.rows * taps * begin + row * k;
+    copier.copy(common.taps, group * common.channels * common.input.channel, begin, begin + count, b);
+    for (int64_t i = first_rows; i < last_rows; ++i) {
+      const size_t number = work.row_panels[size_t(i)].product;
+      const TapProduct<T>& product = work.products[number];
+      const int64_t panel_rows = work.cuts[number].panel_rows;
+      const int64_t row = work.row_panels[size_t(i)].number * panel_rows;
+      const int rows = int(std::min(panel_rows, product.rows - row));
+      const T* a = work.packed[number] + group * product.rows * product.channels * taps +
+                   product.rows * taps * begin + row * k;
       const Tile<T> kernel = packed_tile<T, TILE_ROWS>(rows);
       const int64_t channel = group * product.rows + row;
       Finish<T> finish;
@@ -212,7 +255,8 @@ void run_block(const TapProduct<T>& product, const Cut<T>& cut, int64_t task, co
       finish.bias = product.bias && k_block == 0 ? product.bias + channel : nullptr;
       finish.relu = product.relu && k_block + 1 == cut.k_blocks;
       for (int64_t p = 0; p < panels; ++p) {
-        targets[size_t(p)].with_tile(channel, rows, finish.add, [&](T* c, int64_t ldc) {
+        const Target<T>& target = targets[number * size_t(cut.block_panels) + size_t(p)];
+        target.with_tile(channel, rows, finish.add, [&](T* c, int64_t ldc) {
           kernel(a, b + p * stride, {k}, c, ldc, finish);
         });
       }
@@ -241,29 +285,44 @@ int run_empty(KernelContext& context, const TapProduct<T>& product) {
 }
 
 template <class T>
-int run_product(KernelContext& context, const TapProduct<T>& product) {
-  if (volume(product.grid) == 0) return 0;
-  if (product.taps.empty() || product.channels == 0) return run_empty(context, product);
-  const Cut<T> cut(product);
-  const int64_t taps = int64_t(product.taps.size());
-  const Scratch<T> memory(context, product.groups * product.rows * product.channels * taps);
+int run_products(KernelContext& context, const std::vector<TapProduct<T>>& products) {
+  const TapProduct<T>& common = products[0];
+  if (volume(common.grid) == 0) return 0;
+  if (common.taps.empty() || common.channels == 0) {
+    for (const TapProduct<T>& product : products) {
+      if (int code = run_empty(context, product)) return code;
+    }
+    return 0;
+  }
+  Work<T> work(products);
+  const int64_t taps = int64_t(common.taps.size());
+  int64_t size = 0;
+  for (const TapProduct<T>& product : products) {
+    if (!product.packed) size += product.groups * product.rows * product.channels * taps;
+  }
+  const Scratch<T> memory(context, size);
   T* packed = memory;
-  const int64_t panel_size = cut.block_channels * taps * TILE_ROWS;
-  parallel(context, product.groups * cut.k_blocks * cut.row_panels, 1 + (1 << 14) / panel_size,
-           [&](int64_t begin, int64_t end) {
-             for (int64_t i = begin; i < end; ++i) {
-               pack_rows(product, cut, i / cut.row_panels / cut.k_blocks, i / cut.row_panels % cut.k_blocks,
-                         i % cut.row_panels, packed);
-             }
-             return 0;
-           });
+  for (size_t i = 0; i < products.size(); ++i) {
+    const TapProduct<T>& product = products[i];
+    if (product.packed) {
+      work.packed.push_back(product.weight);
+      continue;
+    }
+    if (int code = pack_weight(context, product, work.cuts[i], packed)) return code;
+    work.packed.push_back(packed);
+    packed += product.groups * product.rows * product.channels * taps;
+  }
+  const Cut<T>& cut = work.cuts[0];
   const int64_t elements = cut.block_panels * (cut.block_channels * taps * WIDTH<T> + LENGTH<T>);
-  return parallel(context, product.groups * cut.blocks * cut.row_parts, 1, [&](int64_t begin, int64_t end) {
+  return parallel(context, common.groups * cut.blocks * work.row_parts, 1, [&](int64_t begin, int64_t end) {
     T* b = static_cast<T*>(context.runtime->scratch_alloc(size_t(elements) * sizeof(T)));
     if (!b) return context.failure->fail(FAIL_MEMORY, "convolution: out of memory");
-    RowCopier<T> copier(product.input, product.grid);
-    std::vector<Target<T>> targets(size_t(cut.block_panels), Target<T>(product));
-    for (int64_t task = begin; task < end; ++task) run_block(product, cut, task, packed, b, copier, targets);
+    RowCopier<T> copier(common.input, common.grid);
+    std::vector<Target<T>> targets;
+    for (const TapProduct<T>& product : products) {
+      for (int64_t p = 0; p < cut.block_panels; ++p) targets.emplace_back(product);
+    }
+    for (int64_t task = begin; task < end; ++task) run_block(work, task, b, copier, targets);
     context.runtime->scratch_free(b, size_t(elements) * sizeof(T));
     return 0;
   });

@@ -129,7 +129,7 @@ inline int64_t weight_plane(const Tiling& t) {
 enum Pass { PASS_FORWARD, PASS_DATA, PASS_WEIGHT };
 
 // Whether a kernel takes Winograd's form: where there is one, if that is estimated to be faster or asked for.
-bool uses_winograd(const KernelContext& context, Pass pass);
+bool uses_winograd(const ConvolutionParams& p, uint8_t dtype, Pass pass);
 
 // Tiles of the input, transformed: lines [first, last) of one group into v [point][channel
 // block][tile][lane], for channel blocks [from, to).  image: elements from one image to the next.

@@ -138,9 +138,8 @@ bool prefers_winograd(const ConvolutionParams& p, Pass pass) {
 
 }  // namespace
 
-bool uses_winograd(const KernelContext& context, Pass pass) {
-  const ConvolutionParams& p = *static_cast<const ConvolutionParams*>(context.params);
-  if (context.outputs[0].dtype == FLOAT64 || p.way == WAY_DIRECT || !suits_winograd(p)) return false;
+bool uses_winograd(const ConvolutionParams& p, uint8_t dtype, Pass pass) {
+  if (dtype == FLOAT64 || p.way == WAY_DIRECT || !suits_winograd(p)) return false;
   return p.way == WAY_WINOGRAD || prefers_winograd(p, pass);
 }
 

@@ -44,16 +44,17 @@ KERNELS: dict[str, Callable[[list, list, bytes], Any]] = {
 
 
 # Rare operations that the host computes, at once, on copies: matrix decompositions, samplers whose numbers of
-# draws depend on their values, detection and resampling of images, parts of sparse arrays. `_launch` asks
-# for them.
+# draws depend on their values, detection and resampling of images, parts of sparse arrays, what passes make
+# for processors alone. `_launch` asks for them.
 _RARE = """BilinearSampler BilinearSampler_backward BilinearSampler_corners Correlation Correlation_backward
 DeformableConvolution DeformableConvolution_backward DeformableConvolution_corners DeformablePSROIPooling
 DeformablePSROIPooling_backward DeformablePSROIPooling_corners MultiBoxDetection MultiBoxTarget PSROIPooling
 PSROIPooling_backward Proposal ROIAlign ROIAlign_backward ROIPooling ROIPooling_backward RROIAlign
 RROIAlign_backward bipartite_matching box_decode box_encode box_iou box_nms box_nms_backward cholesky col2im
-corner_products csr_back_product csr_count csr_dense csr_fill csr_merge csr_merge_count csr_product
-csr_transpose determinant eigh gather_corners gather_rows hawkesll hawkesll_backward hawkesll_second im2col
-image_hue image_resize inverse lq multinomial resample sample scatter_corners slogdet solve_triangular"""
+convolutions corner_products csr_back_product csr_count csr_dense csr_fill csr_merge csr_merge_count
+csr_product csr_transpose determinant eigh gather_corners gather_rows hawkesll hawkesll_backward
+hawkesll_second im2col image_hue image_resize inverse lq multinomial pack_filters resample sample
+scatter_corners slogdet solve_triangular"""
 ON_HOST = frozenset(_RARE.split())
 
 
