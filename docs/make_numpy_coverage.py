@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 
 import numpy
-from mxcy.numpy._calls import Own, Small, Through
+from mxcy.numpy._functions import Own, Small, Through
 from mxcy.numpy._ufunc import ufunc
 
 import mxcy.numpy

@@ -339,6 +339,16 @@ cpdef object read_view(Array x):
     return wrap(x, export, not x.read_only)
 
 
+def hold(view, Array x, bint writable):
+    """Give a NumPy array without a base one that holds the buffer of `x`, and ends the export that has begun."""
+    cdef Export export = Export.__new__(Export)
+    x.var.refs.fetch_add(1)
+    export.var = x.var
+    export.writable = writable
+    Py_INCREF(export)
+    cnp.PyArray_SetBaseObject(view, export)
+
+
 cpdef object adopt(a, int face, int held=0):
     """Return an array over what a function of NumPy has returned: a view of ours, or memory of its own.
 

@@ -6,6 +6,7 @@ goes to the face: `_get_advanced(key)`, `_set_advanced(key, value)`. Writing to 
 and calls the face's `_set_basic(view, value)`.
 """
 
+cimport cython
 from cpython.object cimport PyObject
 from cpython.slice cimport PySlice_AdjustIndices, PySlice_Unpack
 from libc.stdint cimport int64_t, uint8_t
@@ -233,6 +234,34 @@ def view(Array x, key):
     """Return the view of `x` that a basic key selects; None for other keys."""
     cdef View v
     return new_view(x, v.offset, v.ndim, v.shape, v.strides) if parse(&v, x, key) else None
+
+
+@cython.final
+@cython.internal
+cdef class Entries:
+    """The entries of an array along its first axis, one after the other."""
+
+    cdef Array x
+    cdef int64_t at, count
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.at >= self.count:
+            raise StopIteration
+        self.at += 1
+        return self.x[self.at - 1]
+
+    def __length_hint__(self):
+        return self.count - self.at
+
+
+def entries(Array x):
+    """Return an iterator over the entries of an array along its first axis."""
+    cdef Entries made = Entries.__new__(Entries)
+    made.x, made.at, made.count = x, 0, x.dims[0]
+    return made
 
 
 lent.get_item = get_item

@@ -21,6 +21,10 @@ __all__ = [
 ]
 
 
+# Whether any thread has ever had another default than the processor: one element, for compiled code.
+_elsewhere = [False]
+
+
 class _Defaults(threading.local):
     """Contexts entered by this thread, the innermost last."""
 
@@ -39,6 +43,7 @@ class _ContextType(type):
     @default_ctx.setter
     def default_ctx(cls, context: Context) -> None:
         _defaults.stack[-1] = Context(context)
+        _elsewhere[0] = _elsewhere[0] or _defaults.stack[-1].device_typeid != 1
 
 
 class Context(metaclass=_ContextType):
@@ -111,6 +116,7 @@ class Context(metaclass=_ContextType):
 
     def __enter__(self) -> Context:
         _defaults.stack.append(self)
+        _elsewhere[0] = _elsewhere[0] or self.device_typeid != 1
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -11,3 +11,9 @@ cdef int wrote(Array x) except -1
 cdef object taken(object x, list seen)
 cdef object taken_to_write(object x, list seen)
 cdef object given(object result, list seen)
+# Parts of `given`: an array that is of another class or of a rare dtype, and a scalar.
+cdef object given_array(object result)
+cdef object given_scalar(object result)
+# NumPy's number of float64: up to it all types are ours.
+cdef enum:
+    LAST_PLAIN = 12

@@ -21,7 +21,7 @@ from . import (
     linalg,
 )
 from . import _ufuncs as u
-from ._calls import own
+from ._functions import own
 from ._recorded import Rule
 
 __all__ = ["COMPOSITIONS", "Composition", "give_rules"]

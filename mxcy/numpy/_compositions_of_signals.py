@@ -11,7 +11,7 @@ import numpy as _np
 
 from . import _reductions, _shapes, _through, fft
 from . import _ufuncs as u
-from ._calls import own
+from ._functions import own
 from ._recorded import Rule
 
 __all__ = ["COMPOSITIONS", "give_rules"]

@@ -13,11 +13,12 @@ from .._index import set_readonly, set_shape
 from ..dtypes import DTYPES
 from ..errors import ArgumentError, message, problem
 from ..kernels import cpu as kernels
-from ._calls import own, unwrap, wrap, wrap_last
+from ._calls import unwrap, wrap, wrap_last
+from ._functions import own
 
 __all__ = [
-    "Flags", "FlatIterator", "astype", "base_of", "byteswap", "copy", "dump", "dumps", "flatten", "in_place",
-    "number", "resize", "set_flags", "view",
+    "FlatIterator", "astype", "base_of", "byteswap", "copy", "dump", "dumps", "flatten", "in_place", "number",
+    "resize", "view",
 ]  # fmt: skip
 
 
@@ -97,14 +98,6 @@ def resize(a: Any, shape: Any) -> None:
     set_shape(a, shape)
 
 
-def set_flags(a: Any, write: Any, align: Any, uic: Any) -> None:
-    """Say whether an array may be written."""
-    if uic or align is False:
-        raise ArgumentError(message("setflags", None, "write=", "align= or uic="))
-    if write is not None:
-        set_readonly(a, not write)
-
-
 def base_of(a: Any) -> Any:
     """None for an array over all of its buffer, otherwise an array over all of that."""
     if a.nbytes == storage_nbytes(a) and (a.ndim == 0 or a._c_contiguous):
@@ -126,55 +119,6 @@ def dump(a: Any, file: Any) -> None:
     else:
         with open(file, "wb") as opened:
             pickle.dump(a, opened)
-
-
-class Flags:
-    """How the elements of an array lie in memory: what NumPy says of a view, and who owns it."""
-
-    __slots__ = ("_array",)
-
-    def __init__(self, array: Any):
-        object.__setattr__(self, "_array", array)
-
-    @property
-    def owndata(self) -> bool:
-        """Whether the memory is this array's alone, and not a part of another's."""
-        return base_of(self._array) is None
-
-    def _shown(self) -> Any:
-        return unwrap(self._array).flags
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._shown(), name)
-
-    def __getitem__(self, name: str) -> Any:
-        return self.owndata if name in ("OWNDATA", "O") else self._shown()[name]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name != "writeable":
-            raise AttributeError(problem("flags", name, "only writeable can be set"))
-        set_flags(self._array, value, None, None)
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        if name not in ("WRITEABLE", "W"):
-            raise KeyError(problem("flags", name, "only WRITEABLE can be set"))
-        set_flags(self._array, value, None, None)
-
-    @property
-    def num(self) -> int:
-        """All of them as bits."""
-        return self._shown().num & ~_OWNS | (_OWNS if self.owndata else 0)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Flags) and self.num == other.num
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return repr(self._shown()).replace("OWNDATA : False", f"OWNDATA : {self.owndata}")
-
-
-_OWNS = 4  # NPY_ARRAY_OWNDATA
 
 
 class FlatIterator:

@@ -16,9 +16,12 @@ from ..errors import ArgumentTypeError, DTypeError, message
 from ..kernels import cpu as kernels
 from ..ndarray._placement import context_code
 from . import _small_shapes
-from ._calls import as_array, described, is_array, own, unwrap, with_small, wrap, wrap_last
+from ._calls import as_array, is_array, unwrap, wrap, wrap_last
+from ._functions import Through, own, with_small
+from ._kinds import Made
 from ._ndarray import FACE
 from ._protocols import context_named
+from ._recorded import CONSTANT
 from ._small_methods import Slow, array, asanyarray, asarray, ones, zeros
 
 __all__ = [
@@ -232,21 +235,17 @@ def from_dlpack(x, /, *, device=None, copy=None):
 # --- sequences ------------------------------------------------------------------------------------
 def _by_numpy(function: Any) -> Any:
     """A function of NumPy without operands in our memory."""
-    from ._calls import Through
-
     through = Through(function)
 
     def make(*args, device=None, ctx=None, like=None, **kwargs):
-        made = through.compute(args, kwargs)
-        if isinstance(made, tuple):
-            return tuple([_placed(x, device, ctx) if is_array(x) else x for x in made])
-        return _placed(made, device, ctx)
+        found = through.compute(args, kwargs)
+        if isinstance(found, tuple):
+            return tuple([_placed(x, device, ctx) if is_array(x) else x for x in found])
+        return _placed(found, device, ctx)
 
-    make.__name__ = make.__qualname__ = function.__name__
-    make.__doc__ = described(function)
-    make.__wrapped__ = function  # type: ignore[attr-defined]
-    make.__module__ = "mxcy.numpy"
-    return make
+    made = Made(function, make)
+    made.rule = CONSTANT  # arguments on the tape are numbers
+    return made
 
 
 _arange = _by_numpy(_np.arange)

@@ -14,7 +14,7 @@ import numpy as _np
 from ..errors import StateError, problem
 from . import _creation, _products, _reductions, _shapes, _through, linalg
 from . import _ufuncs as u
-from ._calls import own
+from ._functions import own
 from ._gradients import fit
 from ._recorded import Rule
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as _np
 
 from . import _conversions, _products, _reductions, _shapes, _through, _ufuncs
 from ._calls import unwrap, wrap
+from ._flags import set_flags
+from ._kinds import method
 from ._small_methods import Slow, SmallMethods
 
 __all__ = ["Methods"]
 
 _NOTHING: Any = _np._NoValue
+FEW = 4096  # elements of an array for which NumPy's way is short
+_of = _np.ndarray
 
 
 class Methods(SmallMethods):
@@ -23,33 +28,6 @@ class Methods(SmallMethods):
     # Attributes.
 
     @property
-    def mT(self):
-        """A view with the last two axes exchanged."""
-        if self.ndim < 2:
-            raise ValueError("matrix transpose with ndim < 2 is undefined")
-        return _shapes.matrix_transpose(self)
-
-    @property
-    def real(self):
-        """The real part: a view, or the array itself if it is not complex."""
-        return self if self.dtype.kind != "c" else _through.real(self)
-
-    @real.setter
-    def real(self, value: Any) -> None:
-        self.real[...] = _np.asarray(unwrap(value))  # which converts: -1 is a number for uint8, too
-
-    @property
-    def imag(self):
-        """The imaginary part: a view, or zeros that cannot be written."""
-        return _through.imag(self)
-
-    @imag.setter
-    def imag(self, value: Any) -> None:
-        if self.dtype.kind != "c":
-            raise TypeError("array does not have imaginary part to set")
-        self.imag[...] = _np.asarray(unwrap(value))
-
-    @property
     def flat(self):
         """An iterator over all elements, which can be indexed and assigned to."""
         return _conversions.FlatIterator(self)
@@ -57,11 +35,6 @@ class Methods(SmallMethods):
     @flat.setter
     def flat(self, value: Any) -> None:
         self.flat[...] = value
-
-    @property
-    def flags(self):
-        """How the elements lie in memory, as NumPy's object of this name; `writeable` can be set."""
-        return _conversions.Flags(self)
 
     @property
     def base(self):
@@ -104,6 +77,7 @@ class Methods(SmallMethods):
         """The elements with their bytes in reverse order."""
         return _conversions.byteswap(self, inplace)
 
+    @method(_of.getfield)
     def getfield(self, dtype, offset=0):
         """A view of a part of each element."""
         return wrap(unwrap(self).getfield(dtype, offset))
@@ -114,7 +88,7 @@ class Methods(SmallMethods):
 
     def setflags(self, write=None, align=None, uic=None):
         """Say whether the array may be written."""
-        _conversions.set_flags(self, write, align, uic)
+        set_flags(self, write, align, uic)
 
     def fill(self, value):
         """Set every element to a number."""
@@ -126,14 +100,17 @@ class Methods(SmallMethods):
         """Refused unless the number of elements stays: memory is shared with the engine."""
         _conversions.resize(self, shape[0] if len(shape) == 1 else shape)
 
+    @method(_of.flatten, FEW)
     def flatten(self, order="C"):
         """A copy of all elements along one axis."""
         return _conversions.flatten(self, order)
 
+    @method(_of.diagonal)
     def diagonal(self, offset=0, axis1=0, axis2=1):
         """A view of a diagonal, which cannot be written."""
         return _through.diagonal(self, offset, axis1, axis2)
 
+    @method(_of.repeat)
     def repeat(self, repeats, axis=None):
         """Every element (or entry along an axis) repeated."""
         return _through.repeat(self, repeats, axis)
@@ -152,14 +129,17 @@ class Methods(SmallMethods):
         options = {"where": where, "mean": mean, "correction": correction}
         return _reductions.std(self, axis, dtype, out, ddof, keepdims, **options)
 
+    @method(_of.cumsum, FEW)
     def cumsum(self, axis=None, dtype=None, out=None):
         """Running sums along an axis."""
         return _reductions.cumsum(self, axis, dtype, out)
 
+    @method(_of.cumprod, FEW)
     def cumprod(self, axis=None, dtype=None, out=None):
         """Running products along an axis."""
         return _reductions.cumprod(self, axis, dtype, out)
 
+    @method(_of.trace)
     def trace(self, offset=0, axis1=0, axis2=1, dtype=None, out=None):
         """Sum of a diagonal."""
         return _through.trace(self, offset, axis1, axis2, dtype, out)
@@ -174,18 +154,22 @@ class Methods(SmallMethods):
         """Put the kth smallest element in its place, smaller ones before it, in place."""
         _conversions.in_place(self, "partition", unwrap(kth), axis, kind, order)
 
+    @method(_of.argsort)
     def argsort(self, axis=-1, kind=None, order=None, *, stable=None):
         """Positions that sort the elements along an axis."""
         return _through.argsort(self, axis, kind, order, stable=stable)
 
+    @method(_of.argpartition)
     def argpartition(self, kth, axis=-1, kind="introselect", order=None):
         """Positions that put the kth smallest element in its place."""
         return _through.argpartition(self, kth, axis, kind, order)
 
+    @method(_of.searchsorted)
     def searchsorted(self, v, side="left", sorter=None):
         """Where values would be inserted to keep the order."""
         return _through.searchsorted(self, v, side, sorter)
 
+    @method(_of.nonzero)
     def nonzero(self):
         """The indices of elements that are not zero, an array for each axis."""
         return _through.nonzero(self)
@@ -194,16 +178,19 @@ class Methods(SmallMethods):
         """Write the elements at positions in the flattened array."""
         _through.put(self, indices, values, mode)
 
+    @method(_of.choose)
     def choose(self, choices, out=None, mode="raise"):
         """Elements of the arrays that the elements of this one choose."""
         return _through.choose(self, choices, out, mode)
 
+    @method(_of.compress)
     def compress(self, condition, axis=None, out=None):
         """The entries along an axis where a condition holds."""
         return _through.compress(condition, self, axis, out)
 
     # Elements.
 
+    @method(_of.round)
     def round(self, decimals=0, out=None):
         """The elements rounded to a number of decimals."""
         return _through.round(self, decimals, out)
@@ -214,9 +201,22 @@ class Methods(SmallMethods):
 
     conjugate = conj
 
+    @method(_of.dot, FEW)
     def dot(self, b, out=None):
         """Product of matrices or vectors."""
         return _products.dot(self, b, out)
+
+
+def _set_real(x: Any, value: Any) -> None:
+    """x.real = value"""
+    x.real[...] = _np.asarray(unwrap(value))  # which converts: -1 is a number for uint8, too
+
+
+def _set_imag(x: Any, value: Any) -> None:
+    """x.imag = value"""
+    if x.dtype.kind != "c":
+        raise TypeError("array does not have imaginary part to set")
+    x.imag[...] = _np.asarray(unwrap(value))
 
 
 def _get_advanced(x: Any, key: Any) -> Any:
@@ -224,6 +224,12 @@ def _get_advanced(x: Any, key: Any) -> Any:
     return wrap(unwrap(x)[unwrap(key)])
 
 
+def _as_dtype(x: Any, dtype: Any) -> Any:
+    """x.view(dtype) by NumPy."""
+    return wrap(unwrap(x).view(dtype))
+
+
+# What is called where a method has no way of its own for small arrays, or that is not for them.
 _USUAL: dict[str, Any] = {
     "transpose": _shapes.transpose,
     "sqrt": _ufuncs.sqrt,
@@ -231,21 +237,27 @@ _USUAL: dict[str, Any] = {
     "squeeze": _shapes.squeeze,
     "swapaxes": _shapes.swapaxes,
     "view": _conversions.view,
-    "clip": _ufuncs.clip,
-    "take": _through.take,
+    "matrix_transpose": _shapes.matrix_transpose,
+    "real": _through.real,
+    "set_real": staticmethod(_set_real),
+    "imag": _through.imag,
+    "set_imag": staticmethod(_set_imag),
+    "get_advanced": method(operator.getitem)(_get_advanced),
+    "as_dtype": method(_of.view)(_as_dtype),
+    "clip": method(_of.clip, FEW)(_ufuncs.clip),
+    "take": method(_of.take)(_through.take),
     "reshape": _shapes.reshape,
     "copy": _conversions.copy,
-    "astype": _conversions.astype,
-    "sum": _reductions.sum,
-    "prod": _reductions.prod,
-    "max": _reductions.max,
-    "min": _reductions.min,
-    "any": _reductions.any,
-    "all": _reductions.all,
-    "mean": _reductions.mean,
-    "argmax": _reductions.argmax,
-    "argmin": _reductions.argmin,
-    "get_advanced": staticmethod(_get_advanced),
+    "astype": method(_of.astype, FEW)(_conversions.astype),
+    "sum": method(_of.sum, FEW)(_reductions.sum),
+    "prod": method(_of.prod, FEW)(_reductions.prod),
+    "max": method(_of.max, FEW)(_reductions.max),
+    "min": method(_of.min, FEW)(_reductions.min),
+    "any": method(_of.any, FEW)(_reductions.any),
+    "all": method(_of.all, FEW)(_reductions.all),
+    "mean": method(_of.mean, FEW)(_reductions.mean),
+    "argmax": method(_of.argmax, FEW)(_reductions.argmax),
+    "argmin": method(_of.argmin, FEW)(_reductions.argmin),
 }
 for _name, _function in _USUAL.items():
     setattr(Slow, _name, _function)

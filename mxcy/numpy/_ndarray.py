@@ -9,7 +9,7 @@ import numpy as _np
 
 from .._array import Array, as_face, register_face, set_operator
 from .._fast_loops import install_fast_loops
-from .._index import become, is_result, same_view, set_shape
+from .._index import become, is_result, same_view
 from ..context import Context
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message, problem
 from ..errors import wrap as wrap_error
@@ -19,6 +19,7 @@ from ..ndarray._placement import context_of, new
 from ..ndarray._tape import OFF, STATE, Session
 from . import _products, _protocols, _recorded, _ufuncs
 from ._calls import as_array, set_hooks, unwrap, wrap
+from ._kinds import method
 from ._methods import Methods
 from ._operators import operator_of
 from ._ufunc import set_face
@@ -131,6 +132,7 @@ class ndarray(Methods):
             _recorded.count(view)
             self._wrote()
 
+    @method(operator.setitem, writes=(0,))
     def _set_advanced(self, key: Any, value: Any) -> None:
         assign(self, unwrap(key), value)
         _recorded.count(self)
@@ -144,8 +146,6 @@ class ndarray(Methods):
 
     def _set_dtype(self, dtype: Any) -> None:
         become(self, self.view(dtype))
-
-    shape = property(Array.shape.__get__, set_shape, doc="Extents, a tuple of int; may be assigned.")
 
     # Devices and MXNet's methods.
 

@@ -9,7 +9,8 @@ import numpy as _np
 from .._array import Array
 from .._matmul import matmul as _matmul
 from . import _small
-from ._calls import Through, as_array, with_small
+from ._calls import as_array
+from ._functions import Through, with_small
 
 __all__ = ["dot", "matmul", "matvec", "vecdot", "vecmat"]
 

@@ -9,7 +9,7 @@ import numpy as _np
 
 from ..context import Context
 from ..errors import ArgumentError, message
-from ._calls import Through
+from ._functions import Through
 from ._ufunc import elementwise, ufunc
 
 __all__ = ["array_function", "array_namespace", "array_ufunc", "context_named"]

@@ -14,7 +14,8 @@ from .._pointwise import compile_program
 from .._reduce import accumulate, arg_reduce, reduce
 from ..dtypes import DTYPES, code_of
 from . import _small
-from ._calls import Through, as_array, own, with_small
+from ._calls import as_array
+from ._functions import Through, own, with_small
 from ._ufunc import order_of
 from ._ufuncs import add, maximum, minimum, multiply, sqrt
 

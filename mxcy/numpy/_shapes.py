@@ -10,7 +10,8 @@ import numpy as _np
 from ..errors import ArgumentError, AxisError, message
 from ..kernels import cpu as kernels
 from . import _small_shapes
-from ._calls import Through, as_array, own, with_small
+from ._calls import as_array
+from ._functions import Through, own, with_small
 
 __all__ = [
     "broadcast_to", "expand_dims", "matrix_transpose", "moveaxis", "permute_dims", "ravel", "reshape",

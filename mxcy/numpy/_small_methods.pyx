@@ -1,28 +1,35 @@
 """Methods and constructors with a way for small arrays (`_small.pyx`), tried before the usual one."""
 
+from cpython.long cimport PyLong_FromLongLong
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int64_t
 
 from .._array cimport MAX_NDIM, Array, lent, new_view, steal
 from .._export cimport read_view
+from .._invoke cimport readable_data
 from ._calls cimport face, given, taken
 from ._small cimport (
     ALL, ANY, MAX, MIN, PROD, SUM, assign_array, assign_number, averaged, cast, chosen, copied, is_ours, position,
     reduced, reduced_along,
 )
-from ._small_shapes cimport limited, raveled, squeezed, swapped, viewed
+from ._small_shapes cimport filled, limited, on_cpu, raveled, squeezed, swapped, viewed
+from ._small_values cimport array_of
 
 import numpy as np
 
-from ..dtypes import code_of
-from ._small import matmul
-from ._small_shapes import filled, on_cpu
+from .._index import entries, set_shape
+from ..dtypes import DTYPES, code_of
+from ..errors import ArgumentTypeError, problem
+from ._flags import Flags
+from ._small import matmul, stack
 
 __all__ = ["Slow", "SmallMethods", "array", "asanyarray", "asarray", "norm", "ones", "zeros"]
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
     enum:
-        INT64, FLOAT32, FLOAT64
+        BOOL, INT64, FLOAT32, FLOAT64
 
 
 class Slow:
@@ -58,6 +65,15 @@ def ones(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
 
 
 cdef tuple PLAIN = (int, float, bool, list, tuple)
+cdef type _type = type
+# Dtypes by what they are called.
+cdef dict codes = {float: FLOAT64, int: INT64, bool: BOOL}
+for _code, _dtype in enumerate(DTYPES):
+    if _dtype.isbuiltin == 1:
+        codes[_dtype], codes[_dtype.type], codes[_dtype.name] = _code, _code, _code
+
+cdef enum:
+    UNKNOWN = -2
 
 
 def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, like=None, device=None, ctx=None):
@@ -66,22 +82,42 @@ def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, lik
     Without `dtype` it is the one that NumPy finds: int64, float64, complex128 or bool for Python's numbers.
     `copy=False` raises ValueError where a copy is needed, `copy=None` copies only then.
     """
+    cdef int code
     if copy is True and order == "K" and ndmin == 0 and device is None and ctx is None:
-        if dtype is None and is_ours(object):
-            made = copied(<Array>object)
-            if made is not None:
-                return made
+        if isinstance(object, Array):
+            if dtype is None and is_ours(object):
+                made = copied(<Array>object)
+                if made is not None:
+                    return made
         elif type(object) in PLAIN and on_cpu():
-            return given(np.array(taken(object, []), dtype), [])
+            made = None
+            code = known_code(dtype)
+            if code != UNKNOWN:
+                made = array_of(object, code)
+                if made is None and dtype is None and type(object) is list:
+                    made = stack(object)
+            return given(np.array(taken(object, []), dtype), []) if made is None else made
     return _slow.array(object, dtype, copy=copy, order=order, ndmin=ndmin, device=device, ctx=ctx)
+
+
+cdef int known_code(dtype) except -3:
+    """The number of a dtype, -1 for None, UNKNOWN if that takes a closer look."""
+    if dtype is None:
+        return -1
+    if type(dtype) is type or type(dtype) is str or isinstance(dtype, np.dtype):
+        return codes.get(dtype, UNKNOWN)
+    return UNKNOWN
 
 
 def asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None, ctx=None):
     """The array itself if it is one with this dtype and order; otherwise an array of its values."""
-    if dtype is None and not copy and device is None and ctx is None:
-        if isinstance(a, Array) and (<Array>a).face == face():
-            if order is None or (<Array>a).c_contiguous and order in ("C", "K", "A"):
-                return a
+    if dtype is None and copy is None and device is None and ctx is None:
+        if isinstance(a, Array):
+            if (<Array>a).face == face():
+                if order is None or (<Array>a).c_contiguous and order in ("C", "K", "A"):
+                    return a
+        elif order is None and type(a) in PLAIN:
+            return array(a)
     return _slow.asarray(a, dtype, order, device=device, copy=copy, ctx=ctx)
 
 
@@ -115,6 +151,15 @@ cdef bint is_all(Array x, axis) except -1:
     return axis is None or x.ndim_ == 1 and type(axis) is int and (axis == 0 or axis == -1)
 
 
+cdef object item_at(Array x, int64_t i):
+    """The float at a position of those in C order."""
+    cdef char* data = readable_data(<PyObject*>x)
+    i += x.size if i < 0 else 0
+    if data is NULL or i < 0 or i >= x.size:
+        return read_view(x).item(i)
+    return (<double*>data)[i]
+
+
 cdef class SmallMethods(Array):
     """The methods of `mxcy.numpy.ndarray` that matter for small arrays; the others are in `Methods`."""
 
@@ -129,6 +174,65 @@ cdef class SmallMethods(Array):
             dims[i] = self.dims[n - 1 - i]
             dims[n + i] = self.dims[2 * n - 1 - i]
         return new_view(self, self.offset, n, dims, dims + n)
+
+    @property
+    def mT(self):
+        """A view with the last two axes exchanged."""
+        if self.ndim_ < 2:
+            raise ValueError("matrix transpose with ndim < 2 is undefined")
+        made = swapped(self, -1, -2) if self.grad_info is NULL else None
+        return _slow.matrix_transpose(self) if made is None else made
+
+    @property
+    def shape(self):
+        """Extents, a tuple of int; may be assigned."""
+        cdef int i
+        cdef tuple made = PyTuple_New(self.ndim_)
+        for i in range(self.ndim_):
+            extent = PyLong_FromLongLong(self.dims[i])
+            Py_INCREF(extent)
+            PyTuple_SET_ITEM(made, i, extent)
+        return made
+
+    @shape.setter
+    def shape(self, value):
+        set_shape(self, value)
+
+    @property
+    def real(self):
+        """The real part: a view, or the array itself if it is not complex."""
+        return _slow.real(self) if self.dtype_code > FLOAT64 else self
+
+    @real.setter
+    def real(self, value):
+        _slow.set_real(self, value)
+
+    @property
+    def imag(self):
+        """The imaginary part: a view, or zeros that cannot be written."""
+        return _slow.imag(self)
+
+    @imag.setter
+    def imag(self, value):
+        _slow.set_imag(self, value)
+
+    @property
+    def flags(self):
+        """How the elements lie in memory, as NumPy's object of this name; `writeable` can be set."""
+        return Flags(self)
+
+    def __iter__(self):
+        if self.ndim_ == 0:
+            raise ArgumentTypeError(problem("iter", None, "a 0-d array has no axis to iterate over"))
+        return entries(self)
+
+    def __float__(self):
+        cdef char* data
+        if self.ndim_ == 0 and self.dtype_code == FLOAT64:
+            data = readable_data(<PyObject*>self)
+            if data is not NULL:
+                return (<double*>data)[0]
+        return Array.__float__(self)
 
     def sum(self, axis=None, *args, **kwargs):
         """Sum of the elements along axes."""
@@ -185,7 +289,7 @@ cdef class SmallMethods(Array):
         made = None
         if copy and casting == "unsafe" and order == "K":
             made = cast(self, code_of(dtype)) if type(dtype) is type or type(dtype) is str else None
-        return _slow.astype(self, dtype, order, casting, copy) if made is None else made
+        return _slow.astype(self, dtype, order=order, casting=casting, copy=copy) if made is None else made
 
     def reshape(self, *shape, order="C", copy=None):
         """The elements in another shape, a view where that can be."""
@@ -204,6 +308,8 @@ cdef class SmallMethods(Array):
 
     def transpose(self, *axes):
         """A view with the axes in another order, reversed by default."""
+        if not axes:
+            return self.T
         if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
             (axes,) = axes
         return self._transpose_view(axes or None) if self.grad_info is NULL else _slow.transpose(self, axes or None)
@@ -220,12 +326,18 @@ cdef class SmallMethods(Array):
 
     def view(self, dtype=None, type=None):
         """A view of the same memory, perhaps read as another dtype."""
-        return viewed(self) if dtype is None and self.grad_info is NULL else _slow.view(self, dtype)
+        if dtype is None and self.grad_info is NULL:
+            return viewed(self)
+        if isinstance(dtype, (str, np.dtype)) or isinstance(dtype, _type) and issubclass(dtype, np.generic):
+            return _slow.as_dtype(self, dtype)
+        return _slow.view(self, dtype)
 
     def clip(self, min=None, max=None, out=None, **kwargs):
         """The elements limited to a range."""
         made = limited(self, min, max) if out is None and not kwargs and self.grad_info is NULL else None
-        return _slow.clip(self, min, max, out, **kwargs) if made is None else made
+        if made is not None:
+            return made
+        return _slow.clip(self, min, max, **kwargs) if out is None else _slow.clip(self, min, max, out, **kwargs)
 
     def take(self, indices, axis=None, out=None, mode="raise"):
         """The entries at indices along an axis."""
@@ -233,12 +345,16 @@ cdef class SmallMethods(Array):
         if out is None and mode == "raise" and is_ours(indices) and is_ours(self) and is_all(self, axis):
             if (<Array>indices).dtype_code == INT64 and self.ndim_ == 1:
                 made = chosen(self, <Array>indices)
-        return _slow.take(self, indices, axis, out, mode) if made is None else made
+        if made is not None:
+            return made
+        return _slow.take(self, indices, axis, mode=mode) if out is None else _slow.take(self, indices, axis, out, mode)
 
     def item(self, *args):
         """The only element, or the one at a position, as a Python number."""
         if not args and self.size == 1 and not self.var.on_gpu():
             return steal(lent.scalar(<PyObject*>self))
+        if len(args) == 1 and type(args[0]) is int and self.c_contiguous and self.dtype_code == FLOAT64:
+            return item_at(self, args[0])
         return read_view(self).item(*args)
 
     def tolist(self):

@@ -7,3 +7,6 @@ cdef Array raveled(Array x)
 cdef Array viewed(Array x)
 cdef Array limited(Array x, low, high)
 cdef Array filled_with(int ndim, const long long* shape, int code, value, Array like)
+# A new array filled with a number, None for what is not for here; whether new arrays are made in main memory.
+cpdef Array filled(object shape, object dtype, object value)
+cpdef bint on_cpu() except -1

@@ -18,7 +18,7 @@ from ._calls cimport face
 from ._small cimport is_ours
 
 from .._loops import resolve
-from ..context import _defaults
+from ..context import _defaults, _elsewhere
 from ..dtypes import code_of
 from ..errors import DTypeError
 
@@ -37,6 +37,7 @@ cdef enum:
     FEW_BYTES = 16384   # up to which a new buffer is there at once
 
 cdef FastLoop limits[DTYPE_COUNT]
+cdef list elsewhere = _elsewhere
 
 
 def _find_loops():
@@ -139,7 +140,10 @@ def unstack(x):
 # --- fills --------------------------------------------------------------------------------------------
 cpdef bint on_cpu() except -1:
     """Whether new arrays are made in main memory."""
-    cdef list stack = _defaults.stack
+    cdef list stack
+    if elsewhere[0] is False:
+        return True
+    stack = _defaults.stack
     return stack[len(stack) - 1].device_typeid == 1
 
 
@@ -176,7 +180,7 @@ cdef Array filled_with(int ndim, const long long* shape, int code, value, Array 
     return made
 
 
-def filled(shape, dtype, value):
+cpdef Array filled(object shape, object dtype, object value):
     """A new array filled with a number; without a dtype that of the number."""
     cdef long long dims[MAX_NDIM]
     cdef int64_t extent, size = 1

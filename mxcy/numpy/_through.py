@@ -7,7 +7,7 @@ NumPy in where they read or write are at the end.
 import numpy as _np
 
 from . import _small, _small_shapes, _standard
-from ._calls import Small, Through
+from ._functions import Small, Through
 
 __all__ = [
     "allclose",

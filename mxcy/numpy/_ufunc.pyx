@@ -21,7 +21,7 @@ from .._engine cimport report_fp_flags
 from .._invoke cimport fresh_like, is_element, is_watched, is_number, readable_data, same_shape, store_scalar
 from .._loops cimport ResolvedLoop
 from .._pointwise cimport Program, invoke
-from ._calls import described
+from ._functions import described
 from ._calls cimport face, given, has_place, is_recording, record_call, taken, taken_to_write, wrote
 from ._vectorcall cimport count_of, dict_of, name_of, names_count, takes_vectorcall, tuple_of
 

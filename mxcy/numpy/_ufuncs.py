@@ -8,7 +8,7 @@ from .._array import Array
 from ..dtypes import code_of
 from ..kernels import cpu as kernels
 from . import _small_shapes
-from ._calls import Through, with_small
+from ._functions import Through, with_small
 from ._ufunc import elementwise
 
 _FLOATS = (code_of(_np.float32), code_of(_np.float64))

@@ -2,7 +2,7 @@
 
 import numpy as _np
 
-from ._calls import Through
+from ._functions import Through
 
 arccos = Through(_np.emath.arccos)
 arcsin = Through(_np.emath.arcsin)

@@ -3,7 +3,7 @@
 import numpy as _np
 
 from . import _standard
-from ._calls import Through
+from ._functions import Through
 
 fft = Through(_np.fft.fft)
 fft2 = Through(_np.fft.fft2)

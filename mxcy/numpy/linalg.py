@@ -2,7 +2,7 @@
 
 import numpy as _np
 
-from ._calls import Small, Through
+from ._functions import Small, Through
 from ._products import matmul, vecdot
 from ._shapes import matrix_transpose
 from ._small_methods import norm as _norm

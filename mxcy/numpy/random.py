@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as _np
 
-from ._calls import Through, as_array, constant_of, unwrap
+from ._calls import as_array, unwrap
+from ._functions import Through
+from ._kinds import Drawn
 
 _random: Any = _np.random
 
@@ -34,7 +36,7 @@ class _Drawing:
         found = getattr(self._own, name)
         if not callable(found) or isinstance(found, BitGenerator):
             return found
-        method = Drawn(found, (0, "x") if name in self._writes else ())
+        method = Drawn(found, _with_places, (0, "x") if name in self._writes else ())
         self.__dict__[name] = method
         return method
 
@@ -54,23 +56,21 @@ def _restored(cls: Any, own: Any) -> Any:
     return made
 
 
-class Drawn(Through):
-    """A function of a generator. Its numbers are drawn at once."""
+def _with_places(drawn: Any, *args: Any, **kwargs: Any) -> Any:
+    """Draw numbers with keywords of MXNet's functions: places, and a dtype where NumPy's have none."""
+    kwargs.pop("ctx", None)
+    kwargs.pop("device", None)
+    legacy = getattr(drawn.function, "__self__", None) is _random.mtrand._rand
+    if not legacy or "dtype" not in kwargs or drawn.__name__ == "randint":
+        return Through.__call__(drawn, *args, **kwargs)
+    dtype = kwargs.pop("dtype")
+    result = Through.__call__(drawn, *args, **kwargs)
+    return result if dtype is None else as_array(result).astype(dtype)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        kwargs.pop("ctx", None)  # of MXNet's functions, as is a dtype where NumPy's have none
-        kwargs.pop("device", None)
-        legacy = getattr(self.function, "__self__", None) is _random.mtrand._rand
-        if legacy and "dtype" in kwargs and self.__name__ != "randint":
-            dtype = kwargs.pop("dtype")
-            result = super().__call__(*args, **kwargs)
-            return result if dtype is None else as_array(result).astype(dtype)
-        result = super().__call__(*args, **kwargs)
-        if isinstance(result, float) and not isinstance(result, _np.generic):
-            return constant_of(_np.float64(result))
-        if isinstance(result, int) and not isinstance(result, (bool, _np.generic)):
-            return constant_of(_np.int64(result))
-        return result
+
+def _drawn(function: Any, writes: tuple = ()) -> Any:
+    """A function of NumPy's own generator."""
+    return Drawn(function, _with_places, writes)
 
 
 class Generator(_Drawing):
@@ -129,49 +129,49 @@ def bytes(length: int) -> Any:
     return _random.bytes(length)
 
 
-beta = Drawn(_random.beta)
-binomial = Drawn(_random.binomial)
-chisquare = Drawn(_random.chisquare)
-choice = Drawn(_random.choice)
-dirichlet = Drawn(_random.dirichlet)
-exponential = Drawn(_random.exponential)
-f = Drawn(_random.f)
-gamma = Drawn(_random.gamma)
-geometric = Drawn(_random.geometric)
-gumbel = Drawn(_random.gumbel)
-hypergeometric = Drawn(_random.hypergeometric)
-laplace = Drawn(_random.laplace)
-logistic = Drawn(_random.logistic)
-lognormal = Drawn(_random.lognormal)
-logseries = Drawn(_random.logseries)
-multinomial = Drawn(_random.multinomial)
-multivariate_normal = Drawn(_random.multivariate_normal)
-negative_binomial = Drawn(_random.negative_binomial)
-noncentral_chisquare = Drawn(_random.noncentral_chisquare)
-noncentral_f = Drawn(_random.noncentral_f)
-normal = Drawn(_random.normal)
-pareto = Drawn(_random.pareto)
-permutation = Drawn(_random.permutation)
-poisson = Drawn(_random.poisson)
-power = Drawn(_random.power)
-rand = Drawn(_random.rand)
-randint = Drawn(_random.randint)
-randn = Drawn(_random.randn)
-random = Drawn(_random.random)
-random_integers = Drawn(_random.random_integers)
-random_sample = Drawn(_random.random_sample)
-ranf = Drawn(_random.ranf)
-rayleigh = Drawn(_random.rayleigh)
-sample = Drawn(_random.sample)
-shuffle = Drawn(_random.shuffle, writes=(0, "x"))
-standard_cauchy = Drawn(_random.standard_cauchy)
-standard_exponential = Drawn(_random.standard_exponential)
-standard_gamma = Drawn(_random.standard_gamma)
-standard_normal = Drawn(_random.standard_normal)
-standard_t = Drawn(_random.standard_t)
-triangular = Drawn(_random.triangular)
-uniform = Drawn(_random.uniform)
-vonmises = Drawn(_random.vonmises)
-wald = Drawn(_random.wald)
-weibull = Drawn(_random.weibull)
-zipf = Drawn(_random.zipf)
+beta = _drawn(_random.beta)
+binomial = _drawn(_random.binomial)
+chisquare = _drawn(_random.chisquare)
+choice = _drawn(_random.choice)
+dirichlet = _drawn(_random.dirichlet)
+exponential = _drawn(_random.exponential)
+f = _drawn(_random.f)
+gamma = _drawn(_random.gamma)
+geometric = _drawn(_random.geometric)
+gumbel = _drawn(_random.gumbel)
+hypergeometric = _drawn(_random.hypergeometric)
+laplace = _drawn(_random.laplace)
+logistic = _drawn(_random.logistic)
+lognormal = _drawn(_random.lognormal)
+logseries = _drawn(_random.logseries)
+multinomial = _drawn(_random.multinomial)
+multivariate_normal = _drawn(_random.multivariate_normal)
+negative_binomial = _drawn(_random.negative_binomial)
+noncentral_chisquare = _drawn(_random.noncentral_chisquare)
+noncentral_f = _drawn(_random.noncentral_f)
+normal = _drawn(_random.normal)
+pareto = _drawn(_random.pareto)
+permutation = _drawn(_random.permutation)
+poisson = _drawn(_random.poisson)
+power = _drawn(_random.power)
+rand = _drawn(_random.rand)
+randint = _drawn(_random.randint)
+randn = _drawn(_random.randn)
+random = _drawn(_random.random)
+random_integers = _drawn(_random.random_integers)
+random_sample = _drawn(_random.random_sample)
+ranf = _drawn(_random.ranf)
+rayleigh = _drawn(_random.rayleigh)
+sample = _drawn(_random.sample)
+shuffle = _drawn(_random.shuffle, writes=(0, "x"))
+standard_cauchy = _drawn(_random.standard_cauchy)
+standard_exponential = _drawn(_random.standard_exponential)
+standard_gamma = _drawn(_random.standard_gamma)
+standard_normal = _drawn(_random.standard_normal)
+standard_t = _drawn(_random.standard_t)
+triangular = _drawn(_random.triangular)
+uniform = _drawn(_random.uniform)
+vonmises = _drawn(_random.vonmises)
+wald = _drawn(_random.wald)
+weibull = _drawn(_random.weibull)
+zipf = _drawn(_random.zipf)

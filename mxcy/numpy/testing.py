@@ -20,7 +20,7 @@ from numpy.testing import (
     temppath,
 )
 
-from ._calls import Through
+from ._functions import Through
 
 __all__ = [
     "IS_PYPY", "IS_WASM", "assert_", "assert_allclose", "assert_almost_equal", "assert_approx_equal",

@@ -2,8 +2,9 @@
 
 import numpy as _np
 
-from .._calls import Through, as_array
+from .._calls import as_array
 from .._foreign import broadcast_shapes
+from .._functions import Through
 from .._shapes import broadcast_to
 from .._through import broadcast_arrays
 
