@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from ._paths import find_moved
 from .base import MXNetError
 from .context import (
     Context,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         context,
         contrib,
         engine,
+        error,
         executor,
         gluon,
         image,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         io,
         kvstore,
         libinfo,
+        library,
         log,
         lr_scheduler,
         metric,
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
         monitor,
         name,
         ndarray,
+        ndarray_doc,
         numpy,
         numpy_extension,
         onnx,
@@ -53,8 +57,10 @@ if TYPE_CHECKING:
         random,
         registry,
         rnn,
+        rtc,
         runtime,
         symbol,
+        symbol_doc,
         test_utils,
         util,
         visualization,
@@ -84,6 +90,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "callback": ("callback", None),
     "contrib": ("contrib", None),
     "engine": ("engine", None),
+    "error": ("error", None),
     "executor": ("executor", None),
     "executor_manager": ("executor_manager", None),
     "gluon": ("gluon", None),
@@ -95,6 +102,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "kv": ("kvstore", None),
     "kvstore": ("kvstore", None),
     "libinfo": ("libinfo", None),
+    "library": ("library", None),
     "log": ("log", None),
     "lr_scheduler": ("lr_scheduler", None),
     "metric": ("metric", None),
@@ -106,6 +114,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "name": ("name", None),
     "nd": ("ndarray", None),
     "ndarray": ("ndarray", None),
+    "ndarray_doc": ("ndarray_doc", None),
     "np": ("numpy", None),
     "npx": ("numpy_extension", None),
     "numpy": ("numpy", None),
@@ -120,9 +129,11 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "registry": ("registry", None),
     "rnd": ("random", None),
     "rnn": ("rnn", None),
+    "rtc": ("rtc", None),
     "runtime": ("runtime", None),
     "sym": ("symbol", None),
     "symbol": ("symbol", None),
+    "symbol_doc": ("symbol_doc", None),
     "test_utils": ("test_utils", None),
     "util": ("util", None),
     "visualization": ("visualization", None),
@@ -141,8 +152,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
 
 # Modules of MXNet that have no place here, and what to use instead.
 _REFUSED = {
-    "library": "operators of your own are written in Python: mx.operator.CustomOp",
-    "rtc": "CUDA source is not compiled: write kernels with Numba, or operators with mx.operator.CustomOp",
+    "notebook": "charts come from mx.contrib.tensorboard, tables from your own callbacks",
     "th": "Torch 7 is gone: pass arrays to PyTorch by DLPack",
     "torch": "Torch 7 is gone: pass arrays to PyTorch by DLPack",
 }
@@ -150,6 +160,8 @@ _REFUSED = {
 __all__ = [
     "Context",
     "MXNetError",
+    "base",
+    "context",
     "cpu",
     "cpu_pinned",
     "current_context",
@@ -158,6 +170,8 @@ __all__ = [
     "num_gpus",
     *_LAZY,
 ]
+
+find_moved(__name__)
 
 
 def __getattr__(name: str) -> object:

@@ -23,6 +23,7 @@ from .switches import (
     use_np_shape,
 )
 
+__path__: list[str] = []  # MXNet has modules inside, which are found elsewhere
 __all__ = [
     "activation", "arange_like", "batch_dot", "batch_flatten", "batch_norm", "cast", "convolution", "cpu",
     "cpu_pinned", "ctc_loss", "current_context", "deconvolution", "dropout", "embedding", "erf", "erfinv",

@@ -31,7 +31,7 @@ REASONS = (
      "operators on graphs of nodes and edges, and MXNet's own dispatch: not planned"),
     (r"[qQ]uantiz\w*|calibrate", "quantize_asym, quantized_rnn: the real one ends the process there"),
     (r"^(onnx|contrib\.(onnx|tensorboard|text))", "bridges to other formats: to come"),
-    (r"^(library|rtc|th|torch|notebook)$", "refused, and the error says what to use"),
+    (r"^(th|torch|notebook)$", "refused, and the error says what to use"),
     (r"(^|\.)cv2$", "OpenCV is imported when it is needed"),
     (r"^ndarray\.(ndarray\.)?imdecode$", "fails in MXNet 1.9.1 itself: mx.image.imdecode"),
     (r"vision\.datasets\.(MNIST|FashionMNIST|CIFAR\d+)\.__init__$",
@@ -97,8 +97,8 @@ def test_modules_have_the_names_that_programs_import_from_them(path, name):
 
 
 def test_refused_modules_say_what_to_use():
-    with pytest.raises(AttributeError, match="CustomOp"):
-        _ = mx.rtc
+    with pytest.raises(AttributeError, match="DLPack"):
+        _ = mx.th
 
 
 def test_the_version_is_that_of_the_interface():

@@ -12,14 +12,14 @@ PACKAGE = ROOT / "mxcy"
 # What each layer holds. A module may import from its own layer and from those with smaller numbers.
 LAYERS = [
     {"errors", "base", "dtypes", "context", "name", "attribute", "registry", "_files", "_paths"}
-    | {"switches"},
+    | {"error", "library", "ndarray_doc", "rtc", "switches"},
     {"_engine", "_engine_native", "_engine_serial", "_engine_threaded", "_failures", "engine"}
     | {"_cast", "native"}
     | {"_array", "_invoke", "_index", "_export", "_dlpack", "_gpu"},
     {"kernels", "_testing", "_device", "_launch", "_loops", "_compile", "_contract", "_pointwise"}
     | {"_fast_loops", "_reduce", "_matmul", "_segment", "_replay"},
     {"ops"},
-    {"ndarray", "symbol", "graph"},
+    {"ndarray", "symbol", "symbol_doc", "graph"},
     {"executor", "autograd", "numpy", "numpy_extension", "random", "operator"},
     {
         "kvstore",

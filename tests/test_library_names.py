@@ -103,6 +103,95 @@ def test_modules_are_found_where_programs_import_them_from():
     assert NDArrayHandle().value is None
 
 
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("contrib.onnx.onnx2mx.import_model", ["import_model", "get_model_metadata"]),
+        ("contrib.onnx.onnx2mx.import_to_gluon", ["import_to_gluon"]),
+        ("contrib.quantization", ["Context", "cpu", "quantize_model"]),
+        ("error", ["MXNetError", "register"]),
+        ("gluon.contrib.cnn.conv_layers", ["DeformableConvolution"]),
+        ("gluon.nn.basic_layers", ["BatchNorm", "Dense"]),
+        ("gluon.nn.conv_layers", ["MaxPool2D", "Conv2D"]),
+        ("gluon.rnn.rnn_cell", ["SequentialRNNCell", "LSTMCell"]),
+        ("image.detection", ["ImageDetIter"]),
+        ("image.image", ["ImageIter", "imread"]),
+        ("io.io", ["NDArrayIter", "DataBatch"]),
+        ("kvstore.kvstore", ["KVStore"]),
+        ("ndarray.gen_linalg", ["gemm2"]),
+        ("ndarray.gen_op", ["FullyConnected"]),
+        ("ndarray.ndarray", ["NDArray", "concatenate", "waitall"]),
+        ("ndarray.numpy", ["abs", "zeros"]),
+        ("ndarray.numpy.linalg", ["svd"]),
+        ("ndarray.numpy.random", ["uniform"]),
+        ("ndarray.utils", ["load", "save"]),
+        ("ndarray_doc", ["NDArrayDoc"]),
+        ("numpy.multiarray", ["ndarray", "array"]),
+        ("numpy_extension.utils", ["load", "save"]),
+        ("onnx.mx2onnx", ["export_model"]),
+        ("optimizer.optimizer", ["Optimizer", "SGD", "get_updater"]),
+        ("rnn.rnn", ["save_rnn_checkpoint"]),
+        ("rnn.rnn_cell", ["LSTMCell", "RNNParams"]),
+        ("symbol.gen_contrib", ["MultiBoxPrior"]),
+        ("symbol.symbol", ["Symbol", "arange"]),
+        ("symbol_doc", ["SymbolDoc"]),
+    ],
+)  # fmt: skip
+def test_star_imports_from_modules_of_mxnet(module, names):
+    found = {}
+    exec(f"from mxcy.{module} import *", found)
+
+    assert [name for name in names if name not in found] == []
+
+
+def test_modules_under_other_names_are_not_made_twice():
+    symbols = importlib.import_module("mxcy.symbol.numpy.random")
+    arrays = importlib.import_module("mxcy.ndarray.numpy.random")
+
+    assert arrays.uniform is mx.np.random.uniform
+    assert mx.numpy.__spec__.name == "mxcy.numpy"
+    assert arrays is mx.np.random
+    assert symbols.uniform(size=(2,)).list_outputs()
+    assert importlib.import_module("mxcy.ndarray.gen_op") is mx.nd.op
+    with pytest.raises(ImportError):
+        importlib.import_module("mxcy.ndarray.numpy.no_such_module")
+
+
+def test_shapes_of_outputs_by_name():
+    x = mx.sym.Variable("x")
+
+    assert mx.symbol_doc.SymbolDoc.get_output_shape(mx.sym.Flatten(x, name="f"), x=(2, 3, 4)) == {
+        "f_output": (2, 12)
+    }
+
+
+def test_errors_of_programs_have_names():
+    @mx.error.register
+    class OwnError(mx.MXNetError):
+        pass
+
+    assert mx.error.register("Other", KeyError) is KeyError
+    assert mx.error.ERRORS["OwnError"] is OwnError
+    assert mx.error.ERRORS["ValueError"] is ValueError
+    assert issubclass(mx.error.InternalError, mx.MXNetError)
+
+
+def test_source_of_cuda_and_native_libraries_are_refused_at_the_call(tmp_path):
+    library = tmp_path / "ops.so"
+    library.write_bytes(b"")
+    (tmp_path / "ops.txt").write_bytes(b"")
+    cases = [(tmp_path / "none.so", "NOT exist"), (tmp_path / "ops.txt", "a library"), (library, "CustomOp")]
+    for path, text in cases:
+        with pytest.raises(mx.MXNetError, match=text):
+            mx.library.load(str(path))
+    with pytest.raises(mx.MXNetError, match="an absolute path"):
+        mx.library.load("setup.py")
+    with pytest.raises(mx.MXNetError, match=r"CudaModule\(source\): CUDA source is not compiled; write"):
+        mx.rtc.CudaModule("extern __global__ void f() {}", exports=["f"])
+    with pytest.raises(mx.MXNetError, match="not compiled"):
+        mx.rtc.CudaKernel(None, "f", [], []).launch([], mx.cpu(), (1, 1, 1), (1, 1, 1))
+
+
 def test_what_has_a_dtype_stands_for_it():
     x, y = nd.ones(2), nd.ones(2, dtype="int32")
 

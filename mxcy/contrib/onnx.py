@@ -6,4 +6,5 @@ The package onnx is imported when the first file is written or read (`pip instal
 from ..onnx import export_model
 from ..onnx.load import get_model_metadata, import_model, import_to_gluon
 
+__path__: list[str] = []  # MXNet has modules inside, which are this one
 __all__ = ["export_model", "get_model_metadata", "import_model", "import_to_gluon"]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import ndarray as nd
-from .._paths import names_from
+from .._paths import also, names_from
 from ..errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, message
 from ..ndarray import NDArray
 from .augment import (
@@ -43,6 +43,7 @@ __all__ = [
     "DetRandomCropAug",
     "DetRandomPadAug",
     "DetRandomSelectAug",
+    *also("ImageDetIter"),
 ]
 
 __getattr__ = names_from(__name__, "mxcy.image")  # which MXNet keeps in this module

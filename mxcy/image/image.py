@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import ndarray as nd
-from .._paths import names_from
+from .._paths import also, names_from
 from ..errors import (
     ArgumentError,
     AssertedArgumentError,
@@ -46,6 +46,10 @@ __all__ = [
     "random_size_crop",
     "resize_short",
     "scale_down",
+    *also("Augmenter BrightnessJitterAug CastAug CenterCropAug ColorJitterAug ColorNormalizeAug "),
+    *also("ContrastJitterAug CreateAugmenter ForceResizeAug HorizontalFlipAug HueJitterAug ImageIter "),
+    *also("LightingAug RandomCropAug RandomGrayAug RandomOrderAug RandomSizedCropAug ResizeAug "),
+    *also("SaturationJitterAug SequentialAug"),
 ]
 
 __getattr__ = names_from(__name__, "mxcy.image")  # which MXNet keeps in this module

@@ -11,7 +11,7 @@ import numpy as np
 from .. import ops
 from .._array import SLOTS, Array, as_face, register_face, set_fast_loop, set_operator
 from .._fast_loops import install_fast_loops
-from .._paths import names_from
+from .._paths import also, names_from
 from ..context import Context
 from ..dtypes import DTYPES, code_of
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message
@@ -22,7 +22,13 @@ from ._methods import OperatorMethods
 from ._placement import as_shape, context_of, new
 from ._tape import OFF, RECORDING, STATE, Session
 
-__all__ = ["FACE", "NDArray"]
+__all__ = [
+    "FACE", "NDArray",
+    *also("add arange concatenate divide equal eye from_dlpack from_numpy full greater greater_equal "
+          "histogram lesser lesser_equal linspace logical_and logical_or logical_xor maximum minimum modulo "
+          "moveaxis multiply not_equal ones onehot_encode power split_v2 subtract to_dlpack_for_read "
+          "to_dlpack_for_write true_divide waitall zeros"),
+]  # fmt: skip
 __getattr__ = names_from(__name__, "mxcy.ndarray", "mxcy.ndarray._codes", "mxcy.context", "mxcy.base")
 
 

@@ -10,12 +10,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import ndarray as nd
-from .._paths import names_from
+from .._paths import also, names_from
 from ..errors import ArgumentError, AssertedArgumentError, StateError, closest, message, problem
 from ..lr_scheduler import LRScheduler
 from ..ndarray import NDArray
 
-__all__ = ["Optimizer", "create", "is_half", "register", "zeros_of"]
+__all__ = [
+    "Optimizer", "create", "is_half", "register", "zeros_of",
+    *also("AdaDelta AdaGrad Adam Adamax DCASGD FTML Ftrl LAMB LARS LBSGD NAG Nadam RMSProp SGD SGLD Signum "
+          "Test Updater ccSGD get_updater"),
+]  # fmt: skip
 __getattr__ = names_from(__name__, "mxcy.optimizer", "mxcy.ndarray")
 
 

@@ -2,5 +2,4 @@
 
 from .._paths import names_from
 
-__all__: list[str] = []
 __getattr__ = names_from(__name__, "mxcy.rnn")

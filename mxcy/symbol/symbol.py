@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .. import ops
-from .._paths import names_from
+from .._paths import also, names_from
 from ..errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -23,7 +23,10 @@ from . import compose, files, inference, text
 from .binding import Binding
 from .methods import Methods
 
-__all__ = ["Group", "Symbol", "Variable", "load", "load_json", "var"]
+__all__ = [
+    "Group", "Symbol", "Variable", "load", "load_json", "var",
+    *also("arange eye full histogram hypot linspace maximum minimum ones pow power split_v2 zeros"),
+]  # fmt: skip
 __getattr__ = names_from(__name__, "mxcy.symbol", "mxcy.context", "mxcy.base")
 
 

@@ -5,6 +5,7 @@
     qnet = quantize_net(net, calib_mode="entropy", calib_data=loader)
 """
 
+from ...context import Context, cpu
 from .model import (
     calib_graph,
     quantize_graph,
@@ -15,7 +16,9 @@ from .model import (
 )
 
 __all__ = [
+    "Context",
     "calib_graph",
+    "cpu",
     "quantize_graph",
     "quantize_model",
     "quantize_model_mkldnn",

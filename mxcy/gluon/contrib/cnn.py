@@ -9,6 +9,7 @@ from ...errors import AssertedArgumentError, message
 from ..hybrid import HybridBlock
 from ..nn import Activation
 
+__path__: list[str] = []  # MXNet has modules inside, which are this one
 __all__ = ["DeformableConvolution", "ModulatedDeformableConvolution"]
 
 Sizes = int | Sequence[int]

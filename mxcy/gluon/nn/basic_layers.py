@@ -7,7 +7,7 @@ from typing import Any
 
 from ... import ndarray as nd
 from ... import symbol as sym
-from ..._paths import names_from
+from ..._paths import also, names_from
 from ...errors import ArgumentError, AssertedArgumentError, message
 from ..block import Block, indented
 from ..hybrid import HybridBlock
@@ -22,6 +22,7 @@ __all__ = [
     "HybridSequential",
     "Lambda",
     "Sequential",
+    *also("BatchNorm BatchNormReLU GroupNorm InstanceNorm LayerNorm"),
 ]
 __getattr__ = names_from(__name__, "mxcy.gluon.nn", "mxcy.base")
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from ... import symbol as sym
-from ..._paths import names_from
+from ..._paths import also, names_from
 from ...errors import AssertedArgumentError, message
 from ..hybrid import HybridBlock
 from .activations import Activation
 
-__all__ = ["Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose"]
+__all__ = [
+    "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose",
+    *also("AvgPool1D AvgPool2D AvgPool3D GlobalAvgPool1D GlobalAvgPool2D GlobalAvgPool3D GlobalMaxPool1D "
+          "GlobalMaxPool2D GlobalMaxPool3D MaxPool1D MaxPool2D MaxPool3D ReflectionPad2D"),
+]  # fmt: skip
 __getattr__ = names_from(__name__, "mxcy.gluon.nn", "mxcy.base")
 
 

@@ -6,14 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from ... import ndarray as nd
-from ..._paths import names_from
+from ..._paths import also, names_from
 from ...errors import AssertedArgumentError, problem
 from ..block import Block
 from ..hybrid import HybridBlock
 from ..nn import LeakyReLU
 from .sequences import first_states, formatted, masked, state_of
 
-__all__ = ["GRUCell", "HybridRecurrentCell", "LSTMCell", "RNNCell", "RecurrentCell"]
+__all__ = [
+    "GRUCell", "HybridRecurrentCell", "LSTMCell", "RNNCell", "RecurrentCell",
+    *also("BidirectionalCell DropoutCell HybridSequentialRNNCell ModifierCell ResidualCell SequentialRNNCell "
+          "ZoneoutCell"),
+]  # fmt: skip
 __getattr__ = names_from(__name__, "mxcy.gluon.rnn", "mxcy.base")
 
 
