@@ -8,6 +8,7 @@ Submodules are imported when they are first used, so `import mxcy` costs little 
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 from ._paths import find_moved
@@ -172,6 +173,8 @@ __all__ = [
 ]
 
 find_moved(__name__)
+if os.environ.get("MXNET_PROFILER_AUTOSTART") == "1":
+    importlib.import_module(".profiler", __name__).autostart()
 
 
 def __getattr__(name: str) -> object:

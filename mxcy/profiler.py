@@ -14,19 +14,21 @@ graph is a few operations named `graph`, each with many nodes; with a `mx.mon.Mo
 
 from __future__ import annotations
 
+import atexit
 import json
 import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from . import _engine
 from ._files import replacing
 from ._invoke import set_fast_path
-from .errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, message
+from .errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, MXNetError, message
+from .ops.custom import WATCHERS
 
 __all__ = [
     "Counter",
@@ -50,7 +52,7 @@ __all__ = [
 ]
 
 MOST_EVENTS = 1_000_000  # of which a trace is made: the last ones
-OPERATOR, WAIT, MEMORY = "operator", "wait", "Device Storage"
+OPERATOR, WAIT, MEMORY, CUSTOM = "operator", "wait", "Device Storage", "Custom Operator"
 MARKS = {"global": "g", "process": "p", "thread": "t", "task": "t", "marker": "t"}
 SORTS = {"total": 1, "avg": 4, "min": 2, "max": 3, "count": 0}
 
@@ -79,6 +81,7 @@ class _Record:
         self.state = "stop"
         self.paused = False
         self.prefix = threading.local()
+        self.author = ("", 0)  # the operator in Python that runs, and since when
 
     @property
     def active(self) -> bool:
@@ -116,8 +119,11 @@ class _Record:
         everything = _config["profile_all"]
         operators = everything or _config["profile_symbolic"] or _config["profile_imperative"]
         waits = everything or _config["profile_api"]
+        author, since = self.author
         for name, lane, thread, start_ns, end_ns in operations:
             category = WAIT if lane == "wait" else OPERATOR
+            if category == OPERATOR and author and start_ns >= since:
+                category, name = CUSTOM, f"{author}::{name}"
             if waits if category == WAIT else operators:
                 self.span(category, name, thread, start_ns, end_ns)
         if everything or _config["profile_memory"]:
@@ -201,7 +207,28 @@ def _switch(state: str, paused: bool) -> None:
     _record.state, _record.paused = state, paused
     if before != _record.active:
         _engine.set_hook(_record.take if _record.active else None)
+        WATCHERS[:] = [_of_author] if _record.active else []
         set_fast_path(not _record.active)  # what it computes is not pushed, so the hook misses it
+
+
+@contextmanager
+def _of_author(name: str, results: Sequence) -> Iterator[None]:
+    """Show what an operator written in Python calls under its name; the whole of it is `pure_python`."""
+    _engine.set_hook(_record.take)  # hands over what was done before
+    outer, _record.author = _record.author, (name, time.monotonic_ns())
+    try:
+        yield
+    finally:
+        for result in results:
+            try:
+                result.wait_to_read()
+            except MXNetError:  # whoever reads it will be told
+                pass
+        begin, end = _record.author[1], time.monotonic_ns()
+        if _record.active:
+            _engine.set_hook(_record.take)
+            _record.span(CUSTOM, f"{name}::pure_python", threading.get_ident(), begin, end)
+        _record.author = outer
 
 
 @contextmanager
@@ -221,6 +248,12 @@ def scope(name: str = "<unk>:", append_mode: bool = True) -> Iterator[None]:
     finally:
         span.stop()
         _record.prefix.text = outer
+
+
+def autostart() -> None:
+    """Run from here to the end of the program, and write the file then: MXNET_PROFILER_AUTOSTART=1."""
+    set_state("run")
+    atexit.register(dump)
 
 
 # --- results ----------------------------------------------------------------------------------------

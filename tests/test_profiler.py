@@ -1,6 +1,9 @@
 """`mx.profiler`: what is recorded, and the files and tables that are made of it."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -48,7 +51,7 @@ def test_operations_have_lanes_and_durations(trace):
     work()
     seen = trace()
 
-    assert names(seen["X"], "operator") == ["fill", "matmul"]
+    assert names(seen["X"], "operator") == ["_ones", "matmul"]
     assert all(event["dur"] >= 0 and event["ts"] > 0 for event in seen["X"])
     lanes = {(event["pid"], event["tid"]) for event in seen["M"] if event["name"] == "thread_name"}
     assert {(event["pid"], event["tid"]) for event in seen["X"]} == lanes
@@ -83,7 +86,7 @@ def test_pauses_are_left_out_and_a_trace_may_be_written_in_between(trace):
     nd.dot(nd.ones((300, 300)), nd.ones((300, 300))).wait_to_read()
     profiler.set_state("stop")
 
-    assert names(first["X"], "operator") == ["fill", "matmul"]
+    assert names(first["X"], "operator") == ["_ones", "matmul"]
     assert names(trace()["X"], "operator").count("matmul") == 2
     assert "X" not in trace()  # the last one was finished
 
@@ -199,3 +202,47 @@ def test_nodes_of_a_graph_are_shown_while_a_monitor_looks(trace):
 
     assert "graph" in shown[0]
     assert "softmax" in shown[1] and "graph" not in shown[1]
+
+
+class Twice(mx.operator.CustomOp):
+    def forward(self, is_train, req, in_data, out_data, aux):
+        self.assign(out_data[0], req[0], in_data[0] * 2)
+        mx.nd.zeros((3, 3))
+
+    def backward(self, req, out_grad, in_data, out_data, in_grad, aux):
+        self.assign(in_grad[0], req[0], mx.nd.array(out_grad[0].asnumpy() * 2))
+
+
+@mx.operator.register("profiled_twice")
+class TwiceProperties(mx.operator.CustomOpProp):
+    def create_operator(self, ctx, shapes, dtypes):
+        return Twice()
+
+
+def test_operators_in_python_show_what_they_call_under_their_name(trace):
+    x = nd.ones((300, 300))
+    x.attach_grad()
+    profiler.start()
+    with mx.autograd.record():
+        y = nd.Custom(x, op_type="profiled_twice")
+    y.backward()
+    graph = mx.sym.Custom(mx.sym.Variable("x"), op_type="profiled_twice")
+    graph.bind(mx.cpu(), {"x": x}).forward()
+    (nd.ones((2,)) - 3).wait_to_read()
+    times = json.loads(profiler.dumps(format="json"))["Time"]
+    calls = {name: row["Count"] for name, row in times["Custom Operator"].items()}
+
+    assert {name: calls[name] for name in calls if not name.endswith(("::copy", "::fill"))} == {
+        "profiled_twice::pure_python": 2, "profiled_twice::_mul_scalar": 2, "profiled_twice::_zeros": 2,
+        "_backward_profiled_twice::pure_python": 1,
+    }  # fmt: skip
+    assert "_minus_scalar" in times["operator"]
+
+
+def test_a_variable_starts_the_profiler_for_a_whole_program(tmp_path):
+    environment = os.environ | {"MXNET_PROFILER_AUTOSTART": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    program = "import mxcy as mx; mx.nd.sqrt(mx.nd.ones((2, 2))).wait_to_read()"
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True, timeout=120)
+    events = json.loads((tmp_path / "profile.json").read_text())["traceEvents"]
+
+    assert "sqrt" in names([event for event in events if event["ph"] == "X"], "operator")

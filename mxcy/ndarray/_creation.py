@@ -129,7 +129,7 @@ def ones(shape: Any, ctx: Any = None, dtype: Any = None, out: Any = None) -> NDA
 
 
 def _filled(x: NDArray, value: int) -> NDArray:
-    kernels.fill(x, value)
+    kernels.fill(x, value, True)
     return x
 
 

@@ -6,7 +6,7 @@ same one runs the backward pass over them: it may keep values of its own in betw
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ __all__ = ["Custom", "PROPERTIES", "register"]
 PROPERTIES: dict[str, Callable] = {}  # registered name -> class of properties
 AROUND: dict[str, Callable] = {}  # registered name -> what the author's code runs in, given is_train
 
+WATCHERS: list[Callable] = []  # what the profiler puts around the author's code, while it runs
 KEPT = 64  # operators of one node: those of so many executors
 
 
@@ -182,7 +183,7 @@ class CustomOperator(Programmed):
         ]
         data, states = list(inputs[:count]), list(inputs[count:])
         request = ["write"] * len(results)
-        with AROUND[attrs["op_type"]](is_train):
+        with author(attrs["op_type"], is_train, results):
             operator = running(attrs, results[0], data)
             with own_errors():
                 operator.forward(
@@ -249,13 +250,22 @@ class CustomBackward(Programmed):
             for out, x in zip(outs, data, strict=True)
         ]
         request = ["write"] * len(made)
-        with AROUND[attrs["op_type"]](is_train):
+        with author(attrs["op_type"], is_train, made, "_backward_"):
             operator = running(attrs, results[0], data)
             with own_errors():
                 operator.backward(
                     req=request, out_grad=heads, in_data=data, out_data=results, in_grad=made, aux=states
                 )
         return made
+
+
+@contextmanager
+def author(name: str, is_train: bool, results: Sequence, prefix: str = "") -> Iterator[None]:
+    """Where the author's code runs, which fills these results."""
+    with AROUND[name](is_train), ExitStack() as around:
+        for watch in WATCHERS:
+            around.enter_context(watch(prefix + name, results))
+        yield
 
 
 @contextmanager

@@ -96,15 +96,21 @@ def astype(x, dtype, out=None):
     return target
 
 
-def fill(out, value):
-    """Set every element of `out` to a number (converted like an array of it) or a broadcast array."""
+def fill(out, value, bint fresh=False):
+    """Set every element of `out` to a number (converted like an array of it) or a broadcast array.
+
+    `fresh`: it was just made to hold the number, 0 or 1, and the operation has MXNet's name for that.
+    """
     cdef Array target = operand("fill", "out", out)
     cdef FillParams params
     require_writable(target, "fill")
     if isinstance(value, Array):
         return copy(value, target)
     params.dtype = number_bytes("fill", "value", value, params.value)
-    launch(fill_kernel, "fill", [target], [], &params, sizeof(params), cost_of(target.size))
+    cdef const char* name = "fill"
+    if fresh:
+        name = "_ones" if value else "_zeros"
+    launch(fill_kernel, name, [target], [], &params, sizeof(params), cost_of(target.size))
     return target
 
 

@@ -188,6 +188,8 @@ def _split(outputs: list, inputs: list, parameters: bytes) -> None:
 KERNELS = {
     "copy": _copy,
     "fill": _fill,
+    "_zeros": _fill,
+    "_ones": _fill,
     "arange": _sequence,
     "eye": _eye,
     "where": _where,
