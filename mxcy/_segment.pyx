@@ -100,11 +100,20 @@ cdef class Segment:
         return self.c.cost_ns()
 
     def run(self):
-        """Push the operations. Raises what they raise if they run here and now."""
+        """Push the operations. Values that they refuse are told where a result is read, wherever they run."""
         cdef Op* op = <Op*>new_segment_op(self.c, runtime(), "graph")
         if self.here:
             op.flags |= OP_HERE
-        push(op, self.reads.data(), <int>self.reads.size(), self.writes.data(), <int>self.writes.size())
+        try:
+            push(op, self.reads.data(), <int>self.reads.size(), self.writes.data(), <int>self.writes.size())
+        except (IndexError, ValueError):
+            if not self.failed:
+                raise
+
+    @property
+    def failed(self):
+        """Whether anything that it writes holds an error."""
+        return any(var_handle(self.writes[i]).failed for i in range(self.writes.size()))
 
 
 cdef class Recording:

@@ -394,3 +394,18 @@ def test_pairs_of_one_storage_keep_it(name, stype):
 def test_tests_are_repeated_at_least_once():
     with pytest.raises(AssertionError, match="at least 1"):
         mx.test_utils.retry(0)
+
+
+@pytest.mark.parametrize("index", [[5], [-1]])
+def test_values_that_a_graph_refuses_are_told_where_its_results_are_read(index):
+    net = sym.take(sym.Variable("a"), sym.BlockGrad(sym.Variable("i")), mode="raise")
+    executor = net.simple_bind(mx.cpu(), a=(3,), i=(1,))
+    executor.arg_dict["i"][:] = index
+    executor.forward(is_train=True)
+    with pytest.raises(mx.MXNetError, match="out of bounds"):
+        executor.outputs[0].asnumpy()
+
+    executor.arg_dict["i"][:] = 2
+    executor.forward(is_train=True)
+    executor.backward([nd.ones(1)])
+    np.testing.assert_array_equal(executor.grad_dict["a"].asnumpy(), [0, 0, 1])

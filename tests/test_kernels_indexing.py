@@ -62,9 +62,11 @@ def test_take_names_the_index_out_of_range():
     with pytest.raises(IndexError, match="index 3 is out of bounds for axis 1 with size 2") as caught:
         kernels.take(array(np.ones((2, 2))), array([0, 3]), 1, "raise").wait_to_read()
     assert isinstance(caught.value, MXNetError)
+    with pytest.raises(IndexError, match="index -1 is out of bounds for axis 0 with size 2"):
+        kernels.take(array(np.ones((2, 2))), array([0, -1]), 0, "strict").wait_to_read()
     with pytest.raises(ArrayIndexError, match="axis 0 has length 0"):
         kernels.take(array(np.ones((0, 2))), array([0]))
-    with pytest.raises(ArgumentError, match=r"take\(mode\): expected clip, wrap or raise, got 'no'"):
+    with pytest.raises(ArgumentError, match=r"take\(mode\): expected clip, wrap, raise or strict, got 'no'"):
         kernels.take(array([1.0]), array([0]), mode="no")
     with pytest.raises(DTypeError, match=r"take\(indices\): expected integers, got complex128"):
         kernels.take(array([1.0]), array([1j]))

@@ -65,9 +65,10 @@ def test_draws_have_the_shapes_asked_for():
     assert all(1 <= n <= 4 for n in shapes)
     assert tu.rand_ndarray((2, 3), dtype="float64").dtype == np.float64
     assert tu.rand_ndarray((2, 3), "csr", 0.5).stype == "csr"
+    assert tu.rand_ndarray((2, 3), "csr", 0.5, "float16").dtype == np.float16
     assert sorted(tu.random_sample([1, 2, 3], 2))[0] in (1, 2)
     x = np.random.randn(2, 3, 4)
-    for axis in (None, 1, (0, 2)):
+    for axis in (None, 1, (0, 2), (0, -1)):
         np.testing.assert_allclose(tu.np_reduce(x, axis, True, np.sum), np.sum(x, axis, keepdims=True))
     np.testing.assert_allclose(tu.collapse_sum_like(x, (3, 1)), x.sum((0, 2))[:, None])
     np.testing.assert_array_equal(tu.assign_each2(x, -x, lambda a, b: a + b), 0)
@@ -128,6 +129,62 @@ def test_checks_refuse_what_is_wrong():
     half = [{"ctx": mx.cpu(), "x": (2, 3), "type_dict": {"x": t}} for t in ("float32", "float32")]
     with pytest.raises(AssertionError):
         tu.check_consistency([X * 2, X * 2 + sym.BlockGrad(X)], half)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: tu.check_symbolic_forward(X + 1, [x], [x + 1], dtype="float32"),
+        lambda x: tu.check_symbolic_forward(X + 1, [x], [x + 1], dtype=np.int32),
+        lambda x: tu.check_numeric_gradient(X + 1, [x], dtype="asnumpy"),
+        lambda x: tu.check_consistency(X, [{"ctx": mx.cpu(), "x": (2,)}]),
+        lambda x: tu.check_consistency([X], [{"ctx": mx.cpu(), "x": (2,)}] * 2),
+        lambda x: tu.check_consistency([X, Y], [{"ctx": mx.cpu(), "x": (2,)}] * 2),
+        lambda x: tu.compare_optimizer(mx.optimizer.SGD(), mx.optimizer.SGD(), (2,), "float32", ntensors=2),
+        lambda x: tu.random_sample([1], 2),
+        lambda x: tu.collapse_sum_like(np.ones((2, 3)), (2, 2)),
+        lambda x: tu.collapse_sum_like(np.ones(3), (2, 3)),
+        lambda x: tu.assign_each2(np.ones(2), np.ones(3), max),
+        lambda x: tu.rand_ndarray((2, 3, 4), "csr"),
+        lambda x: tu.rand_sparse_ndarray((2, 3), "row_sparse", rsp_indices=np.array([0, 1, 1])),
+        lambda x: tu.environment("A").__enter__(),
+    ],
+)
+def test_what_mxnet_asserts_is_an_assertion(call):
+    with pytest.raises(AssertionError):
+        call(np.ones(2))
+
+
+def test_consistency_is_judged_by_given_values():
+    given = {"x": np.ones(2), "y": np.full(2, 2)}
+    net = sym.elemwise_mul(X, Y, name="m")
+    right = {"m_output": np.full(2, 2.0), "x": np.full(2, 4.0), "y": np.full(2, 2.0)}
+    where = [
+        {"ctx": mx.cpu(), "x": (2,), "y": (2,), "type_dict": {"x": t, "y": t}} for t in ("float32", "float64")
+    ]
+    assert tu.check_consistency(net, where, arg_params=dict(given), ground_truth=right) == right
+    found = tu.check_consistency(net, where, grad_req={"x": "write", "y": "null"})
+    assert found["y"] is None and found["x"].shape == (2,)
+    with pytest.raises(AssertionError):
+        tu.check_consistency(net, where, arg_params=given, ground_truth=right | {"m_output": np.zeros(2)})
+
+
+class RowByRow(mx.optimizer.Optimizer):
+    """Steps of the rows that have a gradient: a reference, for dense arrays."""
+
+    def create_state(self, index, weight):
+        return None
+
+    def update(self, index, weight, grad, state):
+        for row in range(weight.shape[0]):
+            if grad[row].asnumpy().any():
+                weight[row] = weight[row] - self.learning_rate * grad[row]
+
+
+@pytest.mark.parametrize("w_stype", ["default", "row_sparse"])
+def test_a_reference_gets_dense_arrays(w_stype):
+    reference, found = RowByRow(learning_rate=0.1), mx.optimizer.SGD(learning_rate=0.1)
+    tu.compare_optimizer(reference, found, (5, 3), "float32", w_stype, "row_sparse", compare_states=False)
 
 
 # --- surroundings -------------------------------------------------------------------------------------------

@@ -91,6 +91,9 @@ def where(condition, x, y, *, out):
 
 
 # --- take ----------------------------------------------------------------------------------------------
+PLACES = {"clip": "clip", "wrap": "wrap", "raise": "strict"}  # modes of the kernels
+
+
 def take_shape(a, indices, axis, mode):
     at = normalize_axis("take", axis, len(a))
     count = 1
@@ -127,11 +130,15 @@ def take_reference(x, indices, axis=0, mode="clip"):
             ArgumentError, uniform(3), integers(2), mode="foo", match="take(mode): expected one of 'clip'"
         ),
         raises(IndexError, uniform(3), given([0, 5], "int32"), mode="raise", match="out of bounds"),
+        raises(IndexError, uniform(3), given([0, -1], "int32"), mode="raise", match="-1 is out of bounds"),
     ],
 )
 def take(a, indices, *, axis: int = 0, mode: Literal["clip", "wrap", "raise"] = "clip", out):
-    """Entries of `a` along an axis; indices outside are clipped, wrapped around, or an error."""
-    return kernels.take(a, indices, normalize_axis("take", axis, a.ndim), mode, out=out)
+    """Entries of `a` along an axis; indices outside are clipped, wrapped around, or an error.
+
+    Negative ones are outside, whatever the mode: unlike NumPy's they do not count from the end.
+    """
+    return kernels.take(a, indices, normalize_axis("take", axis, a.ndim), PLACES[mode], out=out)
 
 
 def take_grad_reference(g, indices, like, axis=0, mode="clip"):
@@ -164,7 +171,7 @@ def _take_grad(data, indices, like, *, axis: int = 0, mode: Literal["clip", "wra
     With `sparse_grad` (of axis 0) in row-sparse storage.
     """
     data, axis = apart(data, out), normalize_axis("take", axis, like.ndim)
-    return kernels.take_grad(data, apart(indices, out), like.shape, axis, mode, out=out)
+    return kernels.take_grad(data, apart(indices, out), like.shape, axis, PLACES[mode], out=out)
 
 
 @op(

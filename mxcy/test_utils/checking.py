@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from .. import ndarray as nd
 from .. import random
 from .. import symbol as sym_module
-from ..errors import ArgumentError, message
+from ..errors import ArgumentError, AssertedArgumentError, message
 from ..ndarray import NDArray
 from ..symbol import Symbol
 from .comparing import (
@@ -31,6 +31,14 @@ __all__ = [
 ]  # fmt: skip
 
 SINGLE = default_dtype()
+FLOATS = (np.float16, np.float32, np.float64)
+
+
+def _check_dtype(function: str, dtype: Any, *others: str) -> None:
+    """Raise AssertedArgumentError unless `dtype` is the class of a floating-point number or in `others`."""
+    if not (dtype in others if isinstance(dtype, str) else dtype in FLOATS):
+        expected = ", ".join([*[f"np.{kind.__name__}" for kind in FLOATS], *map(repr, others)])
+        raise AssertedArgumentError(message(function, "dtype", expected, repr(dtype)))
 
 
 def _array(value: Any, ctx: Any, dtype: Any) -> NDArray:
@@ -138,6 +146,10 @@ def check_numeric_gradient(sym: Symbol, location: Any, aux_states: Any = None, n
     grad_stype_dict : storage types of the arrays that gradients are written to, by name.
     numeric_eps, rtol, atol : the distance of the differences, and tolerances; None: by dtype.
     """
+    _check_dtype("check_numeric_gradient", dtype)
+    if not isinstance(grad_nodes, (list, tuple, Mapping, type(None))):
+        expected = "a list of names or a dict"
+        raise ArgumentError(message("check_numeric_gradient", "grad_nodes", expected, grad_nodes))
     ctx = ctx or default_context()
     arrays = _by_name("location", sym.list_arguments(), location, ctx, dtype)
     values = {name: value.asnumpy() for name, value in arrays.items()}
@@ -182,6 +194,7 @@ def check_symbolic_forward(sym: Symbol, location: Any, expected: Any, rtol: Tole
     `location`, `expected` and `aux_states` are lists in order, or dicts by name. With `dtype="asnumpy"`
     arrays keep their dtypes.
     """
+    _check_dtype("check_symbolic_forward", dtype, "asnumpy")
     ctx = ctx or default_context()
     arrays = _by_name("location", sym.list_arguments(), location, ctx, dtype)
     wanted = [expected[name] for name in sym.list_outputs()] if isinstance(expected, Mapping) else expected
@@ -203,6 +216,7 @@ def check_symbolic_backward(sym: Symbol, location: Any, out_grads: Any, expected
     `location`, `out_grads`, `expected`, `grad_req`, `grad_stypes` (storage types of the arrays that gradients
     are written to) and `aux_states` are lists in order, or dicts by name.
     """
+    _check_dtype("check_symbolic_backward", dtype, "asnumpy")
     ctx = ctx or default_context()
     arrays = _by_name("location", sym.list_arguments(), location, ctx, dtype)
     if not isinstance(expected, Mapping):
@@ -275,6 +289,13 @@ def check_consistency(sym: Any, ctx_list: Sequence[Mapping[str, Any]], scale: fl
     Returns the values that the others were compared with.
     """
     symbols = [sym] * len(ctx_list) if isinstance(sym, Symbol) else list(sym)
+    if len(ctx_list) < 2 or len(symbols) != len(ctx_list):
+        expected = f"at least 2 entries, one for each of {len(symbols)} symbols"
+        raise AssertedArgumentError(message("check_consistency", "ctx_list", expected, len(ctx_list)))
+    kinds = {(*s.list_arguments(), None, *s.list_outputs()) for s in symbols}
+    if len(kinds) > 1:
+        expected = "the same arguments and outputs"
+        raise AssertedArgumentError(message("check_consistency", "sym", expected, sorted(map(str, kinds))))
     executors = [
         s.simple_bind(grad_req=grad_req, **where) for s, where in zip(symbols, ctx_list, strict=True)
     ]
@@ -299,16 +320,16 @@ def check_consistency(sym: Any, ctx_list: Sequence[Mapping[str, Any]], scale: fl
     best = int(np.argmax([np.dtype(executor.outputs[0].dtype).itemsize for executor in executors]))
     truth: dict[str, Any] = dict(ground_truth or {})
 
-    def compare(phase: str) -> None:
-        reference = truth or _results(executors[best], names)
+    def compare(phase: str, results: Callable[[Any, Sequence[str]], dict[str, Any]]) -> None:
+        reference = truth or results(executors[best], names)
         for number, executor in enumerate(executors):
             if number != best:
-                _compare_results(phase, number, _results(executor, names), reference, rtol, atol, equal_nan,
+                _compare_results(phase, number, results(executor, names), reference, rtol, atol, equal_nan,
                                  raise_on_err)  # fmt: skip
 
     for executor in executors:
         executor.forward(is_train=False)
-    compare("predict")
+    compare("predict", _outputs)
     if grad_req != "null":
         for executor in executors:
             executor.forward(is_train=True)
@@ -317,20 +338,23 @@ def check_consistency(sym: Any, ctx_list: Sequence[Mapping[str, Any]], scale: fl
         for executor in executors:
             pairs = zip(heads, executor.outputs, strict=True)
             executor.backward([nd.array(g, ctx=out.context, dtype=out.dtype) for g, out in pairs])
-        compare("train")
+        compare("train", _results)
     return truth or _results(executors[best], names)
 
 
+def _outputs(executor: Any, names: Sequence[str]) -> dict[str, Any]:
+    return dict(zip(names, executor.outputs, strict=True))
+
+
 def _results(executor: Any, names: Sequence[str]) -> dict[str, Any]:
-    """Outputs and gradients by name."""
-    gradients = {name: grad for name, grad in executor.grad_dict.items() if grad is not None}
-    return {**dict(zip(names, executor.outputs, strict=True)), **gradients}
+    """Outputs and gradients by name; None for an argument without a gradient."""
+    return {**_outputs(executor, names), **executor.grad_dict}
 
 
 def _compare_results(phase: str, number: int, found: Mapping, reference: Mapping, rtol: Tolerance,
                      atol: Tolerance, equal_nan: bool, raises: bool) -> None:  # fmt: skip
     for name, value in found.items():
-        if reference.get(name) is None:
+        if value is None or reference.get(name) is None:
             continue
         try:
             relative, absolute = get_tols(value, reference[name], rtol, atol)
@@ -348,9 +372,12 @@ def compare_optimizer(opt1: Any, opt2: Any, shape: Any, dtype: Any, w_stype: str
     """Raise AssertionError unless two optimizers make the same of random weights and gradients.
 
     With a list of `ntensors` shapes, the second one updates all of them in one call. `w_stype` and `g_stype`
-    are storage types of weights and gradients.
+    are storage types of its weights and gradients; those of the first one are dense.
     """
-    shapes = shape if isinstance(shape, list) else [shape]
+    several = isinstance(shape, list)
+    shapes = shape if several else [shape]
+    if len(shapes) < ntensors:
+        raise AssertedArgumentError(message("compare_optimizer", "ntensors", len(shapes), ntensors))
     ctx = default_context()
 
     def drawn(stype: str, density: float) -> list[NDArray]:
@@ -359,15 +386,16 @@ def compare_optimizer(opt1: Any, opt2: Any, shape: Any, dtype: Any, w_stype: str
         return [rand_ndarray(s, stype, density, dtype, ctx=ctx) for s in shapes]
 
     weights, gradients = drawn(w_stype, 1.0), drawn(g_stype, np.random.rand())
-    others = [w.copy() for w in weights]
-    states = [opt2.create_state_multi_precision(i, w) for i, w in enumerate(others)]
-    if isinstance(shape, list):
-        opt2.update_multi_precision(list(range(ntensors)), others, [g.copy() for g in gradients], states)
+    dense = [w.copy().tostype("default") for w in weights]
+    dense_gradients = [g.copy().tostype("default") for g in gradients]
+    states = [opt2.create_state_multi_precision(i, w) for i, w in enumerate(weights)]
+    if several:
+        opt2.update_multi_precision(list(range(ntensors)), weights, gradients, states)
     else:
-        opt2.update_multi_precision(0, others[0], gradients[0].copy(), states[0])
-    for i, (w, g) in enumerate(zip(weights, gradients, strict=True)):
+        opt2.update_multi_precision(0, weights[0], gradients[0], states[0])
+    for i, (w, g) in enumerate(zip(dense, dense_gradients, strict=True)):
         state = opt1.create_state_multi_precision(i, w)
         opt1.update_multi_precision(i, w, g, state)
         if compare_states:
             compare_ndarray_tuple(state, states[i], rtol, atol)
-        assert_almost_equal(w, others[i], rtol=rtol, atol=atol)
+        assert_almost_equal(w, weights[i], rtol=rtol, atol=atol)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import ndarray as nd
-from ..errors import ArgumentError, ArgumentTypeError, message
+from ..errors import AssertedArgumentError, message
 from ..ndarray import NDArray
 from .sparse import rand_sparse_ndarray
 from .surroundings import default_context, default_dtype
@@ -37,7 +37,7 @@ def random_uniform_arrays(*shapes: Sequence[int], low: float = 0.0, high: float 
 def random_sample(population: Sequence, k: int) -> Sequence:
     """Return k different elements of a list in random order."""
     if not 0 <= k <= len(population):
-        raise ArgumentError(message("random_sample", "k", f"0 to {len(population)}", k))
+        raise AssertedArgumentError(message("random_sample", "k", f"0 to {len(population)}", k))
     copied = population[:]
     np.random.shuffle(copied)  # type: ignore[arg-type]
     return copied[:k]
@@ -106,21 +106,28 @@ def np_reduce(dat: np.ndarray, axis: Any, keepdims: bool, numpy_reduce_func: Cal
     """Reduce an array along axes, one after the other, with a function that takes one axis."""
     axes = range(dat.ndim) if axis is None else [axis] if isinstance(axis, int) else list(axis)
     result = dat
-    for a in sorted(axes, reverse=True):
+    for a in sorted(axes, reverse=True):  # axes from the end come last, and count in what is left
         result = numpy_reduce_func(result, axis=a)
     if not keepdims:
         return result
-    return np.reshape(result, tuple(1 if a in axes else n for a, n in enumerate(dat.shape)))
+    shape = list(dat.shape)
+    for a in axes:
+        shape[a] = 1
+    return np.reshape(result, shape)
 
 
 def collapse_sum_like(a: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Return the sum of an array along the axes along which `shape` was broadcast to its shape."""
     if len(a.shape) < len(shape):
-        raise ArgumentError(message("collapse_sum_like", "shape", f"at most {a.ndim} dimensions", shape))
+        expected = f"at most {a.ndim} dimensions"
+        raise AssertedArgumentError(message("collapse_sum_like", "shape", expected, shape))
     if a.size == 0 or 0 in shape:
         return np.zeros(tuple(shape), a.dtype)
     extra = a.ndim - len(shape)
     axes = [*range(extra), *[extra + i for i, n in enumerate(shape) if n != a.shape[extra + i]]]
+    if any(shape[i - extra] != 1 for i in axes[extra:]):
+        expected = f"a shape that broadcasts to {a.shape}"
+        raise AssertedArgumentError(message("collapse_sum_like", "shape", expected, shape))
     return np.sum(a, axis=tuple(axes)).reshape(tuple(shape))
 
 
@@ -138,7 +145,7 @@ def assign_each2(input1: Any, input2: Any, function: Callable | None) -> np.ndar
     if function is None:
         return first.copy()
     if first.shape != second.shape:
-        raise ArgumentTypeError(message("assign_each2", "input2", f"shape {first.shape}", second.shape))
+        raise AssertedArgumentError(message("assign_each2", "input2", f"shape {first.shape}", second.shape))
     pairs = zip(first.ravel(), second.ravel(), strict=True)
     return np.array([function(x, y) for x, y in pairs], np.float64).reshape(first.shape)
 

@@ -52,10 +52,15 @@ def rand_sparse_ndarray(shape: Any, stype: str, density: float | None = None, dt
     if stype != "csr":
         expected = "'csr' or 'row_sparse'"
         raise AssertedArgumentError(message("rand_sparse_ndarray", "stype", expected, repr(stype)))
+    if len(shape) != 2:
+        raise AssertedArgumentError(message("rand_sparse_ndarray", "shape", "2 dimensions of csr", shape))
+    if min(shape) <= 0:
+        raise ArgumentError(message("rand_sparse_ndarray", "shape", "rows and columns", shape))
     if distribution == "powerlaw":
         made = nd.array(_doubling(tuple(shape), density), ctx, dtype).tostype("csr")
     else:
-        matrix = scipy.sparse.random(*shape, density, "csr", dtype)
+        half = np.dtype(dtype) == np.float16  # SciPy has no such matrices
+        matrix = scipy.sparse.random(*shape, density, "csr", np.float32 if half else dtype)
         if data_init is not None:
             matrix.data.fill(data_init)
         if shuffle_csr_indices:
@@ -67,6 +72,9 @@ def rand_sparse_ndarray(shape: Any, stype: str, density: float | None = None, dt
 
 def _rows(shape: tuple, density: float, dtype: Any, data_init: float | None, indices: Any,
           modify: Callable | None, ctx: Any) -> tuple:  # fmt: skip
+    if indices is not None and len(indices) > shape[0]:
+        expected = f"at most {shape[0]} rows"
+        raise AssertedArgumentError(message("rand_sparse_ndarray", "rsp_indices", expected, len(indices)))
     if indices is None:
         indices = np.flatnonzero(np.random.rand(shape[0]) < density)
     indices = np.asarray(indices, np.int64)

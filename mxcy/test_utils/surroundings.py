@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import context
-from ..errors import ArgumentTypeError, AssertedArgumentError, message
+from ..errors import AssertedArgumentError, message
 from ..io import DataIter
 from ..ndarray import waitall
 
@@ -75,7 +75,7 @@ def environment(*args: Any) -> Iterator[None]:
         wanted = {args[0]: args[1]}
     else:
         expected = "a dict, or the name and the value of a variable"
-        raise ArgumentTypeError(message("environment", None, expected, f"{len(args)} arguments"))
+        raise AssertedArgumentError(message("environment", None, expected, f"{len(args)} arguments"))
     before = {name: os.environ.get(name) for name in wanted}
     _set(wanted)
     try:

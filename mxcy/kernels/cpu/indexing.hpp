@@ -8,7 +8,8 @@
 
 namespace mxcy {
 
-enum IndexMode { MODE_CLIP = 0, MODE_WRAP = 1, MODE_RAISE = 2 };
+// Indices below zero count from the end with MODE_RAISE, and are out of range with MODE_STRICT.
+enum IndexMode { MODE_CLIP = 0, MODE_WRAP = 1, MODE_RAISE = 2, MODE_STRICT = 3 };
 
 struct IndexParams {
   int n_outer;    // axes of both sides before the indexed ones

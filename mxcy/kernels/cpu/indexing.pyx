@@ -53,7 +53,7 @@ cdef extern from "mxcy/kernels/cpu/indexing.hpp" namespace "mxcy" nogil:
 cdef enum:
     MAX_NDIM = 32
 
-MODES = {"clip": 0, "wrap": 1, "raise": 2}
+MODES = {"clip": 0, "wrap": 1, "raise": 2, "strict": 3}
 
 
 cdef class Places:
@@ -72,7 +72,7 @@ cdef class Places:
         self.indices = [index_array(op, index) for index in indices]
         self.made = [not isinstance(index, Array) for index in indices]
         if mode not in MODES:
-            raise ArgumentError(message(op, "mode", "clip, wrap or raise", repr(mode)))
+            raise ArgumentError(message(op, "mode", "clip, wrap, raise or strict", repr(mode)))
         cdef int64_t dims[MAX_NDIM]
         cdef int ndim = broadcast_shape(self.indices, dims), d
         if ndim < 0:
@@ -177,8 +177,8 @@ def take(x, indices, axis=0, mode="clip", out=None):
     """Return the elements of x at the given positions along an axis, as `numpy.take`.
 
     Positions out of range go to the nearest end (mode "clip", so negative ones to the first), around
-    ("wrap"), or raise ArrayIndexError when the result is read ("raise"; there negative ones count from
-    the end).
+    ("wrap"), or raise ArrayIndexError when the result is read ("raise", where negative ones count from
+    the end, and "strict", where they are out of range).
     """
     cdef Array source = operand("take", "x", x)
     cdef Places places = Places("take", [indices], [normal_axis("take", axis, source.ndim_)], mode)
@@ -356,7 +356,7 @@ def removed(shape, axis):
 def pick_place(str op, shape, axis, mode):
     """Return the axis and the number of the mode, checked."""
     if mode not in MODES:
-        raise ArgumentError(message(op, "mode", "clip, wrap or raise", repr(mode)))
+        raise ArgumentError(message(op, "mode", "clip, wrap, raise or strict", repr(mode)))
     axis = normal_axis(op, axis, len(shape))
     if shape[axis] == 0 and 0 not in removed(shape, axis):
         raise ArrayIndexError(problem(op, "index", f"axis {axis} has length 0 and no elements"))

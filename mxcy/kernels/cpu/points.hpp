@@ -7,7 +7,7 @@ namespace mxcy {
 
 constexpr int64_t INDEX_BLOCK = 256;
 
-// Brings indices of an axis with n elements into [0, n).  False if one cannot be (MODE_RAISE).
+// Brings indices of an axis with n elements into [0, n).  False if one cannot be (MODE_RAISE, MODE_STRICT).
 inline bool normalise_indices(int64_t* index, int64_t count, int64_t n, int mode) {
   if (mode == MODE_CLIP) {
     const uint64_t limit = uint64_t(n);
@@ -23,9 +23,10 @@ inline bool normalise_indices(int64_t* index, int64_t count, int64_t n, int mode
     }
     return true;
   }
+  const int64_t turn = mode == MODE_RAISE ? n : 0;
   bool good = true;
   for (int64_t i = 0; i < count; ++i) {
-    int64_t found = index[i] + (index[i] < 0 ? n : 0);
+    int64_t found = index[i] + (index[i] < 0 ? turn : 0);
     good &= found >= 0 && found < n;
     index[i] = found;
   }
@@ -118,9 +119,10 @@ class Points {
   // Finds the first index out of range and fails with it.
   int fail(Failure& failure) const {
     bool found = false;
+    const int64_t lowest = params_.mode == MODE_STRICT ? 0 : -1;
     read(0, count(), [&](int k, int64_t, int64_t* index, int64_t n) {
       for (int64_t i = 0; i < n && !found; ++i) {
-        if (index[i] >= -axis_size(k) && index[i] < axis_size(k)) continue;
+        if (index[i] >= lowest * axis_size(k) && index[i] < axis_size(k)) continue;
         found = true;
         failure.fail(FAIL_INDEX, "index %lld is out of bounds for axis %d with size %lld",
                      (long long)index[i], params_.axes[k], (long long)axis_size(k));

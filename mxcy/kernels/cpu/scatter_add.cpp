@@ -138,7 +138,7 @@ int add_in_order(KernelContext& context, const IndexParams& params, const Points
   const int64_t n = points.count();
   const AddPoints add = ADD_POINTS[x.dtype];
   int64_t indexed[INDEX_BLOCK], plain[INDEX_BLOCK];
-  if (params.mode == MODE_RAISE) {  // nothing is added if an index is wrong
+  if (params.mode >= MODE_RAISE) {  // nothing is added if an index is wrong
     for (int64_t i = 0; i < n; i += INDEX_BLOCK) {
       if (!points.indexed_offsets(i, std::min(n, i + INDEX_BLOCK), indexed)) return points.fail(*context.failure);
     }

@@ -20,22 +20,22 @@ from .reduction import MAX_GRID, THREADS, elements
 __all__ = ["BITS", "KERNELS", "Address", "index_lines", "layout", "move", "sides"]
 
 INT64 = 7
-CLIP, WRAP, RAISE = 0, 1, 2
+CLIP, WRAP, RAISE, STRICT = 0, 1, 2, 3
 # Elements that are only moved: unsigned integers of their size; complex128 as two.
 BITS = {1: 2, 2: 4, 4: 6, 8: 8}
 
 
 def index_lines(name: str, read: str, extent: str, mode: int) -> list[str]:
-    """Lines that bring an index into range; RAISE leaves the operation's number in the trap."""
+    """Lines that bring an index into range; RAISE and STRICT leave the operation's number in the trap."""
     lines = [f"{name} = {read}"]
     if mode == CLIP:
         return [*lines, f"{name} = max(i64(0), min({name}, {extent} - i64(1)))"]
     if mode == WRAP:
         return [*lines, f"{name} = {name} % {extent}"]
+    if mode != STRICT:
+        lines += [f"if {name} < i64(0):", f"    {name} += {extent}"]
     return [
         *lines,
-        f"if {name} < i64(0):",
-        f"    {name} += {extent}",
         f"if {name} < i64(0) or {name} >= {extent}:",
         "    trap[0] = number",
         f"    {name} = i64(0)",
