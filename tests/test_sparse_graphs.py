@@ -186,3 +186,38 @@ def test_random_sparse_arrays():
         tu.rand_sparse_ndarray((8, 10), "csr", 0.1, distribution="powerlaw")
     with pytest.raises(AssertionError, match="distribution"):
         tu.rand_sparse_ndarray((8, 10), "row_sparse", distribution="powerlaw")
+
+
+def stored(name, stype):
+    return mx.sym.Variable(name, stype=stype, attr={"stype": stype})
+
+
+@pytest.mark.parametrize("stype", ["row_sparse", "csr"])
+@pytest.mark.parametrize(
+    "made, slope",
+    [
+        (lambda x: x * 5, 5),
+        (lambda x: x + stored("y", x.attr("stype")), 1),
+        (lambda x: -x, -1),
+        (mx.sym.identity, 1),
+        (lambda x: mx.sym.cast_storage(x, stype="default"), 1),
+    ],
+    ids=["times", "sum", "negative", "identity", "dense"],
+)
+def test_gradients_are_stored_as_their_results_lead_to(made, slope, stype):
+    executor = made(stored("x", stype)).simple_bind(mx.cpu(), x=(3, 4))
+    executor.forward(is_train=True)
+    head = np.arange(12, dtype="float32").reshape(3, 4)
+    executor.backward(mx.nd.array(head))
+
+    assert executor.grad_dict["x"].stype == executor.outputs[0].stype
+    np.testing.assert_array_equal(executor.grad_dict["x"].asnumpy(), head * slope)
+
+
+@pytest.mark.parametrize("made", [mx.nd.Embedding, mx.nd.contrib.SparseEmbedding])
+@pytest.mark.parametrize("row", [-1, 3, np.nan])
+def test_a_row_sparse_weight_refuses_numbers_of_other_rows(made, row):
+    weight = mx.nd.ones((3, 2)).tostype("row_sparse")
+
+    with pytest.raises(mx.MXNetError, match=r"Embedding\(data\): expected numbers of rows from 0 to 2"):
+        made(mx.nd.array([0, row]), weight, input_dim=3, output_dim=2)

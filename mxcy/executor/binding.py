@@ -121,7 +121,7 @@ def simple_bind(
     args: Arrays = [given.put(node.name, make(node)) for node in graph.arguments]
     states: Arrays = [new(node, "default") for node in graph.states]
     wanted = [node for node, req in zip(graph.arguments, reqs, strict=True) if req != "null"]
-    made = dict(zip(wanted, gradient_storage(graph, wanted, stypes), strict=True))
+    made = dict(zip(wanted, gradient_storage(graph, wanted, stypes, found), strict=True))
     grads: Arrays = [new(node, made[node]) if node in made else None for node in graph.arguments]
     return Executor(symbol, ctx, args, grads, reqs, states, group2ctx, shared_exec, problems.inferred)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..ops._storage import Maker
 from .gradient import gradient
+from .infer import infer_shapes
 from .ir import Entry, Graph, Node, variable
 
 __all__ = ["gradient_storage", "infer_storage", "may_be_sparse", "stype_of"]
@@ -60,11 +61,20 @@ def may_be_sparse(graph: Graph, known: Mapping[Node, str]) -> bool:
     return False
 
 
-def gradient_storage(graph: Graph, wanted: Sequence[Node], known: Mapping[Node, str]) -> list[str]:
-    """Return the storage types that gradients of some variables have when they are computed."""
+def gradient_storage(
+    graph: Graph, wanted: Sequence[Node], known: Mapping[Node, str], shapes: Mapping[Node, Any]
+) -> list[str]:
+    """Return the storage types that gradients of some variables have when they are computed from head
+    gradients that are stored as the results are.  `shapes` are those of variables.
+    """
     if not wanted or not may_be_sparse(graph, known):
         return ["default"] * len(wanted)
     heads = [variable(f"_head_grad_{i}") for i in range(len(graph.heads))]
     whole = Graph([*graph.heads, *gradient(graph, wanted, heads)])
-    found = infer_storage(whole, known)
+    own = infer_shapes(graph, shapes)
+    made = infer_storage(graph, known, own)
+    pairs = [(g.node, head) for g, head in zip(heads, graph.heads, strict=True)]
+    extents = infer_shapes(whole, {**shapes, **{node: own[head] for node, head in pairs}})
+    stypes = {node: made.get(head, "default") for node, head in pairs}
+    found = infer_storage(whole, {**known, **stypes}, extents)
     return [found.get(target, "default") for target in whole.heads[len(heads) :]]

@@ -431,10 +431,15 @@ def positions(indices: Any, count: int) -> np.ndarray:
 
 
 def embedded(op: Any, inputs: Sequence, attrs: dict) -> Any:
-    """`Embedding` with a row-sparse weight."""
+    """`Embedding` with a row-sparse weight: a row that it does not have is an error, as in MXNet."""
     data, weight = inputs
     shape = op.infer_shape([data.shape, weight.shape], attrs)[1][0]
-    return rows_at(weight, positions(data, weight.shape[0]).reshape(-1))._reshape_view(shape)
+    count, asked = weight.shape[0], np.trunc(host(data)).reshape(-1)
+    outside = asked[~((asked >= 0) & (asked < count))]
+    if outside.size:
+        expected = f"numbers of rows from 0 to {count - 1} of a row-sparse weight"
+        raise ArrayIndexError(message(op.name, "data", expected, outside[0]))
+    return rows_at(weight, positions(data, count).reshape(-1))._reshape_view(shape)
 
 
 TAKES_ROWS = (rule("default, row_sparse -> default", embedded),)
