@@ -233,7 +233,7 @@ cdef class Array:
         self.c_contiguous = self.whole = True
         self.var = var_new(0, CPU)
 
-    def __init__(self, Array source=None):
+    def __init__(self, Array source=None, bint writable=True):
         if source is None:
             return
         if self.var.nbytes != 0 or self.var.exports_read.load() + self.var.exports_write.load() != 0:
@@ -244,7 +244,7 @@ cdef class Array:
         var_release(self.var)
         self.var, self.offset, self.size = source.var, source.offset, source.size
         self.dtype_code, self.c_contiguous = source.dtype_code, source.c_contiguous
-        self.read_only, self.whole = source.read_only, source.whole
+        self.read_only, self.whole = source.read_only or not writable, source.whole
 
     # Attributes.
 

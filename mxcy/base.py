@@ -20,7 +20,10 @@ mx_real_t = np.float32
 
 
 class NDArrayHandle(ctypes.c_void_p):
-    """What MXNet's callbacks are given in place of arrays, which they convert; ours get arrays."""
+    """What MXNet's callbacks are given in place of arrays, which they convert.
+
+    Ours are given arrays, of which `ctypes.cast(array, NDArrayHandle)` makes one.
+    """
 
 
 def py_str(x: bytes | str) -> str:

@@ -166,6 +166,27 @@ def test_files_with_known_names_are_found_in_a_folder(tmp_path):
         text.CustomEmbedding(str(tmp_path / "nothing"))
 
 
+def test_programs_derive_embeddings_with_files_of_their_own(tmp_path):
+    @text.embedding.register
+    class Mine(text.embedding._TokenEmbedding):
+        pretrained_file_name_sha1 = {"mine.vec": "0"}
+
+        def __init__(self, embedding_root, name="mine.vec", **kwargs):
+            Mine._check_pretrained_file_names(name)
+            super().__init__(**kwargs)
+            self._load_embedding(Mine._get_pretrained_file(embedding_root, name), " ", nd.zeros)
+
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "mine.vec").write_text("hello 1 2\nworld 3 4\n")
+    found = text.embedding.create("mine", embedding_root=str(tmp_path))
+
+    assert found.token_to_idx == {"<unk>": 0, "hello": 1, "world": 2}
+    assert found.idx_to_vec.asnumpy().tolist() == [[0, 0], [1, 2], [3, 4]]
+    assert text.embedding.get_pretrained_file_names("mine") == ["mine.vec"]
+    with pytest.raises(KeyError, match="expected a file of mine, such as mine.vec"):
+        text.embedding.create("mine", embedding_root=str(tmp_path), name="other.vec")
+
+
 def test_texts_for_language_models(tmp_path):
     (tmp_path / "wiki.train.tokens").write_text(" \n = Title = \n \n the cat sat \n the dog \n")
     (tmp_path / "wiki.test.tokens").write_text(" the bird \n")

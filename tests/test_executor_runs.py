@@ -1,11 +1,13 @@
 """What runs of a bound graph show and leave behind: errors, names for monitors, second backward passes."""
 
+import ctypes
 import inspect
 
 import numpy as np
 import pytest
 
 import mxcy as mx
+from mxcy.base import NDArrayHandle, py_str
 from mxcy.errors import ArgumentError
 
 sym, nd = mx.sym, mx.nd
@@ -42,6 +44,48 @@ def test_after_a_failure_good_values_give_good_results():
 
     assert np.array_equal(executor.outputs[0].asnumpy(), np.ones((3, 5)))
     assert np.array_equal(executor.grad_dict["table"].asnumpy(), [[1] * 5, [1] * 5, [1] * 5, [0] * 5])
+
+
+@pytest.mark.parametrize(
+    "make, names",
+    [
+        (lambda x: sym.Flatten(x, name="n"), ["x", "n_input0", "n_output"]),
+        (lambda x: sym.exp(sym.Reshape(x, shape=(-1,), name="r"), name="n"),
+         ["x", "r_input0", "r_output", "n_input0", "n_output"]),
+        (lambda x: sym.SoftmaxActivation(x, name="n"), ["x", "n_input0", "n_output"]),
+        (lambda x: sym.sum(x, axis=1, name="n"), ["x", "n_input0", "n_output"]),
+        (lambda x: sym.softmax(x, name="n"), ["x", "n_data", "n_output"]),
+        (lambda x: sym.contrib.quadratic(x, name="n"), ["x", "n_data", "n_output"]),
+        (lambda x: sym.squeeze(x, name="n"), ["x", "n_data", "n_output"]),
+    ],
+)  # fmt: skip
+def test_monitor_shows_also_what_only_names_its_operand_anew(make, names):
+    executor = make(sym.Variable("x")).simple_bind(mx.cpu(), grad_req="null", x=(2, 3, 2))
+    seen = []
+    executor.set_monitor_callback(lambda name, array: seen.append(name), monitor_all=True)
+    executor.forward()
+
+    assert seen == names  # as MXNet 1.9.1 shows them
+
+
+def test_monitors_may_cast_arrays_to_handles_and_back():
+    executor = sym.exp(sym.Variable("x"), name="n").simple_bind(mx.cpu(), x=(2,))
+    seen = {}
+
+    def look(name, array):
+        shown = nd.NDArray(ctypes.cast(array, NDArrayHandle), writable=False)
+        seen[py_str(name)] = nd.min(shown).asscalar(), shown.writable
+
+    executor.set_monitor_callback(look, monitor_all=True)
+    executor.forward()
+
+    assert seen == {"x": (0, False), "n_input0": (0, False), "n_output": (1, False)}
+    for handle in (NDArrayHandle(), NDArrayHandle(1)):
+        with pytest.raises(ArgumentError, match="expected that of an array"):
+            nd.NDArray(handle)
+    x = nd.ones(2)
+    nd.NDArray(x.handle)[:] = 3
+    assert x.asnumpy().tolist() == [3, 3]
 
 
 def test_monitor_shows_operands_and_results_under_the_names_of_mxnet():

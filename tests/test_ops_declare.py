@@ -121,6 +121,7 @@ def test_operands_come_by_position_or_name():
     assert nd.clip(x, 0, 1).asnumpy().tolist() == [[1.0, 1.0]]
     assert nd.concat(x, x, dim=0).shape == nd.concat(*[x, x], dim=0, num_args=2).shape == (2, 2)
     assert nd.add_n(x, x, x).asnumpy().tolist() == [[3.0, 6.0]]
+    assert nd.add_n(x, arg1=x).asnumpy().tolist() == [[2.0, 4.0]]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,10 @@ def test_operands_come_by_position_or_name():
         (lambda x: ops.exp(np.ones(2)), r"exp\(data\): expected an NDArray or a Symbol, got ndarray"),
         (lambda x: ops.dot(x), r"dot\(rhs\): expected an NDArray, got nothing"),
         (lambda x: ops.broadcast_add(x, 2), r"broadcast_add\(rhs\): expected an NDArray, got int"),
-        (lambda x: ops.concat(x, x, num_args=3), r"Concat\(num_args\): expected 2"),
+        (lambda x: ops.concat(x, x, num_args=1), r"Concat\(num_args\): expected 2"),
+        (lambda x: ops.concat(x, x, num_args=3), r"Concat\(arg2\): expected an NDArray, got nothing"),
+        (lambda x: ops.concat(x, arg0=x), r"Concat\(arg0\): given twice"),
+        (lambda x: ops.concat(x, other=x), r"Concat\(other\): expected one of"),
         (
             lambda x: ops.FullyConnected(x, x, x, num_hidden=2, no_bias=True),
             r"FullyConnected\(bias\): takes only",

@@ -157,6 +157,35 @@ def test_bilinear_upsampling_knows_the_shape_of_its_weight():
     assert made.infer_shape(x=(1, 3, 4, 5))[0] == [(1, 3, 4, 5), (3, 1, 4, 4)]
 
 
+@pytest.mark.parametrize(
+    "make, arguments",
+    [
+        (lambda x: mx.sym.UpSampling(x, scale=2, sample_type="bilinear", num_filter=3, name="up"),
+         ["x", "up_weight"]),
+        (lambda x: mx.sym.UpSampling(data=x, scale=2, sample_type="bilinear", num_filter=3, num_args=2, name="u"),
+         ["x", "u_weight"]),
+        (lambda x: mx.sym.UpSampling(scale=2, sample_type="bilinear", num_filter=3, num_args=1, name="up"),
+         ["up_data", "up_weight"]),
+        (lambda x: mx.sym.UpSampling(x, scale=2, sample_type="nearest", num_args=2, name="up"), ["x", "up_arg1"]),
+        (lambda x: mx.sym.Concat(x, num_args=3, name="c"), ["x", "c_arg1", "c_arg2"]),
+        (lambda x: mx.sym.add_n(arg1=x, num_args=2, name="a"), ["a_arg0", "x"]),
+    ],
+)  # fmt: skip
+def test_inputs_that_are_missing_become_variables(make, arguments):
+    assert make(mx.sym.Variable("x")).list_arguments() == arguments
+
+
+def test_the_weight_of_bilinear_upsampling_begins_as_it_interpolates():
+    net = mx.sym.UpSampling(mx.sym.Variable("x"), scale=2, sample_type="bilinear", num_filter=1, name="up")
+    module = mx.mod.Module(net, data_names=["x"], label_names=None)
+    module.bind([("x", (1, 1, 3, 3))], for_training=False)
+    module.init_params(mx.init.Xavier())
+    module.forward(mx.io.DataBatch([mx.nd.ones((1, 1, 3, 3))]))
+
+    assert net.attr_dict()["up_weight"]["__init__"] == '["bilinear", {}]'
+    assert module.get_outputs()[0].asnumpy()[0, 0, 2].tolist() == [0.75, 1, 1, 1, 1, 0.75]
+
+
 @pytest.mark.parametrize("name, value", [("softmax", 1.0), ("log_softmax", 0.0), ("softmin", 1.0)])
 def test_a_number_is_a_line_of_one_for_softmax(name, value):
     with mx.np_shape():

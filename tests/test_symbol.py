@@ -314,6 +314,25 @@ def test_labels_can_be_set_later():
         x._set_attr(lr_mult=2)
 
 
+def test_a_copy_can_have_another_name():
+    x = sym.Variable("x")
+    other = copy.copy(x)
+    other._set_attr(name="y")
+
+    assert (x.name, other.name) == ("x", "y")
+    assert (x + other).list_arguments() == ["x", "y"]
+
+
+def test_the_last_operator_alone():
+    x = sym.Variable("x")
+    made = sym.RNN(x, state_size=2, num_layers=1, mode="lstm", state_outputs=True)._gen_atomic_symbol()
+
+    assert made.list_arguments() == []
+    assert len(made.list_outputs()) == 3
+    with pytest.raises(ArgumentError, match="no operator makes the variable x"):
+        x._gen_atomic_symbol()
+
+
 # --- composition ---------------------------------------------------------------------------------------
 
 

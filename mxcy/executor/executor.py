@@ -208,7 +208,7 @@ class Executor:
     def _watched(self) -> Program:
         """The program in which a monitor sees every node."""
         if self._plain is None:
-            self._plain = Program(*self._made_of, options.PLAIN, self.outputs)
+            self._plain = Program(*self._made_of, options.PLAIN._replace(views=False), self.outputs)
         return self._plain
 
     def _run(self, schedule: Schedule, is_train: bool) -> None:

@@ -24,9 +24,10 @@ class Options(NamedTuple):
     mirror: bool = False  # backward computes again what is quick to compute
     budget: int | None = None  # bytes of results; backward computes again as much as that takes
     weight_cache: int = 16 << 20  # bytes of packed weights that predictions keep
+    views: bool = True  # what only names its operand anew does not run
 
 
-PLAIN = Options("none", simplify=False, fuse=False)  # every node runs, and its result stays
+PLAIN = Options("none", simplify=False, fuse=False)  # nodes run as they are, and their results stay
 
 
 def read(environment: dict | os._Environ) -> Options:

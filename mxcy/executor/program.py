@@ -39,6 +39,17 @@ from .schedule import Schedule
 
 __all__ = ["Program", "Step"]
 
+# What has one input, to which MXNet gives no name; so have operators of single elements, but one.
+_NAMELESS = frozenset([
+    "Activation", "BlockGrad", "Cast", "Flatten", "Reshape", "SoftmaxActivation",
+    "_contrib_AdaptiveAvgPooling2D", "_contrib_arange_like", "_contrib_box_nms", "_contrib_div_sqrt_dim",
+    "_contrib_gradientmultiplier", "_contrib_round_ste", "_contrib_sign_ste", "_copy", "_sample_multinomial",
+    "_shuffle", "amp_cast", "argmax", "argmax_channel", "argmin", "argsort", "broadcast_axis", "broadcast_to",
+    "expand_dims", "make_loss", "max", "mean", "min", "nanprod", "nansum", "norm", "ones_like", "prod",
+    "shape_array", "size_array", "slice", "slice_axis", "softmin", "sort", "sum", "topk", "transpose",
+    "zeros_like",
+])  # fmt: skip
+
 
 class Step:
     """One push: an operator on fixed arrays. `inputs` is a list, as head gradients change."""
@@ -60,7 +71,8 @@ class Step:
     def read(self) -> Iterator[tuple[str, Any]]:
         """What it reads, under MXNet's names: variables by their own, and all as inputs of the node."""
         names = [*self.op.input_names(self.attrs), *self.op.aux_names(self.attrs)]
-        plain = self.op.name == "Activation" or (isinstance(self.op, Elementwise) and len(names) == 1)
+        alone = isinstance(self.op, Elementwise) and len(names) == 1
+        plain = self.op.name in _NAMELESS or (alone and self.op.name != "_contrib_quadratic")
         for position, (source, value) in enumerate(zip(self.sources, self.inputs, strict=True)):
             if isinstance(source, Entry) and source.node.op is None:
                 yield source.name, value
@@ -139,6 +151,9 @@ class Program:
         self._buffers = {Entry(node, 0): array for node, array in arrays.items()}
         self._rigid = {entry for entry, array in self._buffers.items() if not array._c_contiguous}
         self._rigid.update(heads)
+        if not options.views:
+            self._rigid.update(self._buffers)
+            self._rigid.update(entry for node in (*forward, *backward) for entry in node.all_entries())
         if sparse:
             self._make_sparse([*self.heads, *targets], stypes)
         self._source = Roots(self.shapes, self._rigid)  # the entry whose buffer another one has

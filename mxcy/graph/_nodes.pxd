@@ -1,6 +1,6 @@
 cdef class Node:
     cdef readonly object op  # an operator; None: a variable
-    cdef readonly str name
+    cdef public str name
     cdef readonly object attrs
     cdef readonly tuple inputs
     cdef readonly dict labels

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from .. import ops
 from .._array import SLOTS, Array, as_face, register_face, set_fast_loop, set_operator
 from .._fast_loops import install_fast_loops
 from .._paths import also, names_from
+from ..base import NDArrayHandle
 from ..context import Context
 from ..dtypes import DTYPES, code_of
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message
@@ -32,6 +34,9 @@ __all__ = [
 __getattr__ = names_from(__name__, "mxcy.ndarray", "mxcy.ndarray._codes", "mxcy.context", "mxcy.base")
 
 
+_handled: WeakValueDictionary[int, Array] = WeakValueDictionary()
+
+
 class NDArray(OperatorMethods):
     """An n-dimensional array of one element type on one device.
 
@@ -48,6 +53,23 @@ class NDArray(OperatorMethods):
 
     _rules = "nd"
     __array_ufunc__ = None  # NumPy's operators leave the operation to us, and its functions refuse
+
+    def __init__(self, handle: Array | NDArrayHandle | None = None, writable: bool = True):
+        """The array that `handle` stands for; what is not `writable` cannot be written this way."""
+        if isinstance(handle, NDArrayHandle):
+            found = _handled.get(handle.value or 0)
+            if found is None:
+                raise ArgumentError(message("NDArray", "handle", "that of an array", repr(handle)))
+            handle = found
+        super().__init__(handle, writable)
+
+    @property
+    def handle(self) -> NDArrayHandle:
+        """What ctypes may pass on in place of the array, while it lives; see `NDArray`."""
+        _handled[id(self)] = self
+        return NDArrayHandle(id(self))
+
+    _as_parameter_ = handle  # where programs cast what a callback is given
 
     # Operators.
 

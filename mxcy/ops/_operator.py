@@ -250,13 +250,22 @@ class Operator(Callee):
             operands = keywords.pop(self.inputs[0])
         if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
             operands = operands[0]
-        named = {"num_args": len(operands)} | {k: v for k, v in keywords.items() if v is not None}
-        attrs = self.parse_attrs(named)
-        if attrs["num_args"] != len(operands) and operands:
+        given = {k: v for k, v in keywords.items() if v is not None}
+        others = {k: given.pop(k) for k in [*given] if k not in self.attributes}
+        attrs = self.parse_attrs({"num_args": len(operands) + len(others)} | given)
+        if attrs["num_args"] < len(operands):
             raise ArgumentError(
                 message(self.name, "num_args", f"{len(operands)}, the number of inputs", attrs["num_args"])
             )
-        return tuple(operands), attrs
+        names = self.input_names(attrs)
+        inputs = [*operands, *[None] * (len(names) - len(operands))]
+        for key, value in others.items():
+            if key not in names:
+                raise unknown_attribute(self.name, key, (*self.inputs, *self.attributes))
+            if inputs[names.index(key)] is not None:
+                raise ArgumentTypeError(problem(self.name, key, "given twice"))
+            inputs[names.index(key)] = value
+        return tuple(inputs), attrs
 
     def parse_attrs(self, given: dict) -> Attributes:
         """Return typed values of all attributes from Python values or MXNet's strings.

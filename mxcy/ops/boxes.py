@@ -47,8 +47,8 @@ def kept_reference(rows, attrs):
     if attrs.get("id_index", -1) >= 0:
         ids = rows[:, attrs["id_index"]].astype(int)
     order = [i for i in np.argsort(-score, kind="stable") if score[i] > get["valid_thresh"]]
-    if ids is not None and attrs.get("background_id", -1) >= 0:
-        order = [i for i in order if ids[i] != attrs["background_id"]]
+    if ids is not None:
+        order = [i for i in order if ids[i] != attrs.get("background_id", -1)]
     order = order[: get["topk"]] if get["topk"] > 0 else order
     boxes = rows[:, get["coord_start"] : get["coord_start"] + 4]
     overlaps = overlap_reference(boxes, boxes, attrs.get("in_format", "corner"))
@@ -125,6 +125,7 @@ BOXES = given(
         [[2, 0.6, 0.5, 0.5, 0.7, 0.8], [0, -0.2, 0.5, 0.5, 0.7, 0.8], [1, 0.7, 0.5, 0.4, 0.7, 0.8]],
     ]
 )
+NAMELESS = given([[0, 0.5, 0.1, 0.1, 0.2, 0.2], [1, 0.4, 0.3, 0.1, 0.4, 0.2], [-1, 0.6, 0.5, 0.5, 0.7, 0.8]])
 
 
 @layer(
@@ -135,6 +136,9 @@ BOXES = given(
     cases=[
         case(BOXES, overlap_thresh=0.1, id_index=0, force_suppress=True),
         case(BOXES, overlap_thresh=0.1, id_index=0, background_id=1),
+        case(NAMELESS, overlap_thresh=0.1, id_index=0),  # the usual background is -1
+        case(NAMELESS, overlap_thresh=0.1, id_index=0, background_id=0),
+        case(NAMELESS, overlap_thresh=0.1),  # nobody asks for ids
         case(BOXES, overlap_thresh=0.1, topk=2, in_format="center", out_format="corner"),
         case(BOXES, overlap_thresh=0.1, out_format="center"),
         case(BOXES, topk=0),

@@ -115,6 +115,10 @@ def upsampling_back(args, scale, num_filter, sample_type):
     return [args[0], weight if args[1] is None else args[1]]
 
 
+def upsampling_names(sample_type, num_args):
+    return ("data", "weight") if sample_type == "bilinear" else tuple([f"arg{i}" for i in range(num_args)])
+
+
 def upsampling_gradient(g, args, scale, num_filter, sample_type, multi_input_mode):
     if sample_type == "bilinear":
         return find("Deconvolution").gradient([g], args, [None], deconvolution_of(scale, num_filter))
@@ -141,6 +145,7 @@ NEAREST = {"sample_type": "nearest"}
     grad=upsampling_gradient,
     shape=upsampling_shape,
     back=upsampling_back,
+    optional=upsampling_names,
     kinds="f",
     ref=upsampling_reference,
     cases=[
@@ -166,7 +171,7 @@ def UpSampling(
 
     `nearest` repeats pixels; several images are brought to the size of the first one's result and put
     together or added.  `bilinear` takes an image and the weight of a Deconvolution, (num_filter, 1, k, k)
-    with k = 2 scale - scale % 2.
+    with k = 2 scale - scale % 2, which `initializer.Bilinear` fills.
     """
     if sample_type == "bilinear":
         attrs = deconvolution_of(scale, num_filter)

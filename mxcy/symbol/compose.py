@@ -34,6 +34,7 @@ _HINTS = {
 _INITS = {
     ("BatchNorm", "moving_mean"): '["zero", {}]',
     ("BatchNorm", "moving_var"): '["one", {}]',
+    ("UpSampling", "weight"): '["bilinear", {}]',
     ("LeakyReLU", "gamma"): '["Constant", {"value": 0.25}]',
 }
 

@@ -167,13 +167,22 @@ class Symbol(Arithmetic, Methods, Binding):
         return {name: attributes for name, attributes in found.items() if attributes}
 
     def _set_attr(self, **attributes: str) -> None:
-        """Annotate the node, also where other symbols use it."""
+        """Annotate the node, also where other symbols use it; `name` is its name."""
         nodes = {head.node for head in self._graph.heads}
         for key, value in attributes.items():
             if not isinstance(value, str):
                 raise ArgumentError(message("Symbol", key, "a string", repr(value)))
+        new_name = attributes.pop("name", None)
         for node in nodes:
+            node.name = new_name or node.name
             node.labels.update(compose.labels_of(node.op, attributes))
+
+    def _gen_atomic_symbol(self) -> Symbol:
+        """Return the last operator alone, without inputs."""
+        node = self._graph.heads[0].node
+        if node.op is None:
+            raise ArgumentError(problem("Symbol", None, f"no operator makes the variable {node.name}"))
+        return self._of(*Node(node.op, node.name, node.attrs, (), {}).entries())
 
     # -- back ends --------------------------------------------------------------------------------------
 

@@ -37,25 +37,37 @@ class TokenEmbedding(Vocabulary):
     """
 
     pretrained_file_names: ClassVar[tuple[str, ...]] = ()
+    pretrained_file_name_sha1: ClassVar[dict[str, str]] = {}
     _vec_len: int
     _idx_to_vec: NDArray
 
     # -- reading ----------------------------------------------------------------------------------------
 
     @classmethod
-    def _pretrained_path(cls, root: str | None, name: str) -> str:
-        kind = cls.__name__.lower()
-        if name not in cls.pretrained_file_names:
-            near = closest(name, cls.pretrained_file_names)
-            expected = f"a file of {kind}, such as {', '.join(near or cls.pretrained_file_names[:3])}"
-            raise UnknownFileError(message(cls.__name__, "pretrained_file_name", expected, repr(name)))
-        folder = os.path.join(os.path.expanduser(root or os.path.join(data_dir(), "embeddings")), kind)
-        path = os.path.join(folder, name)
+    def _check_pretrained_file_names(cls, pretrained_file_name: str) -> None:
+        """Raise UnknownFileError for what is no file of this embedding."""
+        if pretrained_file_name not in cls._file_names():
+            near = closest(pretrained_file_name, cls._file_names())
+            shown = ", ".join(near or cls._file_names()[:3])
+            expected = f"a file of {cls.__name__.lower()}, such as {shown}"
+            got = repr(pretrained_file_name)
+            raise UnknownFileError(message(cls.__name__, "pretrained_file_name", expected, got))
+
+    @classmethod
+    def _get_pretrained_file(cls, embedding_root: str | None, pretrained_file_name: str) -> str:
+        """Return the path of a file of this embedding; raise MXNetError where it is not there."""
+        root = os.path.expanduser(embedding_root or os.path.join(data_dir(), "embeddings"))
+        path = os.path.join(root, cls.__name__.lower(), pretrained_file_name)
         if not os.path.isfile(path):
             text = f"there is no file {path}, and nothing is downloaded"
             hint = "put the file there, or set embedding_root"
             raise MXNetError(problem(cls.__name__, "pretrained_file_name", text, hint))
         return path
+
+    @classmethod
+    def _file_names(cls) -> tuple[str, ...]:
+        """The names of its files; classes that programs derive say them with their check sums."""
+        return (*cls.pretrained_file_names, *cls.pretrained_file_name_sha1)
 
     def _load_embedding(self, path: str, elem_delim: str, init_unknown_vec: Callable,
                         encoding: str = "utf8") -> None:  # fmt: skip
@@ -203,7 +215,7 @@ def create(embedding_name: str, **kwargs: Any) -> TokenEmbedding:
 
 def get_pretrained_file_names(embedding_name: str | None = None) -> Any:
     """Return the names of files of an embedding, or a dict of those of all."""
-    known = {name: list(found.pretrained_file_names)  # type: ignore[attr-defined]
+    known = {name: list(found._file_names())  # type: ignore[attr-defined]
              for name, found in registry.get_registry(TokenEmbedding).items()}  # fmt: skip
     if embedding_name is None:
         return known
@@ -221,7 +233,8 @@ class Pretrained(TokenEmbedding):
     def __init__(self, pretrained_file_name: str, embedding_root: str | None = None,
                  init_unknown_vec: Callable = nd.zeros, vocabulary: Vocabulary | None = None,
                  **kwargs: Any):  # fmt: skip
-        path = self._pretrained_path(embedding_root, pretrained_file_name)
+        self._check_pretrained_file_names(pretrained_file_name)
+        path = self._get_pretrained_file(embedding_root, pretrained_file_name)
         super().__init__(**kwargs)
         self._load_embedding(path, " ", init_unknown_vec)
         self._restrict(vocabulary)

@@ -35,7 +35,7 @@ std::vector<int64_t> kept_rows(const SuppressParams& p, const T* rows) {
   auto id = [&](int64_t i) { return int64_t(rows[i * p.width + p.id]); };
   std::vector<int64_t> order, kept;
   for (int64_t i = 0; i < p.boxes; ++i) {
-    const bool background = p.id >= 0 && p.background >= 0 && id(i) == p.background;
+    const bool background = p.id >= 0 && id(i) == p.background;
     if (score(i) > T(p.valid) && !background) order.push_back(i);
   }
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return score(a) > score(b); });
