@@ -157,16 +157,16 @@ def test_bilinear_upsampling_knows_the_shape_of_its_weight():
     assert made.infer_shape(x=(1, 3, 4, 5))[0] == [(1, 3, 4, 5), (3, 1, 4, 4)]
 
 
+BILINEAR = {"sample_type": "bilinear", "scale": 2}
+
+
 @pytest.mark.parametrize(
     "make, arguments",
     [
-        (lambda x: mx.sym.UpSampling(x, scale=2, sample_type="bilinear", num_filter=3, name="up"),
-         ["x", "up_weight"]),
-        (lambda x: mx.sym.UpSampling(data=x, scale=2, sample_type="bilinear", num_filter=3, num_args=2, name="u"),
-         ["x", "u_weight"]),
-        (lambda x: mx.sym.UpSampling(scale=2, sample_type="bilinear", num_filter=3, num_args=1, name="up"),
-         ["up_data", "up_weight"]),
-        (lambda x: mx.sym.UpSampling(x, scale=2, sample_type="nearest", num_args=2, name="up"), ["x", "up_arg1"]),
+        (lambda x: mx.sym.UpSampling(x, num_filter=3, name="u", **BILINEAR), ["x", "u_weight"]),
+        (lambda x: mx.sym.UpSampling(data=x, num_args=2, name="u", **BILINEAR), ["x", "u_weight"]),
+        (lambda x: mx.sym.UpSampling(num_args=1, name="u", **BILINEAR), ["u_data", "u_weight"]),
+        (lambda x: mx.sym.UpSampling(x, sample_type="nearest", scale=2, num_args=2, name="u"), ["x", "u_arg1"]),
         (lambda x: mx.sym.Concat(x, num_args=3, name="c"), ["x", "c_arg1", "c_arg2"]),
         (lambda x: mx.sym.add_n(arg1=x, num_args=2, name="a"), ["a_arg0", "x"]),
     ],
