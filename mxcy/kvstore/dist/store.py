@@ -107,13 +107,19 @@ class DistKVStore(KVStore):
         _engine.push(run, reads, orders, priority=priority, name="KVStore.push")
 
     def pull(self, key: Any, out: Any = None, priority: int = 0, ignore_sparse: bool = True) -> None:
-        """Copy what is kept under each key, after this worker's pushes so far, to all arrays of `out`."""
+        """Copy what is kept under each key, after this worker's pushes so far, to all dense arrays of `out`.
+
+        MXNetError for sparse ones with `ignore_sparse=False`: `row_sparse_pull` is for these, as in MXNet.
+        """
         if out is None:
             raise AssertedArgumentError(message("pull", "out", "an NDArray or a list", "None"))
         bucket: list[tuple[Key, list[NDArray]]] = []
         for k, targets in self._pairs("pull", key, out):
-            if ignore_sparse:
-                targets = [x for x in targets if not is_sparse(x)]
+            dense = [x for x in targets if not is_sparse(x)]
+            if not ignore_sparse and len(dense) < len(targets):
+                text = f"{self._type} does not pull whole arrays to sparse ones"
+                raise MXNetError(problem("pull", "out", text, "use row_sparse_pull"))
+            targets = dense
             self._known("pull", k, targets)
             found = self._session.keys[k]
             if not targets:
