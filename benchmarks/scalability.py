@@ -139,12 +139,14 @@ def picture(found, path):
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
     figure, axes = plt.subplots(1, 2, figsize=(9, 4.5), sharey=True)
     for label, result in found.items():
         seconds, accuracy = zip(*result["passes"], strict=True)
         axes[0].plot(range(1, len(accuracy) + 1), accuracy, "o-", markersize=3, label=label)
         axes[1].plot(seconds, accuracy, "o-", markersize=3)
+    axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set(xlabel="passes over the data", ylabel="accuracy on 1,000 other digits")
     axes[1].set(xlabel="seconds")
     figure.legend(loc="lower center", ncols=2, fontsize="small")

@@ -118,7 +118,7 @@ def random_program(seed):
     return [(rng.choice("ab"), rng.random() < 0.6) for _ in range(40)]
 
 
-@pytest.mark.parametrize("seeds", SEEDS, ids=str)
+@pytest.mark.parametrize("seeds", SEEDS, ids=lambda seeds: f"seeds{seeds[0]}")
 @pytest.mark.parametrize(
     ("fault", "machines"), [(f, m) for f in FAULTS for m in (1, 2) if f != "aggregator" or m > 1]
 )
@@ -126,7 +126,7 @@ def test_histories_of_dist_sync_are_sequential(fault, machines, seeds):
     at_once(lambda seed: check_sequential(random_program(seed), fault, seed, machines), seeds)
 
 
-@pytest.mark.parametrize("seeds", SEEDS, ids=str)
+@pytest.mark.parametrize("seeds", SEEDS, ids=lambda seeds: f"seeds{seeds[0]}")
 @pytest.mark.parametrize("fault", [f for f in FAULTS if f != "aggregator"])
 @pytest.mark.parametrize("staleness", [None, 1])
 def test_histories_of_dist_async_lose_and_repeat_nothing(fault, seeds, staleness):

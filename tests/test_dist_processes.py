@@ -1,10 +1,12 @@
 """Histories of jobs whose servers and workers are processes, which are killed and paused at random."""
 
 import contextlib
+import json
 import os
 import queue
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import FULL
-from dist_jobs import Link
+from dist_jobs import Link, at_once
 
 from mxcy.kvstore.dist.arena import folder, new_name, remove_job
 from mxcy.kvstore.dist.job import Job, options_for
@@ -24,25 +26,57 @@ PROGRAM = ROOT / "tests" / "dist_programs" / "member.py"
 SECONDS = 300
 
 
+class Forks:
+    """A process that has imported what members need, and forks them: a killed one is back at once."""
+
+    def __init__(self):
+        self._socket, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "MXCY_NUM_THREADS": "1"}
+        environment["MXNET_KVSTORE_BIGARRAY_BOUND"] = "100000"
+        descriptor = far.fileno()
+        command = [sys.executable, PROGRAM, str(descriptor)]
+        self._process = subprocess.Popen(command, env=environment, cwd=ROOT, pass_fds=(descriptor,))
+        far.close()
+        self._lock = threading.Lock()
+
+    def start(self, arguments):
+        """A new member: its number and its input, output and errors."""
+        pairs = [os.pipe() for _ in range(3)]
+        given = [pairs[0][0], pairs[1][1], pairs[2][1]]
+        with self._lock:
+            socket.send_fds(self._socket, [json.dumps(arguments).encode()], given)
+            number = int(self._socket.recv(100))
+        for one in given:
+            os.close(one)
+        own = [pairs[0][1], pairs[1][0], pairs[2][0]]
+        return number, [os.fdopen(one, mode) for one, mode in zip(own, "wrr", strict=True)]
+
+    def close(self):
+        self._socket.close()
+        self._process.wait()
+
+
+@pytest.fixture(scope="module")
+def forks():
+    found = Forks()
+    yield found
+    found.close()
+
+
 class Member:
     """A process, started again with the same arguments when it was killed."""
 
-    def __init__(self, *arguments):
+    def __init__(self, forks, *arguments):
+        self._forks = forks
         self._arguments = [str(one) for one in arguments]
         self.said = queue.Queue()
-        self.killed = 0
         self.start()
 
     def start(self):
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "MXCY_NUM_THREADS": "1"}
-        environment["MXNET_KVSTORE_BIGARRAY_BOUND"] = "100000"
-        self.process = subprocess.Popen(
-            [sys.executable, PROGRAM, *self._arguments], env=environment, cwd=ROOT, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+        self._number, self._pipes = self._forks.start(self._arguments)
         self.errors = []
-        pipes = [(self.process.stdout, self.said.put), (self.process.stderr, self.errors.append)]
-        self._readers = [threading.Thread(target=read, args=pair) for pair in pipes]
+        pairs = zip(self._pipes[1:], (self.said.put, self.errors.append), strict=True)
+        self._readers = [threading.Thread(target=read, args=pair) for pair in pairs]
         for reader in self._readers:
             reader.start()
 
@@ -54,34 +88,36 @@ class Member:
                 return line.strip()
             assert line, "".join(self.errors)
 
+    def _send(self, which):
+        """Send a signal. Its output ends with the process, so its number is its own while readers run."""
+        if any(reader.is_alive() for reader in self._readers):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._number, which)
+
     def kill_and_start(self):
-        self.process.kill()
+        self._send(signal.SIGKILL)
         self._reap()
-        self.killed += 1
         self.start()
 
     def pause(self, seconds, stop):
-        self.process.send_signal(signal.SIGSTOP)
+        self._send(signal.SIGSTOP)
         stop.wait(seconds)
-        self.process.send_signal(signal.SIGCONT)
+        self._send(signal.SIGCONT)
 
     def end(self):
         """Let it end; kill it if it does not."""
-        self.process.send_signal(signal.SIGCONT)
-        self.process.stdin.close()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+        self._send(signal.SIGCONT)
+        self._pipes[0].close()
+        for reader in self._readers:
+            reader.join(20)
+        self._send(signal.SIGKILL)
         self._reap()
 
     def _reap(self):
-        self.process.wait()
         for reader in self._readers:
             reader.join()
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
+        for pipe in self._pipes:
+            pipe.close()
         while not self.said.empty():
             self.said.get()
 
@@ -95,7 +131,8 @@ def read(stream, take):
 class ProcessJob:
     """Two servers and two workers; with `apart` workers reach no memory of servers, only a link."""
 
-    def __init__(self, kind, apart, seed, length):
+    def __init__(self, forks, kind, apart, seed, length):
+        self._forks = forks
         options = Options(workers=2, servers=2, join=SECONDS, timeout=SECONDS / 3, lost_after=SECONDS)
         self.options = options_for(kind, options)
         self.name = new_name()
@@ -122,7 +159,7 @@ class ProcessJob:
             raise
 
     def add(self, *arguments):
-        self.members.append(Member(*arguments))
+        self.members.append(Member(self._forks, *arguments))
         return self.members[-1]
 
     def close(self):
@@ -163,10 +200,14 @@ CASES = [
 SHORT = [("all", "dist_sync", True), ("worker", "dist_async", False)]
 
 
-@pytest.mark.parametrize("seed", range(5 if FULL else 1))
 @pytest.mark.parametrize(("fault", "kind", "apart"), CASES if FULL else SHORT)
-def test_histories_of_processes_that_are_killed_and_paused(fault, kind, apart, seed):
-    job = ProcessJob(kind, apart, seed, 600 if FULL else 150)
+def test_histories_of_processes_that_are_killed_and_paused(forks, fault, kind, apart):
+    """Several jobs at a time: they wait more than they compute."""
+    at_once(lambda seed: check(forks, fault, kind, apart, seed), range(5 if FULL else 1))
+
+
+def check(forks, fault, kind, apart, seed):
+    job = ProcessJob(forks, kind, apart, seed, 600 if FULL else 150)
     stop, rng = threading.Event(), random.Random(seed)
     thread = threading.Thread(target=disturb, args=(job, fault, rng, stop))
     try:

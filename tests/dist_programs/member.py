@@ -1,14 +1,22 @@
 """One process of a job without Ray: a server, or a worker that checks the history it sees.
 
-    python member.py server NAME SENDERS MEMORY TICKET ADDRESS    serves, and writes where
-    python member.py worker JOB RANK MEMORY SEED LENGTH           pushes and pulls, and writes how far it is
+    server NAME SENDERS MEMORY TICKET ADDRESS    serves, and writes where
+    worker JOB RANK MEMORY SEED LENGTH           pushes and pulls, and writes how far it is
+
+    python member.py DESCRIPTOR    has all imported, and is neither: for each list of such words that comes
+                                   on a socket, with descriptors for input, output and errors, it forks one,
+                                   and answers with its number
 
 A worker that was killed and started again goes on where the servers have it.
 """
 
+import json
 import os
 import random
+import signal
+import socket
 import sys
+import traceback
 
 import numpy as np
 
@@ -109,5 +117,37 @@ def work(job, rank, memory, seed, length):
     say("done")
 
 
+def fork(arguments, streams, other):
+    """The number of a new process that does what the arguments say."""
+    number = os.fork()
+    if number:
+        return number
+    try:
+        other.close()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for target, stream in enumerate(streams):
+            os.dup2(stream, target)
+            os.close(stream)
+        {"server": serve, "worker": work}[arguments[0]](*arguments[1:])
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+def main(descriptor):
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that end
+    with socket.socket(fileno=int(descriptor)) as other:
+        while True:
+            message, streams, _, _ = socket.recv_fds(other, 1 << 16, 3)
+            if not message:
+                return
+            number = fork(json.loads(message), streams, other)
+            for stream in streams:
+                os.close(stream)
+            other.send(b"%d" % number)
+
+
 if __name__ == "__main__":
-    {"server": serve, "worker": work}[sys.argv[1]](*sys.argv[2:])
+    main(sys.argv[1])
