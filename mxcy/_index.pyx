@@ -12,10 +12,11 @@ from cpython.slice cimport PySlice_AdjustIndices, PySlice_Unpack
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
-from ._engine cimport CVar, var_new
+from ._engine cimport CVar, var_new, var_release
+from ._invoke cimport is_element, is_number, is_watched, readable_data, store_scalar
 from ._array cimport (
     CONSTANT, MAX_NDIM, Array,
-    adopt_var, faces, incref, is_constant, lent, new_like, new_view, place_dims, read_shape,
+    adopt_var, allocate, faces, incref, is_constant, lent, new_like, new_view, place_dims, read_shape,
     require_writable,
 )
 
@@ -23,6 +24,7 @@ from .errors import ArgumentError, ArgumentTypeError, ArrayIndexError, AxisError
 
 cdef extern from "Python.h":
     bint PyLong_CheckExact(object)
+    long long PyLong_AsLongLongAndOverflow(object, int*) except? -1
     bint PyBool_Check(object)
     bint PyTuple_CheckExact(object)
     bint PySlice_Check(object)
@@ -36,6 +38,8 @@ cdef extern from "strided.hpp" namespace "mxcy" nogil:
                            int64_t, int, const int64_t*, const int64_t*, int64_t)
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
+    enum:
+        BOOL
     const uint8_t* ITEMSIZE
 
 
@@ -154,15 +158,40 @@ cdef int parse(View* v, Array x, object key) except -1:
     return 1
 
 
+cdef bint place_of(Array x, object key, int64_t* offset) except -1:
+    """Where the element is that a key of integers names; false for other keys, and for what is wrong."""
+    cdef int i
+    offset[0] = x.offset
+    if PyLong_CheckExact(key):
+        return x.ndim_ == 1 and step_to(x, 0, key, offset)
+    if not PyTuple_CheckExact(key) or len(<tuple>key) != x.ndim_ or x.ndim_ == 0:
+        return False
+    for i in range(x.ndim_):
+        item = (<tuple>key)[i]
+        if not PyLong_CheckExact(item) or not step_to(x, i, item, offset):
+            return False
+    return True
+
+
+cdef inline bint step_to(Array x, int axis, object item, int64_t* offset) except -1:
+    cdef int overflow = 0
+    cdef int64_t extent = x.dims[axis], index = PyLong_AsLongLongAndOverflow(item, &overflow)
+    if index < 0:
+        index += extent
+    if overflow or index < 0 or index >= extent:
+        return False
+    offset[0] += index * x.dims[x.ndim_ + axis]
+    return True
+
+
 cdef PyObject* get_item(PyObject* p, PyObject* key) except NULL:
     cdef View v
     cdef Array x = <Array>p
+    cdef int64_t offset
     if x.grad_info is not NULL:
         result = x._get_recorded(<object>key)
-    elif x.ndim_ == 1 and PyLong_CheckExact(<object>key) and faces[x.face].scalars:
-        v.offset = x.offset
-        take_integer(&v, x, 0, <object>key)
-        result = constant(x, v.offset)
+    elif faces[x.face].scalars and place_of(x, <object>key, &offset):
+        return new_constant(x, offset)
     elif parse(&v, x, <object>key):
         if v.ndim == 0 and faces[x.face].scalars and not has_ellipsis(<object>key):
             result = constant(x, v.offset)
@@ -176,6 +205,8 @@ cdef PyObject* get_item(PyObject* p, PyObject* key) except NULL:
 
 cdef int set_item(PyObject* p, PyObject* key, PyObject* value) except -1:
     cdef Array x = <Array>p
+    if store_element(x, <object>key, <object>value):
+        return 0
     if not is_constant(x):
         return assign(x, <object>key, <object>value)
     # The standard of arrays knows no scalars: `result[()] = 0` or `result[result > 1] = 1` must work.
@@ -184,6 +215,37 @@ cdef int set_item(PyObject* p, PyObject* key, PyObject* value) except -1:
         return assign(x, <object>key, <object>value)
     finally:
         x.read_only = CONSTANT
+
+
+cdef bint store_element(Array x, object key, object value) except -1:
+    """Writes a number to the element that a key of integers names, at once; false if that takes more."""
+    cdef int64_t offset
+    cdef char* to
+    cdef char* source
+    cdef PyObject* v = <PyObject*>value
+    if x.read_only or x.grad_info is not NULL or x.var.on_gpu() or not faces[x.face].scalars:
+        return False
+    if is_watched() or not x.var.idle() or not place_of(x, key, &offset):
+        return False
+    to = x.var.data.load()
+    if to is NULL:
+        return False
+    if is_number(v) or is_element(v, x.dtype_code):
+        if x.dtype_code == BOOL or not store_scalar(v, x.dtype_code, to + offset):
+            return False
+    elif isinstance(value, Array):
+        if (<Array>value).ndim_ != 0 or (<Array>value).dtype_code != x.dtype_code or (<Array>value).grad_info is not NULL:
+            return False
+        source = readable_data(v)
+        if source is NULL:
+            return False
+        memcpy(to + offset, source, ITEMSIZE[x.dtype_code])
+    elif x.dtype_code == BOOL and (value is True or value is False):
+        to[offset] = value is True
+    else:
+        return False
+    x.var.version += 1
+    return True
 
 
 cdef int assign(Array x, key, value) except -1:
@@ -209,6 +271,40 @@ cdef bint has_ellipsis(object key) noexcept:
                 return True
         return False
     return key is Ellipsis
+
+
+cdef PyObject* new_constant(Array x, int64_t offset) except NULL:
+    """The same, as a new reference."""
+    cdef CVar* var
+    cdef PyObject* p
+    cdef int64_t item = ITEMSIZE[x.dtype_code]
+    cdef char* data = x.var.data.load()
+    if data is NULL or x.var.on_gpu() or not x.var.readable():
+        made = constant(x, offset)
+        incref(<PyObject*>made)
+        return <PyObject*>made
+    var = var_new(item, x.var.context)
+    try:
+        p = allocate(x.face)
+    except BaseException:
+        var_release(var)
+        raise
+    (<Array>p).var = var
+    (<Array>p).grad_info = NULL
+    (<Array>p).offset = 0
+    (<Array>p).size = 1
+    (<Array>p).dims = (<Array>p).inline_dims
+    (<Array>p).ndim_ = 0
+    (<Array>p).dtype_code = x.dtype_code
+    (<Array>p).c_contiguous = (<Array>p).whole = True
+    (<Array>p).face = x.face
+    (<Array>p).read_only = CONSTANT
+    if item == 8:
+        (<int64_t*>var.data.load())[0] = (<int64_t*>(data + offset))[0]
+    else:
+        memcpy(var.data.load(), data + offset, item)
+    var.version += 1
+    return p
 
 
 cdef Array constant(Array x, int64_t offset):

@@ -135,6 +135,41 @@ cdef bint store_scalar(PyObject* scalar, int code, char* out) except? False:
     return overflow == 0 and store_int(integer, code, out)
 
 
+cdef bint element_as(PyObject* p, int code, char* out) noexcept:
+    """Writes the element of an array without axes in a dtype that NumPy would choose for both; false if it would not."""
+    cdef char* data
+    cdef int own = (<Array>p).dtype_code
+    if (<Array>p).ndim_ != 0 or own != code and code != FLOAT64:
+        return False
+    data = readable_data(p)
+    if data is NULL:
+        return False
+    if own == code:
+        memcpy(out, data, ITEMSIZE[code])
+    elif own == INT64:
+        (<double*>out)[0] = <double>(<long long*>data)[0]
+    elif own == INT32:
+        (<double*>out)[0] = (<int*>data)[0]
+    elif own == FLOAT32:
+        (<double*>out)[0] = (<float*>data)[0]
+    elif own == BOOL:
+        (<double*>out)[0] = data[0] != 0
+    else:
+        return False
+    return True
+
+
+cdef int form_of_two(PyObject* left, PyObject* right, int slot, bint inplace, char* scalar) noexcept:
+    """How two arrays are given to a loop: one of them as a number, if it is a single element for the other."""
+    if slot == POWER or not faces[(<Array>left).face].scalars:
+        return TWO_ARRAYS
+    if element_as(right, (<Array>left).dtype_code, scalar):
+        return NUMBER_RIGHT
+    if not inplace and element_as(left, (<Array>right).dtype_code, scalar):
+        return NUMBER_LEFT
+    return TWO_ARRAYS
+
+
 cdef bint is_element(PyObject* p, int code) noexcept:
     """Whether this is a NumPy scalar of the dtype."""
     return type_of(p) is element_types[code]
@@ -214,12 +249,17 @@ cdef PyObject* run_fast(PyObject* left, PyObject* right, int slot, bint inplace)
     cdef FastLoop* loop
     cdef int code, flags
     cdef int form = TWO_ARRAYS
-    cdef bint alike = True
+    cdef bint alike = True, is_stored = False
     cdef const char* name = slot_names[slot]
     if not enabled or inplace and watching:
         return NULL
     if type_of(left) is type_of(right):
         alike = same_shape(left, right)
+        if not alike or (<Array>left).dtype_code != (<Array>right).dtype_code:
+            form = form_of_two(left, right, slot, inplace, scalar)
+            is_stored = form != TWO_ARRAYS
+            x = right if form == NUMBER_LEFT else left
+            alike = alike or is_stored
     elif is_number(left):
         x = right
         form = NUMBER_LEFT
@@ -238,6 +278,8 @@ cdef PyObject* run_fast(PyObject* left, PyObject* right, int slot, bint inplace)
     if form == TWO_ARRAYS:
         if (<Array>y).dtype_code != code:
             return NULL
+    elif is_stored:
+        pass
     elif slot == POWER:
         # NumPy has its own code for some exponents. The one worth the trouble here is 2, for which it
         # multiplies (complex numbers in another way than `multiply` does).

@@ -27,6 +27,10 @@ __all__ = ["Own", "Small", "Through", "described", "own", "with_small"]
 
 cnp.import_array()
 
+cdef extern from "dtype.hpp" namespace "mxcy" nogil:
+    enum:
+        BFLOAT16
+
 cdef extern from "Python.h":
     bint PyList_CheckExact(PyObject*)
     bint PyTuple_CheckExact(PyObject*)
@@ -37,6 +41,7 @@ cdef extern from "Python.h":
 cdef enum:
     MOST = 8    # arguments of a call that takes the short way
     MANY = 16   # arrays in it
+    FEW = 4096  # elements
 
 # Classes that NumPy does not ask what its functions do.
 cdef frozenset PLAIN = frozenset([
@@ -116,7 +121,7 @@ cdef object received(object result, Loans* loans):
                 found = part_of(result, <Array>loans.arrays[i])
                 if found is not NULL:
                     return steal(found)
-        if base is not NULL:
+        if base is not NULL and not owns(base):
             settle_all(loans)
         return adopt(result, face()) if cnp.PyArray_TYPE(result) <= LAST_PLAIN else given_array(result)
     if result is None or type(result) is bool:
@@ -131,6 +136,11 @@ cdef object received(object result, Loans* loans):
         return result
     settle_all(loans)
     return given(result, pairs(loans))
+
+
+cdef bint owns(PyObject* base) noexcept:
+    """Whether what a view shows is an array with memory of its own."""
+    return cnp.PyArray_CheckExact(<object>base) and cnp.PyArray_CHKFLAGS(<cnp.ndarray>base, cnp.NPY_ARRAY_OWNDATA)
 
 
 cdef int settle_all(Loans* loans) except -1:
@@ -316,26 +326,30 @@ def own(function):
 cdef class Small(Through):
     """A function (`own`: of ours) with a way for small arrays, tried first where it is called with them alone.
 
-    `small(*arguments)` returns None for what is not for it.
+    `small(*arguments)` returns None for what is not for it. `few` is NumPy's function, the next way for them.
     """
 
     cdef object small
     cdef Py_ssize_t most
     cdef bint own, along
+    cdef Through few
 
-    def __init__(self, function, small, most, own=False, along=False):
+    def __init__(self, function, small, most, own=False, along=False, few=None):
         Through.__init__(self, function)
         self.vectorcall = <void*>called_small
-        self.small, self.most, self.own, self.along = small, most, own, along
+        self.small, self.most, self.own, self.along, self.few = small, most, own, along, few
 
     cpdef compute(self, tuple args, dict kwargs):
         """Call the function, without telling autograd."""
         return self.function(*args, **kwargs) if self.own else Through.compute(self, args, kwargs)
 
 
-def with_small(small, most=1, along=False):
-    """Make a function of ours one that has a way for `most` small arrays, or `along` an axis (decorator)."""
-    return lambda function: Small(function, small, most, True, along)
+def with_small(small, most=1, along=False, few=None):
+    """Make a function of ours one that has a way for `most` small arrays, or `along` an axis (decorator).
+
+    `few`: NumPy's function, which computes with small arrays where that way does not.
+    """
+    return lambda function: Small(function, small, most, True, along, few)
 
 
 # --- calls ----------------------------------------------------------------------------------------
@@ -373,14 +387,24 @@ cdef PyObject* called_small(PyObject* callable, PyObject** args, size_t count, P
     cdef PyObject* found
     cdef Py_ssize_t named = names_count(names)
     cdef Py_ssize_t n = count_of(count)
-    if named == 0 and n == self.most or self.along and n == 1 and named == 1 and is_axis(name_of(names, 0)):
+    if (named == 0 and (n == self.most or self.along and n == 2)
+            or self.along and n == 1 and named == 1 and is_axis(name_of(names, 0))):
         found = vectorcall(<PyObject*>self.small, args, n + named, NULL)
         if found is not <PyObject*>None:
             return found
         decref(found)
+    if self.few is not None and n > 0 and is_small(args[0]):
+        found = over_memory(self.few, args, n, names)
+        if found is not NULL:
+            return found
     if self.own:
         return called_own(callable, args, count, names)
     return called_through(callable, args, count, names)
+
+
+cdef bint is_small(PyObject* p) noexcept:
+    """Whether this is an array of ours with so few elements that NumPy is the short way."""
+    return is_ours(p) and 0 < (<Array>p).size <= FEW and (<Array>p).ndim_ > 0 and (<Array>p).dtype_code != BFLOAT16
 
 
 cdef bint is_axis(PyObject* name) except -1:

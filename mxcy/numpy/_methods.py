@@ -195,17 +195,6 @@ class Methods(SmallMethods):
         """The elements rounded to a number of decimals."""
         return _through.round(self, decimals, out)
 
-    def conj(self):
-        """The complex conjugate."""
-        return _ufuncs.conjugate(self) if self.dtype.kind == "c" else self
-
-    conjugate = conj
-
-    @method(_of.dot, FEW)
-    def dot(self, b, out=None):
-        """Product of matrices or vectors."""
-        return _products.dot(self, b, out)
-
 
 def _set_real(x: Any, value: Any) -> None:
     """x.real = value"""
@@ -245,6 +234,8 @@ _USUAL: dict[str, Any] = {
     "get_advanced": method(operator.getitem)(_get_advanced),
     "as_dtype": method(_of.view)(_as_dtype),
     "clip": method(_of.clip, FEW)(_ufuncs.clip),
+    "conjugate": _ufuncs.conjugate,
+    "dot": method(_of.dot, FEW)(_products.dot),
     "take": method(_of.take)(_through.take),
     "reshape": _shapes.reshape,
     "copy": _conversions.copy,

@@ -22,6 +22,7 @@ from ._calls import as_array, set_hooks, unwrap, wrap
 from ._kinds import method
 from ._methods import Methods
 from ._operators import operator_of
+from ._small_methods import Slow
 from ._ufunc import set_face
 
 __all__ = ["FACE", "ndarray"]
@@ -149,14 +150,10 @@ class ndarray(Methods):
 
     # Devices and MXNet's methods.
 
-    @property
-    def device(self) -> str:
-        """Where the elements are: "cpu", or "gpu(0)"."""
-        context = context_of(self)
-        return "cpu" if context.device_type == "cpu" else str(context)
-
     def to_device(self, device: Any, /, *, stream: Any = None):
         """Return the array itself if it is on a device ("cpu", "gpu(0)", a context), else a copy there."""
+        if type(device) is str and device == self.device:
+            return self
         return self.as_in_context(_protocols.context_named(device))
 
     @property
@@ -287,9 +284,16 @@ _POWERS = {1: _ufuncs.positive, -1: _ufuncs.reciprocal, 0.5: _ufuncs.sqrt, 2: _u
 _AS_WRITTEN: dict[str, set[tuple[type, float]]] = {"b": {(int, 2)}, "c": {(int, -1), (int, 2), (float, 0.5)}}
 
 
+def _device(x: Any) -> str:
+    """The name of the place of an array that is not on cpu(0)."""
+    context = context_of(x)
+    return "cpu" if context.device_type == "cpu" else str(context)
+
+
 FACE = register_face(ndarray, zero_dim=True, scalars=True)
 set_hooks(FACE, _recorded.is_recording, _recorded.record, _recorded.wrote)
 set_face(FACE)
+Slow.device = staticmethod(_device)
 ndarray.__module__ = "mxcy.numpy"
 
 OPERATORS = {

@@ -30,7 +30,7 @@ def _is_large(a: Any, b: Any) -> bool:
     )  # fmt: skip
 
 
-@with_small(_small.matmul, 2)
+@with_small(_small.matmul, 2, few=_through)
 def matmul(x1, x2, /, out=None, **kwargs):
     """Product of matrices, which are the last two axes; the leading ones broadcast."""
     if out is None and not kwargs and _is_large(x1, x2):
@@ -44,7 +44,7 @@ def _operand(x: Any) -> Any:
     return x if isinstance(x, (Array, _np.ndarray, _np.generic, int, float, complex)) else as_array(x)
 
 
-@with_small(_small.matmul, 2)
+@with_small(_small.matmul, 2, few=_dot)
 def dot(a, b, out=None):
     """Product over the last axis of a and the last but one of b."""
     if out is None and _is_large(a, b) and a.ndim == b.ndim == 2:

@@ -16,7 +16,7 @@ from ..dtypes import DTYPES, code_of
 from . import _small
 from ._calls import as_array
 from ._functions import Through, own, with_small
-from ._ufunc import order_of
+from ._order import order_of
 from ._ufuncs import add, maximum, minimum, multiply, sqrt
 
 __all__ = [
@@ -127,25 +127,25 @@ def _result_dtype(ufunc: Any, dtype: Any) -> Any:
     return dtype
 
 
-@with_small(partial(_small.reduce, _small.NAMES.index("sum")), along=True)
+@with_small(partial(_small.reduce, _small.NAMES.index("sum")), along=True, few=_THROUGH["sum"])
 def sum(a, axis=None, dtype=None, out=None, keepdims=_NOTHING, initial=_NOTHING, where=_NOTHING):
     """Sum of the elements along axes (all of them by default); integers shorter than 64 bits are widened."""
     return _reduced("sum", _np.add, a, axis, dtype, out, keepdims, initial, where)
 
 
-@with_small(partial(_small.reduce, _small.NAMES.index("prod")), along=True)
+@with_small(partial(_small.reduce, _small.NAMES.index("prod")), along=True, few=_THROUGH["prod"])
 def prod(a, axis=None, dtype=None, out=None, keepdims=_NOTHING, initial=_NOTHING, where=_NOTHING):
     """Product of the elements along axes; integers shorter than 64 bits are widened."""
     return _reduced("prod", _np.multiply, a, axis, dtype, out, keepdims, initial, where)
 
 
-@with_small(partial(_small.reduce, _small.NAMES.index("max")), along=True)
+@with_small(partial(_small.reduce, _small.NAMES.index("max")), along=True, few=_THROUGH["max"])
 def max(a, axis=None, out=None, keepdims=_NOTHING, initial=_NOTHING, where=_NOTHING):
     """Largest element along axes; NaN if there is one."""
     return _reduced("max", _np.maximum, a, axis, None, out, keepdims, initial, where)
 
 
-@with_small(partial(_small.reduce, _small.NAMES.index("min")), along=True)
+@with_small(partial(_small.reduce, _small.NAMES.index("min")), along=True, few=_THROUGH["min"])
 def min(a, axis=None, out=None, keepdims=_NOTHING, initial=_NOTHING, where=_NOTHING):
     """Smallest element along axes; NaN if there is one."""
     return _reduced("min", _np.minimum, a, axis, None, out, keepdims, initial, where)
@@ -155,13 +155,13 @@ amax = max
 amin = min
 
 
-@with_small(partial(_small.reduce, _small.NAMES.index("any")), along=True)
+@with_small(partial(_small.reduce, _small.NAMES.index("any")), along=True, few=_THROUGH["any"])
 def any(a, axis=None, out=None, keepdims=_NOTHING, *, where=_NOTHING):
     """Whether an element along axes is not zero."""
     return _reduced("any", _np.logical_or, a, axis, None, out, keepdims, _NOTHING, where)
 
 
-@with_small(partial(_small.reduce, _small.NAMES.index("all")), along=True)
+@with_small(partial(_small.reduce, _small.NAMES.index("all")), along=True, few=_THROUGH["all"])
 def all(a, axis=None, out=None, keepdims=_NOTHING, *, where=_NOTHING):
     """Whether no element along axes is zero."""
     return _reduced("all", _np.logical_and, a, axis, None, out, keepdims, _NOTHING, where)
@@ -175,16 +175,20 @@ def _position(kind: str, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
     return _THROUGH[kind](a, axis, **_given(out=out, keepdims=keepdims))
 
 
-@with_small(lambda a: _small.arg(a, True))
+@with_small(lambda a: _small.arg(a, True), few=_THROUGH["argmax"])
 def argmax(a, axis=None, out=None, *, keepdims=_NOTHING):
     """Position of the first largest element along an axis, or in the flattened array."""
     return _position("argmax", a, axis, out, keepdims)
 
 
-@with_small(lambda a: _small.arg(a, False))
+@with_small(lambda a: _small.arg(a, False), few=_THROUGH["argmin"])
 def argmin(a, axis=None, out=None, *, keepdims=_NOTHING):
     """Position of the first smallest element along an axis, or in the flattened array."""
     return _position("argmin", a, axis, out, keepdims)
+
+
+def _none(a: Any) -> None:
+    """No way of ours for small arrays."""
 
 
 def _running(name: str, ufunc: Any, a: Any, axis: Any, dtype: Any, out: Any) -> Any:
@@ -200,13 +204,13 @@ def _running(name: str, ufunc: Any, a: Any, axis: Any, dtype: Any, out: Any) -> 
     return _THROUGH[name](a, axis, dtype, out)
 
 
-@own
+@with_small(_none, few=_THROUGH["cumsum"])
 def cumsum(a, axis=None, dtype=None, out=None):
     """Running sums along an axis, or of the flattened array."""
     return _running("cumsum", _np.add, a, axis, dtype, out)
 
 
-@own
+@with_small(_none, few=_THROUGH["cumprod"])
 def cumprod(a, axis=None, dtype=None, out=None):
     """Running products along an axis, or of the flattened array."""
     return _running("cumprod", _np.multiply, a, axis, dtype, out)

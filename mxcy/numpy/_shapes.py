@@ -121,7 +121,7 @@ def expand_dims(a, axis):
     return a._view(tuple([None if i in places else slice(None) for i in range(a.ndim + len(given))]))
 
 
-@with_small(_small_shapes.squeeze)
+@with_small(_small_shapes.squeeze, along=True)
 def squeeze(a, axis=None):
     """A view without axes of extent 1, all of them or those given."""
     a = as_array(a)

@@ -4,7 +4,7 @@ from cpython.long cimport PyLong_FromLongLong
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t
 
 from .._array cimport MAX_NDIM, Array, lent, new_view, steal
 from .._export cimport read_view
@@ -27,7 +27,11 @@ from ._small import matmul, stack
 
 __all__ = ["Slow", "SmallMethods", "array", "asanyarray", "asarray", "norm", "ones", "zeros"]
 
+cdef extern from "strided.hpp" namespace "mxcy" nogil:
+    void c_strides(int, const int64_t*, int64_t, int64_t*)
+
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
+    const uint8_t* ITEMSIZE
     enum:
         BOOL, INT64, FLOAT32, FLOAT64
 
@@ -151,6 +155,74 @@ cdef bint is_all(Array x, axis) except -1:
     return axis is None or x.ndim_ == 1 and type(axis) is int and (axis == 0 or axis == -1)
 
 
+cdef list listed(Array x):
+    """The numbers of a vector, None for what is not for here."""
+    cdef char* data = readable_data(<PyObject*>x)
+    cdef int64_t i
+    if data is NULL:
+        return None
+    if x.dtype_code == FLOAT64:
+        return [(<double*>data)[i] for i in range(x.size)]
+    return [(<int64_t*>data)[i] for i in range(x.size)] if x.dtype_code == INT64 else None
+
+
+cdef Array reshaped(Array x, object shape):
+    """A view of a contiguous array with another shape, which is right; None for others."""
+    cdef int64_t dims[2 * MAX_NDIM]
+    cdef int64_t known = 1
+    cdef Py_ssize_t i, n = 1, unknown = -1
+    if not x.c_contiguous or type(shape) is not tuple and type(shape) is not int:
+        return None
+    if type(shape) is tuple:
+        n = len(<tuple>shape)
+        if n > 8:
+            return None
+    for i in range(n):
+        extent = (<tuple>shape)[i] if type(shape) is tuple else shape
+        if type(extent) is not int or not -1 <= extent <= x.size:
+            return None
+        dims[i] = extent
+        if dims[i] < 0:
+            if unknown >= 0:
+                return None
+            unknown = i
+        else:
+            known *= dims[i]
+        if known > x.size or known == 0:
+            return None
+    if unknown >= 0:
+        dims[unknown] = x.size // known
+        known *= dims[unknown]
+    if known != x.size:
+        return None
+    c_strides(<int>n, dims, ITEMSIZE[x.dtype_code], dims + n)
+    view = new_view(x, x.offset, <int>n, dims, dims + n)
+    view.whole = x.whole
+    return view
+
+
+cdef Array permuted(Array x, tuple axes):
+    """A view with its axes in an order that is right; None for others."""
+    cdef int64_t dims[2 * MAX_NDIM]
+    cdef int i, n = x.ndim_, axis
+    cdef unsigned long long seen = 0
+    if len(axes) == 1 and type(axes[0]) is tuple:
+        axes = axes[0]
+    if len(axes) != n:
+        return None
+    for i in range(n):
+        given = axes[i]
+        if type(given) is not int or not -n <= given < n:
+            return None
+        axis = given
+        axis += n if axis < 0 else 0
+        if seen >> axis & 1:
+            return None
+        seen |= 1ULL << axis
+        dims[i], dims[n + i] = x.dims[axis], x.dims[n + axis]
+    return new_view(x, x.offset, n, dims, dims + n)
+
+
 cdef object item_at(Array x, int64_t i):
     """The float at a position of those in C order."""
     cdef char* data = readable_data(<PyObject*>x)
@@ -234,6 +306,41 @@ cdef class SmallMethods(Array):
                 return (<double*>data)[0]
         return Array.__float__(self)
 
+    def __bool__(self):
+        cdef char* data = readable_data(<PyObject*>self) if self.ndim_ == 0 else NULL
+        if data is not NULL:
+            if self.dtype_code == BOOL:
+                return data[0] != 0
+            if self.dtype_code == FLOAT64:
+                return (<double*>data)[0] != 0
+        return Array.__bool__(self)
+
+    def __int__(self):
+        cdef char* data = readable_data(<PyObject*>self) if self.ndim_ == 0 and self.dtype_code == INT64 else NULL
+        return Array.__int__(self) if data is NULL else (<int64_t*>data)[0]
+
+    def __index__(self):
+        cdef char* data = readable_data(<PyObject*>self) if self.ndim_ == 0 and self.dtype_code == INT64 else NULL
+        return Array.__index__(self) if data is NULL else (<int64_t*>data)[0]
+
+    @property
+    def device(self):
+        """Where the elements are: "cpu", or "gpu(0)"."""
+        return "cpu" if self.var.context == 0x100 else _slow.device(self)
+
+    def conj(self):
+        """The complex conjugate."""
+        return _slow.conjugate(self) if self.dtype_code > FLOAT64 else self
+
+    def conjugate(self):
+        """The complex conjugate."""
+        return _slow.conjugate(self) if self.dtype_code > FLOAT64 else self
+
+    def dot(self, b, out=None):
+        """Product of matrices or vectors."""
+        made = matmul(self, b) if out is None and self.grad_info is NULL else None
+        return _slow.dot(self, b, out) if made is None else made
+
     def sum(self, axis=None, *args, **kwargs):
         """Sum of the elements along axes."""
         made = small(self, SUM, axis, args, kwargs)
@@ -296,7 +403,9 @@ cdef class SmallMethods(Array):
         if len(shape) == 1:
             (shape,) = shape
         if self.grad_info is NULL and copy is None and order == "C":
-            view = self._reshape_view(shape)
+            view = reshaped(self, shape)
+            if view is None:
+                view = self._reshape_view(shape)
             if view is not None:
                 return view
         return _slow.reshape(self, shape, order, copy=copy)
@@ -312,7 +421,10 @@ cdef class SmallMethods(Array):
             return self.T
         if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
             (axes,) = axes
-        return self._transpose_view(axes or None) if self.grad_info is NULL else _slow.transpose(self, axes or None)
+        if self.grad_info is not NULL:
+            return _slow.transpose(self, axes or None)
+        made = permuted(self, axes) if type(axes) is tuple else None
+        return self._transpose_view(axes or None) if made is None else made
 
     def swapaxes(self, axis1, axis2):
         """A view with two axes exchanged."""
@@ -359,7 +471,8 @@ cdef class SmallMethods(Array):
 
     def tolist(self):
         """The elements as nested lists of Python numbers, or one number."""
-        return read_view(self).tolist()
+        made = listed(self) if self.ndim_ == 1 else None
+        return read_view(self).tolist() if made is None else made
 
     def tobytes(self, order="C"):
         """The elements as bytes."""

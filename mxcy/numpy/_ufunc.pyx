@@ -15,14 +15,15 @@ from libc.stdint cimport int64_t, uint8_t
 import numpy as np
 
 from .._array cimport (
-    CONSTANT, DTYPE_COUNT, Array, FastLoop, LoopFunction, Type, decref, faces, incref, steal, type_of,
+    CONSTANT, DTYPE_COUNT, Array, FastLoop, LoopFunction, Type, decref, faces, incref, new_array, steal, type_of,
 )
 from .._engine cimport report_fp_flags
-from .._invoke cimport fresh_like, is_element, is_watched, is_number, readable_data, same_shape, store_scalar
+from .._invoke cimport element_as, fresh_like, is_element, is_watched, is_number, readable_data, same_shape, store_scalar
 from .._loops cimport ResolvedLoop
 from .._pointwise cimport Program, invoke
 from ._functions import described
 from ._calls cimport face, given, has_place, is_recording, record_call, taken, taken_to_write, wrote
+from ._order cimport inverse, layout, ordered
 from ._vectorcall cimport count_of, dict_of, name_of, names_count, takes_vectorcall, tuple_of
 
 from .._array import as_face, from_numpy
@@ -32,15 +33,12 @@ from .._pointwise import compile_program
 from ..dtypes import DTYPES, code_of
 from ..errors import DTypeError
 
-__all__ = ["elementwise", "order_of", "ufunc"]
+__all__ = ["elementwise", "ufunc"]
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
     enum:
-        BOOL, FLOAT16, BFLOAT16
+        BOOL, INT64, FLOAT16, BFLOAT16, FLOAT64
     const uint8_t* ITEMSIZE
-
-cdef extern from "strided.hpp" namespace "mxcy" nogil:
-    bint is_f_contiguous(int, const int64_t*, const int64_t*, int64_t)
 
 cdef extern from "fp_status.hpp" namespace "mxcy" nogil:
     int take_fp_flags()
@@ -73,6 +71,8 @@ cdef class ufunc:
     cdef readonly object function
     cdef FastLoop loops[DTYPE_COUNT]
     cdef int n_in, n_out
+    cdef bint widens    # int64 becomes float64, whose loop there is
+    cdef bint is_power  # which NumPy computes in other ways for some numbers
     cdef dict programs
     cdef public object rule
     cdef public object reduction   # own `reduce`, or None
@@ -89,12 +89,22 @@ cdef class ufunc:
         self.name_bytes = function.__name__.encode()
         self.c_name = self.name_bytes
         self.n_in, self.n_out = function.nin, function.nout
+        self.is_power = function in (np.power, np.float_power)
         self.vectorcall = <void*>called
         self.programs = {}
         if self.n_out == 1 and self.n_in <= 2 and function.signature is None:
             for code in range(DTYPE_COUNT):
                 if code != FLOAT16 and code != BFLOAT16:
                     self._find_loop(code)
+        self.widens = self.n_in == 1 and self.loops[INT64].limit == 0 and self.widens_integers()
+
+    cdef bint widens_integers(self) except -1:
+        cdef ResolvedLoop found
+        try:
+            found = resolve(self.function, (INT64,))
+        except DTypeError:
+            return False
+        return found.declared[0] == FLOAT64 and self.loops[FLOAT64].limit > 0
 
     def _find_loop(self, int code):
         cdef ResolvedLoop found
@@ -147,7 +157,7 @@ cdef class ufunc:
         cdef FastLoop* loop
         cdef PyObject* result
         if type_of(x) is not OUR_TYPE:
-            return NULL
+            return self.of_number(x) if is_number(x) and out is <PyObject*>None else NULL
         loop = &self.loops[(<Array>x).dtype_code]
         n = (<Array>x).size
         if n >= loop.limit or (<Array>x).grad_info is not NULL:
@@ -161,6 +171,23 @@ cdef class ufunc:
         if result is NULL:
             return NULL
         return self.run(loop, args, n, strides, result)
+
+    cdef PyObject* of_number(self, PyObject* x) except? NULL:
+        """The result for one of Python's numbers."""
+        cdef char operand[16]
+        cdef char* args[2]
+        cdef Py_ssize_t strides[2]
+        cdef int code = FLOAT64 if type(<object>x) is float or self.widens else INT64
+        cdef FastLoop* loop = &self.loops[code]
+        cdef Array made
+        if loop.limit == 0 or is_watched() or not store_scalar(x, code, operand):
+            return NULL
+        made = new_array(OUR_FACE, 0, NULL, loop.out)
+        args[0], args[1] = operand, made.var.data.load()
+        strides[0] = strides[1] = 0
+        made.read_only = CONSTANT
+        incref(<PyObject*>made)
+        return self.run(loop, args, 1, strides, <PyObject*>made)
 
     cdef PyObject* two(self, PyObject* a, PyObject* b, PyObject* out) except? NULL:
         cdef PyObject* result
@@ -182,8 +209,10 @@ cdef class ufunc:
             return NULL
         strides[0] = strides[1] = ITEMSIZE[code]
         if type_of(a) is type_of(b):
-            if (<Array>b).dtype_code != code or (<Array>b).grad_info is not NULL or not same_shape(a, b):
+            if (<Array>b).grad_info is not NULL:
                 return NULL
+            if (<Array>b).dtype_code != code or not same_shape(a, b):
+                return self.with_element(a, b, out)
             if out is not <PyObject*>None and (<Array>b).var is (<Array>out).var:
                 if (<Array>b).offset != (<Array>out).offset:
                     return NULL
@@ -201,6 +230,34 @@ cdef class ufunc:
         if result is NULL:
             return NULL
         return self.run(loop, args, n, strides, result)
+
+    cdef PyObject* with_element(self, PyObject* a, PyObject* b, PyObject* out) except? NULL:
+        """The result for two arrays of which one is a single element that the loop of the other takes."""
+        cdef char* args[3]
+        cdef char scalar[16]
+        cdef Py_ssize_t strides[3]
+        cdef PyObject* x = a
+        cdef PyObject* result
+        cdef FastLoop* loop
+        cdef bint right = element_as(b, (<Array>a).dtype_code, scalar)
+        if self.is_power or out is not <PyObject*>None:
+            return NULL
+        if not right:
+            if not element_as(a, (<Array>b).dtype_code, scalar):
+                return NULL
+            x = b
+        loop = &self.loops[(<Array>x).dtype_code]
+        args[0] = args[1] = readable_data(x)
+        if (<Array>x).size >= loop.limit or args[0] is NULL:
+            return NULL
+        strides[0] = strides[1] = ITEMSIZE[(<Array>x).dtype_code]
+        args[1 if right else 0] = scalar
+        strides[1 if right else 0] = 0
+        strides[2] = ITEMSIZE[loop.out]
+        result = self.result(x, out, loop, &args[2])
+        if result is NULL:
+            return NULL
+        return self.run(loop, args, (<Array>x).size, strides, result)
 
     cdef bint scalar_operand(self, PyObject* number, int code, char* out) except? False:
         if not is_number(number) and not is_element(number, code):
@@ -474,90 +531,10 @@ cdef object over(x):
     return from_numpy(x, face(), not (x.flags.aligned and x.dtype.isnative))
 
 
-# --- order of axes --------------------------------------------------------------------------------------
 cdef bint converts(Program program, list operands):
     """Whether NumPy's function converts operands before it computes; it has loops of its own for halves."""
     codes = {(<Array>x).dtype_code for x in operands if isinstance(x, Array)}
     return program.c.steps.size() > 1 and codes != {FLOAT16} and codes != {BFLOAT16}
-
-
-cdef object layout(list operands, bint by_iterator=False):
-    """The order of axes in which NumPy lays out the result, from the slowest; None for that of C."""
-    cdef Array x, first = None
-    cdef int ndim = 0
-    for given_x in operands:
-        if isinstance(given_x, Array):
-            x = <Array>given_x
-            if not x.c_contiguous and first is None:
-                first = x
-            ndim = max(ndim, x.ndim_)
-    if first is None or ndim < 2:
-        return None
-    shapes = [(<Array>o).shape for o in operands if isinstance(o, Array)]
-    try:
-        shape = np.broadcast_shapes(*shapes)
-    except ValueError:
-        return None  # said by who computes
-    # NumPy's way without an iterator: Fortran order however axes of one element are stepped over.
-    if not by_iterator and all([not (<Array>o).ndim_ or (<Array>o).shape == shape and _is_fortran(<Array>o)
-            for o in operands if isinstance(o, Array)]):
-        return list(reversed(range(ndim)))
-    order = _order(shape, [_steps(<Array>o, shape) for o in operands if isinstance(o, Array)])
-    return None if order == list(range(ndim)) else order
-
-
-cdef bint _is_fortran(Array x) noexcept:
-    return is_f_contiguous(x.ndim_, x.dims, x.dims + x.ndim_, ITEMSIZE[x.dtype_code])
-
-
-cdef list _steps(Array x, tuple shape):
-    """Strides of an operand over the axes of the result, 0 where it is repeated."""
-    cdef int missing = len(shape) - x.ndim_, i
-    return [0] * missing + [
-        0 if x.dims[i] == 1 else x.dims[x.ndim_ + i] for i in range(x.ndim_)
-    ]
-
-
-def _order(shape, steps):
-    """Sort axes as NumPy's iterator does: stable, from the last, by the strides of all operands that differ."""
-    axes = list(reversed(range(len(shape))))  # fastest first
-    for i in range(1, len(axes)):
-        place = i
-        for k in range(i - 1, -1, -1):
-            ambiguous, swap = True, False
-            for of in steps:
-                here, there = abs(of[axes[i]]), abs(of[axes[k]])
-                if here and there:
-                    if there <= here:
-                        swap = False
-                    elif ambiguous:
-                        swap = True
-                    ambiguous = False
-            if not ambiguous:
-                if not swap:
-                    break
-                place = k
-        axes.insert(place, axes.pop(i))
-    return axes[::-1]
-
-
-cdef object ordered(x, list order):
-    """An operand with its axes in another order."""
-    if not isinstance(x, Array) or (<Array>x).ndim_ == 0:
-        return x
-    cdef Array a = <Array>x
-    if a.ndim_ < len(order):
-        a = a._reshape_view((1,) * (len(order) - a.ndim_) + a.shape)
-        if a is None:
-            a = x._copied()._reshape_view((1,) * (len(order) - (<Array>x).ndim_) + x.shape)
-    return a._transpose_view(order)
-
-
-cdef list inverse(list order):
-    back = [0] * len(order)
-    for place, axis in enumerate(order):
-        back[axis] = place
-    return back
 
 
 def elementwise(function):
@@ -569,8 +546,3 @@ def elementwise(function):
 
 
 cdef dict _known = {}
-
-
-def order_of(Array x):
-    """Return the order of axes in which NumPy reduces this array and lays out what is left; None for that of C."""
-    return layout([x], by_iterator=True)

@@ -257,7 +257,7 @@ _limited = elementwise(_np._core.umath.clip)  # type: ignore[attr-defined]
 _clip = Through(_np.clip)
 
 
-@with_small(_small_shapes.clip, 3)
+@with_small(_small_shapes.clip, 3, few=_clip)
 def clip(
     a, a_min=_np._NoValue, a_max=_np._NoValue, out=None, *, min=_np._NoValue, max=_np._NoValue, **kwargs
 ):
