@@ -14,6 +14,7 @@ from libc.string cimport memcpy
 
 from ._array cimport Array, new_like, new_view
 from ._device cimport load_kernels, on_gpu
+from ._epilogue cimport CEpilogue, Finisher, apart, joined, push_finished
 from ._engine cimport Op, runtime
 from ._loops cimport (
     Loop, PackedLoops, ResolvedLoop, ThinPlan, packed_product_of, small_product_of, thin_product_of,
@@ -23,8 +24,9 @@ from ._pointwise cimport (
     push_over, static_name,
 )
 
+from ._epilogue import Epilogue
 from ._loops import resolve_product
-from ._pointwise import compile_program, invoke
+from ._pointwise import compile_program
 from .dtypes import numpy_dtype
 from .errors import ShapeError, message
 
@@ -54,10 +56,13 @@ cdef extern from "matmul.hpp" namespace "mxcy" nogil:
         float product_ns
         const PackedLoops* packed
         ThinPlan thin
+        Finisher* finisher
     MatmulOp* new_matmul "new mxcy::MatmulOp"()
 
 cdef enum:
     MAX_NDIM = 32
+
+    SHORT_ROW = 32  # as in native/pointwise.hpp
 
 cdef dict _sums = {}
 
@@ -85,12 +90,12 @@ def _use(uintptr_t getter, uintptr_t setter):
 HAS_BLAS_THREADS = _find_blas_threads()
 
 
-def matmul(a, b, transpose_a=False, transpose_b=False, out=None, add_to=None, name="matmul"):
+def matmul(a, b, transpose_a=False, transpose_b=False, out=None, add_to=None, name="matmul", epilogue=None):
     """Multiply matrices: `a` of shape (..., m, n) and `b` of shape (..., n, p) give (..., m, p).
 
     The leading axes broadcast. `transpose_a` and `transpose_b` swap the last two axes of an operand
-    without a copy. `add_to` is added to the product and broadcasts to it. Types are promoted as by
-    `numpy.matmul`. Raises `ShapeError` for matrices that do not fit and for operands of fewer than two
+    without a copy. `add_to` is added to the product and broadcasts to it; then comes the `epilogue`, which
+    reads `out` and what else it names. Types are promoted as by `numpy.matmul`. Raises `ShapeError` for matrices that do not fit and for operands of fewer than two
     axes, `DTypeError` for types without product or another `out`.
     """
     cdef Array first = a, second = b, x
@@ -106,10 +111,7 @@ def matmul(a, b, transpose_a=False, transpose_b=False, out=None, add_to=None, na
     codes = loop.declared if gpu else loop.stored  # cuBLAS takes half types as they are
     first = _operand(first, codes[0])
     second = _operand(second, codes[1])
-    result = _multiply(loop, codes[2], first, second, out, name, gpu)
-    if add_to is not None:
-        _add(result, add_to)
-    return result
+    return _multiply(loop, codes[2], first, second, out, name, gpu, add_to, epilogue)
 
 
 cdef Array _swapped(Array x):
@@ -137,7 +139,8 @@ cdef bint is_readable_by_blas(Array x) noexcept:
         (rows <= 1 or row == item) and (columns <= 1 or column >= rows * item and column % item == 0))
 
 
-cdef Array _multiply(ResolvedLoop loop, int code, Array a, Array b, out, str name, bint gpu):
+cdef Array _multiply(ResolvedLoop loop, int code, Array a, Array b, out, str name, bint gpu,
+                     add_to, epilogue):
     cdef int64_t shape[MAX_NDIM]
     cdef int64_t m = a.dims[a.ndim_ - 2], n = a.dims[a.ndim_ - 1], p = b.dims[b.ndim_ - 1]
     if b.dims[b.ndim_ - 2] != n:
@@ -154,12 +157,19 @@ cdef Array _multiply(ResolvedLoop loop, int code, Array a, Array b, out, str nam
     if (result.dtype_code != code or not is_aligned(result) or not is_readable_by_blas(result)
             or may_overlap(a, result) or may_overlap(b, result)):
         target = new_like(result, result.ndim_, result.dims, code)
+    cdef list epilogues = [] if add_to is None else [_sum(result, add_to)]
+    if epilogue is not None:
+        epilogues.append(epilogue)
     if gpu:
         load_kernels().matmul(name, a, b, target)
+    elif target is result:
+        if _push(loop, a, b, target, name, epilogues):
+            return result
     else:
-        _push(loop, a, b, target, name)
+        _push(loop, a, b, target, name, [])
     if target is not result:
         copy_into(target, result)
+    apart(epilogues)
     return result
 
 
@@ -176,7 +186,9 @@ cdef int _result_shape(str name, Array a, Array b, int64_t* shape) except -1:
     return ndim
 
 
-cdef int _push(ResolvedLoop loop, Array a, Array b, Array out, str name) except -1:
+cdef bint _push(ResolvedLoop loop, Array a, Array b, Array out, str name, list epilogues) except -1:
+    """Push the product; return whether with the epilogues."""
+    cdef CEpilogue* epilogue = joined(epilogues, out, SHORT_ROW)
     cdef MatmulOp* op = new_matmul()
     cdef Numbers strides
     cdef int batch = out.ndim_ - 2, i, missing
@@ -207,7 +219,12 @@ cdef int _push(ResolvedLoop loop, Array a, Array b, Array out, str name) except 
     op.out_m, op.out_p = out.dims[2 * out.ndim_ - 2], out.dims[2 * out.ndim_ - 1]
     op.product_ns = _product_ns(loop, op.m, op.n, op.p, op.batch.size)
     op.cost_ns = 300 + op.product_ns * op.batch.size
-    return push_over(<Op*>op, [a, b], [out])
+    if epilogue is NULL:
+        push_over(<Op*>op, [a, b], [out])
+        return False
+    op.finisher = epilogue.finisher()
+    push_finished(<Op*>op, epilogue, epilogues, [a, b], out)
+    return True
 
 
 cdef float _product_ns(ResolvedLoop loop, int64_t m, int64_t n, int64_t p, int64_t count) noexcept:
@@ -217,10 +234,10 @@ cdef float _product_ns(ResolvedLoop loop, int64_t m, int64_t n, int64_t p, int64
     return max(arithmetic, (0.02 if nbytes * count < 1_000_000 else 0.1) * nbytes)
 
 
-cdef int _add(Array result, Array other) except -1:
+cdef object _sum(Array result, Array other):
+    """The epilogue that adds an array."""
     key = (result.dtype_code, other.dtype_code)
     program = _sums.get(key)
     if program is None:
         program = _sums[key] = compile_program(2, [(np.add, (0, 1))], [2], key, key[:1])
-    invoke(program, [result, other], [result])
-    return 0
+    return Epilogue(program, [result, other], [result], result.shape, 1)

@@ -17,7 +17,7 @@ LAYERS = [
     | {"_cast", "native"}
     | {"_array", "_invoke", "_index", "_export", "_dlpack", "_gpu"},
     {"kernels", "_testing", "_device", "_launch", "_loops", "_compile", "_contract", "_pointwise"}
-    | {"_fast_loops", "_reduce", "_matmul", "_segment", "_replay"},
+    | {"_fast_loops", "_reduce", "_matmul", "_epilogue", "_segment", "_replay"},
     {"ops"},
     {"ndarray", "symbol", "symbol_doc", "graph"},
     {"executor", "autograd", "numpy", "numpy_extension", "random", "operator"},

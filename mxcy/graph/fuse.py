@@ -31,7 +31,7 @@ from .effects import sequence
 from .infer import complete
 from .ir import Entry, Graph, Node
 
-__all__ = ["Fused", "fuse"]
+__all__ = ["Fused", "fuse", "pointwise"]
 
 STEPS = 64  # of one program
 OPERANDS = 16  # arrays that one program reads and writes; more streams than this defeat prefetching
@@ -107,6 +107,16 @@ def fuse(
     depth = depths(graph.nodes, graph.users, kinds, fixed)
     regions = _regions(graph, kinds, depth)
     return _rebuilt(graph, regions, uses, dtypes)
+
+
+def pointwise(node: Node, shapes: Mapping, dtypes: Mapping, known: dict) -> Fused | None:
+    """The operator of a region of this node alone; None if it is not pointwise. `known`: see `_use_of`."""
+    use = _use_of(node, shapes, dtypes, known)
+    if use is None:
+        return None
+    inputs = {source: index for index, source in enumerate(dict.fromkeys(node.inputs))}
+    outputs = [Entry(node, 0)]
+    return Fused(_program_of([node], inputs, outputs, {node: use}, dtypes), [node], outputs)
 
 
 class Use(NamedTuple):

@@ -9,6 +9,7 @@ from ._nodes import carried
 from .combine import combine
 from .constants import fold_constants
 from .effects import in_order, sequence
+from .epilogue import add_epilogues
 from .fuse import fuse
 from .infer import open_ended
 from .ir import Entry, Graph, Node
@@ -49,7 +50,8 @@ def optimise(
     early = set(graph.nodes)
     passes: list[Callable] = [settle] if any(map(open_ended, whole.nodes)) else []
     passes += [simplify, combine, fold_constants] if simplifies else []
-    for apply in [*passes, *([rectify, *([together] if gathers else []), fuse] if fuses else [])]:
+    joins = [rectify, *([together] if gathers else []), fuse, add_epilogues]
+    for apply in [*passes, *(joins if fuses else [])]:
         changed, moved = apply(current, shapes, dtypes, early.__contains__)
         if changed is current:
             continue

@@ -179,16 +179,21 @@ void pack(const PackedProduct& q, int64_t begin, int64_t end) {
   }
 }
 
+// Columns are those of the block.
+template <class T>
+ProductPart part(const PackedProduct& q, int64_t unit) {
+  const int64_t i = unit / q.across, j = unit % q.across, tiles = divide_up(q.m, TILE_ROWS);
+  const int64_t row = tiles * i / q.down * TILE_ROWS, first = q.panels * j / q.across * WIDTH<T>;
+  return {row, std::min(tiles * (i + 1) / q.down * TILE_ROWS, q.m) - row, first,
+          std::min(q.panels * (j + 1) / q.across * WIDTH<T>, q.columns) - first};
+}
+
 template <class T>
 void run(const PackedProduct& q, int64_t begin, int64_t end, char* scratch) {
   const Operands<T> o = operands<T>(q);
   T* a = reinterpret_cast<T*>(scratch);
-  const int64_t tiles = divide_up(q.m, TILE_ROWS);
   for (int64_t unit = begin; unit < end; ++unit) {
-    const int64_t i = unit / q.across, j = unit % q.across;
-    const int64_t row = tiles * i / q.down * TILE_ROWS, first = q.panels * j / q.across * WIDTH<T>;
-    const int64_t rows = std::min(tiles * (i + 1) / q.down * TILE_ROWS, q.m) - row;
-    const int64_t columns = std::min(q.panels * (j + 1) / q.across * WIDTH<T>, q.columns) - first;
+    const auto [row, rows, first, columns] = part<T>(q, unit);
     for (int64_t k = 0; k < q.depth; k += DEPTH) {
       const int64_t depth = std::min(DEPTH, q.depth - k);
       pack_rows(o, row, rows, q.k + k, depth, a);
@@ -199,7 +204,7 @@ void run(const PackedProduct& q, int64_t begin, int64_t end, char* scratch) {
 }
 
 template <class T>
-constexpr PackedLoops PACKED = {plan<T>, next<T>, pack<T>, run<T>,
+constexpr PackedLoops PACKED = {plan<T>, next<T>, pack<T>, run<T>, part<T>,
                                 size_t(MOST_ROWS + TILE_ROWS) * DEPTH * sizeof(T)};
 
 // --- small ones: no packing of A, one vector of columns at a time ---------------------------------------

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <mutex>
 #include "block_op.hpp"
+#include "finisher.hpp"
 #include "products.hpp"
 #include "program.hpp"
 #include "space.hpp"
@@ -66,6 +67,7 @@ struct MatmulOp final : BlockOp {
   float product_ns = 0;          // of one of the batch
   const PackedLoops* packed = nullptr;  // instead of `loop`
   ThinPlan thin = nullptr;              // instead of both
+  Finisher* finisher = nullptr;         // of the result, which is in C order then, with columns of its own
 
   int execute() override {
     if (batch.size == 0 || m == 0 || p == 0) return 0;
@@ -81,6 +83,14 @@ struct MatmulOp final : BlockOp {
 
  private:
   int64_t row_blocks_ = 1, column_blocks_ = 1;
+
+  // Rows and columns from `c` on are final.
+  void finish(const char* c, int64_t rows, int64_t columns) {
+    if (!finisher) return;
+    collect_fp_flags(Failure());
+    const int64_t place = (c - operands[2].data) / operands[2].itemsize();
+    finisher->finish(place / p, rows, place % p, columns);
+  }
 
   // --- packed products, each by all workers ---
 
@@ -148,10 +158,20 @@ struct MatmulOp final : BlockOp {
 
   static int unit_chunk(void* arg, int64_t begin, int64_t end) {
     const Step& step = *static_cast<Step*>(arg);
-    Memory scratch(step.op->runtime, step.op->packed->scratch_bytes);
+    MatmulOp& op = *step.op;
+    const PackedProduct& q = step.product;
+    Memory scratch(op.runtime, op.packed->scratch_bytes);
     take_fp_flags();
-    step.op->packed->run(step.product, begin, end, scratch.data);
-    step.op->collect_fp_flags(Failure());
+    if (!op.finisher || q.k + q.depth < q.n) {
+      op.packed->run(q, begin, end, scratch.data);
+    } else {
+      for (int64_t unit = begin; unit < end; ++unit) {
+        op.packed->run(q, unit, unit + 1, scratch.data);
+        const ProductPart part = op.packed->part(q, unit);
+        op.finish(q.c + part.row * q.c_m + (q.column + part.column) * op.out_p, part.rows, part.columns);
+      }
+    }
+    op.collect_fp_flags(Failure());
     return 0;
   }
 
@@ -160,6 +180,7 @@ struct MatmulOp final : BlockOp {
   struct ThinStep {
     MatmulOp* op;
     ThinProduct product;
+    bool turned;  // B' A' = C'
   };
 
   int thin_products() {
@@ -172,17 +193,19 @@ struct MatmulOp final : BlockOp {
   }
 
   int one_thin(const Walker& at) {
-    ThinStep step{this, {}};
+    ThinStep step{this, {}, false};
     ThinProduct& q = step.product;
     q.a = operands[0].data + at.offset(0), q.b = operands[1].data + at.offset(1);
     q.c = operands[2].data + at.offset(2);
     q.m = m, q.n = n, q.p = p;
     q.a_m = a_m, q.a_n = a_n, q.b_n = b_n, q.b_p = b_p, q.c_m = out_m, q.c_p = out_p;
-    if (n > THIN_SIDE ? p < m : out_p != operands[2].itemsize()) {  // B' A' = C'
+    step.turned = n > THIN_SIDE ? p < m : out_p != operands[2].itemsize();
+    if (step.turned) {
       std::swap(q.a, q.b), std::swap(q.m, q.p);
       std::swap(q.a_m, q.b_p), std::swap(q.a_n, q.b_n), std::swap(q.c_m, q.c_p);
     }
     thin(q);
+    q.streams = q.streams && !finisher;  // what is read again should be in the cache
     Memory memory(runtime, q.bytes);
     q.packed = memory.data;
     // Packing an element takes about 0.5 ns, and all packed ones go with all elements of the result.
@@ -199,11 +222,27 @@ struct MatmulOp final : BlockOp {
 
   static int thin_chunk(void* arg, int64_t begin, int64_t end) {
     const ThinStep& step = *static_cast<ThinStep*>(arg);
-    Memory scratch(step.op->runtime, step.product.scratch_bytes);
+    const ThinProduct& q = step.product;
+    Memory scratch(step.op->runtime, q.scratch_bytes);
     take_fp_flags();
-    step.product.run(step.product, begin, end, scratch.data);
+    if (!step.op->finisher) {
+      q.run(q, begin, end, scratch.data);
+    } else {
+      for (int64_t unit = begin; unit < end; ++unit) {
+        q.run(q, unit, unit + 1, scratch.data);
+        step.op->finish_thin(q, unit, step.turned);
+      }
+    }
     step.op->collect_fp_flags(Failure());
     return 0;
+  }
+
+  void finish_thin(const ThinProduct& q, int64_t unit, bool turned) {
+    const int64_t row = unit * q.unit_rows, column = unit * q.unit_columns;  // one of them is 0
+    int64_t rows = q.unit_rows ? std::min(q.unit_rows, q.m - row) : q.m;
+    int64_t columns = q.unit_columns ? std::min(q.unit_columns, q.p - column) : q.p;
+    if (turned) std::swap(rows, columns);
+    finish(q.c + row * q.c_m + column * q.c_p, rows, columns);
   }
 
   // --- products in blocks, each by one worker ---
@@ -272,6 +311,7 @@ struct MatmulOp final : BlockOp {
     const intptr_t strides[9] = {batch.inner_stride(0), batch.inner_stride(1), batch.inner_stride(2),
                                  a_m, a_n, b_n, b_p, out_m, out_p};
     loop(args, dimensions, strides, loop_data);
+    for (intptr_t i = 0; i < count; ++i) finish(args[2] + i * strides[2], rows, columns);
   }
 };
 

@@ -77,7 +77,7 @@ struct PointwiseOp final : BlockOp {
   static int run_rows(void* arg, int64_t begin, int64_t end) {
     PointwiseOp& op = *static_cast<PointwiseOp*>(arg);
     const Program& program = *op.program;
-    Scratch scratch(op.runtime, program.scratch_bytes(op.block));
+    WorkingMemory scratch(op.runtime, program.scratch_bytes(op.block));
     if (!scratch.get()) return op.out_of_memory();
     Registers registers(program, op.scalars.data(), scratch.get(), op.block);
     Failure mine;
@@ -118,7 +118,7 @@ struct PointwiseOp final : BlockOp {
 
   int runs(int64_t begin, int64_t end, Failure& mine) {
     const int64_t own = program->scratch_bytes(block), buffer = block * 16 + SLOT_SKEW;
-    Scratch scratch(runtime, own + space.n * buffer);
+    WorkingMemory scratch(runtime, own + space.n * buffer);
     if (!scratch.get()) return mine.fail(FAIL_MEMORY, "%s: out of memory", name);
     Registers registers(*program, scalars.data(), scratch.get(), block);
     std::vector<Strided> strided;

@@ -32,12 +32,18 @@ struct PackedProduct {
   size_t bytes = 0;
 };
 
+// A part of a result.
+struct ProductPart {
+  int64_t row, rows, column, columns;
+};
+
 struct PackedLoops {
   // Chooses units, as many for each of the workers, and the first block.
   void (*plan)(PackedProduct&, int64_t workers);
   bool (*next)(PackedProduct&);              // goes to the next block; false: that was the last one
   void (*pack)(const PackedProduct&, int64_t begin, int64_t end);  // panels [begin, end)
   void (*run)(const PackedProduct&, int64_t begin, int64_t end, char* scratch);  // units [begin, end)
+  ProductPart (*part)(const PackedProduct&, int64_t unit);
   size_t scratch_bytes;
 };
 
@@ -52,6 +58,8 @@ struct ThinProduct {
   void (*pack)(const ThinProduct&, int64_t begin, int64_t end) = nullptr;
   void (*run)(const ThinProduct&, int64_t begin, int64_t end, char* scratch) = nullptr;
   int64_t pack_units = 0, units = 0;
+  int64_t unit_rows = 0, unit_columns = 0;   // of a unit of the result; 0: all
+  bool streams = false;                      // whether the result is written past the caches
   size_t bytes = 0, scratch_bytes = 0;       // of `packed`, of `scratch`
   char* packed = nullptr;
 };

@@ -77,17 +77,17 @@ struct Program {
 };
 
 // 64-byte aligned working memory for the time of one call: on the stack if small, else from the pool.
-class Scratch {
+class WorkingMemory {
  public:
-  Scratch(const Runtime* runtime, int64_t nbytes) : runtime_(runtime), nbytes_(nbytes) {
+  WorkingMemory(const Runtime* runtime, int64_t nbytes) : runtime_(runtime), nbytes_(nbytes) {
     if (nbytes <= int64_t(sizeof small_)) p_ = small_;
     else p_ = static_cast<char*>(runtime->scratch_alloc(nbytes));
   }
-  ~Scratch() {
+  ~WorkingMemory() {
     if (p_ && p_ != small_) runtime_->scratch_free(p_, nbytes_);
   }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
+  WorkingMemory(const WorkingMemory&) = delete;
+  WorkingMemory& operator=(const WorkingMemory&) = delete;
   char* get() const { return p_; }  // null when there was no memory
 
  private:

@@ -61,7 +61,7 @@ struct ReduceOp final : BlockOp {
     plan();
     const int64_t group = 1ll << group_levels_, groups = (leaves_ + group - 1) / group;
     if (groups == 1) return for_each(units_, unit_ns_ * leaves_, whole_units, this);
-    Scratch partials(runtime, units_ * groups * vector_bytes());
+    WorkingMemory partials(runtime, units_ * groups * vector_bytes());
     if (!partials.get()) return out_of_memory();
     partials_ = partials.get();
     groups_ = groups;
@@ -132,7 +132,7 @@ struct ReduceOp final : BlockOp {
     ReduceOp& op;
     Failure failure;
     int64_t own, buffer_bytes;
-    Scratch scratch;
+    WorkingMemory scratch;
     std::optional<Registers> registers;
     Walker outer, inner;
 
@@ -275,7 +275,7 @@ struct ReduceOp final : BlockOp {
         for (intptr_t i = 0; i < n; ++i) copy_item(out + i * out_step, acc + i * item, item);
         return 0;
       }
-      Scratch space(op.runtime, op.finisher->scratch_bytes(BLOCK));
+      WorkingMemory space(op.runtime, op.finisher->scratch_bytes(BLOCK));
       if (!space.get()) return failure.fail(FAIL_MEMORY, "%s: out of memory", op.name);
       Registers last(*op.finisher, op.finisher_scalars.data(), space.get(), BLOCK);
       for (intptr_t i = 0; i < n; i += BLOCK) {

@@ -227,7 +227,6 @@ void run_tiles(const ThinProduct& q, int64_t begin, int64_t end, char* scratch) 
   const Operands<T> o(q);
   T* a = reinterpret_cast<T*>(scratch);
   T* whole = a + TILE_ROWS * q.n;  // a tile
-  const bool streams = q.m * q.p * int64_t(sizeof(T)) >= STREAMED;
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t row = unit * TILE_ROWS, rows = std::min<int64_t>(TILE_ROWS, q.m - row);
     for (int64_t k = 0; k < q.n; ++k)
@@ -236,7 +235,7 @@ void run_tiles(const ThinProduct& q, int64_t begin, int64_t end, char* scratch) 
     for (int64_t column = 0; column < q.p; column += WIDTH<T>) {
       T* to = o.c + row * o.c_m + column;
       const int64_t columns = std::min<int64_t>(WIDTH<T>, q.p - column);
-      if (columns == WIDTH<T> && !streams) {
+      if (columns == WIDTH<T> && !q.streams) {
         multiply(a, o.packed + column * q.n, Depth{q.n}, to, o.c_m, Finish<T>{});
         continue;
       }
@@ -261,6 +260,7 @@ void plan(ThinProduct& q) {
   constexpr int64_t item = sizeof(T);
   if (q.n <= THIN_SIDE) {
     q.pack = pack_panels<T>, q.run = run_tiles<T>;
+    q.unit_rows = TILE_ROWS, q.streams = q.m * q.p * item >= STREAMED;
     q.pack_units = divide_up(q.p, WIDTH<T>), q.units = divide_up(q.m, TILE_ROWS);
     q.bytes = size_t(q.pack_units * WIDTH<T> * q.n) * item;
     q.scratch_bytes = size_t(TILE_ROWS * (q.n + WIDTH<T>)) * item;
@@ -269,12 +269,14 @@ void plan(ThinProduct& q) {
   q.pack_units = divide_up(q.n, DEPTH);
   if (q.b_n == item) {
     q.pack = pack_lanes<T>, q.run = run_columns<T>;
-    q.units = divide_up(q.p, UNIT_TILES * TILE_ROWS);
+    q.unit_columns = UNIT_TILES * TILE_ROWS;
+    q.units = divide_up(q.p, q.unit_columns);
     q.bytes = size_t(q.n * lanes_of<T>(q)) * item;
     q.scratch_bytes = size_t(TILE_ROWS * lanes_of<T>(q)) * item;
   } else {
     q.pack = pack_rows<T>, q.run = run_rows<T>;
-    q.units = divide_up(q.p, BLOCK_PANELS * WIDTH<T>);
+    q.unit_columns = BLOCK_PANELS * WIDTH<T>;
+    q.units = divide_up(q.p, q.unit_columns);
     q.bytes = size_t(q.n * q.m) * item;
     q.scratch_bytes = size_t(BLOCK_PANELS * WIDTH<T> * (DEPTH + q.m)) * item;
   }

@@ -172,6 +172,7 @@ class Convolution:
     cudnn_off: bool = False
     layout: Layout = None
     packed = False  # whether the weight is what `_packed_filters` makes of one (graph/pack_filters.py)
+    rectifies = False
 
     def check(self):
         self.window = window_of("Convolution", self.kernel, self.stride, self.dilate, self.pad, self.layout)
@@ -203,8 +204,14 @@ class Convolution:
         return (data, *parameters, *(() if self.no_bias else ((self.num_filter,),))), (shape,)
 
     def forward(self, data, weight, bias=None, *, out):
-        arguments = moves(self.window, self.num_group)
-        return kernels.convolution(data, weight, bias, *arguments, out=out, packed=self.packed)
+        return self.convolve(data, weight, bias, out)
+
+    def convolve(self, data, weight, bias, out, epilogue=None):
+        """The result in `out`, or in a new array; then the epilogue, which reads `out`."""
+        return kernels.convolution(
+            data, weight, bias, *moves(self.window, self.num_group), out=out, relu=self.rectifies,
+            packed=self.packed, epilogue=epilogue,
+        )
 
     def backward(self, g, data, weight, wanted):
         attributes = gradient_attributes(self)

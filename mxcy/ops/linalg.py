@@ -37,16 +37,19 @@ def fold(x, shape):
     return reshaped(x, shape, None) if view is None else view
 
 
-def product_into(shape, a, b, transpose_a, transpose_b, out, add_to=None):
-    """a @ b + add_to (each perhaps transposed), of two matrices, in a shape of its size."""
+def product_into(shape, a, b, transpose_a, transpose_b, out, add_to=None, epilogue=None):
+    """a @ b + add_to (each perhaps transposed), of two matrices, in a shape of its size; then an epilogue."""
     rows = a.shape[1] if transpose_a else a.shape[0]
     columns = b.shape[0] if transpose_b else b.shape[1]
     slot = None if out is None else out._reshape_view((rows, columns))
     if slot is not None or out is None:
-        result = matmul(a, b, transpose_a, transpose_b, slot, add_to)
+        result = matmul(a, b, transpose_a, transpose_b, slot, add_to, epilogue=epilogue)
         return fold(result, shape) if out is None else out
     result = matmul(a, b, transpose_a, transpose_b, None, add_to)
-    return kernels.copy(fold(result, shape), out=out)
+    kernels.copy(fold(result, shape), out=out)
+    if epilogue is not None:
+        epilogue.run()
+    return out
 
 
 # --- dot -----------------------------------------------------------------------------------------------

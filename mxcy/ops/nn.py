@@ -98,13 +98,17 @@ class FullyConnected:
         return (data, *parameters), (shape,)
 
     def forward(self, data, weight, bias=None, *, out):
+        return self.multiply(data, weight, bias, out)
+
+    def multiply(self, data, weight, bias, out, epilogue=None):
+        """The result in `out`, or in a new array; then the epilogue, which reads `out`."""
         if bias is not None and bias.ndim == 2:
             bias = linalg.fold(bias, (self.num_hidden,))
         if out is None and data.ndim == 2:
             return linalg.matmul(data, weight, False, True, None, bias)
         rows = data.shape[:1] if self.flatten else data.shape[:-1]
         x = linalg.fold(data, (product(rows), product(data.shape[len(rows) :])))
-        return linalg.product_into((*rows, self.num_hidden), x, weight, False, True, out, bias)
+        return linalg.product_into((*rows, self.num_hidden), x, weight, False, True, out, bias, epilogue)
 
     def backward(self, g, data, weight):
         if self.flatten:

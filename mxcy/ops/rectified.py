@@ -10,7 +10,7 @@ from ..errors import ShapeError
 from ..kernels import cpu as kernels
 from ._cases import case, raises, uniform
 from ._declare import layer
-from .convolution import Convolution, moves, reference
+from .convolution import Convolution, reference
 from .pooling import MAX_ROWS, _pooling_max_grad, _pooling_max_pick, max_grad_reference
 
 __all__ = ["_convolution_relu", "_pooling_max_relu_grad"]
@@ -40,9 +40,10 @@ Plain: Any = operator.layer_class
 class _convolution_relu(Plain):
     """max(y, 0) for the result y of `Convolution`, in one pass."""
 
+    rectifies = True
+
     def forward(self, data, weight, bias=None, *, out):
-        arguments = moves(self.window, self.num_group)
-        return kernels.convolution(data, weight, bias, *arguments, out=out, relu=True, packed=self.packed)
+        return self.convolve(data, weight, bias, out)
 
     def backward(self, g, y, data, weight, wanted):
         return super().backward(g * (y > 0), data, weight, wanted)

@@ -30,6 +30,7 @@ TapProduct<T> forward_product(const ConvolutionParams& p, const T* weight, const
   product.bias = bias;
   product.relu = p.relu;
   product.packed = p.packed;
+  product.finisher = p.finisher;
   return product;
 }
 
@@ -47,6 +48,7 @@ int run_forward(KernelContext& context, const ConvolutionParams& p, std::vector<
           products[i].taps = taps;
           products[i].images = count;
           products[i].out = outs[i] + first * products[i].out_image;
+          products[i].finished = first * products[i].groups * products[i].rows;
         }
         return run_products(context, products);
       });

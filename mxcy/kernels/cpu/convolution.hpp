@@ -3,6 +3,7 @@
 // All arrays in C order with channels first: x (n, groups * channels, in...), weight (groups * filters,
 // channels, kernel...), y (n, groups * filters, out...), bias one number for each channel of the output.
 #pragma once
+#include "finisher.hpp"
 #include "isa.hpp"
 #include "op.hpp"
 
@@ -14,6 +15,7 @@ struct ConvolutionParams {
   bool relu;    // of the output, as its last step
   bool packed;  // the weight is what convolution_pack_kernel has made of it
   int way;      // ConvolutionWay
+  Finisher* finisher;  // of the output, whose rows are channels; may be null
 };
 
 constexpr int MOST_TOGETHER = 8;

@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t, uint8_t
 
 from ..._array cimport Array, new_like, new_view
 from ..._engine cimport Kernel
+from ..._epilogue cimport CEpilogue, Finisher, apart, joined, launch_finished
 from ..._launch cimport checked_out, contiguous, converted, launch, operand
 
 import os
@@ -35,6 +36,7 @@ cdef extern from "mxcy/kernels/cpu/convolution.hpp" namespace "mxcy" nogil:
         bint relu
         bint packed
         int way
+        Finisher* finisher
     const int MOST_TOGETHER
     cdef cppclass ConvolutionsParams:
         ConvolutionParams common
@@ -54,6 +56,9 @@ cdef Kernel together_kernel = convolutions_kernel_of_cpu()
 cdef Kernel pack_kernel = convolution_pack_kernel_of_cpu()
 cdef Kernel data_kernel = convolution_data_gradient_kernel_of_cpu()
 cdef Kernel weight_kernel = convolution_weight_gradient_kernel_of_cpu()
+
+cdef enum:
+    LEAST_COLUMNS = 128  # of a plane whose parts an epilogue follows: a block of columns has parts of several
 
 WAYS = {"auto": 0, "direct": 1, "winograd": 2}
 
@@ -75,6 +80,7 @@ cdef float fill(ConvolutionParams* params, shape, weight, output, stride, dilate
     params.images, params.groups = shape[0], groups
     params.channels, params.filters = weight[1], weight[0] // groups
     params.relu, params.packed, params.way = relu, False, default_way if way is None else WAYS[way]
+    params.finisher = NULL
     for d in range(3):
         params.inside[d] = params.outside[d] = params.kernel[d] = params.stride[d] = params.dilate[d] = 1
         params.pad[d] = 0
@@ -103,8 +109,10 @@ cdef tuple channels_first(shape, bint channels_last):
 
 
 cdef object run(Kernel kernel, const char* name, Array like, tuple shape, list inputs,
-                ConvolutionParams* params, float cost, uint8_t dtype, bint channels_last, object out):
+                ConvolutionParams* params, float cost, uint8_t dtype, bint channels_last, object out,
+                list epilogues):
     """Launch a kernel whose result has this shape with channels first; return it as the caller wants it."""
+    cdef CEpilogue* epilogue
     cdef int64_t extents[8]
     cdef int64_t wanted[8]
     cdef int d, n = len(shape)
@@ -118,14 +126,20 @@ cdef object run(Kernel kernel, const char* name, Array like, tuple shape, list i
         target = given
     else:
         target = new_like(like, n, extents, dtype)
-    launch(kernel, name, [target], inputs, params, sizeof(params[0]), cost)
-    if target is given:
+    epilogue = joined(epilogues, target, LEAST_COLUMNS) if target is given else NULL
+    if epilogue is not NULL:
+        params.finisher = epilogue.finisher()
+        launch_finished(kernel, name, target, inputs, params, sizeof(params[0]), cost, epilogue, epilogues)
         return given
+    launch(kernel, name, [target], inputs, params, sizeof(params[0]), cost)
     view = target._transpose_view((0, *range(2, n), 1)) if channels_last else target
-    if given is not None:
-        return copy(view, given)
-    return copy(view, new_like(like, n, wanted, like.dtype_code)) if (
-        channels_last or dtype != like.dtype_code) else target
+    if given is None:
+        return copy(view, new_like(like, n, wanted, like.dtype_code)) if (
+            channels_last or dtype != like.dtype_code) else target
+    if target is not given:
+        copy(view, given)
+    apart(epilogues)
+    return given
 
 
 cdef uint8_t computing(Array x):
@@ -141,12 +155,13 @@ cdef list convolved(shape, weight, stride, dilate, pad):
 
 
 def convolution(x, weight, bias, stride, dilate, pad, groups, channels_last=False, out=None, way=None,
-                relu=False, packed=False):
+                relu=False, packed=False, epilogue=None):
     """Return the convolution of x (n, c, *spatial) with weight (m, c / groups, *kernel), plus bias (m,).
 
     With `channels_last` x is (n, *spatial, c), weight (m, *kernel, c / groups) and the result
     (n, *output, m). `way` is "auto", "direct" or "winograd", None what MXCY_CONV says. With `relu`,
-    negative results are zero. With `packed`, weight is what `pack_filters` has made of it.
+    negative results are zero. With `packed`, weight is what `pack_filters` has made of it. Then comes the
+    `epilogue`, which reads `out` and what else it names.
     """
     cdef ConvolutionParams params
     cdef uint8_t dtype = computing(x)
@@ -156,7 +171,7 @@ def convolution(x, weight, bias, stride, dilate, pad, groups, channels_last=Fals
     cost = fill(&params, data.shape, filters.shape, shape, stride, dilate, pad, groups, way, relu)
     params.packed = packed
     return run(forward_kernel, "convolution", x, shape, [data, filters, *bias_of(bias, dtype)], &params, cost,
-               dtype, channels_last, out)
+               dtype, channels_last, out, [] if epilogue is None else [epilogue])
 
 
 def convolution_by_products(shape, weight, dtype, stride, dilate, pad, groups):
@@ -178,7 +193,7 @@ def pack_filters(weight, groups, out=None):
     output = (1, filters.shape[0], *ones)
     cost = fill(&params, inside, filters.shape, output, ones, ones, zeros, groups, None, False)
     return run(pack_kernel, "pack_filters", weight, filters.shape, [filters], &params, cost,
-               filters.dtype_code, False, out)
+               filters.dtype_code, False, out, [])
 
 
 def convolutions(x, weights, biases, stride, dilate, pad, relu, outs, packed=False):
@@ -233,7 +248,7 @@ def convolution_data_grad(g, weight, shape, bias, stride, dilate, pad, groups, c
     inside = channels_first(shape, channels_last)
     cost = fill(&params, inside, filters.shape, heads.shape, stride, dilate, pad, groups, way, False)
     return run(data_kernel, "convolution_data_grad", g, inside, [heads, filters, *bias_of(bias, dtype)],
-               &params, cost, dtype, channels_last, out)
+               &params, cost, dtype, channels_last, out, [])
 
 
 def convolution_weight_grad(g, x, shape, stride, dilate, pad, groups, channels_last=False, out=None,
@@ -245,4 +260,4 @@ def convolution_weight_grad(g, x, shape, stride, dilate, pad, groups, channels_l
     kernel = channels_first(shape, channels_last)
     cost = fill(&params, data.shape, kernel, heads.shape, stride, dilate, pad, groups, way, False)
     return run(weight_kernel, "convolution_weight_grad", g, kernel, [heads, data], &params, cost, dtype,
-               channels_last, out)
+               channels_last, out, [])

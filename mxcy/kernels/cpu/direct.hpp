@@ -1,6 +1,7 @@
 // Convolutions as packed products: the forward pass and the data gradient are the same work, on other taps.
 #pragma once
 #include "columns.hpp"
+#include "finisher.hpp"
 #include "transpose.hpp"
 
 namespace mxcy {
@@ -27,6 +28,8 @@ struct TapProduct {
   const T* bias;
   bool relu;
   bool packed = false;  // the weight is what pack_weight makes of it
+  Finisher* finisher = nullptr;  // of rows as they lie in `out`, the first one being number `finished`
+  int64_t finished = 0;
 };
 
 // Where a panel of columns is written.
@@ -176,6 +179,19 @@ void pack_rows(const TapProduct<T>& product, const Cut<T>& cut, int64_t group, i
   }
 }
 
+// Tells the finisher, if there is one, of some rows of columns [first, first + count).
+template <class T, class Method>
+void tell(const TapProduct<T>& product, Method method, int64_t row, int64_t rows, int64_t first, int64_t count) {
+  if (!product.finisher) return;
+  const int64_t pixels = volume(product.grid), channels = product.groups * product.rows;
+  for (const int64_t end = first + count; first < end;) {
+    const int64_t image = first / pixels, last = std::min(end, (image + 1) * pixels);
+    const int64_t at = product.finished + image * channels + row;
+    (product.finisher->*method)(at, rows, first % pixels, last - first);
+    first = last;
+  }
+}
+
 // The weight of a product as panels of rows; as many elements as it has.
 template <class T>
 int pack_weight(KernelContext& context, const TapProduct<T>& product, const Cut<T>& cut, T* packed) {
@@ -254,12 +270,16 @@ void run_block(const Work<T>& work, int64_t task, T* b, RowCopier<T>& copier,
       finish.add = k_block > 0;
       finish.bias = product.bias && k_block == 0 ? product.bias + channel : nullptr;
       finish.relu = product.relu && k_block + 1 == cut.k_blocks;
+      const bool last = k_block + 1 == cut.k_blocks;
       for (int64_t p = 0; p < panels; ++p) {
         const Target<T>& target = targets[number * size_t(cut.block_panels) + size_t(p)];
+        const int64_t at = first + p * WIDTH<T>;
+        if (last) tell(product, &Finisher::expect, channel, rows, at, std::min<int64_t>(WIDTH<T>, columns - at));
         target.with_tile(channel, rows, finish.add, [&](T* c, int64_t ldc) {
           kernel(a, b + p * stride, {k}, c, ldc, finish);
         });
       }
+      if (last) tell(product, &Finisher::finish, channel, rows, first, width);
     }
   }
 }
@@ -279,6 +299,7 @@ int run_empty(KernelContext& context, const TapProduct<T>& product) {
           for (int64_t x = 0; x < product.grid[2]; ++x) line[x * product.out_step[2]] = value;
         }
       }
+      if (product.finisher) product.finisher->finish(product.finished + i, 1, 0, volume(product.grid));
     }
     return 0;
   });

@@ -180,6 +180,7 @@ int forward(KernelContext& context, const ConvolutionParams& p) {
         s.out_step[0] = p.out[1] * p.out[2], s.out_step[1] = p.out[2], s.out_step[2] = 1;
         s.bias = bias ? bias + group * p.filters : nullptr;
         sum_filters(s, int(p.filters));
+        if (p.finisher) p.finisher->finish(first * p.filters, p.filters, 0, volume(p.out));
       });
 }
 

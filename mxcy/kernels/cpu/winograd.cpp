@@ -61,7 +61,7 @@ void transform_weight(const Weights& w, int64_t row, int64_t rows, int64_t chann
 template <int OUTPUTS>
 void transform_output(const Tiling& t, const float* m, int64_t capacity, int64_t first, int64_t last,
                       int64_t from, int64_t to, float* out, int64_t image_step, const float* bias, bool relu,
-                      float* scratch) {
+                      float* scratch, Finisher* finisher, int64_t finished) {
   const int64_t columns = t.tiles[1] * OUTPUTS, plane = t.out[0] * t.out[1];
   const int64_t point = padded_plane(t.row_panels() * capacity * W);
   for (int64_t block = from * 2; block < to * 2; ++block) {
@@ -88,6 +88,10 @@ void transform_output(const Tiling& t, const float* m, int64_t capacity, int64_t
       const int64_t image = line / t.tiles[0], row = line % t.tiles[0] * OUTPUTS;
       write_lanes(scratch, OUTPUTS, columns, out + image * image_step + block * L * plane, t.out[0], t.out[1],
                   channels, row, 0);
+      if (finisher) {
+        finisher->finish(finished + image * (image_step / plane) + block * L, channels, row * t.out[1],
+                         std::min<int64_t>(OUTPUTS, t.out[0] - row) * t.out[1]);
+      }
     }
   }
 }
@@ -180,8 +184,10 @@ struct Job {
     const float* shift = bias ? bias + group * t.rows : nullptr;
     const float* mine = m + (first - origin) * t.tiles[1] * W;
     const auto transform = t.outputs == 4 ? transform_output<4> : transform_output<2>;
-    transform(t, mine, capacity(), first, last, from, to, group_out(group), out_image, shift, p.relu,
-              scratch);
+    float* to_group = group_out(group);
+    const float* whole = reinterpret_cast<const float*>(context.outputs[0].data);
+    transform(t, mine, capacity(), first, last, from, to, to_group, out_image, shift, p.relu, scratch,
+              p.finisher, (to_group - whole) / (t.out[0] * t.out[1]));
   }
 
   void input(int64_t group, int64_t first, int64_t last, int64_t from, int64_t to, float* v, float* scratch,
