@@ -162,7 +162,8 @@ class CachedGraph:
         graph = self.symbol._graph
         nodes = {node.name: node for node in graph.arguments}
         stypes = {node: args[name].stype for name, node in nodes.items()}
-        found = gradient_storage(graph, [nodes[name] for name in names], stypes)
+        shapes = {node: args[name].shape for name, node in nodes.items()}
+        found = gradient_storage(graph, [nodes[name] for name in names], stypes, shapes)
         made = {}
         for name, stype in zip(names, found, strict=True):
             x = args[name]
