@@ -104,3 +104,55 @@ def test_modules_show_the_arrays_of_their_parameters():
 
     assert module._arg_params["w"].stype == "row_sparse"
     assert module._arg_params["w"].asnumpy().ravel().tolist() == [2, 2, 2]
+
+
+def test_modules_show_what_their_executors_read():
+    x, y = mx.sym.Variable("data"), mx.sym.Variable("softmax_label")
+    module = mx.mod.Module(mx.sym.SoftmaxOutput(x, y, name="softmax"), context=[mx.cpu(0), mx.cpu(1)])
+    module.bind([("data", (4, 3))], [("softmax_label", (4,))], inputs_need_grad=True)
+    module.init_params()
+    batch = mx.io.DataBatch([nd.arange(12).reshape((4, 3))], [nd.zeros(4)])
+    module.forward_backward(batch)
+    group = module._exec_group
+
+    assert group.contexts == [mx.cpu(0), mx.cpu(1)]
+    assert [part for part, _ in group.data_arrays[0]] == [slice(0, 2), slice(2, 4)]
+    assert [x.asnumpy()[0].tolist() for _, x in group.data_arrays[0]] == [[0, 1, 2], [6, 7, 8]]
+    assert [x.shape for _, x in group.label_arrays[0]] == [(2,), (2,)]
+    assert [g.shape for g in group.input_grad_arrays[0]] == [(2, 3), (2, 3)]
+    assert module._total_exec_bytes == 0
+
+
+def test_data_sets_in_folders_can_be_extended(tmp_path):
+    from mxcy.gluon.data.dataset import _DownloadedDataset
+
+    class Squares(_DownloadedDataset):
+        def _get_data(self):
+            self._data, self._label = [0, 1, 4], [0, 1, 2]
+
+    plain, changed = Squares(tmp_path / "a", None), Squares(tmp_path / "a", lambda x, y: (x + 1, -y))
+
+    assert (len(plain), plain[2], changed[2]) == (3, (4, 2), (5, -2))
+    assert (tmp_path / "a").is_dir()
+    with pytest.raises(NotImplementedError, match="_get_data"):
+        _DownloadedDataset(tmp_path, None)
+
+
+def test_cells_of_programs_format_their_sequences():
+    from mxcy.gluon.rnn.rnn_cell import (
+        _format_sequence,
+        _get_begin_state,
+        _mask_sequence_variable_length,
+        _reverse_sequences,
+    )
+
+    x = nd.arange(6).reshape((2, 3, 1))  # NTC
+    steps, axis, F, size = _format_sequence(3, x, "NTC", False)
+    turned = _reverse_sequences(steps, 3, nd.array([2, 3]))
+    masked = _mask_sequence_variable_length(F, steps, 3, nd.array([2, 3]), axis, True)
+    cell = gluon.rnn.RNNCell(4)
+
+    assert (axis, F, size, len(steps)) == (1, nd, 2, 3)
+    assert [step.asnumpy().ravel().tolist() for step in turned] == [[1, 5], [0, 4], [2, 3]]
+    assert masked.asnumpy().ravel().tolist() == [0, 1, 0, 3, 4, 5]
+    assert [s.shape for s in _get_begin_state(cell, F, None, steps, size)] == [(2, 4)]

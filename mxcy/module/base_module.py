@@ -45,6 +45,8 @@ class BaseModule:
     logger : where `fit` writes; the module `logging` by default.
     """
 
+    _total_exec_bytes = 0  # what MXNet's executors hold; here buckets share what there is
+
     def __init__(self, logger: Any = logging):
         self.logger = logger
         self.binded = False

@@ -142,6 +142,33 @@ class ParallelGroup:
         """The copies of every auxiliary state."""
         return [self.copies(name, True) for name in self.symbol.list_auxiliary_states()]
 
+    @property
+    def contexts(self) -> list[Context]:
+        """The devices."""
+        return [group.context for group in self.groups]
+
+    @property
+    def data_arrays(self) -> list[list[tuple[slice, NDArray]]]:
+        """For each input of the data the part of the batch and the argument of every device."""
+        return self._parts_of(self.data_shapes)
+
+    @property
+    def label_arrays(self) -> list[list[tuple[slice, NDArray]]] | None:
+        """As `data_arrays`, for the labels; None without any."""
+        return self._parts_of(self.label_shapes) or None
+
+    def _parts_of(self, descs: list[DataDesc]) -> list[list[tuple[slice, NDArray]]]:
+        found = [desc for desc in descs if desc.name in self.groups[0].arguments]
+        return [
+            [(part, g.arguments[desc.name]) for part, g in zip(self.slices, self.groups, strict=True)]
+            for desc in found
+        ]
+
+    @property
+    def input_grad_arrays(self) -> list[list[NDArray | None]]:
+        """The gradients of the data on each device."""
+        return self.input_grads(merged=False)
+
     # -- running ----------------------------------------------------------------------------------------
 
     def forward(self, batch: DataBatch, is_train: bool, backward: bool = False) -> None:

@@ -145,3 +145,37 @@ class First:
 
     def __call__(self, x: Any, *rest: Any) -> Any:
         return (self._fn(x), *rest) if rest else self._fn(x)
+
+
+class _DownloadedDataset(Dataset):
+    """Base of data sets in a folder, which programs extend: `_get_data` fills `_data` and `_label`.
+
+    Parameters
+    ----------
+    root : the folder, which is made if it is not there.
+    transform : function of (data, label), or None.
+    """
+
+    def __init__(self, root: str | os.PathLike, transform: Callable | None):
+        self._transform = transform
+        self._data: Any = None
+        self._label: Any = None
+        self._root = os.path.expanduser(root)
+        os.makedirs(self._root, exist_ok=True)
+        self._get_data()
+
+    def __getitem__(self, idx: int) -> Any:
+        sample = self._data[idx], self._label[idx]
+        return sample if self._transform is None else self._transform(*sample)
+
+    def __len__(self) -> int:
+        return len(self._label)
+
+    def _get_data(self) -> None:
+        raise NotImplementedError(f"{type(self).__name__} must define _get_data")
+
+
+# MXNet's names for these.
+_LazyTransformDataset = Transformed
+_SampledDataset = Sampled
+_TransformFirstClosure = First

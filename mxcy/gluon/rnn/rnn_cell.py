@@ -11,7 +11,7 @@ from ...errors import AssertedArgumentError, problem
 from ..block import Block
 from ..hybrid import HybridBlock
 from ..nn import LeakyReLU
-from .sequences import first_states, formatted, masked, state_of
+from .sequences import first_states, formatted, masked, reversed_steps, state_of
 
 __all__ = [
     "GRUCell", "HybridRecurrentCell", "LSTMCell", "RNNCell", "RecurrentCell",
@@ -19,6 +19,12 @@ __all__ = [
           "ZoneoutCell"),
 ]  # fmt: skip
 __getattr__ = names_from(__name__, "mxcy.gluon.rnn", "mxcy.base")
+
+# The names under which cells of other people import them.
+_format_sequence = formatted
+_get_begin_state = first_states
+_mask_sequence_variable_length = masked
+_reverse_sequences = reversed_steps
 
 
 class RecurrentCell(Block):

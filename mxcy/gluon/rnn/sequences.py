@@ -95,7 +95,7 @@ def reversed_steps(steps: Any, length: int, valid_length: Any = None) -> list:
     return steps_of(F, turned, 0, length)
 
 
-def first_states(cell: Any, F: Any, given: Any, inputs: Any, batch_size: int, axis: int) -> list:
+def first_states(cell: Any, F: Any, given: Any, inputs: Any, batch_size: int, axis: int = 1) -> list:
     """The states before the first step: those given, else zeros; `axis` is that of time in one array."""
     if given is not None:
         return given
