@@ -217,3 +217,11 @@ def test_gradients_of_attention_over_no_samples_keep_their_shapes():
     y.backward()
 
     assert [x.grad.shape for x in inputs] == [(4, 0, 12), (0, 4, 4)]
+
+
+def test_rint_keeps_the_sign_of_what_it_rounds():
+    values = [0.0, 0.3, -0.3, -0.0, 0.5, -0.5, 2.5, 8388609.0]
+    rounded = mx.nd.rint(mx.nd.array(values)).asnumpy()
+
+    assert rounded.tolist() == [0, 0, 0, 0, 0, -1, 2, 8388609]
+    assert np.signbit(rounded).tolist() == [False, False, True, True, False, True, False, False]

@@ -125,6 +125,8 @@ def test_arrays_know_what_they_are_made_of():
         (lambda: csr().__setitem__(slice(None), 1), ArgumentError, "assign an array"),
         (lambda: csr().__setitem__(slice(None), nd.ones((2, 2))), ShapeError, "expected shape (3, 4)"),
         (lambda: csr().reshape((4, 3)), ArgumentTypeError, "no views of another shape"),
+        (lambda: csr()[[0, 1]], ArgumentError, "expected a number of a row, or a slice of rows, got list"),
+        (lambda: csr()[1.5], ArgumentError, "expected a number of a row, or a slice of rows, got float"),
         (lambda: iter(csr()), ArgumentTypeError, "no iterator"),
         (lambda: csr() + csr()[1:], ShapeError, "do not broadcast"),
         (lambda: nd.elemwise_add(csr(), csr()[1:]), ShapeError, "expected shape (3, 4), got (2, 4)"),

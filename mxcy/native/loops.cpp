@@ -55,8 +55,8 @@ struct Relu { template <class T> static T of(T x) { return x < T(0) ? T(0) : x; 
 struct RoundAway { template <class T> static T of(T x) { return std::round(x); } };
 struct RintDown {
   template <class T> static T of(T x) {
-    const T whole = sizeof(T) == 4 ? T(0x1p23) : T(0x1p52);  // from here on every number is an integer
-    return std::fabs(x) < whole ? std::ceil(x - T(0.5)) : x;
+    const T low = std::floor(x), high = std::ceil(x);
+    return x - low <= high - x ? low : high;
   }
 };
 

@@ -7,7 +7,6 @@ is kept is in `_stored`, which views of the array share. Operators find sparse o
 
 from __future__ import annotations
 
-import operator
 from functools import cache, partial
 from typing import Any
 
@@ -389,7 +388,10 @@ class CSRNDArray(BaseSparseNDArray):
                 return self
             begin, end, _ = key.indices(n)
             return ops.slice(self, begin=(begin,), end=(max(begin, end),))
-        row = operator.index(key)
+        if not isinstance(key, (int, np.integer)):
+            expected = "a number of a row, or a slice of rows"
+            raise ArgumentError(message("getitem", "key", expected, type(key).__name__))
+        row = int(key)
         if not -n <= row < n:
             raise ArrayIndexError(message("getitem", "key", f"a row from {-n} to {n - 1}", row))
         row %= n

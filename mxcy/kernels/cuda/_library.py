@@ -46,7 +46,8 @@ def round_away_F(x):
     return round_F(x)
 
 def rint_down_F(x):
-    return ceil_F(x - F(0.5)) if fabs_F(x) < F(WHOLE_F) else x
+    low, high = floor_F(x), ceil_F(x)
+    return low if x - low <= high - x else high
 
 def sigmoid_F(x):
     z = exp_F(-fabs_F(x))
@@ -208,7 +209,6 @@ def namespace() -> dict[str, Any]:
     made["infinity"] = float("inf")
     for types, text, token in ((FLOATS, FLOAT_FUNCTIONS, "F"), (INTEGERS, INTEGER_FUNCTIONS, "I")):
         for name in types:
-            made[f"WHOLE_{name}"] = 2.0**23 if name == "f32" else 2.0**52
             made[f"NEGATIVE_{name}"] = name.startswith("i")
             made[f"MINUS_{name}"] = -1 if name.startswith("i") else 0
             define(made, _for_type(text, token, name))
