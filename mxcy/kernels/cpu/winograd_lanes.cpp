@@ -64,11 +64,23 @@ void write_lanes(const float* from, int64_t rows, int64_t columns, float* plane,
       // The last square reaches back over the one before rather than past the end.
       const int64_t at = used >= L ? std::min(x, used - L) : x, valid = std::min<int64_t>(L, used - at);
       Reals square[L];
-      for (int k = 0; k < L; ++k) square[k] = at + k < columns ? load(line + (at + k) * L) : Reals{};
+      if (at + L <= columns) {
+#pragma GCC unroll 16
+        for (int k = 0; k < L; ++k) square[k] = load(line + (at + k) * L);
+      } else {
+        for (int k = 0; k < L; ++k) square[k] = at + k < columns ? load(line + (at + k) * L) : Reals{};
+      }
       transpose_square<float>(square);
-      for (int k = 0; k < channels; ++k) {
-        if (valid == L) store(to + k * height * width + at, square[k]);
-        else std::memcpy(to + k * height * width + at, &square[k], size_t(valid) * sizeof(float));
+      if (valid == L && channels == L) {
+#pragma GCC unroll 16
+        for (int k = 0; k < L; ++k) store(to + k * height * width + at, square[k]);
+      } else if (valid == L) {
+        for (int k = 0; k < channels; ++k) store(to + k * height * width + at, square[k]);
+      } else {
+        float few[L * L];
+#pragma GCC unroll 16
+        for (int k = 0; k < L; ++k) store(few + k * L, square[k]);
+        for (int k = 0; k < channels; ++k) copy_few(few + k * L, to + k * height * width + at, valid);
       }
     }
   }

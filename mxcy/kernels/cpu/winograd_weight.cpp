@@ -22,6 +22,7 @@ constexpr int64_t LEAST_TILES = 128;       // of a slice
 constexpr int64_t SLICE_BYTES = 6 << 20;   // a larger u is not sliced
 constexpr int64_t BLOCK_BYTES = 3 << 20;   // of v and z of a task
 constexpr int64_t CHUNK_BYTES = 64 << 20;  // of v and z of a shared chunk
+constexpr int64_t GROUP_BYTES = 40 << 20;  // of the row panels of a large u that are made at a time
 
 // Lines [first, last) of the output's gradient, row panels [from, to), into z.
 template <int OUTPUTS>
@@ -94,12 +95,11 @@ struct Job {
     transform(t, mine, first, last, from, to, capacity(), z + (first - origin) * t.tiles[1] * W, scratch);
   }
 
-  // u = [u +] v z for one point and one row panel.
-  void multiply(int64_t point, int64_t panel, const float* v, const float* z, float* u, int64_t tiles,
+  // c = [c +] v z for one point and one row panel.
+  void multiply(int64_t point, int64_t panel, const float* v, const float* z, float* c, int64_t tiles,
                 bool add) const {
     const float* a = v + point * padded_plane(t.channel_blocks() * capacity() * L);
     const float* b = z + point * padded_plane(t.row_panels() * capacity() * W) + panel * capacity() * W;
-    float* c = u + point * weight_plane(t) + panel * t.depth() * W;
     for (int64_t first = 0; first < tiles; first += PANEL_TILES) {
       const Depth depth{std::min(PANEL_TILES, tiles - first)};
       Finish<float> finish;
@@ -124,8 +124,9 @@ struct Job {
           input(group, first, last, 0, t.channel_blocks(), first, v, scratch);
           heads(group, first, last, 0, t.row_panels(), first, z, scratch);
           for (int64_t i = 0; i < POINTS * t.row_panels(); ++i) {
-            multiply(i / t.row_panels(), i % t.row_panels(), v, z, u + slice * u_size(),
-                     (last - first) * t.tiles[1], first > start);
+            const int64_t point = i / t.row_panels(), panel = i % t.row_panels();
+            float* c = u + slice * u_size() + point * weight_plane(t) + panel * t.depth() * W;
+            multiply(point, panel, v, z, c, (last - first) * t.tiles[1], first > start);
           }
         }
       }
@@ -134,41 +135,69 @@ struct Job {
     });
   }
 
+  // Tiles of a chunk of lines, by all workers.
+  int transform(int64_t group, int64_t first, int64_t lines, float* v, float* z) const {
+    const int64_t parts = t.channel_blocks() + t.row_panels();
+    return parallel(context, lines * parts, 1, [&](int64_t begin, int64_t end) {
+      const size_t size = size_t(scratch_size()) * sizeof(float);
+      float* scratch = static_cast<float*>(context.runtime->scratch_alloc(size));
+      if (!scratch) return context.failure->fail(FAIL_MEMORY, "convolution: out of memory");
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t line = first + i % lines, part = i / lines, panel = part - t.channel_blocks();
+        if (panel < 0) input(group, line, line + 1, part, part + 1, first, v, scratch);
+        else heads(group, line, line + 1, panel, panel + 1, first, z, scratch);
+      }
+      context.runtime->scratch_free(scratch, size);
+      return 0;
+    });
+  }
+
+  // Row panels [from, to) into u, which begins with the first of them.
+  void multiply_panels(int64_t from, int64_t to, const float* v, const float* z, float* u, int64_t plane,
+                       int64_t tiles, bool add) const {
+    parallel(context, POINTS * (to - from), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t point = i / (to - from), panel = i % (to - from);
+        multiply(point, from + panel, v, z, u + point * plane + panel * t.depth() * W, tiles, add);
+      }
+      return 0;
+    });
+  }
+
   int run_shared(int64_t group, float* u) const {
     const Scratch<float> memory(context, v_size() + z_size());
     float *v = memory, *z = v + v_size();
     for (int64_t first = 0; first < t.lines(); first += block_lines) {
-      const int64_t lines = std::min(block_lines, t.lines() - first),
-                    parts = t.channel_blocks() + t.row_panels();
-      int code = parallel(context, lines * parts, 1, [&](int64_t begin, int64_t end) {
-        const size_t size = size_t(scratch_size()) * sizeof(float);
-        float* scratch = static_cast<float*>(context.runtime->scratch_alloc(size));
-        if (!scratch) return context.failure->fail(FAIL_MEMORY, "convolution: out of memory");
-        for (int64_t i = begin; i < end; ++i) {
-          const int64_t line = first + i % lines, part = i / lines, panel = part - t.channel_blocks();
-          if (panel < 0) input(group, line, line + 1, part, part + 1, first, v, scratch);
-          else heads(group, line, line + 1, panel, panel + 1, first, z, scratch);
-        }
-        context.runtime->scratch_free(scratch, size);
-        return 0;
-      });
-      if (code) return code;
-      parallel(context, POINTS * t.row_panels(), 1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          multiply(i / t.row_panels(), i % t.row_panels(), v, z, u, lines * t.tiles[1], first > 0);
-        }
-        return 0;
-      });
+      const int64_t lines = std::min(block_lines, t.lines() - first);
+      if (int code = transform(group, first, lines, v, z)) return code;
+      multiply_panels(0, t.row_panels(), v, z, u, weight_plane(t), lines * t.tiles[1], first > 0);
+    }
+    return 0;
+  }
+
+  // All tiles at once: some row panels of u at a time, which become kernels before the next are made.
+  int run_groups(int64_t group) const {
+    const Scratch<float> tiles(context, v_size() + z_size());
+    float *v = tiles, *z = v + v_size();
+    if (int code = transform(group, 0, t.lines(), v, z)) return code;
+    const int64_t bytes = POINTS * t.depth() * W * int64_t(sizeof(float));
+    const int64_t most = std::min(t.row_panels(), std::max<int64_t>(1, GROUP_BYTES / bytes));
+    const int64_t plane = padded_plane(most * t.depth() * W);
+    const Scratch<float> memory(context, POINTS * plane);
+    float* u = memory;
+    for (int64_t first = 0; first < t.row_panels(); first += most) {
+      const int64_t last = std::min(t.row_panels(), first + most);
+      multiply_panels(first, last, v, z, u, plane, t.lines() * t.tiles[1], false);
+      finish_panels(group, first, last, u, plane);
     }
     return 0;
   }
 
   // The kernels of LENGTH rows and one channel, from the sums of all slices.
   template <int OUTPUTS>
-  void finish(int64_t group, int64_t block, int64_t channel, const float* u) const {
+  void finish(int64_t group, int64_t block, int64_t channel, const float* at, int64_t plane) const {
     constexpr int R = LINE + 1 - OUTPUTS;
-    const int64_t rows = std::min<int64_t>(L, t.rows - block * L), plane = weight_plane(t);
-    const float* at = u + (block / 2 * t.depth() + channel) * W + block % 2 * L;
+    const int64_t rows = std::min<int64_t>(L, t.rows - block * L);
     Reals sums[POINTS], kernel[(R * R + L - 1) / L * L] = {};
     for (int i = 0; i < POINTS; ++i) {
       sums[i] = load(at + i * plane);
@@ -185,19 +214,33 @@ struct Job {
     }
   }
 
+  // The kernels of row panels [from, to), of which u holds the first at its beginning.
+  void finish_panels(int64_t group, int64_t from, int64_t to, const float* u, int64_t plane) const {
+    const int64_t blocks = std::min(divide_up(t.rows, L), 2 * to) - 2 * from;
+    parallel(context, blocks * t.channels, 64, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t block = i / t.channels, channel = i % t.channels;
+        const float* at = u + (block / 2 * t.depth() + channel) * W + block % 2 * L;
+        if (t.outputs == 4) finish<4>(group, 2 * from + block, channel, at, plane);
+        else finish<2>(group, 2 * from + block, channel, at, plane);
+      }
+      return 0;
+    });
+  }
+
   int run() {
     plan();
+    if (shared && block_lines >= t.lines()) {
+      for (int64_t group = 0; group < p.groups; ++group) {
+        if (int code = run_groups(group)) return code;
+      }
+      return 0;
+    }
     const Scratch<float> memory(context, slices * u_size());
     float* u = memory;
     for (int64_t group = 0; group < p.groups; ++group) {
       if (int code = shared ? run_shared(group, u) : run_slices(group, u)) return code;
-      parallel(context, divide_up(t.rows, L) * t.channels, 64, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          if (t.outputs == 4) finish<4>(group, i / t.channels, i % t.channels, u);
-          else finish<2>(group, i / t.channels, i % t.channels, u);
-        }
-        return 0;
-      });
+      finish_panels(group, 0, t.row_panels(), u, weight_plane(t));
     }
     return 0;
   }
