@@ -127,11 +127,34 @@ def test_second_backward_of_a_graph_with_states_and_random_numbers():
         assert np.array_equal(mine.asnumpy(), expected)
 
 
-def test_optimized_symbol_is_the_symbol():
-    net = sym.Variable("x") * 2
-    executor = net.simple_bind(mx.cpu(), x=(2,))
+A, B = sym.Variable("a"), sym.Variable("b")
 
-    assert executor.get_optimized_symbol().list_outputs() == net.list_outputs()
+
+@pytest.mark.parametrize(
+    "net, saved",
+    [
+        ((A + 1) + (A + 2), 0),
+        ((A + B) + (A + B), 1),
+        (((A + B) * A) - ((A + B) * A), 2),
+        (sym.Group([A * B, A * B]), 0),  # the second output is a copy
+        (sym.Group([A * B + A, A * B + A]), 1),
+        (sym.Dropout(A) + sym.Dropout(A), 0),  # each draws
+    ],
+)
+def test_equal_nodes_become_one_in_the_optimized_symbol(net, saved, monkeypatch):
+    values = {name: nd.array([[1, 2], [3, 4]]) for name in net.list_arguments()}
+    found = []
+    for wanted in "01":
+        monkeypatch.setenv("MXNET_ELIMINATE_COMMON_EXPR", wanted)
+        executor = net.bind(mx.cpu(), values)
+        made = executor.get_optimized_symbol()
+        outputs = [x.asnumpy().tolist() for x in executor.forward()]
+        assert outputs == [x.asnumpy().tolist() for x in made.eval(**values)]
+        found.append((len(made.get_internals()), outputs))
+
+    (before, plain), (after, merged) = found
+    assert before - after == saved
+    assert plain == merged
 
 
 def classifier(drop=False):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import ops
 from ..context import Context, current_context
 from ..errors import ArgumentError, ArgumentTypeError, BindError, ShapeError, message
 from ..graph.fold_norms import Folded, fold_norms
@@ -15,6 +16,7 @@ from ..graph.infer import infer_dtypes, infer_shapes
 from ..graph.ir import Entry, Graph, Node
 from ..graph.pack_filters import pack_filters
 from ..graph.place import place
+from ..graph.simplify import simplify
 from ..kernels import philox
 from ..ndarray import NDArray, array, zeros
 from ..symbol.text import listing, unknown_name
@@ -350,8 +352,20 @@ class Executor:
         self._monitor_all = monitor_all
 
     def get_optimized_symbol(self) -> Any:
-        """Return the symbol that is bound. What passes make of it has no form as a symbol."""
-        return self._symbol
+        """Return the symbol as it is after equal nodes have become one.
+
+        An output that comes twice is copied the second time, as in MXNet. What other passes make of the
+        graph has no form as a symbol.
+        """
+        if not self._options.simplify:
+            return self._symbol
+        heads: list[Entry] = []
+        for head in simplify(self._symbol._graph, {}, {})[0].heads:
+            if head in heads:
+                name = f"{head.node.name}_{head.index}_copy"
+                head = Entry(Node(ops.identity, name, ops.identity.parse_attrs({}), [head]), 0)
+            heads.append(head)
+        return type(self._symbol)(Graph(heads))
 
     def debug_str(self) -> str:
         """Return a listing of the graph with its gradient, and the memory of the buffers made for it."""

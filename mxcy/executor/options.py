@@ -55,9 +55,10 @@ def current() -> Options:
     """
     mirror = os.environ.get("MXNET_BACKWARD_DO_MIRROR", "0")
     budget = os.environ.get("MXCY_MEMORY_BUDGET", "")
-    if mirror == "0" and not budget:
+    merging = os.environ.get("MXNET_ELIMINATE_COMMON_EXPR", "1")
+    if mirror == "0" and not budget and merging != "0":
         return DEFAULT
-    made = DEFAULT._replace(mirror=mirror != "0")
+    made = DEFAULT._replace(mirror=mirror != "0", simplify=merging != "0")
     return made._replace(budget=_bytes(budget), paths=1) if budget else made
 
 
