@@ -32,7 +32,7 @@ from .frames import HEADER, MAX_BODY, PART
 __all__ = ["KEY_BYTES", "NAME_BYTES", "Channel", "Pool"]
 
 NAME_BYTES, KEY_BYTES, TAG = 16, 32, 16
-CHUNK = 512 << 10
+CHUNK = 256 << 10
 TURN = 4 << 20  # bytes that one connection moves before others get their turn
 NONCE = struct.Struct("<IQ")
 LENGTH = struct.Struct("<I")
