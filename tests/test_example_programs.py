@@ -156,3 +156,15 @@ def test_cells_of_programs_format_their_sequences():
     assert [step.asnumpy().ravel().tolist() for step in turned] == [[1, 5], [0, 4], [2, 3]]
     assert masked.asnumpy().ravel().tolist() == [0, 1, 0, 3, 4, 5]
     assert [s.shape for s in _get_begin_state(cell, F, None, steps, size)] == [(2, 4)]
+
+
+@pytest.mark.parametrize(("shape", "label"), [((2, 3, 4, 5), (2, 20)), ((2, 3, 4), (2, 4)), ((2, 3), (2, 1))])
+def test_labels_of_several_outputs_lie_flat_where_nothing_else_is_said(shape, label):
+    output = mx.sym.SoftmaxOutput(mx.sym.Variable("x"), multi_output=True, name="softmax")
+    executor = output.simple_bind(mx.cpu(), x=shape)
+    executor.forward(is_train=True)
+    executor.backward()
+
+    assert executor.arg_dict["softmax_label"].shape == label
+    assert executor.grad_dict["x"].shape == shape
+    assert output.infer_shape(x=shape, softmax_label=(shape[0], *shape[2:]))[0][1] == (shape[0], *shape[2:])

@@ -120,7 +120,9 @@ class SoftmaxOutput:
         expected = (*data[:classes], *data[classes + 1 :])
         flat = (data[0], product(data[2:])) if self.multi_output and None not in data[2:] else None
         kept = (*data[:classes], 1, *data[classes + 1 :])
-        if label is not None and not may_be(label, expected):
+        if label is None and flat is not None:
+            expected = flat  # as in MXNet, which takes both
+        elif label is not None and not may_be(label, expected):
             if any(may_be(label, other) for other in (data, flat, kept)):
                 expected = label
         return (data, expected), (data,)
