@@ -182,7 +182,7 @@ class _contrib_PSROIPooling:
 
 @op(
     grad=(
-        lambda g, rois, spatial_scale, output_dim, pooled_size, group_size: _contrib_PSROIPooling(
+        lambda g, rois, spatial_scale, output_dim, pooled_size, group_size: _contrib_PSROIPooling(  # type: ignore[call-arg]
             g,
             rois,
             spatial_scale=spatial_scale,
@@ -271,7 +271,7 @@ class _contrib_RROIAlign:
 
 @op(
     grad=(
-        lambda g, rois, pooled_size, spatial_scale, sampling_ratio: _contrib_RROIAlign(
+        lambda g, rois, pooled_size, spatial_scale, sampling_ratio: _contrib_RROIAlign(  # type: ignore[call-arg]
             g, rois, pooled_size=pooled_size, spatial_scale=spatial_scale, sampling_ratio=sampling_ratio
         ),
         None,

@@ -276,7 +276,7 @@ class _contrib_ROIAlign:
 @op(
     grad=(
         lambda g, rois, pooled_size, spatial_scale, sample_ratio, position_sensitive, aligned: (
-            _contrib_ROIAlign(
+            _contrib_ROIAlign(  # type: ignore[call-arg]
                 g,
                 rois,
                 pooled_size=pooled_size,
