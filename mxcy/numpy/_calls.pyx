@@ -7,8 +7,11 @@ shared exactly as in NumPy.
 import numpy as np
 
 cimport numpy as cnp
+from cpython.object cimport PyObject
+from libc.stdint cimport uint8_t
+from libc.string cimport memcpy
 
-from .._array cimport Array
+from .._array cimport CONSTANT, DTYPE_COUNT, Array, new_array
 from .._export cimport adopt, constant, read_view
 
 from .._array import from_numpy
@@ -19,6 +22,13 @@ from ..errors import ArgumentTypeError, DTypeError, message
 __all__ = ["as_array", "constant_of", "is_array", "set_hooks", "unwrap", "wrap", "wrap_last"]
 
 cnp.import_array()
+
+cdef extern from "dtype.hpp" namespace "mxcy" nogil:
+    const uint8_t* ITEMSIZE
+
+cdef PyObject* scalar_types[DTYPE_COUNT]  # NumPy's, by code; NULL for a dtype that is not NumPy's own
+for _code, _dtype in enumerate(DTYPES):
+    scalar_types[<int>_code] = <PyObject*>_dtype.type if _dtype.isbuiltin == 1 else NULL
 
 cdef int FACE = -1
 cdef object _record = None   # records a call: (function, args, kwargs)
@@ -144,6 +154,17 @@ cdef object given(object result, list seen):
 
 cdef object given_scalar(object result):
     """NumPy's scalar as a result without axes, unless it is no number."""
+    cdef object kind = type(result)
+    cdef int code
+    cdef Array made
+    for code in range(DTYPE_COUNT - 1, -1, -1):
+        if scalar_types[code] is <PyObject*>kind:
+            made = new_array(FACE, 0, NULL, code)
+            # All of NumPy's numbers begin with what every object begins with, and their value follows.
+            memcpy(made.var.data.load(), <char*><PyObject*>result + sizeof(PyObject), ITEMSIZE[code])
+            made.var.version += 1
+            made.read_only = CONSTANT
+            return made
     if cnp.PyArray_DescrFromScalar(result).type_num <= LAST_PLAIN or is_number(result.dtype):
         return constant(result, FACE)
     return result

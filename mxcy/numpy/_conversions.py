@@ -17,7 +17,7 @@ from ._calls import unwrap, wrap, wrap_last
 from ._functions import own
 
 __all__ = [
-    "FlatIterator", "astype", "base_of", "byteswap", "copy", "dump", "dumps", "flatten", "in_place", "number",
+    "astype", "base_of", "byteswap", "copy", "dump", "dumps", "flatten", "in_place", "number",
     "resize", "view",
 ]  # fmt: skip
 
@@ -119,66 +119,3 @@ def dump(a: Any, file: Any) -> None:
     else:
         with open(file, "wb") as opened:
             pickle.dump(a, opened)
-
-
-class FlatIterator:
-    """All elements of an array in C order, wherever they lie: `x.flat`."""
-
-    def __init__(self, array: Any):
-        self.base = array
-        self._view = array.view_numpy(writable=not array._readonly)
-        self._flat = self._view.flat
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        return wrap(next(self._flat))
-
-    def __len__(self):
-        return len(self._flat)
-
-    def __getitem__(self, key):
-        return wrap(self._flat[unwrap(key)])
-
-    def __setitem__(self, key, value):
-        self._flat[unwrap(key)] = unwrap(value)
-        count_write(self.base)
-        self.base._wrote()
-
-    def __eq__(self, other):
-        return wrap(self._flat == unwrap(other))
-
-    def __ne__(self, other):
-        return wrap(self._flat != unwrap(other))
-
-    def __lt__(self, other):
-        return wrap(self._flat < unwrap(other))
-
-    def __le__(self, other):
-        return wrap(self._flat <= unwrap(other))
-
-    def __gt__(self, other):
-        return wrap(self._flat > unwrap(other))
-
-    def __ge__(self, other):
-        return wrap(self._flat >= unwrap(other))
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __array__(self, dtype=None, *, copy=None):
-        return self._flat.__array__() if dtype is None else self._flat.__array__(dtype)
-
-    @property
-    def index(self):
-        """How many elements have been visited."""
-        return self._flat.index
-
-    @property
-    def coords(self):
-        """The index of the next element."""
-        return self._flat.coords
-
-    def copy(self):
-        """A copy of all elements along one axis."""
-        return self.base.flatten()

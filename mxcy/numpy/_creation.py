@@ -260,6 +260,8 @@ def arange(start, stop=None, step=1, dtype=None, *, device=None, like=None, ctx=
     bounds = (
         (start,) if stop is None and step == 1 else (0, start, step) if stop is None else (start, stop, step)
     )
+    if device is None and ctx is None:
+        return _arange(*bounds, dtype=dtype)
     return _arange(*bounds, dtype=dtype, device=device, ctx=ctx)
 
 
@@ -342,3 +344,4 @@ def load(file, mmap_mode=None, allow_pickle=False, *args, **kwargs):
 
 Slow.zeros, Slow.ones = staticmethod(_zeros), staticmethod(_ones)
 Slow.array, Slow.asarray = staticmethod(_array), staticmethod(_asarray)
+Slow.made_array = Made(_np.array, _array)

@@ -10,6 +10,7 @@ import numpy as _np
 from . import _conversions, _products, _reductions, _shapes, _through, _ufuncs
 from ._calls import unwrap, wrap
 from ._flags import set_flags
+from ._flat import FlatIterator
 from ._kinds import method
 from ._small_methods import Slow, SmallMethods
 
@@ -30,7 +31,7 @@ class Methods(SmallMethods):
     @property
     def flat(self):
         """An iterator over all elements, which can be indexed and assigned to."""
-        return _conversions.FlatIterator(self)
+        return FlatIterator(self)
 
     @flat.setter
     def flat(self, value: Any) -> None:

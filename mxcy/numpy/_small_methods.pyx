@@ -14,7 +14,7 @@ from ._small cimport (
     ALL, ANY, MAX, MIN, PROD, SUM, assign_array, assign_number, averaged, cast, chosen, copied, is_ours, position,
     reduced, reduced_along,
 )
-from ._small_shapes cimport filled, limited, on_cpu, raveled, squeezed, swapped, viewed
+from ._small_shapes cimport filled, filled_with, limited, on_cpu, raveled, squeezed, swapped, viewed
 from ._small_values cimport array_of
 
 import numpy as np
@@ -78,6 +78,7 @@ for _code, _dtype in enumerate(DTYPES):
 
 cdef enum:
     UNKNOWN = -2
+    FEW = 4096  # elements
 
 
 def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, like=None, device=None, ctx=None):
@@ -101,7 +102,14 @@ def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, lik
                 if made is None and dtype is None and type(object) is list:
                     made = stack(object)
             return given(np.array(taken(object, []), dtype), []) if made is None else made
+    if device is None and ctx is None and (type(object) in PLAIN or is_few(object)):
+        return _slow.made_array(object, dtype, copy=copy, order=order, ndmin=ndmin)
     return _slow.array(object, dtype, copy=copy, order=order, ndmin=ndmin, device=device, ctx=ctx)
+
+
+cdef bint is_few(object x) noexcept:
+    """Whether this is an array of ours with so few elements that NumPy's way is the short one."""
+    return is_ours(x) and (<Array>x).size <= FEW
 
 
 cdef int known_code(dtype) except -3:
@@ -282,7 +290,14 @@ cdef class SmallMethods(Array):
     @property
     def imag(self):
         """The imaginary part: a view, or zeros that cannot be written."""
-        return _slow.imag(self)
+        made = None
+        if self.dtype_code <= FLOAT64 and self.ndim_ > 0 and self.c_contiguous and self.grad_info is NULL:
+            zero = False if self.dtype_code == BOOL else 0
+            made = filled_with(self.ndim_, <long long*>self.dims, self.dtype_code, zero, self)
+        if made is None:
+            return _slow.imag(self)
+        (<Array>made).read_only = 1
+        return made
 
     @imag.setter
     def imag(self, value):
@@ -394,7 +409,7 @@ cdef class SmallMethods(Array):
     def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
         """The elements converted to another dtype, the array itself if `copy=False` and nothing changes."""
         made = None
-        if copy and casting == "unsafe" and order == "K":
+        if copy and casting == "unsafe" and order in ("K", "C", "A"):
             made = cast(self, code_of(dtype)) if type(dtype) is type or type(dtype) is str else None
         return _slow.astype(self, dtype, order=order, casting=casting, copy=copy) if made is None else made
 
@@ -467,6 +482,11 @@ cdef class SmallMethods(Array):
             return steal(lent.scalar(<PyObject*>self))
         if len(args) == 1 and type(args[0]) is int and self.c_contiguous and self.dtype_code == FLOAT64:
             return item_at(self, args[0])
+        if len(args) == 1 and type(args[0]) is tuple:
+            (args,) = args
+        if 0 < len(args) == self.ndim_ and self.grad_info is NULL and all([type(i) is int for i in args]):
+            found = self[args]
+            return steal(lent.scalar(<PyObject*>found))
         return read_view(self).item(*args)
 
     def tolist(self):

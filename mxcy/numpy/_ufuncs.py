@@ -278,7 +278,7 @@ def clip(
 _where = Through(_np.where)
 
 
-@with_small(_small_shapes.where, 3)
+@with_small(_small_shapes.where, 3, few=_where)
 def where(condition, x=_NOTHING, y=_NOTHING, /):
     """Elements of x where a condition holds, of y elsewhere; of a condition alone where it holds."""
     if x is _NOTHING and y is _NOTHING:

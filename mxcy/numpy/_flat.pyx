@@ -1,0 +1,96 @@
+"""`x.flat`: all elements of an array in C order, wherever they lie."""
+
+from libc.stdint cimport int64_t
+
+from .._array cimport Array
+from ._calls cimport given, taken, wrote
+from ._small_shapes cimport raveled
+
+__all__ = ["FlatIterator"]
+
+
+cdef class FlatIterator:
+    """All elements of an array in C order, which can be indexed and assigned to."""
+
+    cdef readonly Array base
+    cdef Array line    # a view of all elements along one axis, None if that takes a copy
+    cdef object flat   # NumPy's, once it is wanted
+    cdef int64_t at
+
+    def __init__(self, Array array):
+        self.base = array
+        self.line = raveled(array) if array.grad_info is NULL else None
+
+    cdef object numpys(self):
+        """NumPy's object, over the memory of the array, at the same element."""
+        if self.flat is None:
+            self.flat = self.base.view_numpy(writable=not self.base.read_only).flat
+        return self.flat
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.at >= self.base.size:
+            raise StopIteration
+        self.at += 1
+        return self[self.at - 1]
+
+    def __len__(self):
+        return self.base.size
+
+    def __getitem__(self, key):
+        if self.line is not None and (type(key) is int or type(key) is slice):
+            found = self.line[key]
+            return found if type(key) is int else found.copy()
+        return given(self.numpys()[taken(key, [])], [])
+
+    def __setitem__(self, key, value):
+        self.numpys()[taken(key, [])] = taken(value, [])
+        wrote(self.base)
+
+    def __eq__(self, other):
+        return given(self.numpys() == taken(other, []), [])
+
+    def __ne__(self, other):
+        return given(self.numpys() != taken(other, []), [])
+
+    def __lt__(self, other):
+        return given(self.numpys() < taken(other, []), [])
+
+    def __le__(self, other):
+        return given(self.numpys() <= taken(other, []), [])
+
+    def __gt__(self, other):
+        return given(self.numpys() > taken(other, []), [])
+
+    def __ge__(self, other):
+        return given(self.numpys() >= taken(other, []), [])
+
+    __hash__ = None
+
+    def __array__(self, dtype=None, *, copy=None):
+        return self.numpys().__array__() if dtype is None else self.numpys().__array__(dtype)
+
+    @property
+    def index(self):
+        """How many elements have been visited."""
+        return self.at
+
+    @property
+    def coords(self):
+        """The index of the next element."""
+        cdef list found = []
+        cdef int64_t left = self.at
+        cdef int i
+        for i in range(self.base.ndim_ - 1, -1, -1):
+            if i == 0:
+                found.append(left)
+            else:
+                found.append(left % self.base.dims[i])
+                left //= self.base.dims[i]
+        return tuple(reversed(found))
+
+    def copy(self):
+        """A copy of all elements along one axis."""
+        return self.base.flatten()
