@@ -18,6 +18,7 @@ from ._engine cimport CVar, OP_HERE, OP_NEEDS_GIL, Op, Runtime, Var, push, runti
 
 import threading
 
+from ._engine import _defer
 from ._invoke import set_fast_path
 
 __all__ = ["NotFixed", "Recording", "Segment", "refuse"]
@@ -107,13 +108,17 @@ cdef class Segment:
         try:
             push(op, self.reads.data(), <int>self.reads.size(), self.writes.data(), <int>self.writes.size())
         except (IndexError, ValueError):
-            if not self.failed:
+            if not self.keeps_error():
                 raise
 
-    @property
-    def failed(self):
-        """Whether anything that it writes holds an error."""
-        return any(var_handle(self.writes[i]).failed for i in range(self.writes.size()))
+    cdef bint keeps_error(self) except -1:
+        """Whether something that it writes holds an error, which is then for who reads it."""
+        for i in range(self.writes.size()):
+            handle = var_handle(self.writes[i])
+            if handle.failed:
+                _defer(handle)
+                return True
+        return False
 
 
 cdef class Recording:

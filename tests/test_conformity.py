@@ -405,6 +405,12 @@ def test_values_that_a_graph_refuses_are_told_where_its_results_are_read(index):
     with pytest.raises(mx.MXNetError, match="out of bounds"):
         executor.outputs[0].asnumpy()
 
+    mx.nd.waitall()  # it was told
+    executor.forward(is_train=True)
+    with pytest.raises(mx.MXNetError, match="out of bounds"):
+        mx.nd.waitall()
+    mx.nd.waitall()
+
     executor.arg_dict["i"][:] = 2
     executor.forward(is_train=True)
     executor.backward([nd.ones(1)])
