@@ -249,3 +249,34 @@ def test_files_of_old_versions_mean_what_they_meant():
     for wrong in (3, ["int"], ["int", "9"], None):
         with pytest.raises(FormatError, match="mxnet_version"):
             sym.load_json(with_version(wrong or [None, None], x))
+
+
+@pytest.mark.parametrize(
+    "shape, label", [("(0,)", "[-1]"), ("(2, 0, 5)", "[2,-1,5]"), ("(-1, 3)", "[-1,3]"), ("()", "None")]
+)
+def test_extents_that_a_file_does_not_know_stay_unknown_with_shapes_of_numpy(shape, label):
+    text = sym.Variable("w", attr={"__shape__": shape}).tojson()
+    with mx.util.np_shape(True):
+        read = sym.load_json(text)
+        again = sym.load_json(read.tojson())
+
+    # As MXNet 1.9.1 changes them.
+    assert read.attr_dict() == again.attr_dict() == {"w": {"__shape__": label}}
+    assert sym.load_json(text).attr_dict() == {"w": {"__shape__": shape}}
+
+
+def test_files_say_that_shapes_are_those_of_numpy():
+    net = sym.FullyConnected(sym.Variable("x"), sym.Variable("w", shape=(128, 0)), num_hidden=128)
+    plain = net.tojson()
+    with mx.util.np_shape(True):
+        numpys = sym.Variable("x", shape=(0, 3)).tojson()
+        assert sym.load_json(plain).infer_shape(x=(10, 784))[0][1] == (128, 784)
+        assert sym.load_json(numpys).infer_shape()[0] == [(0, 3)]
+
+    assert json.loads(plain)["attrs"] == {"mxnet_version": ["int", 10901]}
+    told = """  "attrs": {
+    "is_np_shape": ["int", 1], 
+    "mxnet_version": ["int", 10901]
+  }
+}"""  # noqa: W291
+    assert numpys.endswith(told)

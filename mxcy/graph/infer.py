@@ -33,6 +33,7 @@ __all__ = [
     "label_shape",
     "open_ended",
     "unknown",
+    "with_unknown_zeros",
 ]
 
 Shape = tuple[int | None, ...] | None
@@ -53,6 +54,16 @@ def label_shape(node: Node) -> Shape:
     extents = [-1 if found == "None" else int(found) for found in _EXTENT.findall(text)]
     least = 0 if is_np_shape() else 1
     return tuple(extent if extent >= least else None for extent in extents)
+
+
+def with_unknown_zeros(text: str) -> str:
+    """Return a `__shape__` label in which 0 stands for an unknown extent, and () for an unknown rank, as
+    NumPy's shapes have it.
+    """
+    if not _SHAPE.fullmatch(text):
+        return text
+    extents = ["-1" if found in ("0", "None") else found for found in _EXTENT.findall(text)]
+    return f"[{','.join(extents)}]" if extents else "None"
 
 
 def label_dtype(node: Node) -> np.dtype | None:

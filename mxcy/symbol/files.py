@@ -17,7 +17,9 @@ from typing import Any, NoReturn
 from .. import ops
 from .._files import replacing
 from ..errors import ArgumentTypeError, FormatError, MXNetError, closest, message, wrap
+from ..graph.infer import with_unknown_zeros
 from ..graph.ir import Entry, Graph, Node
+from ..switches import is_np_shape
 from .compose import HIDDEN_KEYS, init_labels
 from .layout import write_graph
 
@@ -30,8 +32,8 @@ DEPTH = 32  # of graphs inside graphs
 
 
 def dumps(graph: Graph) -> str:
-    """Return the text of a graph."""
-    return write_graph(**_parts(graph), version=VERSION)
+    """Return the text of a graph. It says whether an extent 0 is one, as with NumPy's shapes, or unknown."""
+    return write_graph(**_parts(graph), version=VERSION, np_shape=is_np_shape())
 
 
 def _parts(graph: Graph) -> dict[str, list]:
@@ -105,12 +107,15 @@ class _Reader:
         self.operation = "load" if source else "load_json"
         self.source = source
         self.version = FIRST_VERSION
+        self.zeros_unknown = False  # in the file, but not here
 
     def graph(self, text: str) -> Graph:
         document = self.parse(text)
         attributes = document.get("attrs") if isinstance(document, dict) else None
         if isinstance(attributes, dict) and "mxnet_version" in attributes:
             self.version = self.number_of_version(attributes["mxnet_version"])
+        told = isinstance(attributes, dict) and attributes.get("is_np_shape") == ["int", 1]
+        self.zeros_unknown = is_np_shape() and not told
         return self.parts(document, "")
 
     def number_of_version(self, pair: Any) -> int:
@@ -173,6 +178,8 @@ class _Reader:
             if inputs:
                 self.fail(f"{place}.inputs", f"none, as '{name}' is a variable", f"{len(inputs)} inputs")
             labels = {f"__{key}__" if key in HIDDEN_KEYS else key: value for key, value in given.items()}
+            if self.zeros_unknown and "__shape__" in labels:
+                labels["__shape__"] = with_unknown_zeros(labels["__shape__"])
             return Node(None, name, None, (), labels)
         return self.operation_node(kind, name, given, inputs, graphs, place)
 

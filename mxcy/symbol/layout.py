@@ -17,13 +17,16 @@ def write_graph(
     node_row_ptr: Sequence[int],
     heads: Sequence[tuple[int, int, int]],
     version: int,
+    np_shape: bool = False,
 ) -> str:
-    """Return the text of a graph.
+    """Return the text of a graph; `np_shape`: its shapes are NumPy's.
 
     A node has op, name, attrs (strings), inputs (triples) and subgraphs, each as `parts` of a graph.
     """
     graph = {"nodes": nodes, "arg_nodes": arg_nodes, "node_row_ptr": node_row_ptr, "heads": heads}
-    fields = [*_graph(graph, 2), ("attrs", f'{{"mxnet_version": ["int", {version}]}}')]
+    told = f'"mxnet_version": ["int", {version}]'
+    attrs = _lines(['"is_np_shape": ["int", 1]', told], "{}", 2) if np_shape else f"{{{told}}}"
+    fields = [*_graph(graph, 2), ("attrs", attrs)]
     return _lines([f"{_text(name)}: {value}" for name, value in fields], "{}", 0)
 
 
