@@ -74,7 +74,7 @@ def print_summary(symbol: Symbol, shape: Mapping[str, Sequence[int]] | None = No
         ]
         count = _parameters(node, shapes, sources)
         total += count
-        named = node.op is not None or node in shown
+        named = node in shown if node.op is None else node.num_visible == 1
         extents = _extents(shapes.get(Entry(node, 0))) if named else ""
         kind = node.op.name if node.op is not None else "null"
         before = [source.name for source in sources] or [""]

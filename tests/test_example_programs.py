@@ -168,3 +168,40 @@ def test_labels_of_several_outputs_lie_flat_where_nothing_else_is_said(shape, la
     assert executor.arg_dict["softmax_label"].shape == label
     assert executor.grad_dict["x"].shape == shape
     assert output.infer_shape(x=shape, softmax_label=(shape[0], *shape[2:]))[0][1] == (shape[0], *shape[2:])
+
+
+def test_rows_of_sparse_weights_are_pulled_while_recording():
+    class Linear(gluon.Block):
+        def __init__(self):
+            super().__init__()
+            sparse = {"stype": "row_sparse", "grad_stype": "row_sparse"}
+            self.weight = self.params.get("weight", shape=(4, 1), **sparse)
+            self.bias = self.params.get("bias", shape=(1,))
+
+        def forward(self, x, y):
+            both = [nd.sparse.dot(rows, self.weight.row_sparse_data(rows.indices)) for rows in (x, y)]
+            return both[0] + 2 * both[1] + self.bias.data()
+
+    net = Linear()
+    net.initialize(mx.init.Constant(1))
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 1})
+    x = nd.array([[1, 2, 0, 0]]).tostype("csr")
+    y = nd.array([[0, 0, 3, 0]]).tostype("csr")
+    with autograd.record():
+        output = net(x, y)
+    output.backward()
+    trainer.step(1)
+    weight = net.weight.row_sparse_data(nd.arange(4))
+
+    assert output.asscalar() == 10
+    assert weight.asnumpy().ravel().tolist() == [0, -1, -5, 1]
+    assert net.bias.data().asscalar() == 0
+
+
+def test_summaries_leave_the_shapes_of_several_results_out(capsys):
+    x = mx.sym.SliceChannel(mx.sym.Variable("x"), num_outputs=2, name="two")
+    mx.viz.print_summary(mx.sym.Group([x, mx.sym.exp(x[0], name="e")]), {"x": (2, 4)})
+    rows = {line.split("(")[0]: line.split() for line in capsys.readouterr().out.splitlines() if "(" in line}
+
+    assert rows["two"] == ["two(SliceChannel)", "0", "x"]
+    assert rows["e"] == ["e(exp)", "2", "0", "two"]

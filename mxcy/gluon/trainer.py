@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
+from .. import autograd
 from .. import kvstore as stores
 from .. import ndarray as nd
 from .. import optimizer as optimizers
 from .._files import replacing
 from ..errors import ArgumentError, AssertedArgumentError, StateError, message, problem, wrap
 from ..module.stores import is_distributed, reduce_gradients, store_for
+from ..ndarray._tape import written_on_purpose
 from .parameter import Parameter, ParameterDict
 
 __all__ = ["Trainer"]
@@ -137,9 +140,12 @@ class Trainer:
                     self._kvstore.init(i, copies[0])  # type: ignore[union-attr]
 
     def _row_sparse_pull(self, parameter: Parameter, out: Any, row_id: Any) -> None:
-        """Copy rows of a parameter from the store."""
-        self._ready()
-        self._kvstore.row_sparse_pull(self._number(parameter), out=out, row_ids=row_id)  # type: ignore
+        """Copy rows of a parameter from the store; networks do so while they are recorded."""
+        with autograd.pause(), ExitStack() as writes:
+            for array in out if isinstance(out, list) else [out]:
+                writes.enter_context(written_on_purpose(array))
+            self._ready()
+            self._kvstore.row_sparse_pull(self._number(parameter), out=out, row_ids=row_id)  # type: ignore
 
     def _whole(self, parameter: Parameter) -> Any:
         """A sparse parameter with all its rows, from the store."""
