@@ -351,3 +351,31 @@ def test_bad_schedules_are_errors(error, make):
 def test_the_base_of_schedules_has_no_rates():
     with pytest.raises(NotImplementedError):
         schedules.LRScheduler()(1)
+
+
+@pytest.mark.parametrize(
+    "name, options, expected",
+    [
+        ("sgd", {"momentum": 0.9}, ["row_sparse"]),
+        ("sgd", {"momentum": 0.9, "lazy_update": False}, ["default"]),
+        ("nag", {"momentum": 0.9}, ["default"]),
+        ("adam", {}, ["row_sparse"] * 2),
+        ("ftml", {}, ["default"] * 3),
+        ("adadelta", {}, ["default"] * 2),
+        ("adamax", {}, ["default"] * 2),
+        ("nadam", {}, ["default"] * 2),
+        ("dcasgd", {"momentum": 0.9}, ["default", "row_sparse"]),
+    ],
+)
+def test_states_of_row_sparse_weights_are_dense_where_all_rows_change(name, options, expected):
+    state = mx.optimizer.create(name, **options).create_state(0, mx.nd.ones((3, 2)).tostype("row_sparse"))
+
+    assert [x.stype for x in (state if isinstance(state, tuple) else (state,))] == expected
+
+
+def test_lbsgd_keeps_the_copy_of_a_half_precision_weight_first():
+    optimizer = mx.optimizer.create("lbsgd", momentum=0.9, multi_precision=True)
+    copy, momentum = optimizer.create_state_multi_precision(0, mx.nd.ones((2,), dtype="float16") * 3)
+
+    assert (copy.dtype, copy.asnumpy().tolist()) == (np.float32, [3, 3])
+    assert (momentum.dtype, momentum.asnumpy().tolist()) == (np.float32, [0, 0])

@@ -13,9 +13,9 @@ from .steps import Step, Stepping, changes, step_of
 __all__ = ["FTML", "AdaDelta", "AdaGrad", "Adam", "Adamax", "Ftrl", "Nadam", "RMSProp", "Test"]
 
 
-def single_zeros(weight: NDArray) -> NDArray:
+def single_zeros(weight: NDArray, lazy: bool = True) -> NDArray:
     """Zeros in float32, whatever the dtype of the weight."""
-    return nd.zeros(weight.shape, ctx=weight.context, stype=weight.stype)
+    return nd.zeros(weight.shape, ctx=weight.context, stype=weight.stype if lazy else "default")
 
 
 @register
@@ -93,7 +93,7 @@ class AdaDelta(Stepping):
 
     def create_state(self, index: Any, weight: NDArray) -> tuple:
         """See `Optimizer.create_state`."""
-        return single_zeros(weight), single_zeros(weight)
+        return single_zeros(weight, lazy=False), single_zeros(weight, lazy=False)
 
     def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
               wd: float) -> Step:  # fmt: skip
@@ -185,7 +185,7 @@ class FTML(Stepping):
 
     def create_state(self, index: Any, weight: NDArray) -> tuple:
         """See `Optimizer.create_state`."""
-        return zeros_of(weight), zeros_of(weight), zeros_of(weight)
+        return tuple([zeros_of(weight, lazy=False) for _ in range(3)])
 
     def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
               wd: float) -> Step:  # fmt: skip
@@ -206,7 +206,7 @@ class Adamax(Stepping):
 
     def create_state(self, index: Any, weight: NDArray) -> tuple:
         """See `Optimizer.create_state`."""
-        return zeros_of(weight), zeros_of(weight)
+        return zeros_of(weight, lazy=False), zeros_of(weight, lazy=False)
 
     def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
               wd: float) -> Step:  # fmt: skip
@@ -239,7 +239,7 @@ class Nadam(Stepping):
 
     def create_state(self, index: Any, weight: NDArray) -> tuple:
         """See `Optimizer.create_state`."""
-        return zeros_of(weight), zeros_of(weight)
+        return zeros_of(weight, lazy=False), zeros_of(weight, lazy=False)
 
     def _momentum(self, t: int) -> float:
         return self.beta1 * (1.0 - 0.5 * 0.96 ** (t * self.schedule_decay))

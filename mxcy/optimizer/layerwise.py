@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import ndarray as nd
 from ..ndarray import NDArray
-from .optimizer import Optimizer, is_half, register, zeros_of
+from .optimizer import Optimizer, register, zeros_of
 from .sgd import SGD, aggregation, descent
 from .steps import Step, Stepping, step_of
 
@@ -124,16 +124,6 @@ class LBSGD(Optimizer):
             copy = weight.astype(np.float32)
             return None if self.momentum == 0.0 else zeros_of(copy), copy
         return None if self.momentum == 0.0 else zeros_of(weight)
-
-    def create_state_multi_precision(self, index: Any, weight: NDArray) -> Any:
-        """As `create_state`, which sees to half precision."""
-        if is_half(weight) and not self.multi_precision:
-            return super().create_state_multi_precision(index, weight)
-        return self.create_state(index, weight)
-
-    def update_multi_precision(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
-        """As `update`, which sees to half precision."""
-        self.update(index, weight, grad, state)
 
     def _warmup(self, count: int) -> float:
         length = self.warmup_epochs * self.updates_per_epoch

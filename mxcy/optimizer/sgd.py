@@ -87,7 +87,7 @@ class NAG(Stepping):
 
     def create_state(self, index: Any, weight: NDArray) -> NDArray | None:
         """See `Optimizer.create_state`."""
-        return None if self.momentum == 0.0 else zeros_of(weight)
+        return None if self.momentum == 0.0 else zeros_of(weight, lazy=False)
 
     def _step(self, index: Any, weight: NDArray, grad: NDArray, state: Any, copied: bool, lr: float,
               wd: float) -> Step:  # fmt: skip
@@ -158,7 +158,7 @@ class DCASGD(Optimizer):
 
     def create_state(self, index: Any, weight: NDArray) -> tuple:
         """See `Optimizer.create_state`."""
-        return None if self.momentum == 0.0 else zeros_of(weight), weight.copy()
+        return None if self.momentum == 0.0 else zeros_of(weight, lazy=False), weight.copy()
 
     def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
         """See `Optimizer.update`."""
