@@ -129,14 +129,29 @@ def counted(mx_of, x, s, w):
     return [outs, *states]
 
 
+def layers(mx_of, x, s, w):
+    weight = mx_of.broadcast_mul(mx_of.reshape(w, shape=(2, 1)), mx_of.reshape(w, shape=(1, 2)))
+
+    def step(row, state):
+        made = mx_of.FullyConnected(row, weight, no_bias=True, num_hidden=2)
+        new = mx_of.FullyConnected(state, weight, no_bias=True, num_hidden=2)
+        return [mx_of.tanh(made), made], mx_of.sigmoid(new)
+
+    outs, state = mx_of.contrib.foreach(step, mx_of.expand_dims(x, axis=1), mx_of.reshape(s, shape=(1, 2)))
+    return [*outs, state]
+
+
 def branch(mx_of, x, s, w):
     return mx_of.contrib.cond(x < 1, lambda: [s * w], lambda: [s + mx_of.sin(w)])
 
 
 @pytest.mark.parametrize(
     ("function", "x"),
-    [(loop, np.linspace(-1, 1, 6).reshape(3, 2)), (counted, [0.5]), (branch, [0.5]), (branch, [1.5])],
-)
+    [
+        (loop, np.linspace(-1, 1, 6).reshape(3, 2)), (layers, np.linspace(-1, 1, 6).reshape(3, 2)),
+        (counted, [0.5]), (branch, [0.5]), (branch, [1.5]),
+    ],
+)  # fmt: skip
 def test_arrays_and_symbols_agree(function, x):
     values = {"x": nd.array(x), "s": nd.array([0.5, -1.5]), "w": nd.array([1.5, 0.7])}
     net = sym.Group(function(sym, *map(sym.Variable, "xsw")))

@@ -49,8 +49,10 @@ class Finished(Fused):
         return ()
 
     def compute(self, inputs, attrs, outs=None, is_train=False, face=None):
-        """Push both as one operation."""
+        """Push both as one operation, or, where results have no arrays yet, one after the other."""
         first, parts = self.first, self.parts
+        if outs is None:
+            return self._apart(inputs, is_train, face)
         result = outs[-1 if parts.over is None else parts.over]
         count = len(first.inputs)
         read = [*inputs[count : count + parts.place], result, *inputs[count + parts.place :]]
@@ -58,6 +60,13 @@ class Finished(Fused):
         epilogue = Epilogue(self.program, read, written, parts.shape, parts.columns)
         TAKERS[first.op].run(first.op, inputs[:count], first.attrs, result, epilogue)
         return outs
+
+    def _apart(self, inputs: Sequence, is_train: bool, face: Any) -> list:
+        first, parts = self.first, self.parts
+        count = len(first.inputs)
+        result = first.op.compute(inputs[:count], first.attrs, None, is_train, face)[0]
+        read = [*inputs[count : count + parts.place], result, *inputs[count + parts.place :]]
+        return [*super().compute(read, {}), *([result] if parts.over is None else [])]
 
 
 class Parts(NamedTuple):
