@@ -109,18 +109,18 @@ GRAPHS = {
         ["_linalg_gemm2+sigmoid"],
     ),
     "kept": (sym.Group([dense(), sym.relu(dense())]), {"data": (30, 50)}, ["FullyConnected+relu"] * 2),
-    "convolution": (sym.tanh(conv()), {"data": (2, 3, 20, 18)}, ["Convolution+tanh"]),
+    "convolution": (sym.tanh(conv()), {"data": (2, 3, 26, 25)}, ["Convolution+tanh"]),
     "convolution with a shortcut": (
         sym.relu(conv(filters=3, pad=(1, 1)) + data),
-        {"data": (2, 3, 20, 18)},
+        {"data": (2, 3, 26, 25)},
         ["Convolution+elemwise_add+relu"],
     ),
     "by channel": (
         sym.broadcast_mul(conv(), row),
-        {"data": (2, 3, 20, 18), "row": (1, 6, 1, 1)},
+        {"data": (2, 3, 26, 25), "row": (1, 6, 1, 1)},
         ["Convolution+broadcast_mul"],
     ),
-    "rectified": (sym.relu(conv()) + 1, {"data": (2, 3, 20, 18)}, ["_convolution_relu+_plus_scalar"]),
+    "rectified": (sym.relu(conv()) + 1, {"data": (2, 3, 26, 25)}, ["_convolution_relu+_plus_scalar"]),
     "small planes": (sym.sigmoid(conv()), {"data": (2, 3, 5, 6)}, ["Convolution+sigmoid"]),
 }  # fmt: skip
 
@@ -176,7 +176,7 @@ def test_half_types_stay_apart():
 
 def test_channels_last_stay_apart():
     net = sym.tanh(conv(layout="NHWC"))
-    executor = check(net, {"data": (2, 20, 18, 3)})
+    executor = check(net, {"data": (2, 26, 25, 3)})
 
     assert not finished(executor)
 
@@ -184,17 +184,18 @@ def test_channels_last_stay_apart():
 PRODUCTS = [(3, 7, 33), (64, 128, 64), (40, 300, 130), (17, 260, 600), (5, 1200, 900), (1000, 1100, 40),
             (1100, 20, 1000), (130, 64, 513), (1, 90, 200)]  # fmt: skip
 
-CONVOLUTIONS = [
-    ((2, 5, 14, 13), {"kernel": (1, 1), "num_filter": 20}),
-    ((3, 9, 16, 12), {"kernel": (3, 3), "num_filter": 17, "pad": (1, 1)}),
-    ((2, 40, 18, 15), {"kernel": (3, 3), "num_filter": 33}),
-    ((2, 6, 30, 31), {"kernel": (5, 5), "num_filter": 8, "stride": (2, 2)}),
-    ((2, 8, 17, 16), {"kernel": (3, 3), "num_filter": 8, "num_group": 8, "pad": (1, 1)}),
-    ((2, 8, 17, 16), {"kernel": (3, 3), "num_filter": 40, "num_group": 2, "pad": (1, 1)}),
-    ((2, 70, 12, 11), {"kernel": (3, 3), "num_filter": 160, "pad": (1, 1)}),
-    ((2, 4, 300), {"kernel": (3,), "num_filter": 7}),
-    ((1, 3, 8, 9, 7), {"kernel": (2, 2, 2), "num_filter": 5}),
-    ((2, 600, 12, 12), {"kernel": (1, 1), "num_filter": 24}),
+CONVOLUTIONS = [  # with planes large enough for parts, and small ones
+    ((2, 5, 30, 19), {"kernel": (1, 1), "num_filter": 20}),
+    ((3, 9, 27, 20), {"kernel": (3, 3), "num_filter": 17, "pad": (1, 1)}),
+    ((2, 40, 27, 25), {"kernel": (3, 3), "num_filter": 33}),
+    ((2, 6, 50, 51), {"kernel": (5, 5), "num_filter": 8, "stride": (2, 2)}),
+    ((2, 8, 24, 22), {"kernel": (3, 3), "num_filter": 8, "num_group": 8, "pad": (1, 1)}),
+    ((2, 8, 24, 22), {"kernel": (3, 3), "num_filter": 40, "num_group": 2, "pad": (1, 1)}),
+    ((1, 70, 24, 22), {"kernel": (3, 3), "num_filter": 160, "pad": (1, 1)}),
+    ((2, 4, 600), {"kernel": (3,), "num_filter": 7}),
+    ((1, 3, 11, 10, 9), {"kernel": (2, 2, 2), "num_filter": 5}),
+    ((1, 600, 23, 23), {"kernel": (1, 1), "num_filter": 24}),
+    ((2, 20, 12, 12), {"kernel": (3, 3), "num_filter": 24}),
 ]
 
 

@@ -58,7 +58,7 @@ cdef Kernel data_kernel = convolution_data_gradient_kernel_of_cpu()
 cdef Kernel weight_kernel = convolution_weight_gradient_kernel_of_cpu()
 
 cdef enum:
-    LEAST_COLUMNS = 128  # of a plane whose parts an epilogue follows: a block of columns has parts of several
+    LEAST_COLUMNS = 512  # of a plane whose parts an epilogue follows: of smaller ones, blocks hold short pieces
 
 WAYS = {"auto": 0, "direct": 1, "winograd": 2}
 
