@@ -14,12 +14,14 @@ from ._array cimport (
     DTYPE_COUNT, FORM_COUNT, MAX_FACES, MAX_NDIM, NUMBER_LEFT, NUMBER_RIGHT, SLOT_COUNT, TWO_ARRAYS,
     Array, FastLoop, faces, lent, new_like,
 )
-from ._engine cimport CVar, OP_FUSES, OP_OVERWRITES, Op, push, runtime
+from ._engine cimport CVar, OP_FUSES, OP_OVERWRITES, Op, push, runtime, wait
 from ._loops cimport Loop
 from ._pointwise cimport (
     CProgram, Cell, Numbers, PointwiseOp, Space, append_strides, is_aligned, may_overlap, new_pointwise,
     same_view, static_name,
 )
+
+from contextvars import Context
 
 import numpy as np
 
@@ -28,7 +30,7 @@ from ._loops import resolve
 from .dtypes import DTYPES
 from .errors import DTypeError
 
-__all__ = ["install_fast_loops"]
+__all__ = ["install_fast_loops", "may_raise"]
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
     enum:
@@ -41,6 +43,10 @@ _ND_FUNCTIONS = {
     "less_equal": "less_equal", "greater": "greater", "greater_equal": "greater_equal",
 }  # fmt: skip
 
+
+# NumPy's errstate, and the one of a thread that has never set it.
+cdef object extobj = np._core.umath._extobj_contextvar
+cdef object usual_state = Context().run(extobj.get)
 
 cdef CProgram* fast_programs[MAX_FACES][SLOT_COUNT][DTYPE_COUNT][FORM_COUNT]
 
@@ -116,9 +122,28 @@ cdef PyObject* push_loop(PyObject* left, PyObject* right, PyObject* into, int sl
     op.bytes = out.size * ITEMSIZE[code]
     op.flags |= OP_FUSES if into != NULL else OP_FUSES | OP_OVERWRITES
     reads[0], reads[1] = x.var, y.var
-    push(<Op*>op, reads, 1 + two, &out.var, 1)
+    if into != NULL and faces[x.face].scalars and may_raise():
+        push_and_wait(<Op*>op, reads, 1 + two, out)
+    else:
+        push(<Op*>op, reads, 1 + two, &out.var, 1)
     Py_INCREF(out)
     return <PyObject*>out
+
+
+def may_raise():
+    """Return whether this thread's errstate makes errors of what floating-point operations tell."""
+    return extobj.get() is not usual_state and "raise" in np.geterr().values()
+
+
+cdef int push_and_wait(Op* op, CVar** reads, int n_reads, Array out) except -1:
+    """Pushes an operation in place whose error comes at the call. What it has written stays, as in NumPy."""
+    try:
+        push(op, reads, n_reads, &out.var, 1)
+        wait(out.var, False)
+    except FloatingPointError:
+        out.var_handle()._clear()
+        raise
+    return 0
 
 
 cdef int common_shape(Array x, Array y, int64_t* shape) noexcept:

@@ -307,6 +307,8 @@ cdef PyObject* run_fast(PyObject* left, PyObject* right, int slot, bint inplace)
     elif form == NUMBER_LEFT:
         args[0], strides[0] = scalar, 0
     strides[2] = ITEMSIZE[loop.out]
+    if (<Array>x).ndim_ == 0:  # as NumPy gives elements without axes to its loops: the one of powers looks
+        strides[0] = strides[1] = strides[2] = 0
     if inplace:
         result, args[2] = left, args[0]
         incref(result)

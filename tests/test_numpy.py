@@ -207,6 +207,23 @@ def test_floating_point_errors_follow_errstate():
         np.sqrt(x - 1)
 
 
+@pytest.mark.parametrize("n", [3, 100_000])
+def test_arrays_are_written_although_floating_point_errors_are_raised(n):
+    for into in ("operator", "number", "out"):
+        kept = []
+        for namespace in (onp, np):
+            x = namespace.ones(n)
+            with onp.errstate(divide="raise"), pytest.raises(FloatingPointError, match="divide by zero"):
+                if into == "operator":
+                    x /= namespace.zeros(n)
+                elif into == "number":
+                    x /= 0.0
+                else:
+                    namespace.divide(x, namespace.zeros(n), out=x)
+            kept.append(x + 1)
+        same(kept[1], kept[0])
+
+
 def test_protocols():
     x = np.arange(4.0)
 

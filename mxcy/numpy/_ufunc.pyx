@@ -28,6 +28,7 @@ from ._vectorcall cimport count_of, dict_of, name_of, names_count, takes_vectorc
 
 from .._array import as_face, from_numpy
 from .._export import constant
+from .._fast_loops import may_raise
 from .._loops import resolve
 from .._pointwise import compile_program
 from ..dtypes import DTYPES, code_of
@@ -226,6 +227,8 @@ cdef class ufunc:
         if args[0] is NULL or args[1] is NULL:
             return NULL
         strides[2] = ITEMSIZE[loop.out]
+        if (<Array>x).ndim_ == 0:  # as NumPy gives elements without axes to its loops: the one of powers looks
+            strides[0] = strides[1] = strides[2] = 0
         result = self.result(x, out, loop, &args[2])
         if result is NULL:
             return NULL
@@ -314,7 +317,7 @@ cdef class ufunc:
         order = None if out is not None else layout(operands, converts(program, operands))
         if order is not None:
             operands = [ordered(x, order) for x in operands]
-        if program.flags == 0:  # it can fail, and what depends on values is told at the call
+        if program.flags == 0 or out is not None and may_raise():  # what depends on values is told at the call
             results = self.push_and_wait(program, operands, out)
         else:
             results = invoke(program, operands, None if out is None else [out])
