@@ -6,6 +6,7 @@ from gluon_nets import X, dense_net, ready
 
 import mxcy as mx
 from mxcy import autograd, gluon, nd
+from mxcy.errors import ShapeError
 from mxcy.gluon import nn
 
 # -- parameters -----------------------------------------------------------------------------------------
@@ -470,3 +471,12 @@ def test_deformable_convolutions_start_as_ordinary_ones_and_learn(kind):
     assert np.abs(layer.offset_weight.grad().asnumpy()).max() > 0
     with pytest.raises(AssertionError, match="expected 'NCHW'"):
         getattr(gluon.contrib.cnn, kind)(4, layout="NHWC")
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_recurrent_layers_ask_for_three_dimensions(kind):
+    layer = getattr(gluon.rnn, kind)(4)
+    layer.initialize()
+
+    with pytest.raises(ShapeError, match=rf"{kind}\(inputs\): expected three dimensions in the order TNC"):
+        layer(mx.nd.ones((2, 3)))

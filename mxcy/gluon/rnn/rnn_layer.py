@@ -10,7 +10,7 @@ from typing import Any
 from ... import ndarray as nd
 from ... import symbol as sym
 from ..._array import Array
-from ...errors import ArgumentError, AssertedArgumentError, message, problem
+from ...errors import ArgumentError, AssertedArgumentError, ShapeError, message, problem
 from ..hybrid import HybridBlock
 from . import combined_cells, rnn_cell
 from .sequences import TENSORS, state_of
@@ -128,6 +128,9 @@ class RecurrentLayer(HybridBlock):
     def __call__(self, inputs: Any, states: Any = None, sequence_length: Any = None) -> Any:
         """Return outputs, or with states (outputs, states)."""
         self._skip_states = states is None
+        if isinstance(inputs, Array) and inputs.ndim != 3:
+            expected = f"three dimensions in the order {self._layout}"
+            raise ShapeError(message(type(self).__name__, "inputs", expected, inputs.shape))
         if states is None:
             if isinstance(inputs, Array):
                 size = inputs.shape[self._layout.find("N")]
