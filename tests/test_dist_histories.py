@@ -1,6 +1,7 @@
 """Jobs over real sockets in which parts fail: what workers see must be what their consistency promises."""
 
 import random
+import socket
 import threading
 import time
 
@@ -231,3 +232,16 @@ def test_memory_of_a_worker_that_came_back_is_not_that_of_the_one_before():
         late.bytes(0, 4)
     for arena in (first, other, again):
         arena.close()
+
+
+def test_one_that_comes_back_waits_until_its_port_is_free():
+    with thread_job(workers=1, servers=1) as job:
+        endpoint = job.coordinator.endpoint
+        job.coordinator.stop(keep=True)
+        other = socket.create_server(("127.0.0.1", int(endpoint.rsplit(":", 1)[1])))
+        back = threading.Thread(target=lambda: setattr(job, "coordinator", job.member({})))
+        back.start()
+        other.close()
+        back.join()
+
+        assert job.coordinator.endpoint == endpoint

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from .. import metric as metrics
-from ..callback import LogValidationMetricsCallback
 from ..errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, message, problem
 from ..initializer import Uniform
 from ..io import DataBatch, DataIter, NDArrayIter
@@ -139,7 +138,7 @@ class FeedForward:
         module.fit(
             data, self._eval_iterator(eval_data), eval_metric, epoch_end_callback, batch_end_callback,
             kvstore, self.optimizer, self.kwargs or (("learning_rate", 0.01),),
-            eval_end_callback or LogValidationMetricsCallback(), eval_batch_end_callback,
+            eval_end_callback, eval_batch_end_callback,
             self.initializer, allow_missing=True, begin_epoch=self.begin_epoch,
             num_epoch=self.num_epoch, monitor=monitor, **self._known_params(),  # type: ignore[arg-type]
         )  # fmt: skip

@@ -37,6 +37,7 @@ TICK_MS = 200
 EAGER = 64 << 10  # parts up to here are copied out of ZeroMQ's buffers
 NAMELESS = 16  # connections that have not named their channel, and how long they may take
 NAMELESS_SECONDS = 5.0
+PORT_SECONDS = 5.0  # for which one that comes back waits for its port
 
 
 @dataclass(frozen=True)
@@ -141,18 +142,20 @@ class Service:
         self.failed: BaseException | None = None
 
     def _bind(self, address: str, port: int) -> None:
-        """Take the port of before, if there is one and it is free; else any."""
-        for wanted in filter(None, (port, "*")):
+        """Take the port of before, if there is one: peers know no other. Take any if it does not get free."""
+        until = time.monotonic() + PORT_SECONDS
+        while port and time.monotonic() < until:
             try:
-                self._socket.bind(f"tcp://{address}:{wanted}")
+                self._socket.bind(f"tcp://{address}:{port}")
                 return
-            except zmq.ZMQError as error:
-                if wanted == "*":
-                    self._close_sockets()
-                    text = f"cannot listen on {address}: {error}"
-                    raise MXNetError(
-                        problem("KVStore", None, text, "is it an address of this machine?")
-                    ) from None
+            except zmq.ZMQError:
+                time.sleep(0.05)  # until who has it is gone
+        try:
+            self._socket.bind(f"tcp://{address}:*")
+        except zmq.ZMQError as error:
+            self._close_sockets()
+            text = f"cannot listen on {address}: {error}"
+            raise MXNetError(problem("KVStore", None, text, "is it an address of this machine?")) from None
 
     def _wake(self) -> None:
         """Have the core's `tick` called soon; from any thread."""
