@@ -1,4 +1,4 @@
-"""Convolutions of the same data in one node, and weights packed once: nothing but time changes."""
+"""Convolutions of the same data in one node, packed weights, shared workspaces: nothing but cost changes."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mxcy as mx
+from mxcy import _engine
 from mxcy.errors import ArgumentError
 from mxcy.executor import options
 from mxcy.executor.options import Options
@@ -122,15 +123,23 @@ def residual():
     return convolution(sym.Activation(net, act_type="relu") + convolution(data, "second", 8), "third", 3)
 
 
-@pytest.mark.parametrize("net", [inception(), residual()], ids=["inception", "residual"])
+def shortcut():
+    data = sym.Variable("data")
+    net = sym.BatchNorm(convolution(data, "first", 3, relu=False), name="norm", fix_gamma=False)
+    return sym.Activation(net + data, act_type="relu")
+
+
+@pytest.mark.parametrize(
+    "net", [inception(), residual(), shortcut()], ids=["inception", "residual", "shortcut"]
+)
 def test_predictions_notice_new_weights(net, monkeypatch):
     packed, plain = (bound(net, True, monkeypatch, cache=cache) for cache in (1 << 20, 0))
     for number in range(3):
         for executor in (packed, plain):
             executor.forward()
         assert same(packed.outputs, plain.outputs)
-        packs = [step for step in packed._program.forward.steps if step.attrs.get("packed")]
-        assert packs and not any(step.attrs.get("packed") for step in plain._program.forward.steps)
+        assert any(node.name.endswith("_packed") for node in packed._folding.arrays)
+        assert plain._folding is None or not any("_packed" in n.name for n in plain._folding.arrays)
         for executor in (packed, plain):
             for name, array in executor.arg_dict.items():
                 if number == 0 and name.endswith("weight"):
@@ -173,3 +182,31 @@ def test_budgets_that_are_no_numbers(text):
 def test_budgets_of_the_environment():
     assert options.read({}).weight_cache == 16 << 20
     assert options.read({"MXCY_WEIGHT_CACHE_MB": "0.5"}).weight_cache == 1 << 19
+
+
+# --- workspaces --------------------------------------------------------------------------------------------
+def workspaces(counts):
+    """Bytes of free workspaces after convolutions of so many images."""
+    held = []
+    _engine._pool(trim=True)
+    for count in counts:
+        x, w = nd.ones((count, 64, 20, 20)), nd.ones((64, 64, 3, 3))
+        y = kernels.convolution(x, w, None, (1, 1), (1, 1), (1, 1), 1, way="winograd")
+        y.wait_to_read()
+        held += [x, w, y]
+    nd.waitall()
+    return _engine._pool()["cached"]
+
+
+def test_workspaces_of_many_sizes_share_memory():
+    apart = [workspaces([count]) for count in range(2, 13)]
+    assert workspaces(range(2, 13)) <= 1.5 * max(apart) < sum(apart) / 2
+
+
+def test_workspaces_beyond_the_limit_are_given_back():
+    limit = _engine._pool()["limit"]
+    try:
+        _engine._pool(limit=1)
+        assert workspaces([4]) == 0
+    finally:
+        _engine._pool(limit=limit)
