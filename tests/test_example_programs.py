@@ -205,3 +205,17 @@ def test_summaries_leave_the_shapes_of_several_results_out(capsys):
 
     assert rows["two"] == ["two(SliceChannel)", "0", "x"]
     assert rows["e"] == ["e(exp)", "2", "0", "two"]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("last", ["pad", "discard", "roll_over"])
+def test_rows_beyond_those_of_the_first_array_are_left_out(shuffle, last):
+    data = {"a": np.arange(5.0), "b": np.arange(8.0).reshape(8, 1)}
+    batches = mx.io.NDArrayIter(data, {"y": np.arange(6.0)}, 2, shuffle, last_batch_handle=last)
+    seen = [(*(x.asnumpy().ravel().tolist() for x in batch.data), batch.label[0].asnumpy().tolist())
+            for batch in batches]  # fmt: skip
+
+    assert len(seen) == (3 if last == "pad" else 2)
+    assert all(a == b == y for a, b, y in seen)
+    with pytest.raises(ValueError, match="as many rows in every array, got 5 in 'data', 4 in 'softmax_label'"):
+        mx.io.NDArrayIter(np.ones(5), np.ones(4), 2)

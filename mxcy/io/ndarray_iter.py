@@ -275,16 +275,19 @@ def as_array(argument: str, name: str, value: Any) -> Any:
 
 
 def check_rows(arrays: list[tuple[str, Any]], axis: int) -> int:
-    """Return the number of rows that all arrays have; raise ShapeError that lists them if they differ."""
+    """Return the number of rows of the first array; raise ShapeError if others have fewer.
+
+    MXNet leaves out the rows that others have more.
+    """
     for name, x in arrays:
         if x.ndim <= axis:
             expected, got = f"rows along axis {axis}", f"{x.ndim} axes of {name!r}"
             raise ShapeError(message("NDArrayIter", "layout", expected, got))
     counts = {name: x.shape[axis] for name, x in arrays}
-    if len(set(counts.values())) > 1:
+    rows = arrays[0][1].shape[axis]
+    if min(counts.values()) < rows:
         listed = ", ".join(f"{count} in {name!r}" for name, count in counts.items())
         raise ShapeError(message("NDArrayIter", "data", "as many rows in every array", listed))
-    rows = arrays[0][1].shape[axis]
     if rows == 0:
         raise ShapeError(message("NDArrayIter", "data", "at least one row", "none"))
     return rows
