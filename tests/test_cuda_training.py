@@ -160,3 +160,23 @@ def test_module_trains_to_the_same_weights():
     for name, expected in trained[0].items():
         np.testing.assert_allclose(trained[1][name], expected, rtol=1e-5, atol=1e-6)
         np.testing.assert_array_equal(trained[1][name], trained[2][name])
+
+
+def test_what_follows_products_and_layers_in_graphs():
+    sym = mx.sym
+    x, more = sym.Variable("x"), sym.Variable("more")
+    nets = [
+        (sym.relu(sym.FullyConnected(x, num_hidden=9) + more), {"x": (4, 6), "more": (4, 9)}),
+        (sym.tanh(sym.Convolution(x, num_filter=3, kernel=(3, 3), pad=(1, 1)) + x), {"x": (1, 3, 6, 6)}),
+    ]
+    for net, shapes in nets:
+
+        def run(*values, net=net, shapes=shapes):
+            executor = net.simple_bind(mx.current_context(), **shapes)
+            for array, value in zip(executor.arg_arrays, values, strict=True):
+                array[:] = value
+            executor.forward(is_train=True)
+            executor.backward(nd.ones(executor.outputs[0].shape))
+            return [*executor.outputs, *executor.grad_arrays]
+
+        on_both(run, *[draw(*shape) for shape in net.infer_shape(**shapes)[0]])

@@ -294,3 +294,29 @@ def test_a_bias_that_is_part_of_the_result_is_read_before():
     nd.FullyConnected(nd.ones((40, 5)), nd.ones((40, 5)), bias, num_hidden=40, out=memory)
 
     assert np.array_equal(memory.asnumpy(), np.tile(expected, (40, 1)))
+
+
+@pytest.mark.parametrize("stype", ["row_sparse", "csr"])
+@pytest.mark.parametrize("net", [dense(sym.relu(dense()), 33, "fc2"), sym.tanh(dense(hidden=33))])
+def test_sparse_head_gradients_reach_joined_nodes(net, stype, monkeypatch):
+    monkeypatch.setenv("MXNET_STORAGE_FALLBACK_LOG_VERBOSE", "0")
+    executor = bound(net, True, {"data": (30, 50)})
+    head = nd.array(np.eye(30, 33))
+    found = []
+    for one in (head, head.tostype(stype)):
+        executor.forward(is_train=True)
+        executor.backward(one)
+        found.append([gradient.asnumpy().tobytes() for gradient in executor.grad_arrays])
+
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("hidden", [40, 5])
+def test_warnings_name_what_raises_them(hidden):
+    product = dense(hidden=hidden, no_bias=True)
+    for net, name in ((sym.exp(product), "exp"), (sym.sqrt(sym.square(product * 1e30)), "square")):
+        executor = net.simple_bind(mx.cpu(), data=(30, 50))
+        for array in executor.arg_arrays:
+            array[:] = 10
+        with pytest.warns(RuntimeWarning, match=f"overflow encountered in .*{name}"):
+            executor.forward()[0].asnumpy()

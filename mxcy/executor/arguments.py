@@ -43,7 +43,8 @@ class Problems:
         self.surplus: list[str] = []
 
     def add(self, text: str) -> None:
-        self.found.append(text)
+        if text not in self.found:  # an argument and its gradient have the same ones
+            self.found.append(text)
 
     def check(self, stacklevel: int = 3) -> None:
         """Raise BindError, or warn at the line `stacklevel` calls up; then forget the warning."""

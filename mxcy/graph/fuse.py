@@ -41,6 +41,7 @@ class Fused:
     """The operator of a region: its program, and the nodes that it stands for."""
 
     identity = view = False
+    shape_only = ()
 
     def __init__(self, program: Program, members: Sequence[Node], outputs: Sequence[Entry]):
         self.program = program
@@ -62,9 +63,20 @@ class Fused:
         count = len(self.outputs)
         return ("output",) if count == 1 else tuple(f"output{index}" for index in range(count))
 
+    def input_names(self, attrs: Any) -> tuple[str, ...]:
+        """Operands have no names."""
+        return ()
+
     def aux_names(self, attrs: Any) -> tuple[str, ...]:
         """States: none."""
         return ()
+
+    def written_inputs(self, attrs: Any) -> tuple[int, ...]:
+        """Operands that it writes: none."""
+        return ()
+
+    def stored(self, stypes: Any, attrs: Any) -> None:
+        """Sparse operands (head gradients, which binding does not know) are computed with as dense ones."""
 
     def format_attrs(self, attrs: Any) -> dict[str, str]:
         """The nodes that run in it."""

@@ -78,14 +78,18 @@ class Epilogue final : public Finisher {
     }
   }
 
-  // After the kernel has run.
-  int end(Failure& failure) {
+  // After the kernel has run. `name`, if given, becomes that of the first program with flags.
+  int end(Failure& failure, const char** name) {
     if (failed_.load(std::memory_order_relaxed)) {
       return failure.fail(FAIL_MEMORY, "%s: out of memory", stages_[0].op->name);
     }
     for (Stage& stage : stages_) {
+      const uint64_t before = failure.fp_flags;
       if (!at_once_) failure.fp_flags |= stage.op->fp_flags.load(std::memory_order_relaxed);
       else if (int status = stage.op->run(failure)) return status;
+      if (!name || failure.fp_flags == before) continue;
+      *name = stage.op->name;
+      name = nullptr;
     }
     return 0;
   }
@@ -142,10 +146,13 @@ struct FinishedOp final : Op {
     epilogue->places(found);
     return true;
   }
+  // Errors and flags are those of the one that raises them first.
   int run(Failure& failure) noexcept override {
+    name = first->name;
     if (!epilogue->begin(failure)) return -1;
+    const uint64_t before = failure.fp_flags;
     if (int status = first->run(failure)) return status;
-    return epilogue->end(failure);
+    return epilogue->end(failure, failure.fp_flags == before ? &name : nullptr);
   }
 };
 
