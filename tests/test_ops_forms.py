@@ -225,3 +225,30 @@ def test_rint_keeps_the_sign_of_what_it_rounds():
 
     assert rounded.tolist() == [0, 0, 0, 0, 0, -1, 2, 8388609]
     assert np.signbit(rounded).tolist() == [False, False, True, True, False, True, False, False]
+
+
+def test_unique_zipfian_classes_and_how_many_were_drawn():
+    mx.random.seed(3)
+    classes, tries = mx.nd._internal._sample_unique_zipfian(793472, shape=(4, 8192))
+
+    assert (classes.shape, classes.dtype, tries.shape, tries.dtype) == ((4, 8192), np.int64, (4,), np.int64)
+    for row, count in zip(classes.asnumpy(), tries.asnumpy(), strict=True):
+        assert np.unique(row).size == 8192
+        assert row.min() == 0 and row.max() < 793472
+        assert 14500 < count < 17000  # the same as by drawing one after the other
+
+
+def test_unique_zipfian_classes_are_new_in_every_forward_pass():
+    executor = mx.sym._internal._sample_unique_zipfian(range_max=10**6, shape=(2, 5)).bind(mx.cpu(), {})
+    drawn = [[x.asnumpy().tolist() for x in executor.forward()] for _ in range(3)]
+
+    assert drawn[0] != drawn[1] != drawn[2]
+
+
+@pytest.mark.parametrize("stype", ["row_sparse", "csr"])
+def test_batch_norm_of_sparse_arrays_has_a_gamma(stype):
+    inputs = [mx.nd.ones((2, 3)).tostype(stype), mx.nd.ones(3), mx.nd.zeros(3), mx.nd.zeros(3), mx.nd.ones(3)]
+
+    assert mx.nd.BatchNorm(*inputs, fix_gamma=False).shape == (2, 3)
+    with pytest.raises(mx.MXNetError, match=r"BatchNorm\(fix_gamma\): expected False with sparse arrays"):
+        mx.nd.BatchNorm(*inputs)

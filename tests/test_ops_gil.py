@@ -30,6 +30,7 @@ UNDER_THE_GIL = {
     "_histogram": "NumPy's histogram",
     "_polygamma": "SciPy's function of two arguments, for gradients of gammaln of second order",
     "_ravel_multi_index": "positions only",
+    "_sample_unique_zipfian": "NumPy finds what is new among the numbers drawn",
     "_unravel_index": "positions only",
 }
 

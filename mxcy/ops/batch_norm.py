@@ -12,6 +12,8 @@ from ._cases import case, given, raises, uniform
 from ._declare import layer, op
 from ._elementwise import normalize_axis
 from ._operator import describe, find, unify_dtypes
+from ._sparse import ANY
+from ._storage import rule
 from .creation import ones_like
 from .losses import BlockGrad
 from .shape import _cast_like
@@ -153,9 +155,15 @@ NORM_ROWS = [
 ]
 
 
+def refuse_sparse(op, inputs, attrs):
+    """MXNet's limit: gamma is written with ones there."""
+    raise ArgumentError(message(op.name, "fix_gamma", "False with sparse arrays", attrs["fix_gamma"]))
+
+
 @layer(
     kinds="f",
     ref=batch_norm_reference,
+    storage=[rule(", ".join([ANY] * 5) + " -> default", refuse_sparse, lambda attrs: attrs["fix_gamma"])],
     cases=[
         *NORM_ROWS,
         case(uniform(2, 2, 4, 3), *PARAMETERS, fix_gamma=False, axis=3),

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from .._array import face_of
+from .._launch import push_numpy
 from ..errors import ArgumentError, ShapeError, message
 from ..kernels import cpu as kernels
 from ._attributes import DType, Place, Shape
@@ -12,6 +14,7 @@ from ._declare import ZERO, op
 from ._elementwise import kind_of
 from ._operator import describe, find
 from .creation import target
+from .detection import copied
 from .random import DRAWN, FLOAT32, LIKE
 
 __all__ = [
@@ -351,3 +354,53 @@ def sample_multinomial(data, *, shape: Shape = (), get_prob: bool = False, dtype
     if out is None:
         return made
     return [x if to is None else kernels.copy(x, out=to) for x, to in zip(made, out, strict=True)]
+
+
+# --- without repetition ----------------------------------------------------------------------------------
+def unique_zipfian(key, range_max, count):
+    """(the first `count` different classes, how many were drawn for them) of one generator."""
+    generator, drawn = np.random.Generator(np.random.Philox(key=key.astype(np.uint64))), np.zeros(0, np.int64)
+    while True:
+        spread = np.exp(generator.random(2 * count + 64) * np.log1p(range_max))
+        drawn = np.concatenate([drawn, np.minimum(spread.astype(np.int64) - 1, range_max - 1)])
+        first = np.sort(np.unique(drawn, return_index=True)[1])
+        if first.size >= count:
+            return drawn[first[:count]], first[count - 1] + 1 if count else 0
+
+
+def unique_zipfian_shape(range_max, shape):
+    name = "_sample_unique_zipfian"
+    if len(shape) != 2:
+        raise ShapeError(message(name, "shape", "(batch, classes)", shape))
+    if shape[1] > range_max:
+        raise ArgumentError(message(name, "range_max", f"at least {shape[1]} classes", range_max))
+    return [shape, shape[:1]]
+
+
+@op(
+    grad=ZERO,
+    ref=None,
+    shape=unique_zipfian_shape,
+    dtype=lambda: [np.int64, np.int64],
+    outputs=("output", "num_tries"),
+    cases=[
+        case(range_max=5000, shape=(3, 40)),
+        raises(ArgumentError, range_max=5, shape=(2, 6), match="(range_max): expected at least 6 classes"),
+        raises(ShapeError, range_max=5, shape=(2,), match="(shape): expected (batch, classes)"),
+    ],
+)
+def _sample_unique_zipfian(*, range_max: int, shape: Shape = (), out, face):
+    """Different classes from 0 to range_max - 1, (batch, classes); how many were drawn for them, (batch,).
+
+    The chance of a class is (log(class + 2) - log(class + 1)) / log(range_max + 1).
+    """
+    unique_zipfian_shape(range_max, shape)
+    own = face_of(type(out[0])) if face is None else face
+    keys = kernels.random_randint(0, 2**62, (shape[0], 2), np.dtype("int64"), own)
+
+    def draw(pairs):
+        found = [unique_zipfian(pair, range_max, shape[1]) for pair in pairs]
+        classes = np.array([row for row, _ in found], np.int64).reshape(shape)
+        return classes, np.array([tries for _, tries in found], np.int64)
+
+    return copied(push_numpy(draw, [keys], None, "_sample_unique_zipfian"), out)
