@@ -82,20 +82,41 @@ cdef int wait_until_free(CVar* var, bint for_write) except -1:
     return 0
 
 
-cdef uint64_t begun = 0  # writable exports, ever; changed with the GIL held
+# By variable: how many writable exports of it have begun since somebody asked, and how many ask. Changed with
+# the GIL held.
+cdef dict watched = {}
 
 
-def exports_begun():
-    """Return how many writable exports have begun so far, of any array."""
-    return begun
+def watch_exports(arrays):
+    """Begin to count the writable exports of these arrays' buffers.
+
+    Returns a list for each whose first element is the count. The arrays must live until `forget_exports`.
+    """
+    cdef Array x
+    counts = [watched.setdefault(<uintptr_t>x.var, [0, 0]) for x in arrays]
+    for count in counts:
+        count[1] += 1
+    return counts
+
+
+def forget_exports(arrays):
+    """End what `watch_exports` has begun for these arrays."""
+    cdef Array x
+    for x in arrays:
+        count = watched[<uintptr_t>x.var]
+        count[1] -= 1
+        if not count[1]:
+            del watched[<uintptr_t>x.var]
 
 
 cdef int begin_export(CVar* var, bint writable) except -1:
-    global begun
     # Counted first: what other threads push while this one waits is then complete when their calls
     # return. It may still run when this wait ends, so the state has the last word.
     if writable:
-        begun += 1
+        if watched:
+            count = watched.get(<uintptr_t>var)
+            if count is not None:
+                count[0] += 1
         var.exports_write.fetch_add(1)
     else:
         var.exports_read.fetch_add(1)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mxcy as mx
-from mxcy import _engine
+from mxcy import _engine, _export
 from mxcy.errors import ArgumentError
 from mxcy.executor import options
 from mxcy.executor.options import Options
@@ -146,6 +146,49 @@ def test_predictions_notice_new_weights(net, monkeypatch):
                     array[:] = array * 2 + 1
                 elif number == 1 and name.endswith("weight"):
                     np.asarray(array)[...] += 1  # an export raises no version
+
+
+def test_weights_are_computed_again_only_when_they_may_have_changed(monkeypatch):
+    executor = bound(residual(), True, monkeypatch)
+    executor.forward()
+    weights, runs = executor._folding._program, []
+    monkeypatch.setattr(weights, "forward", Recorder(weights.forward, runs))
+    for _ in range(3):
+        executor.forward(data=nd.array(np.ones((2, 3, 8, 7))))
+        np.asarray(executor.outputs[0])
+        executor.outputs[0].asnumpy()
+    assert runs == []
+    view = np.asarray(executor.arg_dict["first_weight"])
+    for number in range(1, 4):
+        executor.forward()
+        assert len(runs) == number  # it may be written at any time
+    del view
+    executor.forward()
+    executor.aux_dict["norm_moving_mean"][:] = 2
+    executor.forward()
+    assert len(runs) == 4
+
+
+class Recorder:
+    def __init__(self, schedule, runs):
+        self.schedule, self.runs = schedule, runs
+
+    def run(self, is_train):
+        self.runs.append(is_train)
+        self.schedule.run(is_train)
+
+
+def test_exports_are_counted_while_somebody_asks():
+    x, other = nd.ones(3), nd.ones(3)
+    counts = _export.watch_exports([x, x]) + _export.watch_exports([x])
+    np.asarray(x), np.asarray(other), memoryview(x).release(), x.asnumpy()
+    assert [count[0] for count in counts] == [2, 2, 2]
+    _export.forget_exports([x, x])
+    np.asarray(x)
+    assert counts[0][0] == 3
+    _export.forget_exports([x])
+    np.asarray(x)
+    assert counts[0][0] == 3
 
 
 def test_training_and_monitors_read_plain_weights(monkeypatch):
