@@ -13,6 +13,7 @@ from ._pointwise cimport (
     push_over,
 )
 
+from functools import lru_cache
 from math import prod
 
 from ._pointwise import invoke
@@ -49,6 +50,7 @@ cdef class Epilogue:
         invoke(self.program, self.inputs, self.outs)
 
 
+@lru_cache(2000)
 def reach(tuple shape, tuple other, int inner):
     """How an operand repeats over a result whose last `inner` axes are columns.
 
