@@ -143,7 +143,7 @@ def result_of(x):
 
 def joined(events):
     """How many operations ran in one pass with the one before: it ends where they begin."""
-    ran = sorted((start, end, thread) for _, lane, thread, start, end in events if lane == "cpu")
+    ran = sorted((start, end, thread) for _, lane, thread, start, end in events if lane in ("cpu", "caller"))
     return sum(a[1] == b[0] and a[2] == b[2] for a, b in itertools.pairwise(ran))
 
 

@@ -257,7 +257,11 @@ _limited = elementwise(_np._core.umath.clip)  # type: ignore[attr-defined]
 _clip = Through(_np.clip)
 
 
-@with_small(_small_shapes.clip, 3, few=_clip)
+def _clip_few(a, a_min=_NOTHING, a_max=_NOTHING, *args, **kwargs):
+    return _np.clip(a, a_min, None if a_max is _NOTHING is not a_min else a_max, *args, **kwargs)
+
+
+@with_small(_small_shapes.clip, 3, few=Through(_clip_few))
 def clip(
     a, a_min=_np._NoValue, a_max=_np._NoValue, out=None, *, min=_np._NoValue, max=_np._NoValue, **kwargs
 ):
