@@ -62,6 +62,19 @@ def test_results_without_axes_are_nearly_constants():
     assert x.tolist() == [0.0, 1.0, 2.0]
 
 
+def test_single_numbers_have_the_types_of_numpys():
+    ours, theirs = np.random.default_rng(1), onp.random.default_rng(1)
+    for draw in (lambda r: r.random(), lambda r: r.normal(2), lambda r: r.integers(1, 9), lambda r: r.uniform()):
+        mine, other = draw(ours), draw(theirs)
+        assert mine == other and isinstance(mine, float) == (type(other) is float)
+    assert np.random.uniform().shape == ()  # as in MXNet
+
+    x = np.array([2.0, 2.5])
+    assert x[0].is_integer() and x[1].as_integer_ratio() == (5, 2) and x[1].hex() == (2.5).hex()
+    assert np.array([5])[0].bit_count() == 2 and np.array([5])[0].numerator == 5
+    assert not hasattr(x, "is_integer")
+
+
 def test_an_element_is_not_a_view():
     x = np.arange(3.0)
     x[0], x[2] = x[2], x[0]

@@ -118,18 +118,23 @@ cdef PyObject* called_made(PyObject* callable, PyObject** args, size_t count, Py
 
 # --- random numbers -----------------------------------------------------------------------------------
 cdef class Drawn(Through):
-    """A function of a generator. Its numbers are drawn at once; `usual` knows MXNet's keywords."""
+    """A function of a generator. Its numbers are drawn at once; `usual` knows MXNet's keywords.
+
+    Single numbers are Python's, as NumPy has them, or (`arrays`) results without axes, as MXNet has them.
+    """
 
     cdef object usual
+    cdef bint arrays
 
-    def __init__(self, function, usual, writes=()):
+    def __init__(self, function, usual, writes=(), arrays=True):
         Through.__init__(self, function, writes)
         self.vectorcall = <void*>called_drawn
-        self.usual = usual
+        self.usual, self.arrays = usual, arrays
 
     cpdef compute(self, tuple args, dict kwargs):
         """Call the function, without telling autograd."""
-        return number(Through.compute(self, args, kwargs))
+        found = Through.compute(self, args, kwargs)
+        return number(found) if self.arrays else found
 
 
 cdef PyObject* called_drawn(PyObject* callable, PyObject** args, size_t count, PyObject* names) except NULL:
@@ -146,7 +151,7 @@ cdef PyObject* called_drawn(PyObject* callable, PyObject** args, size_t count, P
     found = over_memory(self, args, n, names)
     if found is NULL:
         return called_plainly(callable, args, count, names)
-    if PyFloat_CheckExact(found) or PyLong_CheckExact(found):
+    if self.arrays and (PyFloat_CheckExact(found) or PyLong_CheckExact(found)):
         result = number(steal(found))
         incref(<PyObject*>result)
         return <PyObject*>result

@@ -21,6 +21,11 @@ FEW = 4096  # elements of an array for which NumPy's way is short
 _of = _np.ndarray
 
 
+def _of_scalars(name: str) -> Any:
+    """An attribute of results without axes, which arrays do not have."""
+    return property(lambda self: getattr(self._shown(), name), doc=f"`{name}` of NumPy's scalars.")
+
+
 class Methods(SmallMethods):
     """Methods of `mxcy.numpy.ndarray`; each is the function of the same name with the array first."""
 
@@ -51,6 +56,15 @@ class Methods(SmallMethods):
     def ctypes(self):
         """What foreign functions need: NumPy's object, of a view that it keeps."""
         return self.view_numpy(writable=not self._readonly).ctypes
+
+    # What NumPy's scalars have and its arrays have not.
+
+    is_integer = _of_scalars("is_integer")
+    as_integer_ratio = _of_scalars("as_integer_ratio")
+    hex = _of_scalars("hex")
+    bit_count = _of_scalars("bit_count")
+    numerator = _of_scalars("numerator")
+    denominator = _of_scalars("denominator")
 
     # Values.
 

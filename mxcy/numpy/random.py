@@ -22,9 +22,10 @@ SeedSequence = _random.SeedSequence
 
 
 class _Drawing:
-    """A generator of NumPy's. Methods take and return arrays; `size=None` gives numbers without axes."""
+    """A generator of NumPy's. Methods take and return arrays; `size=None` gives numbers."""
 
     _kind: Any
+    _arrays = False  # whether numbers are arrays without axes
     _writes = frozenset({"shuffle"})
 
     def __init__(self, *args: Any, **kwargs: Any):
@@ -36,7 +37,7 @@ class _Drawing:
         found = getattr(self._own, name)
         if not callable(found) or isinstance(found, BitGenerator):
             return found
-        method = Drawn(found, _with_places, (0, "x") if name in self._writes else ())
+        method = Drawn(found, _with_places, (0, "x") if name in self._writes else (), self._arrays)
         self.__dict__[name] = method
         return method
 
