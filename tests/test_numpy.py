@@ -64,7 +64,8 @@ def test_results_without_axes_are_nearly_constants():
 
 def test_single_numbers_have_the_types_of_numpys():
     ours, theirs = np.random.default_rng(1), onp.random.default_rng(1)
-    for draw in (lambda r: r.random(), lambda r: r.normal(2), lambda r: r.integers(1, 9), lambda r: r.uniform()):
+    draws = lambda r: r.random(), lambda r: r.normal(2), lambda r: r.integers(1, 9), lambda r: r.uniform()
+    for draw in draws:
         mine, other = draw(ours), draw(theirs)
         assert mine == other and isinstance(mine, float) == (type(other) is float)
     assert np.random.uniform().shape == ()  # as in MXNet
