@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from engine_parts import threaded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mxcy._epilogue import reach
@@ -311,6 +312,7 @@ def test_sparse_head_gradients_reach_joined_nodes(net, stype, monkeypatch):
     assert found[0] == found[1]
 
 
+@threaded
 @pytest.mark.parametrize("hidden", [40, 5])
 def test_warnings_name_what_raises_them(hidden):
     product = dense(hidden=hidden, no_bias=True)
