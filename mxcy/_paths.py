@@ -100,9 +100,12 @@ class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         """See `importlib.abc.Loader`."""
-        module, _, attributes = MOVED[spec.name.removeprefix(self.prefix)].partition(":")
+        short = spec.name.removeprefix(self.prefix)
+        module, _, attributes = MOVED[short].partition(":")
         found: Any = importlib.import_module(self.prefix + module)
-        if not attributes and not getattr(found, "__path__", None):
+        # Modules inside of it become its attributes, which must not hide ours of the same name.
+        is_package = any(name.startswith(short + ".") for name in MOVED)
+        if not attributes and not is_package and not getattr(found, "__path__", None):
             self.specs[spec.name] = found.__spec__
             return found
         for attribute in attributes.split(".") if attributes else ():
