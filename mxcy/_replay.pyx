@@ -170,11 +170,16 @@ cdef bint holds(const vector[CVar*]& vars, CVar* var) noexcept:
 
 
 cdef bint is_plain(object given):
-    """Whether this is an array of exactly the class that its face has, in C order, of a few dimensions."""
+    """Whether this is an array of exactly the class that its face has, in C order, of a few dimensions.
+
+    Not without axes in `mx.nd`: whether its results have one depends on `np_shape` at the call.
+    """
     cdef Array x
     if not isinstance(given, Array):
         return False
     x = <Array>given
+    if x.ndim_ == 0 and not faces[x.face].zero_dim:
+        return False
     plain = type_of(<PyObject*>x) is faces[x.face].type and x.c_contiguous and x.ndim_ <= 4 and x.size > 0
     return plain and not x.var.on_gpu()
 

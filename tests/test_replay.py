@@ -170,3 +170,11 @@ def test_the_profiler_sees_every_call(tmp_path):
         mx.profiler.set_state("stop")
 
     assert "exp" in mx.profiler.dumps(reset=True)
+
+
+def test_shapes_without_axes_follow_the_scope_of_the_call():
+    x = mx.nd.array(np.array(3.0))
+    with mx.util.np_shape(True):
+        assert repeated(mx.nd.zeros_like, x).shape == ()
+
+    assert repeated(mx.nd.zeros_like, x).shape == (1,)
