@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from . import _failures
-from ._engine import Var, _take_unseen
+from ._engine import Var
 from .errors import ArgumentTypeError, message
 
 __all__ = [
@@ -167,15 +167,10 @@ def wait(var: Var, for_write: bool = False) -> None:
 
 
 def waitall() -> None:
-    """Wait for the operations of other threads.  Their errors have been raised where they were pushed.
-
-    Those of graphs have not: the first that nobody has read is raised.
-    """
+    """Wait for the operations of other threads.  Their errors have been raised where they were pushed."""
     with _changed:
         _changed.wait_for(lambda: not (_reading or _writing) or bool(_held()))
     _deliver_events()
-    if unseen := _take_unseen():
-        raise _failures.first_of(unseen)
 
 
 # --- the rest of the interface -------------------------------------------------------------------

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mxcy as mx
-from mxcy import nd, sym
+from mxcy import _engine, nd, sym
 from mxcy.gluon import nn
 
 
@@ -407,8 +407,9 @@ def test_values_that_a_graph_refuses_are_told_where_its_results_are_read(index):
 
     mx.nd.waitall()  # it was told
     executor.forward(is_train=True)
-    with pytest.raises(mx.MXNetError, match="out of bounds"):
-        mx.nd.waitall()
+    if _engine.engine() == "threaded":  # the serial twin tells at the read only
+        with pytest.raises(mx.MXNetError, match="out of bounds"):
+            mx.nd.waitall()
     mx.nd.waitall()
 
     executor.arg_dict["i"][:] = 2
