@@ -342,7 +342,8 @@ cdef int push_tracked(Request& r) except -1:
     if outcome == RUN_HERE:
         return run_here(links)
     if outcome == QUEUED:
-        if wants_result: sleep_on(waiter)
+        if wants_result:
+            sleep_on(waiter)
         return raise_error(waiter.error) if waiter.error != NULL else 0
     if outcome == SUSPENDED:
         return run_suspended(links, waiter)
@@ -401,7 +402,8 @@ cdef int push_serial(Request& r) except -1:
 # --- waiting -------------------------------------------------------------------------------------
 
 cdef int wait(CVar* var, bint for_write) except -1:
-    if recorder != NULL: recorder(NULL, NULL, 0, NULL, 0)
+    if recorder != NULL:
+        recorder(NULL, NULL, 0, NULL, 0)
     if not (var.idle() if for_write else var.readable()) or notice_count.load() != 0:
         wait_tracked(var, for_write)
     return wait_for_gpu(var) if var.on_gpu() else 0
@@ -419,8 +421,10 @@ cdef int wait_tracked(CVar* var, bint for_write) except -1:
         outcome = wait_begin(waiter, var, for_write)
         if outcome == NEVER:
             raise _failures.refused("wait", outcome)
-        if outcome == QUEUED: sleep_on(waiter)
-        if hook_on.load(): _engine_threaded.deliver_events()
+        if outcome == QUEUED:
+            sleep_on(waiter)
+        if hook_on.load():
+            _engine_threaded.deliver_events()
         deliver_notices(var)
         return raise_error_of(var)
     finally:
@@ -435,8 +439,10 @@ cdef int wait_all() except -1:
         return wait_for_gpu(NULL)
     if current != NULL:
         raise _failures.refused("waitall", NEVER)
-    if not wait_all_begin(waiter): sleep_on(waiter)
-    if hook_on.load(): _engine_threaded.deliver_events()
+    if not wait_all_begin(waiter):
+        sleep_on(waiter)
+    if hook_on.load():
+        _engine_threaded.deliver_events()
     deliver_notices(NULL)
     unseen = _take_unseen()
     if unseen:
@@ -461,8 +467,10 @@ cdef void set_recorder(Recorder function) noexcept:
 
 def _push(fn, reads, writes, int priority, int lane, str name, size_t nbytes, int flags):
     cdef vector[CVar*] c_reads, c_writes
-    for var in reads: c_reads.push_back((<Var?>var).c)
-    for var in writes: c_writes.push_back((<Var?>var).c)
+    for var in reads:
+        c_reads.push_back((<Var?>var).c)
+    for var in writes:
+        c_writes.push_back((<Var?>var).c)
     Py_INCREF(fn)
     cdef PythonOp* op = new PythonOp(<PyObject*>fn)
     op.name = static_name(name)
@@ -474,19 +482,21 @@ def _push(fn, reads, writes, int priority, int lane, str name, size_t nbytes, in
 
 
 def _wait(Var var, bint for_write):
-    if var is None: wait_all()
-    else: wait(var.c, for_write)
+    if var is None:
+        wait_all()
+    else:
+        wait(var.c, for_write)
 
 
 def _workers(bint start):
-    if start: start_threads()
+    if start:
+        start_threads()
     return c_num_workers()
 
 
 def _io_threads(int at_least): return io_threads(at_least)
-
-
 def _set_bounds(size_t operations, size_t nbytes): set_bounds(operations, nbytes)
+def _leave_unseen(Var var): return False if is_serial else leave_unseen(var.c)  # for waitall, not the twin's
 
 
 def _counters():
@@ -501,31 +511,16 @@ def _take_events(bint go_on):
     return [(event.name.decode(), event.lane, event.thread, event.start_ns, event.end_ns) for event in events]
 
 
-cdef vector[Error*] untold  # of operations that ran inline and defer their errors
-
-
 def _take_unseen():
     """The exceptions of all errors that nobody has been told of, in the order of their operations."""
     cdef vector[Error*] errors = take_unseen()
     cdef Error* error
     found = []
-    errors.insert(errors.end(), untold.begin(), untold.end())
-    untold.clear()
     for error in errors:
-        if not error.seen.load(): found.append(exception_of(error))
         error.seen.store(True)
+        found.append(exception_of(error))
         error_release(error)
     return found
-
-
-def _defer(Var handle):
-    """Count the error of a variable, which was raised and is not told, as one that nobody has been told of."""
-    cdef Error* error = error_of(handle.c)
-    error.seen.store(False)
-    if untold.size() < 64:
-        untold.push_back(error)
-    else:
-        error_release(error)
 
 
 def _set_sync(bint on):
@@ -536,7 +531,8 @@ def _set_sync(bint on):
 
 def _pool(limit=None, bint trim=False, bint peak=False):
     """Bytes of large buffers: handed out, kept, the most to keep; most handed out since the last `peak`."""
-    if limit is not None: pool_set_limit(limit)
+    if limit is not None:
+        pool_set_limit(limit)
     if trim: pool_trim()
     cdef Usage usage = pool_usage(peak)
     most = {"peak": usage.peak} if peak else {}
@@ -564,8 +560,10 @@ def _fork(int milliseconds):
 
 
 def _forked(bint in_child):
-    if in_child: fork_child()
-    else: fork_parent()
+    if in_child:
+        fork_child()
+    else:
+        fork_parent()
 
 
 # --- selection -----------------------------------------------------------------------------------

@@ -100,6 +100,7 @@ cdef extern from "engine.hpp" namespace "mxcy::engine" nogil:
     void set_error(CVar* var, Error* error)
     void error_release(Error* error)
     vector[Error*] take_unseen()
+    bint leave_unseen(CVar* var)
     cppclass Counters:
         size_t operations
         size_t nbytes

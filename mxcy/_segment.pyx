@@ -18,7 +18,7 @@ from ._engine cimport CVar, OP_HERE, OP_NEEDS_GIL, Op, Runtime, Var, push, runti
 
 import threading
 
-from ._engine import _defer
+from ._engine import _leave_unseen
 from ._invoke import set_fast_path
 
 __all__ = ["NotFixed", "Recording", "Segment", "refuse"]
@@ -116,7 +116,7 @@ cdef class Segment:
         for i in range(self.writes.size()):
             handle = var_handle(self.writes[i])
             if handle.failed:
-                _defer(handle)
+                _leave_unseen(handle)
                 return True
         return False
 

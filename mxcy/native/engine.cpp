@@ -344,17 +344,6 @@ Error* outcome(Links* l, Result& result) {
   return error;
 }
 
-static void remember_unseen(Error* error) {
-  std::vector<Error*>& list = self->unseen;
-  if (list.size() >= 64) {
-    auto seen = std::partition(list.begin(), list.end(), [](Error* e) { return !e->seen.load(); });
-    for (auto e = seen; e != list.end(); ++e) error_release(*e);
-    list.erase(seen, list.end());
-  }
-  error->refs.fetch_add(1, std::memory_order_relaxed);
-  list.push_back(error);
-}
-
 void complete(Links* l, Result& result, Error* error) {
   if (error && !result.inherited) remember_unseen(error);
   if (!error && result.failure.fp_flags) add_notice(l, result.failure);

@@ -310,6 +310,8 @@ Error* error_of(Var* var);                                          // owned ref
 void set_error(Var* var, Error* error);                             // owned reference; null clears
 void assign_error(Var* var, Error* error);                          // mutex held; borrowed reference
 void error_release(Error* error);
+void remember_unseen(Error* error);                                  // mutex held; borrowed reference
+bool leave_unseen(Var* var);                                        // its error, if any, counts as untold
 std::vector<Error*> take_unseen();                                  // owned references, in order of push
 struct Counters {
   size_t operations, nbytes, unseen_errors;

@@ -99,6 +99,26 @@ void set_error(Var* var, Error* error) {
   if (error) error_release(error);
 }
 
+void remember_unseen(Error* error) {
+  std::vector<Error*>& list = self->unseen;
+  if (list.size() >= 64) {
+    auto seen = std::partition(list.begin(), list.end(), [](Error* e) { return !e->seen.load(); });
+    for (auto e = seen; e != list.end(); ++e) error_release(*e);
+    list.erase(seen, list.end());
+  }
+  error->refs.fetch_add(1, std::memory_order_relaxed);
+  list.push_back(error);
+}
+
+bool leave_unseen(Var* var) {
+  std::lock_guard<std::mutex> lock(self->mutex);
+  const std::vector<Error*>& list = self->unseen;
+  if (!var->error) return false;
+  var->error->seen.store(false);
+  if (std::find(list.begin(), list.end(), var->error) == list.end()) remember_unseen(var->error);
+  return true;
+}
+
 std::vector<Error*> take_unseen() {
   std::vector<Error*> taken;
   {
