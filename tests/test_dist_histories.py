@@ -1,6 +1,5 @@
 """Jobs over real sockets in which parts fail: what workers see must be what their consistency promises."""
 
-import gc
 import random
 import socket
 import threading
@@ -20,7 +19,6 @@ from mxcy.kvstore.dist.arena import Arena, View, new_name
 def clean(monkeypatch):
     with nothing_is_left(monkeypatch):
         yield
-    gc.collect()  # objects of a job refer to each other, and keep up to 100 MB of shared memory mapped
 
 
 # Jobs wait more than they compute: several at a time.

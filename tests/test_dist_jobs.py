@@ -1,11 +1,14 @@
 """Jobs of several workers over real sockets: sums, consistency, faults and what comes from outside."""
 
 import contextlib
+import gc
+import os
 import random
 import re
 import socket
 import threading
 import time
+from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -46,6 +49,25 @@ def test_rounds_are_sums_in_the_order_of_workers(machines):
 
     with thread_job(workers=4, machines=machines) as job:
         run_workers(job, body)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="what is mapped is not told here")
+@pytest.mark.parametrize("machines", [1, 2])
+def test_closed_stores_map_no_shared_memory(machines):
+    def body(session):
+        keys = declare(session)
+        use(session, "sgd", learning_rate=0.1, momentum=0.9)
+        session.push([(key, gradient(session.rank, 0, key)) for key in keys])
+        pulled(session, keys)
+
+    gc.collect()
+    gc.disable()
+    try:
+        with thread_job(workers=2, machines=machines) as job:
+            run_workers(job, body)
+        assert f"mxcy-{os.getpid()}-" not in Path("/proc/self/maps").read_text()
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("machines", [1, 2])

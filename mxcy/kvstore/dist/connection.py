@@ -94,9 +94,10 @@ class Request:
             return
         self.error = error
         self.frames = []
+        then, self.then = self.then, None  # which refers to this request
         self._lock.release()
-        if self.then is not None:
-            self.then()
+        if then is not None:
+            then()
 
     def done(self) -> bool:
         """Whether it is answered, or has failed."""
@@ -274,6 +275,7 @@ class Connections:
             for link in self.links.values():
                 self._hang_up(link)
                 self._leave_socket(link)
+                link.view = None
             self._context.destroy(linger=0)
 
     def _look_after(self, link: Link, now: float) -> None:

@@ -214,6 +214,8 @@ class Service:
                 self.core.release()
             else:
                 self.core.close()
+            for peer in self._peers.values():
+                peer.view = None
             self._close_sockets()
 
     def _close_sockets(self) -> None:

@@ -490,6 +490,7 @@ class Session:
             pass  # whom it would be told is gone
         finally:
             self.connections.close()
+            self._slots.clear()
             self.arena.close()
 
 

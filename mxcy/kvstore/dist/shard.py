@@ -129,11 +129,13 @@ class Shard:
         """Forget everything, and remove the shared memory."""
         self._journal.close()
         (folder() / f"{self.name}.journal").unlink(missing_ok=True)
+        self.units.clear()
         self.arena.close()
 
     def release(self) -> None:
         """Let go of files as a killed process would: they stay, with what they hold."""
         self._journal.close()
+        self.units.clear()
         self.arena.release()
 
     def bound(self, port: int) -> None:
