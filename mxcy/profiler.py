@@ -212,23 +212,28 @@ def _switch(state: str, paused: bool) -> None:
 
 
 @contextmanager
-def _of_author(name: str, results: Sequence) -> Iterator[None]:
+def _of_author(name: str, inputs: Sequence, results: Sequence) -> Iterator[None]:
     """Show what an operator written in Python calls under its name; the whole of it is `pure_python`."""
+    _settle(inputs)  # what makes them is not the operator's
     _engine.set_hook(_record.take)  # hands over what was done before
     outer, _record.author = _record.author, (name, time.monotonic_ns())
     try:
         yield
     finally:
-        for result in results:
-            try:
-                result.wait_to_read()
-            except MXNetError:  # whoever reads it will be told
-                pass
+        _settle(results)
         begin, end = _record.author[1], time.monotonic_ns()
         if _record.active:
             _engine.set_hook(_record.take)
             _record.span(CUSTOM, f"{name}::pure_python", threading.get_ident(), begin, end)
         _record.author = outer
+
+
+def _settle(arrays: Sequence) -> None:
+    for array in arrays:
+        try:
+            array.wait_to_read()
+        except MXNetError:  # whoever reads it will be told
+            pass
 
 
 @contextmanager

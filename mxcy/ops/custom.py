@@ -183,7 +183,7 @@ class CustomOperator(Programmed):
         ]
         data, states = list(inputs[:count]), list(inputs[count:])
         request = ["write"] * len(results)
-        with author(attrs["op_type"], is_train, results):
+        with author(attrs["op_type"], is_train, inputs, results):
             operator = running(attrs, results[0], data)
             with own_errors():
                 operator.forward(
@@ -250,7 +250,7 @@ class CustomBackward(Programmed):
             for out, x in zip(outs, data, strict=True)
         ]
         request = ["write"] * len(made)
-        with author(attrs["op_type"], is_train, made, "_backward_"):
+        with author(attrs["op_type"], is_train, inputs, made, "_backward_"):
             operator = running(attrs, results[0], data)
             with own_errors():
                 operator.backward(
@@ -260,11 +260,13 @@ class CustomBackward(Programmed):
 
 
 @contextmanager
-def author(name: str, is_train: bool, results: Sequence, prefix: str = "") -> Iterator[None]:
-    """Where the author's code runs, which fills these results."""
+def author(
+    name: str, is_train: bool, inputs: Sequence, results: Sequence, prefix: str = ""
+) -> Iterator[None]:
+    """Where the author's code runs, which reads these inputs and fills these results."""
     with AROUND[name](is_train), ExitStack() as around:
         for watch in WATCHERS:
-            around.enter_context(watch(prefix + name, results))
+            around.enter_context(watch(prefix + name, inputs, results))
         yield
 
 
