@@ -123,8 +123,10 @@ def _warn(sentence: str, text: str, flags: int, handler: object, place: Place) -
     if place is None:
         warnings.warn(sentence, RuntimeWarning, stacklevel=3)
         return
-    # The line that pushed the operation, which may be far from the one that waits for it.
-    warnings.warn_explicit(sentence, RuntimeWarning, place[0], place[1])
+    # The line that pushed the operation, which may be far from the one that waits for it. With a registry
+    # Python's filters show what a line warns of once, as they do for NumPy's warnings.
+    registry = _SHOWN.setdefault(place[0], {})
+    warnings.warn_explicit(sentence, RuntimeWarning, place[0], place[1], registry=registry)
 
 
 def _raise(sentence: str, text: str, flags: int, handler: object, place: Place) -> None:
@@ -152,6 +154,7 @@ def _ignore(sentence: str, text: str, flags: int, handler: object, place: Place)
     pass
 
 
+_SHOWN: dict[str, dict] = {}  # of each file, what Python's filters have shown
 _ACTIONS: tuple[Callable[[str, str, int, object, Place], None], ...] = (
     _ignore,
     _warn,

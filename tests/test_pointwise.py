@@ -1,6 +1,7 @@
 """The block machine computes what NumPy computes, bit for bit, for every dtype, stride and split."""
 
 import pickle
+import warnings
 
 import ml_dtypes
 import numpy as np
@@ -545,6 +546,19 @@ def test_errstate_of_the_push_holds_for_queued_operations():
     with pytest.warns(RuntimeWarning, match="divide by zero encountered in divide"):
         invoke(program, [one, zero])[0].wait_to_read()
     _engine.waitall()
+
+
+@pytest.mark.parametrize("n", [4, 1_000_000])
+def test_a_line_warns_once_under_the_default_filters(n):
+    program = compile_program(2, [(np.divide, [0, 1])], [2], [F64, F64])
+    one, zero = arrays(np.ones(n), np.zeros(n))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            invoke(program, [one, zero])[0].wait_to_read()
+        invoke(program, [one, zero])[0].wait_to_read()
+
+    assert len(told) == 2  # one for each line
 
 
 def test_a_scalar_too_large_for_the_dtype_warns_as_numpy():
