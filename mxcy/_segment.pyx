@@ -16,10 +16,12 @@ from libcpp.vector cimport vector
 from ._array cimport Array
 from ._engine cimport CVar, OP_HERE, OP_NEEDS_GIL, Op, Runtime, Var, push, runtime, set_recorder, var_handle
 
-import threading
+import gc
+import os
 
 from ._engine import _leave_unseen
 from ._invoke import set_fast_path
+from ._locks import new_lock
 
 __all__ = ["NotFixed", "Recording", "Segment", "refuse"]
 
@@ -42,7 +44,7 @@ cdef struct Pushed:
     int n_writes
 
 # What the call that is being recorded has pushed so far; guarded by `lock`, used by its holder alone.
-cdef object lock = threading.Lock()
+cdef object lock = new_lock()
 cdef unsigned long recording_thread
 cdef vector[Pushed] pushed
 cdef vector[CVar*] pushed_vars
@@ -77,6 +79,37 @@ def refuse(str why):
 
 
 cdef bint recording = False
+cdef bint was_fast, was_collecting  # before the recording
+
+
+cdef int begin_recording() except -1:
+    global recording, recording_thread, was_fast, was_collecting
+    recording_thread = PyThread_get_thread_ident()
+    was_fast, was_collecting = set_fast_path(False), gc.isenabled()
+    gc.disable()  # what destructors of unreachable objects push belongs to no graph
+    set_recorder(record)
+    recording = True
+    return 0
+
+
+cdef int end_recording() except -1:
+    global recording
+    recording = False
+    set_recorder(NULL)
+    if was_collecting:
+        gc.enable()
+    set_fast_path(was_fast)
+    return 0
+
+
+def _in_child():
+    """In a forked process: another thread may have been recording, which is not there."""
+    if recording and PyThread_get_thread_ident() != recording_thread:
+        end_recording()
+        Recording().take(False, b"")
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 cdef class Segment:
@@ -146,24 +179,17 @@ cdef class Recording:
         Exceptions of the function come out, and then nothing is recorded of it. `note` becomes a note of
         exceptions that its operations raise when they run.
         """
-        global recording, recording_thread
-        cdef bint fast
         cdef bint good = False
         refuse("it records segments of its own")
         with lock:
-            recording_thread = PyThread_get_thread_ident()
-            fast = set_fast_path(False)
-            set_recorder(record)
-            recording = True
+            begin_recording()
             try:
                 function()
                 good = True
             except NotFixed:
                 pass
             finally:
-                recording = False
-                set_recorder(NULL)
-                set_fast_path(fast)
+                end_recording()
                 self.take(good, note.encode())
         return good
 

@@ -27,6 +27,7 @@ from typing import Any
 from . import _engine
 from ._files import replacing
 from ._invoke import set_fast_path
+from ._locks import new_lock
 from .errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, MXNetError, message
 from .ops.custom import WATCHERS
 
@@ -74,7 +75,7 @@ class _Record:
     """What has been seen: events of the trace, and for each category and name count, total, least, most."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = new_lock()
         self.events: deque[tuple] = deque(maxlen=MOST_EVENTS)
         self.times: dict[str, dict[str, list[float]]] = {}
         self.memory: dict[str, dict[str, list[float]]] = {}

@@ -11,7 +11,7 @@ PACKAGE = ROOT / "mxcy"
 
 # What each layer holds. A module may import from its own layer and from those with smaller numbers.
 LAYERS = [
-    {"errors", "base", "dtypes", "context", "name", "attribute", "registry", "_files", "_paths"}
+    {"errors", "base", "dtypes", "context", "name", "attribute", "registry", "_files", "_paths", "_locks"}
     | {"error", "library", "ndarray_doc", "rtc", "switches"},
     {"_engine", "_engine_native", "_engine_serial", "_engine_threaded", "_failures", "engine"}
     | {"_cast", "native"}

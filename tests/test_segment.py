@@ -1,5 +1,6 @@
 """Recorded operations: a segment does what the calls did, as often as it runs, and as one operation."""
 
+import gc
 import threading
 
 import numpy as np
@@ -108,6 +109,35 @@ def test_exception_while_recording_comes_out_and_leaves_nothing():
     assert len(recording) == 0
     assert np.array_equal((a + a).asnumpy(), [2, 2, 2])
     assert np.array_equal(a.asnumpy(), [1, 1, 1])
+
+
+def test_destructors_of_garbage_are_not_recorded():
+    class Counts:
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            count[:] += 1
+
+    def function():
+        Counts()
+        for _ in range(100):  # with a threshold of 1 any of them would collect
+            kept.append([])
+        nd.broadcast_add(a, a, out=b)
+
+    kept, count, a, b = [], nd.zeros(1), nd.ones(2), nd.zeros(2)
+    thresholds = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        segment = recorded(function)
+    finally:
+        gc.set_threshold(*thresholds)
+    assert gc.isenabled()
+    assert len(segment) == 1
+    gc.collect()
+    segment.run()
+    segment.run()
+    assert count.asscalar() == 1
 
 
 def test_other_threads_are_not_recorded():

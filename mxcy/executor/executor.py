@@ -114,9 +114,10 @@ class Executor:
         Keywords are values of arguments, copied into their arrays. With `is_train` operators behave as
         in training (Dropout drops, states are updated).
         """
-        self._begin(bool(is_train), kwargs)
-        self._run(self._program.forward, bool(is_train))
-        self._spent = False
+        with self._pool.lock:
+            self._begin(bool(is_train), kwargs)
+            self._run(self._program.forward, bool(is_train))
+            self._spent = False
         return self.outputs
 
     def _begin(self, is_train: bool, values: Mapping[str, Any]) -> None:
@@ -135,17 +136,22 @@ class Executor:
         `out_grads` holds the gradient of each output: an array, a list, or a dict by name. Outputs that
         are losses need none.
         """
-        if self._forward_mode is None:  # as in MXNet, where gradients may need no results
-            self.forward(is_train=True)
-        given = self._head_gradients(out_grads)
-        if self._spent or (self._pool.user != self._number and self._program is self._planned):
-            self._repeat()
+        with self._pool.lock:
+            if self._forward_mode is None:  # as in MXNet, where gradients may need no results
+                self.forward(is_train=True)
+            given = self._head_gradients(out_grads)
+            if self._spent or (self._pool.user != self._number and self._program is self._planned):
+                self._repeat()
+            self._spent = self._program.consumes
+            self._run_backward(given, bool(is_train))
+
+    def _run_backward(self, given: Sequence[NDArray | None], is_train: bool) -> None:
+        """Run the backward steps with these gradients of the outputs."""
         for places, gradient in zip(self._program.head_uses, given, strict=True):
             for inputs, position in places:
                 inputs[position] = gradient
-        self._spent = self._program.consumes
         try:
-            self._run(self._program.backward, bool(is_train))
+            self._run(self._program.backward, is_train)
         finally:
             for places in self._program.head_uses:
                 for inputs, position in places:
@@ -156,15 +162,16 @@ class Executor:
 
         Where no gradients of outputs are read, both are pushed together.
         """
-        self._begin(True, kwargs)
-        if self._monitor is not None or any(self._program.head_uses):
-            self._run(self._program.forward, True)
-            self._spent = False
-            self.backward(out_grads)
-        else:
-            self._head_gradients(out_grads)
-            self._program.both.run(True)
-            self._spent = self._program.consumes
+        with self._pool.lock:
+            self._begin(True, kwargs)
+            if self._monitor is not None or any(self._program.head_uses):
+                self._run(self._program.forward, True)
+                self._spent = False
+                self.backward(out_grads)
+            else:
+                self._head_gradients(out_grads)
+                self._program.both.run(True)
+                self._spent = self._program.consumes
         return self.outputs
 
     def _repeat(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._locks import new_lock
 from ..ndarray import NDArray, empty
 
 __all__ = ["Pool"]
@@ -22,9 +23,11 @@ class Pool:
     ----------
     generation : how often buffers have been replaced.
     user : the number of the executor that ran forward last, whose results are in the buffers.
+    lock : what an executor holds while it pushes a run; runs of several threads come one after the other.
     """
 
     def __init__(self, ctx: Any):
+        self.lock = new_lock()
         self.generation = 0
         self.user = 0
         self._members = 0

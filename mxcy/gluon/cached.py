@@ -9,11 +9,11 @@ A gradient that is to be differentiated again is computed from the recorded oper
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from .. import autograd
+from .._locks import new_lock
 from ..errors import ArgumentError, ArgumentTypeError, message
 from ..executor import Executor, bind
 from ..graph.ir import Entry, Graph, variable
@@ -65,7 +65,7 @@ class CachedGraph:
         # Executors need to know all shapes before they run.
         self._dynamic = any(getattr(node.op, "dynamic", False) for node in symbol._graph.nodes)
         self._free: dict[tuple, list[Bound]] = {}
-        self._lock = threading.RLock()  # guards _free; a destructor may give back while it is held
+        self._lock = new_lock()  # guards _free; a destructor may give back while it is held
         self.callback: tuple[Callable, bool] | None = None
 
     def __call__(self, arrays: Sequence[NDArray]) -> list[NDArray]:

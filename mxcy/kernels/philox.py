@@ -6,8 +6,7 @@ the call, so what it draws depends on the order of the calls alone, not on when 
 
 from __future__ import annotations
 
-import threading
-
+from .._locks import new_lock
 from .._segment import refuse
 from ..context import Context, current_context
 from ..errors import ArgumentError, ArgumentTypeError, message
@@ -17,7 +16,7 @@ __all__ = ["get_state", "reserve", "seed", "set_state"]
 _DEFAULT_SEED = 0  # as MXNet: programs that set no seed repeat themselves
 _SALT = 0x9E3779B97F4A7C15  # makes devices with one seed draw different numbers
 
-_lock = threading.Lock()  # guards the three below
+_lock = new_lock()  # guards the three below
 _default_seed = _DEFAULT_SEED
 _seeds: dict[tuple[int, int], int] = {}
 _streams: dict[tuple[int, int], int] = {}

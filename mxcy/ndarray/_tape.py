@@ -26,6 +26,7 @@ from .._array import Array, as_face, empty, overlay
 from .._export import count_write, is_exported, set_watcher, storage_nbytes
 from .._failures import calling_place
 from .._invoke import set_autograd
+from .._locks import new_lock
 from ..errors import ArgumentTypeError, StateError, message, problem
 from ..graph.arithmetic import Arithmetic
 from ..kernels import cpu as kernels
@@ -92,7 +93,7 @@ class Fingerprint(NamedTuple):
 
 
 STATE = State()
-_lock = threading.RLock()  # guards Session.count, _recorders and _writes; a destructor may run inside it
+_lock = new_lock()  # guards Session.count, _recorders and _writes; a destructor may run inside it
 _recorders = 0  # threads that record
 _writes: dict[int, Any] = {}  # buffer -> the line that last wrote it, while there are sessions
 _prints: dict[int, Fingerprint] = {}  # buffer -> what it held while others could write it

@@ -5,12 +5,12 @@ operand's `_apply(op, inputs, attrs, out, name)`: NDArray's computes, Symbol's a
 """
 
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from .._locks import new_lock
 from ..dtypes import DTYPES, code_of
 from ..errors import (
     ArgumentError,
@@ -30,7 +30,7 @@ from ._cases import Case, Draw
 __all__ = ["REGISTRY", "Cache", "Operator", "Rule", "describe", "register", "unify_shapes"]
 
 REGISTRY: dict[str, "Operator"] = {}
-_lock = threading.Lock()
+_lock = new_lock()
 
 # Keywords that every call takes besides the attributes: MXNet's symbols carry attributes of their own.
 NODE_KEYWORDS = ("attr",)

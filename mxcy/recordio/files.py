@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from .._locks import new_lock
 from ..errors import ArgumentError, ArgumentTypeError, FormatError, StateError, message, problem, wrap
 from ._scan import find_record, scan
 from .framing import LONGEST, damaged, framed, record_at
@@ -36,7 +36,7 @@ class MXRecordIO:
         self.skip_damaged = skip_damaged
         self.skipped = 0
         self.is_open = False
-        self._lock = threading.Lock()  # guards the position and, of a writer, the file
+        self._lock = new_lock()  # guards the position and, of a writer, the file
         self.open()
 
     def open(self) -> None:
@@ -89,7 +89,7 @@ class MXRecordIO:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         was_open, self.is_open = self.is_open, False
         if was_open:
             self.open()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import mmap
 import os
-import threading
 from typing import Any
 
+from .._locks import new_lock
 from ..errors import StateError, problem, wrap
 from ._scan import read_whole
 
@@ -110,7 +110,7 @@ class Remote:
     def __init__(self, path: str):
         self.name = path
         self._file = fsspec_file(path, "rb")
-        self._lock = threading.Lock()  # guards the position of the file, and the block
+        self._lock = new_lock()  # guards the position of the file, and the block
         self._block, self._begin = b"", 0
 
     def size(self) -> int:

@@ -6,11 +6,11 @@ the graph of one node; symbols from outside that they use become inputs of that 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import attribute, ops
+from .._locks import new_lock
 from ..errors import ArgumentError, AssertedArgumentError, message, problem
 from ..graph import branches, loops
 from ..graph.cut import SCOPE, cut
@@ -22,7 +22,7 @@ from .symbol import Symbol, Variable
 __all__ = ["cond", "foreach", "while_loop"]
 
 
-_counting = threading.Lock()
+_counting = new_lock()
 
 
 def _open(hint: str) -> str:
