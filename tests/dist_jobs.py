@@ -12,6 +12,7 @@ import numpy as np
 import mxcy as mx
 from mxcy.kvstore.dist.aggregator import Aggregator
 from mxcy.kvstore.dist.arena import folder, new_name, remove_job
+from mxcy.kvstore.dist.cluster import load_function
 from mxcy.kvstore.dist.frames import Kind
 from mxcy.kvstore.dist.job import options_for
 from mxcy.kvstore.dist.membership import Membership, Options
@@ -106,7 +107,8 @@ class ThreadJob:
         self.aggregators = {name: self.aggregator(i) for i, name in enumerate(self.machines[:count])}
 
     def shard(self, i):
-        core = Shard(f"mxcy-{self.name}-s{i}", 2 * self.options.room)
+        custom = load_function if self.options.custom_updaters else None
+        core = Shard(f"mxcy-{self.name}-s{i}", 2 * self.options.room, custom)
         return self.kind(core, self.ticket, memory=self.machines[i % len(self.machines)]).start()
 
     def member(self, endpoints):

@@ -318,6 +318,44 @@ def test_a_server_that_was_killed_has_all_that_it_has_answered(shard):
     shard.close()
 
 
+def test_a_server_that_was_killed_goes_on_with_functions_and_counts_that_came():
+    """An updater of the program is kept with the values; updates of a loaded optimizer are counted on."""
+    name = f"mxcy-{new_name()}-s0"
+    shard = Shard(name, 4, lambda content: eval(content))
+    begin(shard)
+    frame = Frame(
+        Kind.CALL, body={"method": "updater"}, parts=[b"lambda key, grad, weight: weight.__iadd__(2 * grad)"]
+    )
+    shard.handle(0, frame)
+    shard.release()
+    shard = Shard(name, 4, lambda content: eval(content))
+    push(shard, 0, 1, [1] * 4)
+
+    assert value_in(pull(shard, 0, 0)) == [1] * 4
+    push(shard, 1, 1, [2] * 4)
+
+    assert value_in(pull(shard, 0, 1)) == [7] * 4
+    adam = mx.optimizer.create("adam")
+    adam._index_update_count["w"] = 100
+    call(shard, method="optimizer", optimizer=mx.optimizer.updater.describe(adam))
+    for sender in (0, 1):
+        push(shard, sender, 2, [1] * 4)
+    shard.release()
+    shard = Shard(name, 4, lambda content: eval(content))
+
+    assert shard.updater.optimizer._index_update_count == {"w": 101}
+    shard.close()
+
+
+def test_functions_that_cannot_be_loaded_are_errors():
+    shard = Shard(f"mxcy-{new_name()}-s0", 4, lambda content: eval(content))
+    begin(shard)
+    out = shard.handle(0, Frame(Kind.CALL, body={"method": "updater"}, parts=[b"nosuch"]))
+
+    assert "the server cannot load it: NameError" in error_in(out)
+    shard.close()
+
+
 def test_a_lost_member_ends_the_round(shard):
     begin(shard, members=(0, 1, 2))
     push(shard, 1, 1, [3] * 4)

@@ -80,7 +80,7 @@ def test_weights_are_those_of_one_worker_with_the_sum(machines):
         for round_ in range(4):
             session.push([(key, gradient(session.rank, round_, key)) for key in keys])
             outs = pulled(session, keys)
-        return outs, session.states()
+        return outs, session.states()[0]
 
     with thread_job(workers=2, machines=machines) as job:
         (first, states), (second, _) = run_workers(job, body)
@@ -95,6 +95,76 @@ def test_weights_are_those_of_one_worker_with_the_sum(machines):
         assert (first[name] == weight.asnumpy()).all()
         assert (second[name] == first[name]).all()
         assert (states[name].asnumpy() == updater.states[name].asnumpy()).all()
+
+
+class Halves(mx.optimizer.Optimizer):
+    """An optimizer of a program: weights lose half of the gradient, and the state counts."""
+
+    def create_state(self, index, weight):
+        return mx.nd.zeros(weight.shape)
+
+    def update(self, index, weight, grad, state):
+        state += 1
+        weight -= 0.5 * grad
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_optimizers_of_the_program_run_on_servers_that_take_functions(allowed, tmp_path):
+    path = str(tmp_path / "states")
+
+    def body(session):
+        store = DistKVStore("dist_sync", session)
+        store.init(list(SIZES), [mx.nd.ones(size) for size in SIZES.values()])
+        if not allowed:
+            with pytest.raises(mx.MXNetError, match="take no functions, such as the optimizer Halves"):
+                store.set_optimizer(Halves())
+            return
+        store.set_optimizer(Halves())
+        outs = [mx.nd.zeros(size) for size in SIZES.values()]
+        for _ in range(2):
+            store.pushpull(list(SIZES), [mx.nd.ones(size) for size in SIZES.values()], out=outs)
+        if session.rank == 0:
+            store.save_optimizer_states(path)
+
+        assert all((out.asnumpy() == -1).all() for out in outs)
+
+    with thread_job(custom_updaters=allowed) as job:
+        run_workers(job, body)
+    if allowed:
+        assert (mx.nd.load(path)["0"].asnumpy() == 2).all()
+
+
+def test_training_goes_on_from_saved_states_as_if_it_had_not_ended(tmp_path):
+    """Numbers of updates are those of the servers, where the optimizer runs; Adam's steps depend on them."""
+    path = str(tmp_path / "states")
+    grads = [np.random.default_rng(i).normal(size=SIZES["big"]).astype("f") for i in range(4)]
+
+    def train(store, some, value, load):
+        store.init("big", value)
+        store.set_optimizer(mx.optimizer.create("adam", learning_rate=0.1))
+        if load:
+            store.load_optimizer_states(path)
+        for grad in some:
+            store.push("big", mx.nd.array(grad))
+        out = mx.nd.zeros(value.shape)
+        store.pull("big", out=out)
+        return out
+
+    def part(some, value, load):
+        def body(session):
+            store = DistKVStore("dist_sync", session)
+            out = train(store, some, value, load)
+            store.save_optimizer_states(path, dump_optimizer=True)
+            return out
+
+        with thread_job(workers=1) as job:
+            return run_workers(job, body)[0]
+
+    half = part(grads[:2], mx.nd.ones(SIZES["big"]), False)
+    whole = part(grads[2:], half, True)
+    expected = train(mx.kv.create(), grads, mx.nd.ones(SIZES["big"]), False)
+
+    assert (whole.asnumpy() == expected.asnumpy()).all()
 
 
 def test_sequential_within_machines_and_eventual_between_them():

@@ -13,7 +13,7 @@ def values(x):
     return x.asnumpy().tolist()
 
 
-@pytest.mark.parametrize("kind", ["local", "device", "local_allreduce_cpu", "LOCAL"])
+@pytest.mark.parametrize("kind", ["local", "device", "local_allreduce_cpu", "local_allreduce", "LOCAL"])
 @pytest.mark.parametrize("key", [3, "w"])
 def test_push_adds_up_devices_and_pull_copies_to_all(kind, key):
     store = mx.kv.create(kind)
@@ -118,6 +118,13 @@ def test_compression_keeps_what_it_cuts_off():
         mx.kv.create("local").set_gradient_compression({"type": "2bit"})
     with pytest.raises(ValueError, match="2bit"):
         store.set_gradient_compression({"type": "3bit"})
+    with pytest.raises(mx.MXNetError, match="'type'"):
+        store.set_gradient_compression({"threshold": 0.5})
+    with pytest.raises(mx.MXNetError, match="more than 0"):
+        store.set_gradient_compression({"type": "2bit", "threshold": "much"})
+    with pytest.raises(AssertionError, match="a dict"):
+        store.set_gradient_compression(None)
+    store.set_gradient_compression({"type": "2bit", "threshold": "0.25", "other": 1})
 
 
 def test_workers():
@@ -141,11 +148,17 @@ def test_workers():
         (AssertionError, lambda s: s.init("w", nd.ones(2)) or s.pull("w")),
         (AssertionError, lambda s: s.init(["w", "v"], [nd.ones(2)])),
         (TypeError, lambda s: s.init(1.5, nd.ones(2))),
+        (AssertionError, lambda s: s.init(1.5, nd.ones(2))),
+        (AssertionError, lambda s: s.init("w", np.ones(2))),
+        (AssertionError, lambda s: s.init(["w", 3], [nd.ones(2), nd.ones(2)])),
+        (mx.MXNetError, lambda s: s.init("w", [nd.ones(2), nd.ones(2)])),
+        (mx.MXNetError, lambda s: s.init(["w", "w"], [nd.ones(2), nd.ones(2)])),
         (TypeError, lambda s: s.init("w", np.ones(2))),
         (ValueError, lambda s: s.row_sparse_pull("w", nd.ones(2), row_ids=nd.ones(1))),
         (AssertionError, lambda s: s.save_optimizer_states("x")),
         (ValueError, lambda s: mx.kv.create("nosuch")),
         (TypeError, lambda s: mx.kv.create(3)),
+        (AssertionError, lambda s: mx.kv.KVStoreBase.register("Mine")),
     ],
 )
 def test_wrong_uses_are_errors(error, use):
@@ -161,4 +174,15 @@ def test_stores_of_others_can_be_registered():
         """A store."""
 
     assert isinstance(mx.kv.create("mine"), Mine)
+    with pytest.warns(UserWarning, match="is overriding existing kvstore"):
+        mx.kv.KVStoreBase.register(Mine)
     del mx.kv.KVStoreBase.kv_registry["mine"]
+
+
+@pytest.mark.parametrize(("grad_stype", "on_store"), [("default", True), ("row_sparse", None)])
+def test_trainers_refuse_what_a_store_cannot_do(grad_stype, on_store):
+    weight = mx.gluon.Parameter("w", shape=(3,), grad_stype=grad_stype)
+    weight.initialize(ctx=DEVICES[:2])
+    trainer = mx.gluon.Trainer([weight], "sgd", kvstore=mx.kv.create("teststore"), update_on_kvstore=on_store)
+    with pytest.raises(ValueError, match="TestStore"):
+        trainer._init_kvstore()

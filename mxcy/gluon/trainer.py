@@ -117,6 +117,12 @@ class Trainer:
             if sparse and on_store is False and is_distributed(store):
                 text = "Cannot set update_on_kvstore=False on dist kvstore when sparse gradients are present."
                 raise ArgumentError(problem("Trainer", "update_on_kvstore", text))
+            if on_store and not store.is_capable(stores.KVStoreBase.OPTIMIZER):
+                text = f"Please set update_on_kvstore=False when training with {type(store).__name__}"
+                raise ArgumentError(problem("Trainer", "update_on_kvstore", text))
+            if sparse and not isinstance(store, stores.KVStore):
+                text = f"{type(store).__name__} cannot add up sparse gradients"
+                raise ArgumentError(problem("Trainer", "kvstore", text, "use 'local' or 'device'"))
             self._update_on_kvstore = able if on_store is None else bool(on_store)
             if self._compression_params:
                 store.set_gradient_compression(self._compression_params)

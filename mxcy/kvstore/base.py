@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, ClassVar
 
-from ..errors import ArgumentError, message
+from ..errors import ArgumentError, OperandTypeError, message
 from ..ndarray import NDArray
 
 __all__ = ["KVStoreBase", "TestStore"]
@@ -18,8 +19,18 @@ class KVStoreBase:
 
     @staticmethod
     def register(klass: type) -> type:
-        """Enter a class under its name in lower case among those that `create` makes."""
-        KVStoreBase.kv_registry[klass.__name__.lower()] = klass
+        """Enter a class under its name in lower case among those that `create` makes.
+
+        One that takes the place of another is warned of.
+        """
+        if not isinstance(klass, type):
+            raise OperandTypeError(message("register", "klass", "a class", type(klass).__name__))
+        name = klass.__name__.lower()
+        before = KVStoreBase.kv_registry.get(name)
+        if before is not None:
+            new, old = (f"{one.__module__}.{one.__name__}" for one in (klass, before))
+            warnings.warn(f"New kvstore {new} is overriding existing kvstore {old}", stacklevel=2)
+        KVStoreBase.kv_registry[name] = klass
         return klass
 
     @staticmethod

@@ -8,10 +8,32 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ndarray as nd
-from ..errors import ArgumentError, message
+from ..errors import ArgumentError, AssertedArgumentError, message
 from ..ndarray import NDArray
 
-__all__ = ["Compression"]
+__all__ = ["Compression", "params_of", "size_of"]
+
+
+def params_of(given: Any) -> dict[str, Any]:
+    """The type and the threshold that `set_gradient_compression` was given; other names change nothing."""
+    if not isinstance(given, dict):
+        expected, got = "a dict", type(given).__name__
+        raise AssertedArgumentError(message("set_gradient_compression", "compression_params", expected, got))
+    if "type" not in given:
+        expected = "a dict with 'type'"
+        raise ArgumentError(message("set_gradient_compression", "compression_params", expected, given))
+    return {name: given[name] for name in ("type", "threshold") if name in given}
+
+
+def size_of(threshold: Any) -> float:
+    """A threshold as a number; ArgumentError unless it is more than 0."""
+    try:
+        size = float(threshold)
+    except (TypeError, ValueError):
+        size = 0.0
+    if not size > 0:
+        raise ArgumentError(message("set_gradient_compression", "threshold", "more than 0", repr(threshold)))
+    return size
 
 
 class Compression:
@@ -26,11 +48,8 @@ class Compression:
     def __init__(self, type: str = "2bit", threshold: float = 0.5):
         if type not in ("2bit", "none"):
             raise ArgumentError(message("set_gradient_compression", "type", "'2bit' or 'none'", repr(type)))
-        threshold = float(threshold)
-        if not threshold > 0:
-            raise ArgumentError(message("set_gradient_compression", "threshold", "more than 0", threshold))
         self.type = type
-        self.threshold = threshold
+        self.threshold = size_of(threshold)
         self._residuals: dict[tuple[Any, int], NDArray] = {}
 
     def __call__(self, key: Any, device: int, grad: NDArray) -> NDArray:

@@ -17,6 +17,7 @@ from ..errors import (
     ArgumentTypeError,
     AssertedArgumentError,
     MXNetError,
+    OperandTypeError,
     ShapeError,
     StateError,
     closest,
@@ -26,12 +27,10 @@ from ..errors import (
 )
 from ..ndarray import NDArray
 from .base import KVStoreBase, unknown_capability
-from .compression import Compression
+from .compression import Compression, params_of
 
 __all__ = ["KVStore", "create"]
 
-LOCAL = ("local", "local_update_cpu", "local_allreduce_cpu")
-DEVICE = ("device", "local_allreduce_device")
 DIST = (
     *("dist", "dist_sync", "dist_device_sync", "dist_sync_device", "dist_device"),
     *("dist_async", "dist_device_async", "dist_async_device"),
@@ -59,10 +58,19 @@ class KVStore(KVStoreBase):
 
     def init(self, key: Any, value: Any) -> None:
         """Keep a copy of each value. Every key is initialized once, before it is pushed or pulled."""
-        for k, values in self._pairs("init", key, value):
+        for k, x in self._firsts(key, value):
             if k in self._stored:
-                raise StateError(problem("init", "key", f"duplicate init of key {k!r}"))
-            self._stored[k] = values[0].copy()
+                raise duplicate(k)
+            self._stored[k] = x.copy()
+
+    def _firsts(self, key: Any, value: Any) -> list[tuple[Any, NDArray]]:
+        """(key, its only value) of `init`."""
+        found: dict[Any, NDArray] = {}
+        for k, values in self._pairs("init", key, value):
+            if k in found or len(values) > 1:
+                raise duplicate(k)
+            found[k] = values[0]
+        return list(found.items())
 
     def push(self, key: Any, value: Any, priority: int = 0) -> None:
         """Add up the values of each key, and give the sum to the updater, or keep it in place of the old one.
@@ -124,22 +132,29 @@ class KVStore(KVStoreBase):
         `row_ids`: an array of row numbers for each array of `out` (in lists as these are), or one for all;
         they may repeat.
         """
+        for k, target, rows in self._rows_wanted(key, out, row_ids):
+            self._pull_rows(k, target, rows)
+
+    def _rows_wanted(self, key: Any, out: Any, row_ids: Any) -> list[tuple[Any, NDArray, NDArray]]:
+        """(key, array, numbers of its rows) for each array of `row_sparse_pull`."""
         for argument, value in (("out", out), ("row_ids", row_ids)):
             if value is None:
                 raise AssertedArgumentError(message("row_sparse_pull", argument, "NDArrays", "None"))
         ids: list[NDArray] = []
         for part in row_ids if isinstance(row_ids, (list, tuple)) else [row_ids]:
             ids += part if isinstance(part, (list, tuple)) else [part]
+        for one in ids:
+            if not isinstance(one, NDArray):
+                raise OperandTypeError(message("row_sparse_pull", "row_ids", "NDArrays", type(one).__name__))
         pairs = self._pairs("row_sparse_pull", key, out)
-        count = sum(len(targets) for _, targets in pairs)
-        if len(ids) not in (1, count):
-            expected = f"1 or {count} arrays"
-            raise AssertedArgumentError(message("row_sparse_pull", "row_ids", expected, len(ids)))
-        rows = iter(ids * count if len(ids) == 1 else ids)
         for k, targets in pairs:
             self._known("row_sparse_pull", k, targets)
-            for target, wanted in zip(targets, rows, strict=False):
-                self._pull_rows(k, target, wanted)
+        arrays = [(k, target) for k, targets in pairs for target in targets]
+        if len(ids) not in (1, len(arrays)):
+            expected = f"1 or {len(arrays)} arrays"
+            raise AssertedArgumentError(message("row_sparse_pull", "row_ids", expected, len(ids)))
+        rows = ids * len(arrays) if len(ids) == 1 else ids
+        return [(k, target, wanted) for (k, target), wanted in zip(arrays, rows, strict=True)]
 
     def _pull_rows(self, key: Any, target: NDArray, rows: NDArray) -> None:
         stored = self._stored[key]
@@ -184,10 +199,10 @@ class KVStore(KVStoreBase):
 
     def set_gradient_compression(self, compression_params: dict) -> None:
         """Compress what is pushed, as `Compression` says; only for "device", as in MXNet."""
-        if self._type not in DEVICE:
+        if "device" not in self._type:
             text = "gradient compression is not supported for this type of kvstore"
             raise MXNetError(problem("set_gradient_compression", None, text, "create('device') has it"))
-        self._compression = Compression(**compression_params)
+        self._compression = Compression(**params_of(compression_params))
 
     # -- workers ----------------------------------------------------------------------------------------
 
@@ -229,16 +244,16 @@ class KVStore(KVStoreBase):
                 raise AssertedArgumentError(message(call, "value", expected, got))
             return [pair for k, v in zip(key, value, strict=True) for pair in self._pairs(call, k, v)]
         if not isinstance(key, (int, str)) or isinstance(key, bool):
-            raise ArgumentTypeError(message(call, "key", "an int or a str", type(key).__name__))
+            raise OperandTypeError(message(call, "key", "an int or a str", type(key).__name__))
         kind = str if isinstance(key, str) else int
         if self._key_type not in (None, kind):
             text = f"keys of this store are of type {self._key_type.__name__}, got {key!r}"
-            raise ArgumentError(problem(call, "key", text, "do not mix them"))
+            raise AssertedArgumentError(problem(call, "key", text, "do not mix them"))
         self._key_type = kind
         values = list(value) if isinstance(value, (list, tuple)) else [value]
         for x in values:
             if not isinstance(x, NDArray):
-                raise ArgumentTypeError(message(call, "value", "NDArrays", type(x).__name__))
+                raise OperandTypeError(message(call, "value", "NDArrays", type(x).__name__))
         if not values:
             raise ArgumentError(message(call, "value", "at least one NDArray", "none"))
         return [(key, values)]
@@ -263,8 +278,13 @@ def near_to(x: NDArray, other: NDArray) -> NDArray:
     return x.as_in_context(there)
 
 
+def duplicate(key: Any) -> StateError:
+    """The error of a key that is initialized twice."""
+    return StateError(problem("init", "key", f"duplicate init of key {key!r}"))
+
+
 def create(name: str = "local", **options: Any) -> KVStoreBase:
-    """Return a store: "local" or "device" (which add values alike here), a registered class, or one of many
+    """Return a store: a registered class, "local" or "device" (which add values alike here), or one of many
     machines ("dist_sync", "dist_async", "dist_device_sync"), whose `options` are those of `dist.create`.
 
     >>> create("local").num_workers
@@ -273,10 +293,10 @@ def create(name: str = "local", **options: Any) -> KVStoreBase:
     if not isinstance(name, str):
         raise ArgumentTypeError(message("create", "name", "a str", type(name).__name__))
     low = name.lower()
-    if low in LOCAL + DEVICE:
-        return KVStore(low)
     if low in KVStoreBase.kv_registry:
         return KVStoreBase.kv_registry[low]()
+    if "dist" not in low and ("local" in low or "device" in low):
+        return KVStore(low)
     if low in DIST:
         from . import dist  # Ray and ZeroMQ are needed there only
 

@@ -242,7 +242,7 @@ def share(ray: Any, coordinator: Any, job: Job) -> None:
 
 def shard_maker(name: str, options: Options) -> Callable[[], Any]:
     """A function that makes the core of a server where the actor runs."""
-    custom = _load_function if options.custom_updaters else None
+    custom = load_function if options.custom_updaters else None
     senders = 2 * options.room
     return lambda: Shard(name, senders, custom)
 
@@ -257,7 +257,8 @@ def aggregator_maker(name: str, options: Options, ticket: str, endpoints: dict[i
     return lambda: Aggregator(name, options, Ticket.of(ticket), endpoints)
 
 
-def _load_function(content: bytes) -> Any:
+def load_function(content: bytes) -> Any:
+    """Return the updater that a worker has sent: its code is run."""
     from ray import cloudpickle
 
     return cloudpickle.loads(content)

@@ -13,6 +13,7 @@ import ml_dtypes
 import numpy as np
 
 from ...errors import ArgumentError, FormatError, message, problem
+from ..compression import size_of
 from . import _streams
 from .frames import Codec
 
@@ -41,12 +42,9 @@ class Compression:
         if type not in TYPES:
             expected = "'2bit', 'fp16', 'bf16' or 'none'"
             raise ArgumentError(message("set_gradient_compression", "type", expected, repr(type)))
-        threshold = float(threshold)
-        if not threshold > 0:
-            raise ArgumentError(message("set_gradient_compression", "threshold", "more than 0", threshold))
         self.type = type
         self.codec = TYPES[type]
-        self.threshold = threshold
+        self.threshold = size_of(threshold)
         self.residuals: dict[int, np.ndarray] = {}
 
     def encode(self, unit: int, values: np.ndarray) -> tuple[Codec, np.ndarray]:

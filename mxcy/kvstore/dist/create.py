@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ...errors import ArgumentError, StateError, message, problem
 from .arena import memory
 from .cluster import find_job, here, is_inside_ray, ray_module, start_job
 from .job import Job, from_environment, options_for
@@ -41,9 +42,11 @@ def create(
     launched = from_environment()
     group = os.environ.get("MXCY_KVSTORE_NAME") if job is None else None
     for store in STORES:
-        belongs = launched is not None or group is not None
+        belongs = launched is not None or group is not None or (job is None and store.alone)
         if store._process == os.getpid() and store._session.open and belongs:
-            return DistKVStore(kind, store._session)  # a process is one worker
+            return beside(store, kind, consistency, staleness)
+    if launched is None and group is None and job is None:
+        refuse_others()
     close = None
     if launched is not None:
         found, number, machine = launched
@@ -65,6 +68,30 @@ def create(
             close()
         raise
     return DistKVStore(kind, session, close)
+
+
+def beside(store: DistKVStore, kind: str, consistency: Any, staleness: int | None) -> DistKVStore:
+    """One more store of a process, which is one worker: the keys and their order are those of the first."""
+    session = store._session
+    wanted = options_for(kind, session.options, consistency, staleness)
+    for what in ("levels", "staleness"):
+        own, other = getattr(session.options, what), getattr(wanted, what)
+        if own != other:
+            expected = f"{what} {own}, as the {store.type!r} store of this process has"
+            raise ArgumentError(message("create", "kind", expected, f"{other} of {kind!r}"))
+    return DistKVStore(kind, session)
+
+
+def refuse_others() -> None:
+    """Raise StateError in a process of MXNet's launcher, whose servers and scheduler speak another language.
+
+    It would be the only worker of a job of its own, and train alone.
+    """
+    if "DMLC_PS_ROOT_URI" in os.environ:
+        count = os.environ.get("DMLC_NUM_WORKER", "4")
+        text = "DMLC_PS_ROOT_URI is set: this process was begun by MXNet's launcher"
+        hint = f"start the program by mxcy launch -n {count}, or unset it"
+        raise StateError(problem("create", "kind", text, hint))
 
 
 def by_name(name: str, address: str | None) -> tuple[Job, int, Any]:

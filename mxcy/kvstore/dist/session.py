@@ -308,10 +308,12 @@ class Session:
         if self.aggregated:
             self.call(AGGREGATOR, "compression", type=compression.type, threshold=threshold)
 
-    def states(self) -> dict[Any, Any]:
-        """Return the states of the optimizer by key, put together from all servers."""
+    def states(self) -> tuple[dict[Any, Any], dict[Any, int]]:
+        """Return states and numbers of updates of the optimizer by key, put together from all servers."""
         by_unit: dict[int, Any] = {}
+        counts: dict[Any, int] = {}
         for found, parts in self.call_all("states"):
+            counts |= dict(map(tuple, found["counts"]))
             rest = iter(parts)
             for unit, structure, arrays in found["states"]:
                 values = [np.frombuffer(next(rest), dtype).reshape(shape) for dtype, shape in arrays]
@@ -324,10 +326,10 @@ class Session:
             columns = zip(*(values for _, values in pieces), strict=True)
             whole = [joined(key, column) for column in columns]
             states[key.name] = restored(pieces[0][0], whole)
-        return states
+        return states, counts
 
-    def set_states(self, states: dict[Any, Any], optimizer: dict | None) -> None:
-        """Give the servers the states by key, and the optimizer if there is one."""
+    def set_states(self, states: dict[Any, Any]) -> None:
+        """Give the servers the states by key."""
         listed: dict[int, list] = {server: [] for server in self.shards}
         parts: dict[int, list[bytes]] = {server: [] for server in self.shards}
         for name, state in states.items():
@@ -339,7 +341,7 @@ class Session:
                 listed[s.server].append([s.unit, structure_of(state), described])
                 parts[s.server] += [x.tobytes() for x in own]
         for server in self.shards:
-            self.call(server, "set_states", parts[server], states=listed[server], optimizer=optimizer)
+            self.call(server, "set_states", parts[server], states=listed[server])
 
     # -- push -------------------------------------------------------------------------------------------
 

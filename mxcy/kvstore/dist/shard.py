@@ -8,6 +8,7 @@ more than s rounds behind.
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import numpy as np
 from ... import ndarray as nd
 from ... import optimizer as optimizers
 from ...errors import ArgumentError, MXNetError, StateError, message, problem
-from ...optimizer.updater import describe, rebuild
+from ...optimizer.updater import rebuild
 from .arena import Arena, folder
 from .codecs import rows_encoded
 from .frames import PART, SHARED, Codec, Frame, Kind, entries
@@ -62,7 +63,7 @@ class Shard:
         self.local: set[int] = set()  # senders that see this shared memory
         self.updater: Any = None
         self.bases: dict[int, int] = {}  # count of each unit when the optimizer came
-        self.described: Any = None
+        self.described: Any = None  # the optimizer, or the bytes of an updater
         self.carries = True
         self.settle: Callable[[], None] = lambda: None
         self.again: set[int] = set()  # senders that have to send again what is not applied
@@ -94,8 +95,12 @@ class Shard:
             elif "states" in line:
                 self.units[line["unit"]].map_states(self.arena, line["states"])
                 self.units[line["unit"]].about["structure"] = line["structure"]
-            elif "optimizer" in line:
-                self._adopt(line["optimizer"], {int(unit): count for unit, count in line["bases"].items()})
+            elif "bases" in line:
+                bases = {int(unit): count for unit, count in line["bases"].items()}
+                if "optimizer" in line:
+                    self._adopt(line["optimizer"], bases)
+                else:
+                    self._adopt_function(base64.b64decode(line["updater"]), bases)
             elif "threshold" in line:
                 self.threshold = line["threshold"]
             elif "port" in line:
@@ -106,7 +111,7 @@ class Shard:
                 self._loaded(line)
         # Sides of a file that was there are behind `used`: what is taken from now on is new.
         self.arena.used = self.arena.size
-        if self.updater is not None and self.described is not None:
+        if hasattr(self.updater, "optimizer"):
             self._resume()
 
     def _loaded(self, line: dict) -> None:
@@ -118,8 +123,9 @@ class Shard:
         for unit in self.units.values():
             updates = unit.count - self.bases.get(unit.id, 0)
             if updates > 0:
-                optimizer._index_update_count[unit.key] = optimizer.begin_num_update + updates
-                optimizer.num_update = max(optimizer.num_update, optimizer.begin_num_update + updates)
+                counts = optimizer._index_update_count  # it may have come with some from a file
+                counts[unit.key] = counts.get(unit.key, optimizer.begin_num_update) + updates
+                optimizer.num_update = max(optimizer.num_update, counts[unit.key])
             if "structure" in unit.about:
                 state = restored(unit.about["structure"], unit.states)
                 self.updater.states[unit.key] = state
@@ -476,18 +482,32 @@ class Shard:
             unit.rounds[new] = np.maximum(unit.rounds[new], unit.rounds[old].min())
 
     def _optimizer(self, sender: int, frame: Frame) -> Any:
-        self._use(frame.body["optimizer"])
+        described = frame.body["optimizer"]
+        if described != self.described:
+            bases = self._counts()
+            self._adopt(described, bases)
+            self._note(optimizer=described, bases=bases)
 
-    def _use(self, described: dict) -> None:
-        if described == self.described:
-            return
-        bases = {unit.id: unit.count for unit in self.units.values()}
-        self._adopt(described, bases)
-        self._note(optimizer=described, bases=bases)
+    def _counts(self) -> dict[int, int]:
+        return {unit.id: unit.count for unit in self.units.values()}
 
     def _adopt(self, described: dict, bases: dict[int, int]) -> None:
         optimizer = rebuild(described, optimizers.create("sgd"))
-        self.updater, self.described, self.bases = optimizers.get_updater(optimizer), described, bases
+        self._begin(optimizers.get_updater(optimizer), described, bases)
+
+    def _adopt_function(self, content: bytes, bases: dict[int, int]) -> None:
+        assert self._custom is not None
+        try:
+            updater = self._custom(content)
+        except Exception as error:
+            text = f"the server cannot load it: {type(error).__name__}: {error}"
+            hint = "is what it needs installed there?"
+            raise ArgumentError(problem("set_updater", "updater", text, hint)) from None
+        self._begin(updater, content, bases)
+
+    def _begin(self, updater: Any, described: Any, bases: dict[int, int]) -> None:
+        """Update by it from now on, without the states of the one before."""
+        self.updater, self.described, self.bases = updater, described, bases
         for unit in self.units.values():
             unit.weight = None
             unit.about.pop("structure", None)
@@ -499,10 +519,11 @@ class Shard:
             raise StateError(
                 problem("set_updater", None, text, "start it with custom_updaters=True, or use set_optimizer")
             )
-        self.updater = self._custom(bytes(frame.parts[0]))
-        self.described = None
-        for unit in self.units.values():
-            unit.weight = None
+        content = bytes(frame.parts[0])
+        if content != self.described:  # all workers call this
+            bases = self._counts()
+            self._adopt_function(content, bases)
+            self._note(updater=base64.b64encode(content).decode(), bases=bases)
 
     def _compress(self, sender: int, frame: Frame) -> Any:
         self.threshold = float(frame.body["threshold"])
@@ -513,7 +534,7 @@ class Shard:
         return {"rounds": [int(self._unit(int(n)).rounds[sender]) for n in frame.body["units"]]}
 
     def _states(self, sender: int, frame: Frame) -> Any:
-        """The state of each unit: its structure, and its arrays in the parts."""
+        """The state of each unit: its structure, and its arrays in the parts; and updates by key."""
         if not hasattr(self.updater, "states"):
             text = "there is no optimizer"
             raise StateError(problem("save_optimizer_states", None, text, "call set_optimizer"))
@@ -523,12 +544,11 @@ class Shard:
             listed = [[x.dtype.str, list(x.shape)] for x in arrays]
             found.append([unit.id, unit.about.get("structure"), listed])
             parts += [x.tobytes() for x in arrays]
-        return {"states": found, "optimizer": describe(self.updater.optimizer)}, parts
+        counts = self.updater.optimizer._index_update_count
+        return {"states": found, "counts": list(counts.items())}, parts
 
     def _set_states(self, sender: int, frame: Frame) -> Any:
-        if frame.body.get("optimizer"):
-            self._use(frame.body["optimizer"])
-        if self.updater is None:
+        if not hasattr(self.updater, "states"):
             text = "there is no optimizer"
             raise StateError(problem("load_optimizer_states", None, text, "call set_optimizer"))
         parts = iter(frame.parts)

@@ -8,6 +8,7 @@ pulled. Pushes and pulls of one key keep their order.
 from __future__ import annotations
 
 import atexit
+import copy
 import os
 import weakref
 from typing import Any
@@ -23,6 +24,7 @@ from ...context import cpu
 from ...errors import AssertedArgumentError, MXNetError, ShapeError, StateError, message, problem, wrap
 from ...ndarray import NDArray
 from ...optimizer.updater import describe
+from ..compression import params_of
 from ..local import KVStore
 from .codecs import Compression
 from .session import Session
@@ -53,6 +55,11 @@ class DistKVStore(KVStore):
         self._process = os.getpid()
         STORES.add(self)
 
+    @property
+    def alone(self) -> bool:
+        """Whether it began its job, whose only worker this process is."""
+        return self._close is not None
+
     def __repr__(self) -> str:
         keys = len(self._session.keys)
         return f"<KVStore {self._type}: worker {self.rank} of {self.num_workers}, {keys} keys>"
@@ -61,7 +68,7 @@ class DistKVStore(KVStore):
 
     def init(self, key: Any, value: Any) -> None:
         """Keep the values of the worker with rank 0. All workers call this, with the same keys and shapes."""
-        given = {k: values[0] for k, values in self._pairs("init", key, value)}
+        given = dict(self._firsts(key, value))
         specs = [
             {"key": k, "shape": list(x.shape), "dtype": np.dtype(x.dtype).name} for k, x in given.items()
         ]
@@ -158,23 +165,15 @@ class DistKVStore(KVStore):
     def row_sparse_pull(self, key: Any, out: Any = None, priority: int = 0, row_ids: Any = None) -> None:
         """Copy rows of what is kept to arrays; all other rows of these are zero.
 
-        `row_ids`: an array of row numbers for each array of `out`, or one for all; they may repeat.
+        `row_ids`: an array of row numbers for each array of `out` (in lists as these are), or one for all;
+        they may repeat.
         """
-        for argument, value in (("out", out), ("row_ids", row_ids)):
-            if value is None:
-                raise AssertedArgumentError(message("row_sparse_pull", argument, "NDArrays", "None"))
-        for k, targets in self._pairs("row_sparse_pull", key, out):
-            self._known("row_sparse_pull", k, targets)
-            ids = list(row_ids) if isinstance(row_ids, (list, tuple)) else [row_ids]
-            if len(ids) not in (1, len(targets)):
-                expected = f"1 or {len(targets)} arrays"
-                raise AssertedArgumentError(message("row_sparse_pull", "row_ids", expected, len(ids)))
+        for k, target, rows in self._rows_wanted(key, out, row_ids):
             found = self._session.keys[k]
             _engine.wait(self._orders[k])
-            for target, rows in zip(targets, ids * len(targets) if len(ids) == 1 else ids, strict=False):
-                indices = np.unique(rows.asnumpy().reshape(-1).astype(np.int64))
-                values = self._session.pull_rows(found, indices)()
-                put_rows(target, indices, values.reshape(len(indices), *found.shape[1:]))
+            indices = np.unique(rows.asnumpy().reshape(-1).astype(np.int64))
+            values = self._session.pull_rows(found, indices)()
+            put_rows(target, indices, values.reshape(len(indices), *found.shape[1:]))
 
     def _push_rows(self, key: Key, values: list[NDArray]) -> None:
         """Rows of all devices, added up in the order of the devices."""
@@ -194,38 +193,54 @@ class DistKVStore(KVStore):
         Servers run code of others only if the job was begun with `custom_updaters`; otherwise this raises
         StateError. `set_optimizer` needs no such permission: optimizers travel as names and numbers.
         """
+        self._send_function(updater)
+
+    _set_updater = set_updater
+
+    def _send_function(self, updater: Any) -> None:
         if not self._session.options.custom_updaters:
             text = "the servers of this job take no functions"
-            raise StateError(
-                problem("set_updater", None, text, "use set_optimizer, or launch with --custom-updaters")
-            )
+            if isinstance(updater, optimizers.Updater):
+                text += f", such as the optimizer {type(updater.optimizer).__name__}"
+            hint = "use an optimizer of the package, or launch with --custom-updaters"
+            raise StateError(problem("set_updater", None, text, hint))
         from ray import cloudpickle
 
         self._session.call_all("updater", [cloudpickle.dumps(updater)])
 
-    _set_updater = set_updater
-
     def set_optimizer(self, optimizer: optimizers.Optimizer) -> None:
-        """Let the servers run an optimizer. They get its name, its numbers and its multipliers."""
-        described = describe(optimizer)
-        for which in ("lr_mult", "wd_mult"):
-            table = dict(map(tuple, described["fields"][which]["pairs"]))
-            table |= {index: getattr(p, which) for index, p in optimizer.param_dict.items()}
-            described["fields"][which]["pairs"] = [list(pair) for pair in table.items()]
+        """Let the servers run an optimizer. They get its name, its numbers and its multipliers.
+
+        One that the program has defined, or that has a scheduler of the program, is code: see `set_updater`.
+        """
+        self._give(optimizer)
         self._updater = optimizers.get_updater(optimizer)
-        self._session.call_all("optimizer", optimizer=described)
+
+    def _give(self, optimizer: optimizers.Optimizer) -> None:
+        sent = copy.copy(optimizer)
+        sent.param_dict, sent.sym_info = {}, ()
+        for which in ("lr_mult", "wd_mult"):
+            own = {index: getattr(p, which) for index, p in optimizer.param_dict.items()}
+            setattr(sent, which, getattr(optimizer, which) | own)
+        if all(is_ours(one) for one in (optimizer, optimizer.lr_scheduler)):
+            self._session.call_all("optimizer", optimizer=describe(sent))
+        else:
+            self._send_function(optimizers.get_updater(sent))
 
     def set_gradient_compression(self, compression_params: dict) -> None:
         """Compress what is sent to the servers; see `Compression`. All workers call this."""
-        compression = Compression(**compression_params)
+        compression = Compression(**params_of(compression_params))
         self._session.set_compression(compression)
 
     def save_optimizer_states(self, fname: str, dump_optimizer: bool = False) -> None:
         """Write the states of the servers' optimizers to a file, as a store of one machine would."""
         updater = self._with_states("save_optimizer_states")
         self._drain()
-        updater.states = self._session.states()
+        updater.states, counts = self._session.states()
         updater.states_synced = dict.fromkeys(updater.states, True)
+        optimizer = updater.optimizer  # whose copies on the servers are those that update
+        optimizer._index_update_count.update(counts)
+        optimizer.num_update = max([optimizer.num_update, *counts.values()])
         content = updater.get_states(dump_optimizer)
         with replacing(fname) as stream:
             stream.write(content)
@@ -240,9 +255,10 @@ class DistKVStore(KVStore):
             raise wrap(error) from None
         before = updater.optimizer
         updater.set_states(content)
-        described = describe(updater.optimizer) if updater.optimizer is not before else None
         self._drain()
-        self._session.set_states(updater.states, described)
+        if updater.optimizer is not before:
+            self._give(updater.optimizer)
+        self._session.set_states(updater.states)
 
     # -- workers ----------------------------------------------------------------------------------------
 
@@ -303,6 +319,11 @@ class DistKVStore(KVStore):
         for x in arrays:
             if x.shape != found.shape:
                 raise ShapeError(message(call, f"key {key!r}", f"shape {found.shape}", x.shape))
+
+
+def is_ours(thing: Any) -> bool:
+    """Whether the class of an object is one that servers have."""
+    return thing is None or type(thing).__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def is_sparse(x: NDArray) -> bool:
