@@ -82,7 +82,8 @@ def operations(step: Step) -> float:
         if name == "_convolution_weight_grad":  # (head gradient, data) to the weight
             return 2 * prod(first) * prod(outs[0][1:])
         heads = first if name == "_convolution_data_grad" else outs[0]
-        return 2 * prod(heads) * prod(second[1:])
+        pooled = 4 if name == "_convolution_relu_maxima" else 1  # of what is computed is written
+        return 2 * pooled * prod(heads) * prod(second[1:])
     if name == "FullyConnected":
         return 2 * prod(outs[0]) * inputs[1][1]
     if name == "dot":

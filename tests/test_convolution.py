@@ -18,6 +18,7 @@ from mxcy import _array
 from mxcy.kernels import cpu
 from mxcy.ops._window import convolve, convolved, transposed, window_of
 from mxcy.ops.convolution import weight_grad_reference
+from mxcy.ops.pooling import windows_of
 
 WAYS = ("direct", "winograd", "auto")
 # The largest error over the largest value of the same sums without signs; Winograd's is that of its points.
@@ -131,12 +132,32 @@ def test_layers_of_several_blocks(name, way):
     Problem(*LARGE[name]).check(way)
 
 
+def maxima(name):
+    """The largest of every 2x2 elements of a large layer."""
+    problem = Problem(*LARGE[name])
+    operands = array(problem.x), array(problem.w), array(problem.bias)
+    windows = windows_of(problem.g.shape, (2, 2), (2, 2), ())
+    return values(cpu.convolution_maxima(*operands, *problem.rest, windows))
+
+
+def tiles_of_many_channels(filters):
+    """What Winograd's form makes of the last filters, where it takes row panels two at a time."""
+    rng = np.random.default_rng(0)
+    x = array(rng.standard_normal((4, 256, 32, 36), dtype=np.float32))
+    w = array(rng.standard_normal((530, 256, 3, 3), dtype=np.float32)[-filters:])
+    return values(cpu.convolution(x, w, None, (1, 1), (1, 1), (1, 1), 1, way="winograd"))
+
+
 def digests():
     """A digest of all results of every large layer, by name."""
-    return {
-        name: [hashlib.sha256(a.tobytes()).hexdigest() for a in Problem(*LARGE[name]).computed("auto")]
-        for name in LARGE
-    }
+    found = {name: Problem(*LARGE[name]).computed("auto") for name in LARGE}
+    found |= {f"maxima of {name}": [maxima(name)] for name in ("3x3", "11x11 by 4")}
+    found["panels"] = [tiles_of_many_channels(530)]
+    return {name: [hashlib.sha256(a.tobytes()).hexdigest() for a in arrays] for name, arrays in found.items()}
+
+
+def test_filters_do_not_depend_on_those_beside_them():
+    np.testing.assert_array_equal(tiles_of_many_channels(530)[:, -50:], tiles_of_many_channels(50))
 
 
 @pytest.mark.parametrize("threads", ["1", "3"])

@@ -11,6 +11,7 @@ from .constants import fold_constants
 from .effects import in_order, sequence
 from .epilogue import add_epilogues
 from .fuse import fuse
+from .halve import halve
 from .infer import open_ended
 from .ir import Entry, Graph, Node
 from .rectify import rectify
@@ -43,14 +44,14 @@ def optimise(
     """Return `whole`, whose first heads are those of `graph`, after the passes.
 
     What `graph` holds runs in forward, the rest in backward; passes keep them apart. `gathers`: convolutions
-    of the same data become one node, which only processors compute well.
+    of the same data become one node, as do those that maxima follow, which only processors compute well.
     """
     fixed = sequence(whole)
     current = whole
     early = set(graph.nodes)
     passes: list[Callable] = [settle] if any(map(open_ended, whole.nodes)) else []
     passes += [simplify, combine, fold_constants] if simplifies else []
-    joins = [rectify, *([together] if gathers else []), fuse, add_epilogues]
+    joins = [rectify, *([together, halve] if gathers else []), fuse, add_epilogues]
     for apply in [*passes, *(joins if fuses else [])]:
         changed, moved = apply(current, shapes, dtypes, early.__contains__)
         if changed is current:

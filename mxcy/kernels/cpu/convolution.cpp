@@ -24,12 +24,13 @@ TapProduct<T> forward_product(const ConvolutionParams& p, const T* weight, const
   product.weight_row = p.channels * volume(p.kernel);
   product.weight_group = p.filters * product.weight_row;
   product.out = out;
-  product.out_row = volume(p.out);
+  product.out_row = p.halved ? volume(p.out) / 4 : volume(p.out);
   product.out_image = p.groups * p.filters * product.out_row;
   product.out_step[0] = p.out[1] * p.out[2], product.out_step[1] = p.out[2], product.out_step[2] = 1;
   product.bias = bias;
   product.relu = p.relu;
   product.packed = p.packed;
+  product.halved = p.halved;
   product.finisher = p.finisher;
   return product;
 }
@@ -121,6 +122,18 @@ int data_gradient(KernelContext& context) {
 
 bool convolution_by_products(const ConvolutionParams& p, uint8_t dtype) {
   return !has_small_groups(p) && !uses_winograd(p, dtype, PASS_FORWARD);
+}
+
+bool convolution_halves(const ConvolutionParams& p, uint8_t dtype) {
+  if (has_small_groups(p) || p.in[0] != 1 || p.kernel[0] != 1 || p.channels == 0) return false;
+  if (!p.packed && uses_winograd(p, dtype, PASS_FORWARD)) return true;
+  const auto cuts = [&](auto zero) {
+    auto product = forward_product<decltype(zero)>(p, nullptr, nullptr, nullptr);
+    product.taps = Phases(p).taps;
+    product.halved = false;
+    return Cut<decltype(zero)>(product).halving_panels(product) > 0;
+  };
+  return dtype == FLOAT64 ? cuts(double()) : cuts(float());
 }
 
 int convolution_kernel(KernelContext& context) {

@@ -14,6 +14,7 @@ struct ConvolutionParams {
   int64_t in[3], out[3], kernel[3], stride[3], dilate[3], pad[3];
   bool relu;    // of the output, as its last step
   bool packed;  // the weight is what convolution_pack_kernel has made of it
+  bool halved;  // of the output, only the largest of every 2x2 elements are written
   int way;      // ConvolutionWay
   Finisher* finisher;  // of the output, whose rows are channels; may be null
 };
@@ -39,6 +40,8 @@ MXCY_DECLARE(int convolutions_kernel(KernelContext& context))
 MXCY_DECLARE(int convolution_pack_kernel(KernelContext& context))
 // Whether convolution_kernel computes by products, which take packed weights.
 MXCY_DECLARE(bool convolution_by_products(const ConvolutionParams& p, uint8_t dtype))
+// Whether convolution_kernel can write the largest of every 2x2 elements without making the others.
+MXCY_DECLARE(bool convolution_halves(const ConvolutionParams& p, uint8_t dtype))
 // x <- y, weight, [bias of x]
 MXCY_DECLARE(int convolution_data_gradient_kernel(KernelContext& context))
 // weight <- y, x
@@ -49,6 +52,9 @@ inline Kernel convolutions_kernel_of_cpu() { return MXCY_PICK(convolutions_kerne
 inline Kernel convolution_pack_kernel_of_cpu() { return MXCY_PICK(convolution_pack_kernel); }
 inline bool convolution_by_products_on_cpu(const ConvolutionParams& p, uint8_t dtype) {
   return MXCY_PICK(convolution_by_products)(p, dtype);
+}
+inline bool convolution_halves_on_cpu(const ConvolutionParams& p, uint8_t dtype) {
+  return MXCY_PICK(convolution_halves)(p, dtype);
 }
 inline Kernel convolution_data_gradient_kernel_of_cpu() {
   return MXCY_PICK(convolution_data_gradient_kernel);

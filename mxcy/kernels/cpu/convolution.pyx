@@ -7,6 +7,7 @@ others are transposed on the way in and out.
 from libc.stdint cimport int64_t, uint8_t
 
 from ..._array cimport Array, new_like, new_view
+from ..._device cimport on_gpu
 from ..._engine cimport Kernel
 from ..._epilogue cimport CEpilogue, Finisher, apart, joined, launch_finished
 from ..._launch cimport checked_out, contiguous, converted, launch, operand
@@ -15,9 +16,10 @@ import os
 
 from ...errors import ArgumentError, message
 from .copying import copy
+from .pooling import pooling
 
-__all__ = ["convolution", "convolution_by_products", "convolution_data_grad", "convolution_weight_grad"]
-__all__ += ["convolutions", "pack_filters"]
+__all__ = ["convolution", "convolution_by_products", "convolution_data_grad", "convolution_halves"]
+__all__ += ["convolution_maxima", "convolution_weight_grad", "convolutions", "pack_filters"]
 
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
@@ -35,6 +37,7 @@ cdef extern from "mxcy/kernels/cpu/convolution.hpp" namespace "mxcy" nogil:
         int64_t pad[3]
         bint relu
         bint packed
+        bint halved
         int way
         Finisher* finisher
     const int MOST_TOGETHER
@@ -48,6 +51,7 @@ cdef extern from "mxcy/kernels/cpu/convolution.hpp" namespace "mxcy" nogil:
     Kernel convolutions_kernel_of_cpu()
     Kernel convolution_pack_kernel_of_cpu()
     bint convolution_by_products_on_cpu(const ConvolutionParams& p, uint8_t dtype)
+    bint convolution_halves_on_cpu(const ConvolutionParams& p, uint8_t dtype)
     Kernel convolution_data_gradient_kernel_of_cpu()
     Kernel convolution_weight_gradient_kernel_of_cpu()
 
@@ -80,6 +84,7 @@ cdef float fill(ConvolutionParams* params, shape, weight, output, stride, dilate
     params.images, params.groups = shape[0], groups
     params.channels, params.filters = weight[1], weight[0] // groups
     params.relu, params.packed, params.way = relu, False, default_way if way is None else WAYS[way]
+    params.halved = False
     params.finisher = NULL
     for d in range(3):
         params.inside[d] = params.outside[d] = params.kernel[d] = params.stride[d] = params.dilate[d] = 1
@@ -172,6 +177,38 @@ def convolution(x, weight, bias, stride, dilate, pad, groups, channels_last=Fals
     params.packed = packed
     return run(forward_kernel, "convolution", x, shape, [data, filters, *bias_of(bias, dtype)], &params, cost,
                dtype, channels_last, out, [] if epilogue is None else [epilogue])
+
+
+def convolution_maxima(x, weight, bias, stride, dilate, pad, groups, windows, out=None, way=None, packed=False):
+    """Return the largest of every 2x2 elements of a convolution whose negative results are zero.
+
+    Arrays have two spatial axes and channels first; `windows` says how `pooling` makes the same of the whole
+    result. Where the kernel can, only what is returned is written to memory.
+    """
+    cdef ConvolutionParams params
+    cdef Array data = operand("convolution", "x", x)
+    cdef Array filters = operand("convolution", "weight", weight)
+    spatial = convolved(data.shape, filters.shape, stride, dilate, pad)
+    shape = (data.shape[0], filters.shape[0], *spatial)
+    cost = fill(&params, data.shape, filters.shape, shape, stride, dilate, pad, groups, way, True)
+    params.packed = packed
+    if (data.dtype_code != computing(data) or on_gpu([data], [])
+            or not convolution_halves_on_cpu(params, data.dtype_code)):
+        whole = convolution(x, weight, bias, stride, dilate, pad, groups, False, None, way, True, packed)
+        return pooling(whole, windows, out)
+    params.halved = True
+    inputs = [contiguous(data), contiguous(converted(filters, data.dtype_code)), *bias_of(bias, data.dtype_code)]
+    return run(forward_kernel, "convolution", data, (*shape[:2], *[n // 2 for n in spatial]), inputs, &params,
+               cost, data.dtype_code, False, out, [])
+
+
+def convolution_halves(shape, weight, dtype, stride, dilate, pad, groups, packed=False):
+    """Whether `convolution_maxima` of data and weight of these shapes makes no more than it returns."""
+    cdef ConvolutionParams params
+    output = (shape[0], weight[0], *convolved(shape, weight, stride, dilate, pad))
+    fill(&params, shape, weight, output, stride, dilate, pad, groups, None, True)
+    params.packed = packed
+    return convolution_halves_on_cpu(params, FLOAT64 if dtype == "float64" else FLOAT32)
 
 
 def convolution_by_products(shape, weight, dtype, stride, dilate, pad, groups):

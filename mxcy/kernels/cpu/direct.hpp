@@ -1,14 +1,16 @@
 // Convolutions as packed products: the forward pass and the data gradient are the same work, on other taps.
 #pragma once
+#include <numeric>
 #include "columns.hpp"
 #include "finisher.hpp"
-#include "transpose.hpp"
+#include "halves.hpp"
 
 namespace mxcy {
 namespace MXCY_ISA {
 
 constexpr int64_t PANEL_K = 512;            // rows of a panel of B: with a panel of A it fits the first cache
 constexpr int64_t BLOCK_BYTES = 256 << 10;  // of B that a task packs at a time
+constexpr int64_t MOST_PANELS = 32;         // of a block
 constexpr int64_t FEWEST_PANELS = 4;        // of a block, so that A is not read too often
 constexpr int64_t FEWEST_TASKS = 16;        // of a product, so that every worker has some
 constexpr int64_t LINES = 512;              // of weights that are transposed at a time
@@ -28,6 +30,7 @@ struct TapProduct {
   const T* bias;
   bool relu;
   bool packed = false;  // the weight is what pack_weight makes of it
+  bool halved = false;  // only the largest of every 2x2 elements are written (halving_panels is not 0)
   Finisher* finisher = nullptr;  // of rows as they lie in `out`, the first one being number `finished`
   int64_t finished = 0;
 };
@@ -101,6 +104,14 @@ template <class T>
 struct Cut {
   int64_t block_channels, k_blocks, panels, block_panels, blocks, row_panels, panel_rows;
 
+  // The fewest panels of columns that are pairs of lines; 0 if blocks cannot be made of them.
+  int64_t halving_panels(const TapProduct<T>& product) const {
+    const int64_t pair = 2 * product.grid[2];
+    if (k_blocks != 1 || product.grid[0] != 1 || product.grid[1] % 2 || product.grid[2] % 2) return 0;
+    const int64_t found = pair / std::gcd(pair, int64_t(WIDTH<T>));
+    return found <= MOST_PANELS ? found : 0;
+  }
+
   explicit Cut(const TapProduct<T>& product) {
     const int64_t taps = int64_t(product.taps.size());
     k_blocks = divide_up(product.channels, std::max<int64_t>(PANEL_K / taps, 1));
@@ -109,7 +120,11 @@ struct Cut {
     panels = divide_up(product.images * volume(product.grid), WIDTH<T>);
     const int64_t bytes = block_channels * taps * WIDTH<T> * int64_t(sizeof(T));
     const int64_t fair = std::max(divide_up(panels * product.groups, FEWEST_TASKS), FEWEST_PANELS);
-    block_panels = std::max<int64_t>(1, std::min({BLOCK_BYTES / bytes, fair, panels, int64_t(32)}));
+    block_panels = std::max<int64_t>(1, std::min({BLOCK_BYTES / bytes, fair, panels, MOST_PANELS}));
+    if (product.halved) {
+      const int64_t some = halving_panels(product);
+      block_panels = std::max<int64_t>(1, block_panels / some) * some;
+    }
     blocks = divide_up(panels, block_panels);
     row_panels = divide_up(product.rows, TILE_ROWS);
     panel_rows = divide_up(product.rows, row_panels);  // even ones: a tile of one or two rows is slow
@@ -228,6 +243,20 @@ struct Work {
   }
 };
 
+// The largest of every 2x2 elements of rows of columns [first, first + count), which lie at c.
+template <class T>
+void write_halves(const TapProduct<T>& product, const T* c, int64_t ldc, int64_t row, int64_t rows,
+                  int64_t first, int64_t count) {
+  const int64_t width = product.grid[2], lines = product.grid[1] / 2, pair = 2 * width;
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t at = 0; at < count; at += pair) {
+      const int64_t line = (first + at) / pair;
+      T* to = product.out + line / lines * product.out_image + (row + i) * product.out_row;
+      halve_lines(c + i * ldc + at, width, to + line % lines * width / 2);
+    }
+  }
+}
+
 // One task: all k for a block of columns and a part of the row panels.
 template <class T>
 void run_block(const Work<T>& work, int64_t task, T* b, RowCopier<T>& copier,
@@ -271,6 +300,13 @@ void run_block(const Work<T>& work, int64_t task, T* b, RowCopier<T>& copier,
       finish.bias = product.bias && k_block == 0 ? product.bias + channel : nullptr;
       finish.relu = product.relu && k_block + 1 == cut.k_blocks;
       const bool last = k_block + 1 == cut.k_blocks;
+      if (product.halved) {
+        T* c = b + cut.block_panels * stride;
+        const int64_t ldc = cut.block_panels * WIDTH<T>;
+        for (int64_t p = 0; p < panels; ++p) kernel(a, b + p * stride, {k}, c + p * WIDTH<T>, ldc, finish);
+        write_halves(product, c, ldc, channel, rows, first, width);
+        continue;
+      }
       for (int64_t p = 0; p < panels; ++p) {
         const Target<T>& target = targets[number * size_t(cut.block_panels) + size_t(p)];
         const int64_t at = first + p * WIDTH<T>;
@@ -334,10 +370,12 @@ int run_products(KernelContext& context, const std::vector<TapProduct<T>>& produ
     packed += product.groups * product.rows * product.channels * taps;
   }
   const Cut<T>& cut = work.cuts[0];
-  const int64_t elements = cut.block_panels * (cut.block_channels * taps * WIDTH<T> + LENGTH<T>);
+  const int64_t tiles = common.halved ? TILE_ROWS * cut.block_panels * WIDTH<T> + WIDTH<T> : 0;
+  const int64_t elements = cut.block_panels * (cut.block_channels * taps * WIDTH<T> + LENGTH<T>) + tiles;
   return parallel(context, common.groups * cut.blocks * work.row_parts, 1, [&](int64_t begin, int64_t end) {
     T* b = static_cast<T*>(context.runtime->scratch_alloc(size_t(elements) * sizeof(T)));
     if (!b) return context.failure->fail(FAIL_MEMORY, "convolution: out of memory");
+    std::fill_n(b + elements - tiles, tiles, T(0));
     RowCopier<T> copier(common.input, common.grid);
     std::vector<Target<T>> targets;
     for (const TapProduct<T>& product : products) {

@@ -36,19 +36,12 @@ struct Phases {
   }
 };
 
-// The elements at even places of two vectors that follow each other.
-template <class T>
-MXCY_INLINE Vector<T> even_places(Vector<T> a, Vector<T> b) {
-  typename Lanes<T>::Type places;
-  for (int i = 0; i < LENGTH<T>; ++i) places[i] = 2 * i;
-  return __builtin_shuffle(a, b, places);
-}
-
 // Every STEP-th element, LENGTH of them.
 template <class T, int STEP>
 MXCY_INLINE Vector<T> load_steps(const T* p) {
   if constexpr (STEP == 1) return load(p);
-  else return even_places<T>(load_steps<T, STEP / 2>(p), load_steps<T, STEP / 2>(p + LENGTH<T> * STEP / 2));
+  else
+    return every_second<T, 0>(load_steps<T, STEP / 2>(p), load_steps<T, STEP / 2>(p + LENGTH<T> * STEP / 2));
 }
 
 // Copies while whole vectors of sources are there; returns how many elements.

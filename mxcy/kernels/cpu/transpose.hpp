@@ -47,6 +47,14 @@ MXCY_INLINE void transpose_square(Vector<T>* rows) {
   swap_all<T, 1>(rows);
 }
 
+// The elements at even places of two vectors that follow each other, or, with FIRST = 1, at odd ones.
+template <class T, int FIRST>
+MXCY_INLINE Vector<T> every_second(Vector<T> a, Vector<T> b) {
+  typename Lanes<T>::Type places;
+  for (int i = 0; i < LENGTH<T>; ++i) places[i] = 2 * i + FIRST;
+  return __builtin_shuffle(a, b, places);
+}
+
 // to[j][i] = from[i][j] for i < rows, j < columns, both multiples of LENGTH.
 template <class T>
 void transpose(const T* from, int64_t from_stride, T* to, int64_t to_stride, int64_t rows, int64_t columns) {

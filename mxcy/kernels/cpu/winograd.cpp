@@ -10,6 +10,8 @@
 #endif
 #include "winograd.hpp"
 
+#include "halves.hpp"
+
 namespace mxcy {
 namespace MXCY_ISA {
 namespace {
@@ -18,6 +20,7 @@ constexpr int L = LANES_OF_TILE, W = WIDTH<float>;
 constexpr int64_t SUM_BLOCKS = 128 / L;    // channel blocks that are summed at once: long sums lose accuracy
 constexpr int64_t SHARED_BYTES = 6 << 20;  // u larger than this is read by all workers at once
 constexpr int64_t LEAST_PANELS = 8;        // that are worth a task each
+constexpr int64_t MUCH_MORE = 4;           // times as much
 constexpr int64_t BLOCK_BYTES = 3 << 20;   // of v and m of a task
 constexpr int64_t CHUNK_BYTES = 32 << 20;  // of v and m of a shared chunk
 
@@ -58,11 +61,12 @@ void transform_weight(const Weights& w, int64_t row, int64_t rows, int64_t chann
 }
 
 // Tiles of the output from m: lines [first, last), row panels [from, to).
-template <int OUTPUTS>
+template <int OUTPUTS, bool HALVED>
 void transform_output(const Tiling& t, const float* m, int64_t capacity, int64_t first, int64_t last,
                       int64_t from, int64_t to, float* out, int64_t image_step, const float* bias, bool relu,
                       float* scratch, Finisher* finisher, int64_t finished) {
-  const int64_t columns = t.tiles[1] * OUTPUTS, plane = t.out[0] * t.out[1];
+  constexpr int SIDE = HALVED ? OUTPUTS / 2 : OUTPUTS;  // of what is written of a tile
+  const int64_t columns = t.tiles[1] * SIDE, plane = t.written[0] * t.written[1];
   const int64_t point = padded_plane(t.row_panels() * capacity * W);
   for (int64_t block = from * 2; block < to * 2; ++block) {
     const int channels = int(std::min<int64_t>(L, t.rows - block * L));
@@ -77,20 +81,21 @@ void transform_output(const Tiling& t, const float* m, int64_t capacity, int64_t
         for (int i = 0; i < POINTS; ++i) sums[i] = load(at + i * point);
         for (int x = 0; x < LINE; ++x) collect<OUTPUTS, false>(sums + x, LINE, half + x * OUTPUTS);
         for (int k = 0; k < OUTPUTS; ++k) collect<OUTPUTS, false>(half + k, OUTPUTS, y + k * OUTPUTS);
-        for (int k = 0; k < OUTPUTS; ++k) {
-          for (int x = 0; x < OUTPUTS; ++x) {
-            Reals value = y[k * OUTPUTS + x] + add;
-            if (relu) value = value < 0.f ? Reals{} : value;
-            store(scratch + (k * columns + tile * OUTPUTS + x) * L, value);
-          }
+        for (Reals& value : y) {
+          value += add;
+          if (relu) value = value < 0.f ? Reals{} : value;
+        }
+        if constexpr (HALVED) halve_square<float, OUTPUTS>(y, y);
+        for (int k = 0; k < SIDE; ++k) {
+          for (int x = 0; x < SIDE; ++x) store(scratch + (k * columns + tile * SIDE + x) * L, y[k * SIDE + x]);
         }
       }
-      const int64_t image = line / t.tiles[0], row = line % t.tiles[0] * OUTPUTS;
-      write_lanes(scratch, OUTPUTS, columns, out + image * image_step + block * L * plane, t.out[0], t.out[1],
-                  channels, row, 0);
+      const int64_t image = line / t.tiles[0], row = line % t.tiles[0] * SIDE;
+      write_lanes(scratch, SIDE, columns, out + image * image_step + block * L * plane, t.written[0],
+                  t.written[1], channels, row, 0);
       if (finisher) {
-        finisher->finish(finished + image * (image_step / plane) + block * L, channels, row * t.out[1],
-                         std::min<int64_t>(OUTPUTS, t.out[0] - row) * t.out[1]);
+        finisher->finish(finished + image * (image_step / plane) + block * L, channels, row * t.written[1],
+                         std::min<int64_t>(SIDE, t.written[0] - row) * t.written[1]);
       }
     }
   }
@@ -128,6 +133,7 @@ struct Job {
   int64_t block_lines;  // lines of a block or a chunk
   bool shared, by_panels;
 
+  int64_t plane() const { return t.written[0] * t.written[1]; }
   int64_t capacity() const { return block_lines * t.tiles[1]; }
   int64_t v_size() const { return POINTS * padded_plane(t.channel_blocks() * capacity() * L); }
   int64_t m_size() const { return POINTS * padded_plane(t.row_panels() * capacity() * W); }
@@ -152,7 +158,7 @@ struct Job {
     else block_lines = divide_up(t.lines(), divide_up(t.lines(), block_lines));
   }
 
-  float* group_out(int64_t group) const { return out + group * t.rows * t.out[0] * t.out[1]; }
+  float* group_out(int64_t group) const { return out + group * t.rows * plane(); }
   TileInput group_x(int64_t group) const {
     return {x.data + group * t.channels * t.in[0] * t.in[1], x.end, x.image};
   }
@@ -183,11 +189,12 @@ struct Job {
               float* scratch, int64_t origin) const {
     const float* shift = bias ? bias + group * t.rows : nullptr;
     const float* mine = m + (first - origin) * t.tiles[1] * W;
-    const auto transform = t.outputs == 4 ? transform_output<4> : transform_output<2>;
+    const auto transform = t.halved ? (t.outputs == 4 ? transform_output<4, true> : transform_output<2, true>)
+                                    : (t.outputs == 4 ? transform_output<4, false> : transform_output<2, false>);
     float* to_group = group_out(group);
     const float* whole = reinterpret_cast<const float*>(context.outputs[0].data);
     transform(t, mine, capacity(), first, last, from, to, to_group, out_image, shift, p.relu, scratch,
-              p.finisher, (to_group - whole) / (t.out[0] * t.out[1]));
+              p.finisher, (to_group - whole) / plane());
   }
 
   void input(int64_t group, int64_t first, int64_t last, int64_t from, int64_t to, float* v, float* scratch,
@@ -253,18 +260,25 @@ struct Job {
     return 0;
   }
 
-  // The part of the work that makes one row panel of a group.
-  Job panel_of(int64_t group, int64_t panel) const {
+  // The part of the work that makes `count` row panels of a group.
+  Job panels_of(int64_t group, int64_t panel, int64_t count) const {
     Job one = *this;
-    one.t.rows = std::min<int64_t>(W, t.rows - panel * W);
+    one.t.rows = std::min<int64_t>(count * W, t.rows - panel * W);
     one.w = group_w(group);
     one.w.data += panel * W * w.row;
-    one.out = group_out(group) + panel * W * t.out[0] * t.out[1];
+    one.out = group_out(group) + panel * W * plane();
     if (bias) one.bias = bias + group * t.rows + panel * W;
     return one;
   }
 
-  // All tiles at once, and for every row panel its own weights, which never leave the cache.
+  // Row panels that are made at once: v, which is read once for them, may be much more than what they take.
+  int64_t panels_together() const {
+    const int64_t v = v_size(), panel = (u_size() + m_size()) / t.row_panels();
+    const bool often = t.row_panels() >= 2 * LEAST_PANELS || v * int64_t(sizeof(float)) > CHUNK_BYTES;
+    return often && v >= MUCH_MORE * panel ? 2 : 1;
+  }
+
+  // All tiles at once, and for every row panel or two their own weights, which stay near.
   int run_panels(int64_t group) const {
     const Scratch<float> memory(context, v_size());
     float* v = memory;
@@ -272,19 +286,21 @@ struct Job {
       input(group, line, line + 1, block, block + 1, v, scratch, 0);
     });
     if (code) return code;
-    return parallel(context, t.row_panels(), 1, [&](int64_t begin, int64_t end) {
-      const Job first = panel_of(group, begin);
+    const int64_t together = panels_together();
+    return parallel(context, divide_up(t.row_panels(), together), 1, [&](int64_t begin, int64_t end) {
+      const Job first = panels_of(group, begin * together, together);
       const int64_t size = first.u_size() + first.m_size() + scratch_size();
       float* part = static_cast<float*>(context.runtime->scratch_alloc(size_t(size) * sizeof(float)));
       if (!part) return context.failure->fail(FAIL_MEMORY, "convolution: out of memory");
       float *u = part, *m = u + first.u_size(), *scratch = m + first.m_size();
-      for (int64_t panel = begin; panel < end; ++panel) {
-        const Job one = panel_of(group, panel);
-        one.weights(0, u, 0, 2 * t.depth());
-        for (int64_t point = 0; point < POINTS; ++point) {
-          multiply(one.t, point, 0, v, u, m, capacity(), t.lines() * t.tiles[1]);
+      for (int64_t i = begin; i < end; ++i) {
+        const Job some = panels_of(group, i * together, together);
+        const int64_t panels = some.t.row_panels();
+        some.weights(0, u, 0, panels * 2 * t.depth());
+        for (int64_t product = 0; product < POINTS * panels; ++product) {
+          multiply(some.t, product / panels, product % panels, v, u, m, capacity(), t.lines() * t.tiles[1]);
         }
-        one.output(0, m, 0, t.lines(), 0, 1, scratch, 0);
+        some.output(0, m, 0, t.lines(), 0, panels, scratch, 0);
       }
       context.runtime->scratch_free(part, size_t(size) * sizeof(float));
       return 0;
@@ -329,7 +345,7 @@ int winograd_forward(KernelContext& context, const ConvolutionParams& p, bool ba
           {weight, weight + context.inputs[1].size, back ? taps : by_filter, back ? by_filter : taps, back},
           reinterpret_cast<float*>(context.outputs[0].data),
           bias,
-          p.groups * t.rows * t.out[0] * t.out[1],
+          p.groups * t.rows * t.written[0] * t.written[1],
           1,
           false,
           false};

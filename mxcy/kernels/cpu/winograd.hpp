@@ -108,6 +108,8 @@ struct Tiling {
   int outputs;                     // of a tile along an axis: 4 or 2
   int64_t images, channels, rows;  // channels that are summed over, output channels
   int64_t in[2], out[2], pad[2];
+  bool halved;         // whether only the largest of every 2x2 outputs are written
+  int64_t written[2];  // extents of what is written
   int64_t tiles[2];  // in a column, in a row of an image
 
   Tiling(const ConvolutionParams& p, bool back);

@@ -91,11 +91,13 @@ Tiling::Tiling(const ConvolutionParams& p, bool back) {
   images = p.images;
   channels = back ? p.filters : p.channels;
   rows = back ? p.channels : p.filters;
+  halved = p.halved && !back;
   for (int d = 0; d < 2; ++d) {
     in[d] = back ? p.out[d + 1] : p.in[d + 1];
     out[d] = back ? p.in[d + 1] : p.out[d + 1];
     pad[d] = back ? p.kernel[d + 1] - 1 - p.pad[d + 1] : p.pad[d + 1];
     tiles[d] = divide_up(out[d], outputs);
+    written[d] = halved ? out[d] / 2 : out[d];
   }
 }
 
