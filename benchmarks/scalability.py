@@ -104,29 +104,31 @@ def on_hosts(workers, program, environment, folder, rate):
         raise SystemExit(f"workers ended with {codes}")
 
 
-def step_seconds(compute, size, machines, servers, bandwidth, latency, add_rate, spread=0.0, overlap=0.0):
+HANDLING = 0.56e-9  # seconds of a processor for a byte that one end sends or takes in: kvstore_dist.py
+
+
+def step_seconds(compute, size, machines, servers, bandwidth, latency, spread=0.0, overlap=0.0):
     """The model of docs/scaling.md: seconds of a step of `machines` with one sum each.
 
     compute: seconds of a step of one machine; size: bytes of the parameters; servers: on as many machines;
-    bandwidth: bytes a second in each direction of a machine; add_rate: bytes a second that a server adds;
-    spread: standard deviation of compute as a part of it; overlap: part of the exchange behind backward.
+    bandwidth: bytes a second in each direction of a machine; spread: standard deviation of compute as a part
+    of it; overlap: part of the exchange behind backward.
     """
     share = size / servers * machines  # what one server takes in, and sends out
-    exchange = (size + share) / bandwidth + share / add_rate + 4 * latency
-    if machines == 1:
-        exchange = size / add_rate
+    ways = ((size + share) / bandwidth, 2 * size * HANDLING, 2 * share * HANDLING)
+    exchange = max(ways) + 4 * latency if machines > 1 else 0.0
     slowest = compute * (1 + spread * math.sqrt(2 * math.log(machines)))
     return slowest + (1 - overlap) * exchange
 
 
 def print_model():
-    """Rates of 1, 10, 100 and 1,000 machines for a network of 100 MB."""
+    """Steps of 1, 10, 100 and 1,000 machines for a network of 100 MB."""
     print("machines  servers  10 Gbit/s: step ms  efficiency   100 Gbit/s: step ms  efficiency")
     for machines in (1, 10, 100, 1000):
         for servers in sorted({machines, max(1, machines // 10)}):
             row = [f"{machines:8}  {servers:7}"]
             for bandwidth in (1.25e9, 12.5e9):
-                numbers = {"size": 100e6, "latency": 1e-4, "add_rate": 5e9, "spread": 0.05, "overlap": 0.5}
+                numbers = {"size": 100e6, "latency": 1e-4, "spread": 0.05, "overlap": 0.5}
                 one = step_seconds(0.3, machines=1, servers=1, bandwidth=bandwidth, **numbers)
                 many = step_seconds(0.3, machines=machines, servers=servers, bandwidth=bandwidth, **numbers)
                 row.append(f"{many * 1e3:18.0f}  {one / many:10.2f}")

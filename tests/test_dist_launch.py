@@ -3,6 +3,11 @@
 import os
 import re
 import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -96,6 +101,47 @@ def test_a_launcher_that_is_stopped_or_killed_leaves_no_worker(address, how):
     assert process.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
     if how == signal.SIGKILL:
         mx.kvstore.dist.arena.sweep()  # as the next job does
+
+
+BESIDE = """
+import sys
+from mxcy.kvstore.dist.job import Job, private_folder
+from mxcy.kvstore.dist.membership import Options
+from mxcy.kvstore.dist.runners import Near
+from mxcy.kvstore.dist.service import make_ticket
+job = Job(make_ticket("1-00000000000a"), Options(workers=2), "")
+program = [sys.executable, "-c", sys.argv[1]]
+workers = Near(job, program, private_folder(), "here", None, {"LAUNCHED_BY": sys.argv[2]})
+workers.start()
+sys.stdin.read()
+workers.end()
+"""
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_workers_beside_the_launcher_end_with_it(killed):
+    """With the children that they leave, though these do not listen to SIGTERM; and its folder is gone."""
+    child = "trap '' TERM; while :; do sleep 1; done"
+    program = f"import os, subprocess, time; subprocess.Popen(['sh', '-c', {child!r}])"
+    program += "; os.write(1, b'here\\n'); time.sleep(1000)"
+    number = f"{os.getpid()}-beside"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", BESIDE, program, number]
+    launcher = subprocess.Popen(command, env=environment, **pipes)
+    lines = [launcher.stdout.readline() for _ in range(2)]
+    started = family(number)
+    if killed:
+        launcher.kill()
+    launcher.communicate(timeout=SECONDS)
+    _, left = psutil.wait_procs(started, SECONDS)
+
+    assert lines == ["here\n", "here\n"]
+    assert len(started) >= 4
+    assert not left
+    until = time.monotonic() + SECONDS
+    while killed and list(Path(tempfile.gettempdir()).glob("mxcy-job-*")) and time.monotonic() < until:
+        time.sleep(0.05)  # the folder goes last
 
 
 def test_what_cannot_be_placed_is_said_in_time(address):

@@ -16,6 +16,10 @@ from conftest import FULL
 from dist_launch import PROGRAMS, ROOT, SECONDS, finish, launch, nothing_is_left
 
 import mxcy as mx
+from mxcy.kvstore.dist.arena import folder, new_name
+from mxcy.kvstore.dist.cluster import Host, membership_maker
+from mxcy.kvstore.dist.membership import Options
+from mxcy.kvstore.dist.service import make_ticket
 
 HERE = ("--placement", "here")  # workers beside the launcher, servers in the cluster of these tests
 
@@ -161,6 +165,24 @@ def test_tasks_find_a_job_by_its_name(cluster):
     assert sorted(found) == [(0, [3, 3, 3]), (1, [3, 3, 3])]
     with pytest.raises(mx.MXNetError, match="no job 'by-name' in this Ray cluster"):
         mx.kv.create("dist_sync", job="by-name")
+
+
+def test_a_coordinator_that_was_killed_knows_the_job_and_the_ranks(tmp_path):
+    ticket = make_ticket(new_name())
+    given = membership_maker(f"mxcy-{ticket.job}-c0", Options(workers=2)), ticket.to_json(), True
+    host = Host(*given)
+    host.set_job("of the job")
+    found = [host.enter(worker) for worker in "aba"]
+    host._service.stop(keep=True)
+    host = Host(*given)
+    found += [host.enter(worker) for worker in "cb"]
+    (folder() / f"mxcy-{ticket.job}-wleft0").touch()  # of a worker that was killed
+    modes = {path.stat().st_mode & 0o77 for path in folder().glob(f"mxcy-{ticket.job}-h0")}
+    host.close()
+
+    assert found == [("of the job", rank) for rank in (0, 1, 0, 2, 1)]
+    assert modes == {0}
+    assert not list(folder().glob(f"mxcy-{ticket.job}-*"))
 
 
 def test_a_missing_cluster_is_named_in_time():

@@ -7,12 +7,14 @@ after they were killed, with the ports and the state that they had.
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import socket
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ...errors import ArgumentError, MXNetError, StateError, message, problem
@@ -65,8 +67,6 @@ class Host:
         ray = ray_module()
         os.environ.setdefault("MXCY_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))
         self._address = "127.0.0.1" if local else ray.util.get_node_ip_address()
-        self._job = ""
-        self._ranks: dict[str, int] = {}
         self._service = Service(make(), Ticket.of(ticket), self._address, memory()).start()
 
     def endpoint(self) -> str:
@@ -91,15 +91,29 @@ class Host:
 
     def set_job(self, job: str) -> None:
         """Keep what workers are told that come by name."""
-        self._job = job
+        self._write({"job": job, "ranks": {}})
 
     def enter(self, worker: str) -> tuple[str, int]:
         """Give a worker that comes by name the job and its rank: the same one each time."""
-        return self._job, self._ranks.setdefault(worker, len(self._ranks))
+        found = json.loads(self._told().read_bytes())
+        rank = found["ranks"].setdefault(worker, len(found["ranks"]))
+        self._write(found)
+        return found["job"], rank
+
+    def _told(self) -> Path:
+        """The file of it, for one that comes back after a kill. It holds keys of the job."""
+        return folder() / f"mxcy-{self._service.ticket.job}-h0"
+
+    def _write(self, told: dict) -> None:
+        new = self._told().with_suffix(".new")
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+            json.dump(told, stream)
+        new.replace(self._told())
 
     def close(self) -> None:
-        """End the service and remove what it keeps."""
+        """End the service and remove what it keeps, and what killed workers of this machine have left."""
         self._service.stop()
+        remove_job(self._service.ticket.job)
 
 
 @dataclass

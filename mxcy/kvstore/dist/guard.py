@@ -1,11 +1,14 @@
 """Runs a program of `mxcy launch` on a machine of the cluster, and ends it when nobody wants it any more.
 
     python guard.py STATUS FOLDER PROGRAM…
+    python guard.py FOLDER
 
 Whoever starts this holds the other end of its standard input: when that ends, be it closed or be its holder
 killed, the program and all processes of its session are ended, and the folder is removed. The exit code goes
 to the descriptor STATUS, as `subprocess` has it: negative for signals. Ray kills the children of an actor
 that it kills, so this forks away from its parent at once. It imports nothing of mxcy: it starts quickly.
+
+With a folder alone it ends what others have started: all processes whose `MXCY_KVSTORE_JOB` lies there.
 """
 
 import os
@@ -65,5 +68,40 @@ def is_left(group: int) -> bool:
     return True
 
 
+def watch(folder: str) -> None:
+    """Wait for the end of standard input; then end the processes of a job, and remove its folder."""
+    while os.read(0, 1):
+        pass
+    mark = b"MXCY_KVSTORE_JOB=" + os.fsencode(folder) + b"/"
+    for stop in (signal.SIGTERM, signal.SIGKILL):
+        told: set[int] = set()
+        until = time.monotonic() + GRACE_SECONDS
+        while (found := carrying(mark)) and time.monotonic() < until:
+            for number in found - told:
+                try:
+                    os.kill(number, stop)
+                except (ProcessLookupError, PermissionError):
+                    pass
+            told |= found
+            time.sleep(0.02)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def carrying(mark: bytes) -> set[int]:
+    """Numbers of the processes that have a variable which begins like this."""
+    found = set()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/environ", "rb") as stream:
+                if any(one.startswith(mark) for one in stream.read().split(b"\0")):
+                    found.add(int(name))
+        except OSError:
+            continue  # it has ended, or is another user's
+    return found
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    if len(sys.argv) == 2:
+        watch(sys.argv[1])
+    else:
+        main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])

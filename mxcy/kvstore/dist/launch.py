@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 from ...errors import ArgumentError, MXNetError, message
-from .cluster import connect, start_job
+from .cluster import connect, here, start_job
 from .job import private_folder
 from .membership import Options
 from .runners import GRACE_SECONDS, Far, Near, reserve
@@ -119,7 +119,8 @@ def begin(given: argparse.Namespace, program: list[str], opened: list[Any]) -> N
         opened.append(lambda: shutil.rmtree(folder, ignore_errors=True))
         running = start_job(options, given.address)
         opened.append(running.close)
-        workers: Near | Far = Near(running.job, program, folder, given.working_dir, environment)
+        about = (running.job, program, folder, here(), given.working_dir, environment)
+        workers: Near | Far = Near(*about)
         opened.append(workers.end)
         return workers
     each = {"CPU": given.cpus, "GPU": given.gpus}

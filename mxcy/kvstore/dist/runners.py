@@ -17,7 +17,7 @@ from typing import Any
 
 from ...errors import MXNetError, problem
 from . import guard
-from .cluster import QUIET, START_SECONDS, here, ray_module
+from .cluster import QUIET, START_SECONDS, ray_module
 from .job import Job, private_folder
 
 __all__ = ["Far", "Near", "Places", "reserve"]
@@ -38,20 +38,25 @@ class Near:
     job : that they belong to.
     program : with its arguments.
     folder : for the files that tell them about the job.
+    machine : name of this one.
     directory, environment : where they run, and variables beside those of this process.
     """
 
-    def __init__(self, job: Job, program: list[str], folder: str, directory: str | None,
+    def __init__(self, job: Job, program: list[str], folder: str, machine: str, directory: str | None,
                  environment: dict[str, str]):  # fmt: skip
-        self._job, self._program, self._folder = job, program, folder
+        self._job, self._program, self._folder, self._machine = job, program, folder, machine
         self._directory, self._environment = directory, environment
         self._processes: list[subprocess.Popen] = []
+        self._watch: subprocess.Popen | None = None
 
     def start(self) -> None:
         """Start them; raises OSError if the program cannot be started."""
-        machine, threads = here(), threads_of(self._job.options.workers)
+        # It outlives this process, also one that is killed, and ends what this has started.
+        command = [sys.executable, "-IS", guard.__file__, self._folder]
+        self._watch = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+        threads = threads_of(self._job.options.workers)
         for rank in range(self._job.options.workers):
-            own = self._environment | self._job.environment(rank, machine, self._folder)
+            own = self._environment | self._job.environment(rank, self._machine, self._folder)
             process = subprocess.Popen(self._program, env=threads | os.environ | own, cwd=self._directory)
             self._processes.append(process)
 
@@ -71,6 +76,8 @@ class Near:
                     process.wait(GRACE_SECONDS)
                 except subprocess.TimeoutExpired:
                     pass
+        if self._watch is not None:
+            self._watch.communicate()
 
 
 @dataclass

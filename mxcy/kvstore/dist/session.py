@@ -32,6 +32,7 @@ __all__ = ["COORDINATOR", "Pulled", "Session"]
 COORDINATOR = 1 << 16  # number of its link; servers have 0, 1, …
 AGGREGATOR = COORDINATOR + 1
 SILENT_SECONDS = 60.0
+LEAVE_SECONDS = 5.0  # without an answer, and without anything on its way
 
 
 class Pulled:
@@ -479,6 +480,17 @@ class Session:
             server = request.link.number if request.link is not None else COORDINATOR
             request.wait(self.options.timeout, partial(self._silent, server, "push"))
 
+    def _arrived(self, server: int) -> None:
+        """Wait until a server has got what was sent to it: as long as something moves."""
+        request, link = self.connections.call(server, "rounds", units=[]), self.connections.links[server]
+        while True:
+            try:
+                request.wait(LEAVE_SECONDS, partial(self._silent, server, "rounds"))
+                return
+            except MXNetError:
+                if request.done() or self.connections.clock.now - link.moved > LEAVE_SECONDS:
+                    raise
+
     def close(self) -> None:
         """Leave the job when what was pushed has arrived."""
         self.open = False
@@ -486,8 +498,8 @@ class Session:
             if self.connections.usable():
                 # Streams are in order: who answers this has got what was sent before.
                 for server in [AGGREGATOR] if self.aggregated else self.shards:
-                    self.call(server, "rounds", units=[], seconds=5.0)
-                self.call(COORDINATOR, "leave", seconds=5.0)
+                    self._arrived(server)
+                self.call(COORDINATOR, "leave", seconds=LEAVE_SECONDS)
         except MXNetError:
             pass  # whom it would be told is gone
         finally:
