@@ -37,7 +37,7 @@ REASONS = (
     (r"^reset_arrays$", "not planned: the real one ends the process when it binds it"),
     (r"^uniform$", "imported there from elsewhere; mxcy has it where it belongs"),
     (r"download|get_bz2|get_zip|im2rec_path", "nothing is downloaded at run time"),
-    (r"^(c_int_p|Lock|NDabs|current_process|set_kvstore_handle|DataParallelExecutorManager|KVStoreServer)$",
+    (r"^(c_int_p|Lock|NDabs|current_process|set_kvstore_handle|KVStoreServer)$",
      "a detail of MXNet's own code"),
     (r"^(array|Number|NDArray|Symbol|Context|DataDesc|DataBatch|DataIter|Uniform|cpu|Features|HookHandle|CachedOp)$",
      "imported there from elsewhere; mxcy has it where it belongs"),

@@ -6,11 +6,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .errors import ArgumentError, message
+from .module.older_loops import DataParallelExecutorManager
 from .module.parallel_group import split
 from .ndarray import NDArray
 from .symbol import Symbol
 
-__all__ = ["_check_arguments", "_load_data", "_load_general", "_load_label", "_split_input_slice"]
+__all__ = [
+    "DataParallelExecutorManager",
+    "_check_arguments",
+    "_load_data",
+    "_load_general",
+    "_load_label",
+    "_split_input_slice",
+]
 
 
 def _split_input_slice(batch_size: int, work_load_list: Sequence[float]) -> list[slice]:

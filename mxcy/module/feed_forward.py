@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import logging
+import time
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from .. import metric as metrics
+from ..callback import LogValidationMetricsCallback
 from ..errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, message, problem
 from ..initializer import Uniform
 from ..io import DataBatch, DataIter, NDArrayIter
 from ..model import load_checkpoint, save_checkpoint
 from ..ndarray import NDArray
 from ..symbol import Symbol
-from .module import Module
+from .base_module import as_list, run_callbacks
+from .module import Module, context_list
+from .older_loops import DataParallelExecutorManager
 
 __all__ = ["FeedForward"]
+
+LOG_VALIDATION = LogValidationMetricsCallback()
 
 
 class FeedForward:
@@ -51,7 +58,7 @@ class FeedForward:
                 got = type(symbol).__name__
                 raise AssertedArgumentError(message("FeedForward", "symbol", expected, got))
             self.sym_gen, self.symbol = symbol, None
-        self.ctx = ctx
+        self.ctx = context_list(ctx)
         self.num_epoch = num_epoch
         self.epoch_size = epoch_size
         self.kwargs = dict(kwargs)
@@ -125,24 +132,80 @@ class FeedForward:
     def fit(self, X: Any, y: Any = None, eval_data: Any = None,
             eval_metric: Any = "acc", epoch_end_callback: Any = None, batch_end_callback: Any = None,
             kvstore: Any = "local", logger: Any = None, work_load_list: Any = None, monitor: Any = None,
-            eval_end_callback: Any = None, eval_batch_end_callback: Any = None) -> None:  # fmt: skip
-        """Train with an iterator, or with arrays of data and labels. See `Module.fit`."""
+            eval_end_callback: Any = LOG_VALIDATION,
+            eval_batch_end_callback: Any = None) -> None:  # fmt: skip
+        """Train with an iterator, or with arrays of data and labels.
+
+        Batches are counted from 1 for callbacks, and the metric is read at the end of an epoch by callbacks
+        only; the rest is as with `Module.fit`.
+        """
         data = self._iterator(X, y, True)
+        evaluated = self._eval_iterator(eval_data)
         if self.sym_gen is not None:
             self.symbol = self.sym_gen(data.default_bucket_key)  # type: ignore[attr-defined]
-        if self.epoch_size is not None:
-            data = Sized(data, self.epoch_size)
-        module = self._module(data)
-        module.logger = logger or logging
-        module.logger.info("Start training with %s", module._context)
-        module.fit(
-            data, self._eval_iterator(eval_data), eval_metric, epoch_end_callback, batch_end_callback,
-            kvstore, self.optimizer, self.kwargs or (("learning_rate", 0.01),),
-            eval_end_callback, eval_batch_end_callback,
-            self.initializer, allow_missing=True, begin_epoch=self.begin_epoch,
-            num_epoch=self.num_epoch, monitor=monitor, **self._known_params(),  # type: ignore[arg-type]
-        )  # fmt: skip
-        self.arg_params, self.aux_params = module.get_params()
+        logger = logger or logging
+        manager = DataParallelExecutorManager(self.symbol, self.ctx, data, work_load_list=work_load_list,
+                                              logger=logger, sym_gen=self.sym_gen)  # fmt: skip
+        module = manager.module
+        if monitor is not None:
+            module.install_monitor(monitor)
+        module.init_params(self.initializer, allow_missing=True, **self._known_params())  # type: ignore[arg-type]
+        module.init_optimizer(kvstore, self.optimizer, self.kwargs or (("learning_rate", 0.01),))
+        measure = metrics.create(eval_metric)
+        data.reset()
+        for epoch in range(self.begin_epoch, self.num_epoch):  # type: ignore[arg-type]
+            tic = time.time()
+            measure.reset()
+            for nbatch, data_batch in self._batches(data, epoch, logger):
+                manager.load_data_batch(data_batch)
+                if monitor is not None:
+                    monitor.tic()
+                module.forward_backward(data_batch)
+                module.update()
+                if monitor is not None:
+                    monitor.toc_print()
+                module.update_metric(measure, data_batch.label)
+                run_callbacks(batch_end_callback, epoch, nbatch, measure, locals())
+            logger.info("Epoch[%d] Time cost=%.3f", epoch, time.time() - tic)
+            self.arg_params, self.aux_params = module.get_params()
+            for callback in [] if epoch_end_callback is None else as_list(epoch_end_callback):
+                callback(epoch, self.symbol, self.arg_params, self.aux_params)
+            if evaluated is not None:
+                self._evaluate(manager, evaluated, measure, epoch, eval_batch_end_callback, eval_end_callback)
+
+    def _batches(self, data: DataIter, epoch: int, logger: Any) -> Iterator[tuple[int, DataBatch]]:
+        """The (number, batch) of one epoch.
+
+        An epoch ends with the data, or after `epoch_size` batches: then the next one goes on from there.
+        """
+        count = 0
+        while True:
+            before = count
+            for batch in data:
+                count += 1
+                yield count, batch
+                if count == self.epoch_size:
+                    return
+            logger.info("Epoch[%d] Resetting Data Iterator", epoch)
+            data.reset()
+            if self.epoch_size is None:
+                return
+            if count == before > 0:
+                raise ArgumentError(message("fit", "X", "data that start again after reset", "none"))
+
+    def _evaluate(self, manager: DataParallelExecutorManager, data: DataIter, measure: metrics.EvalMetric,
+                  epoch: int, batch_end_callback: Any, end_callback: Any) -> None:  # fmt: skip
+        """Measure the predictions for other data after an epoch."""
+        measure.reset()
+        data.reset()
+        count = 0
+        for count, batch in enumerate(data, 1):
+            manager.load_data_batch(batch)
+            manager.forward(is_train=False)
+            manager.update_metric(measure, batch.label)
+            run_callbacks(batch_end_callback, epoch, count - 1, measure, locals())
+        run_callbacks(end_callback, epoch, count, measure, locals())
+        data.reset()
 
     def _bound(self, data: DataIter, reset: bool) -> Module:
         """A module for prediction."""
@@ -207,48 +270,13 @@ class FeedForward:
                num_epoch: int | None = None, epoch_size: int | None = None, optimizer: Any = "sgd",
                initializer: Any = None, eval_data: Any = None, eval_metric: Any = "acc",
                epoch_end_callback: Any = None, batch_end_callback: Any = None, kvstore: Any = "local",
-               logger: Any = None, work_load_list: Any = None, eval_end_callback: Any = None,
+               logger: Any = None, work_load_list: Any = None, eval_end_callback: Any = LOG_VALIDATION,
                eval_batch_end_callback: Any = None, **kwargs: Any) -> FeedForward:  # fmt: skip
         """Return a model that was trained with `fit`."""
         model = FeedForward(symbol, ctx, num_epoch, epoch_size, optimizer, initializer, **kwargs)
         model.fit(X, y, eval_data, eval_metric, epoch_end_callback, batch_end_callback, kvstore, logger,
                   work_load_list, None, eval_end_callback, eval_batch_end_callback)  # fmt: skip
         return model
-
-
-class Sized(DataIter):
-    """An iterator whose epochs have a fixed number of batches, whatever those of another one have."""
-
-    def __init__(self, data: DataIter, size: int):
-        super().__init__(data.batch_size)
-        self.data = data
-        self.size = size
-        self.done = 0
-
-    @property
-    def provide_data(self) -> list:  # type: ignore[override]
-        """Descriptions of the data."""
-        return self.data.provide_data
-
-    @property
-    def provide_label(self) -> list:  # type: ignore[override]
-        """Descriptions of the labels."""
-        return self.data.provide_label
-
-    def reset(self) -> None:
-        """Start an epoch where the last one ended."""
-        self.done = 0
-
-    def next(self) -> DataBatch:
-        """Return the next batch; start the data again where they end."""
-        if self.done == self.size:
-            raise StopIteration
-        self.done += 1
-        try:
-            return self.data.next()
-        except StopIteration:
-            self.data.reset()
-            return self.data.next()
 
 
 def joined_of(found: list[list]) -> Any:

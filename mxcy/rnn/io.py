@@ -113,7 +113,7 @@ class BucketSentenceIter(DataIter):
 
     def _desc(self, name: str, length: int) -> DataDesc:
         shape = (self.batch_size, length) if self.major_axis == 0 else (length, self.batch_size)
-        return DataDesc(name, shape, self.dtype, self.layout)
+        return DataDesc(name, shape, np.dtype(self.dtype).type, self.layout)
 
     def reset(self) -> None:
         """Start again, with batches and sentences in a new random order."""
