@@ -117,7 +117,7 @@ def test_a_function_of_the_bucket_makes_the_networks(ctx):
     model.fit(Steps(), epoch_end_callback=lambda *_: values.append(measure.get()[1]),
               eval_metric=(measure := mx.metric.create("acc")))  # fmt: skip
 
-    assert values[0] < 0.8 < 0.95 < values[-1]
+    assert values[0] < 0.8 < 0.9 < values[-1]
     assert sorted(model.arg_params) == ["fc_bias", "fc_weight", "out_bias", "out_weight"]
 
 
