@@ -289,6 +289,23 @@ def test_trainers_clip_between_reduction_and_update():
     assert trainer.learning_rate == trainer.optimizer.learning_rate == 0.3
 
 
+def test_trainers_are_driven_step_by_step():
+    """As scalers of losses and trainers over other transports do it."""
+    net = ready(dense_net(), X)
+    trainer = gluon.Trainer(net.collect_params(), "sgd", kvstore="local", update_on_kvstore=False)
+    with autograd.record():
+        loss = net(X).sum()
+    loss.backward()
+
+    assert trainer._kvstore_params == {"kvstore": "local", "update_on_kvstore": False}
+    trainer._init_kvstore()
+    trainer._init_params()
+    assert trainer._kv_initialized
+    assert trainer._params_to_init == []
+    trainer._allreduce_grads()
+    trainer._update(False)
+
+
 @pytest.mark.parametrize(
     ("error", "make"),
     [

@@ -321,6 +321,7 @@ def test_an_optimizer_follows_its_schedule(caplog):
     plain = optimizer.SGD()
     plain.set_learning_rate(0.2)
     assert plain.learning_rate == 0.2
+    assert optimizer.SGD(lr_scheduler=lambda n: 0.4 / (n + 1)).learning_rate == 0.4
 
 
 @pytest.mark.parametrize(

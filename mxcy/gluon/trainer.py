@@ -52,7 +52,8 @@ class Trainer:
         self._init_optimizer(optimizer, optimizer_params or {})
         self._scale = self._optimizer.rescale_grad
         self._amp_loss_scaler: Any = None  # set by amp.init_trainer
-        self._wanted = kvstore, update_on_kvstore
+        # Under MXNet's name: programs that scale losses by themselves ask it.
+        self._kvstore_params = {"kvstore": kvstore, "update_on_kvstore": update_on_kvstore}
         self._forget_store()
         for parameter in self._params:
             parameter._set_trainer(self)
@@ -99,7 +100,7 @@ class Trainer:
             self._forget_store()
 
     def _init_kvstore(self) -> None:
-        wanted, on_store = self._wanted
+        wanted, on_store = self._kvstore_params["kvstore"], self._kvstore_params["update_on_kvstore"]
         params = {p.name: p._check_and_get(p._data, self._contexts[0]) for p in self._params}
         rows = any(p._stype != "default" for p in self._params)
         if rows and on_store is False:
@@ -134,6 +135,10 @@ class Trainer:
     def _ready(self) -> None:
         if not self._kv_initialized:
             self._init_kvstore()
+        self._init_params()
+
+    def _init_params(self) -> None:
+        """Give the store the parameters that it does not have yet, apart from deferred ones."""
         waiting, self._params_to_init = self._params_to_init, []
         for i, parameter in waiting:
             if parameter._deferred_init:

@@ -56,7 +56,9 @@ class Optimizer:
         if lr_scheduler is None and learning_rate is None:
             learning_rate = 0.01
         self.lr: Any = learning_rate  # None if a scheduler decides it
-        if lr_scheduler is not None and learning_rate not in (None, lr_scheduler.base_lr):
+        # A function or any object to call decides alone; only a rate beside it asks for its `base_lr`.
+        if (lr_scheduler is not None and learning_rate is not None
+                and lr_scheduler.base_lr != learning_rate):  # fmt: skip
             logging.warning("learning rate from ``lr_scheduler`` has been overwritten by ``learning_rate`` "
                             "in optimizer.")  # fmt: skip
             lr_scheduler.base_lr = learning_rate  # type: ignore[assignment]
