@@ -207,7 +207,7 @@ cdef tuple as_tuple(const int64_t* values, int n):
     return made
 
 cdef object only_element(Array x, str op):
-    if x.size != 1 or x.ndim_ > 0 and faces[x.face].scalars:
+    if x.size != 1:
         raise ArgumentTypeError(message(op, None, "an array with one element", f"shape {x.shape}"))
     value = steal(lent.scalar(<PyObject*>x))
     return _export.real_part(value) if x.dtype_code > 12 and op != "complex" and is_constant(x) else value

@@ -122,6 +122,7 @@ def test_other_files_are_left_out_with_a_warning(tmp_path):
     with pytest.warns(UserWarning, match="Ignoring") as seen:
         data = vision.ImageFolderDataset(tmp_path)
     assert len(seen) == 2 and len(data) == 1 and data[0][1] == 0
+    assert "notes.txt of type .txt. Only support .jpg" in str(seen[0].message)
 
 
 @pytest.mark.parametrize("options", [{}, {"num_workers": 2}, {"num_workers": 2, "thread_pool": True}])

@@ -52,6 +52,8 @@ def test_files_of_mxnet_are_read():
     assert header.label.tolist() == [1, 2, 3]
     assert recordio.pack((0, 3.5, 7, 1), b"one label") == RECORDS[-2]
     assert recordio.unpack(RECORDS[-2]) == (recordio.IRHeader(0, 3.5, 7, 1), b"one label")
+    assert repr(recordio.IRHeader(0, 3.5, 7, 1)) == "HEADER(flag=0, label=3.5, id=7, id2=1)"
+    assert pickle.loads(pickle.dumps(header._replace(label=1.0))).label == 1.0
 
 
 @given(st.lists(payloads, max_size=8))

@@ -13,7 +13,8 @@ from ..errors import ArgumentError, FormatError, message
 
 __all__ = ["IRHeader", "pack", "pack_img", "unpack", "unpack_img"]
 
-IRHeader = namedtuple("IRHeader", ["flag", "label", "id", "id2"])
+# MXNet's headers print themselves as HEADER; pickles look for that name here.
+IRHeader = HEADER = namedtuple("HEADER", ["flag", "label", "id", "id2"])
 IRHeader.__doc__ = """The head of a record: flag (the number of labels, 0 for one), label, id, id2."""
 
 IR_HEAD = struct.Struct("<IfQQ")

@@ -232,11 +232,13 @@ class ImageFolderDataset(FileDataset):
             label = len(self.synsets)
             self.synsets.append(folder)
             for name in sorted(os.listdir(path)):
-                if os.path.splitext(name)[1].lower() in PICTURES:
+                kind = os.path.splitext(name)[1]
+                if kind.lower() in PICTURES:
                     self.items.append((os.path.join(path, name), label))
                     continue
                 kinds = ", ".join(PICTURES)
-                warnings.warn(f"Ignoring {os.path.join(path, name)}. Only support {kinds}", stacklevel=2)
+                text = f"Ignoring {os.path.join(path, name)} of type {kind}. Only support {kinds}"
+                warnings.warn(text, stacklevel=2)
 
 
 class ImageListDataset(FileDataset):
