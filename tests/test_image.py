@@ -120,6 +120,66 @@ def test_pictures_shrink_while_they_are_decoded():
     assert np.abs(half - means).mean() < 3
 
 
+def tags(order, *entries, mark=b"Exif\0\0"):
+    table = struct.pack(f"{order}H", len(entries)) + b"".join(
+        struct.pack(f"{order}HHIHH", tag, 3, 1, value, 0) for tag, value in entries
+    )
+    data = mark + {">": b"MM", "<": b"II"}[order] + struct.pack(f"{order}HI", 42, 8) + table + bytes(4)
+    return b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data
+
+
+# What the real one does with each orientation, as transposing, then mirroring (measured there).
+TURNS = {
+    0: lambda x: x,
+    1: lambda x: x,
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.swapaxes(0, 1),
+    6: lambda x: np.rot90(x, -1),
+    7: lambda x: np.rot90(x, 2).swapaxes(0, 1),
+    8: lambda x: np.rot90(x),
+    9: lambda x: x,
+}
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("way", TURNS)
+def test_pictures_of_cameras_are_turned(tmp_path, way, order):
+    plain = (FOLDER / "photo.jpg").read_bytes()
+    content = plain[:2] + tags(order, (0x0100, 3), (0x0112, way)) + plain[2:]
+    expected = TURNS[way](mx.image.imdecode(plain).asnumpy())
+    (tmp_path / "a.jpg").write_bytes(content)
+    for found in (mx.image.imdecode(content), mx.image.imread(tmp_path / "a.jpg")):
+        np.testing.assert_array_equal(found.asnumpy(), expected)
+    grey = TURNS[way](mx.image.imdecode(plain, flag=0).asnumpy())
+    np.testing.assert_array_equal(mx.image.imdecode(content, flag=0).asnumpy(), grey)
+    with recordio.MXRecordIO(tmp_path / "a.rec", "w") as writer:
+        writer.write(recordio.pack((0, 1, 0, 0), content))
+    records = mx.io.ImageRecordUInt8Iter(tmp_path / "a.rec", data_shape=(3, 48, 48), batch_size=1)
+    batch = next(records).data[0].asnumpy()[0].transpose(1, 2, 0)
+    np.testing.assert_array_equal(batch, mx.image.center_crop(nd.array(expected), (48, 48))[0].asnumpy())
+
+
+@pytest.mark.parametrize("before, found", [
+    (tags("<", (0x0112, 6)), True),
+    (b"\xff\xfe\0\5abc" + tags(">", (0x0112, 6)), True),  # a comment first
+    (b"\xff\xe2\0\5abc" + tags(">", (0x0112, 6)), True),
+    (b"\xff\xe0\0\4ab" + tags(">", (0x0112, 6)), False),  # a head of JFIF first
+    (tags(">", (0x0112, 6), mark=b"http://ns.adobe.com/xap/1.0/\0"), False),
+    (tags(">", (0x0112, 60)), False),
+    (tags(">", (0x0113, 6)), False),
+    (tags(">"), False),
+    (b"\xff\xe1\0\2", False),
+    (b"\xff\xe1\0\16Exif\0\0MM\0*", False),
+    (b"\xff\xe1\0\20Exif\0\0MM\0*\xff\xff\xff\xff", False),
+])  # fmt: skip
+def test_which_pictures_are_turned(before, found):
+    plain = (FOLDER / "photo.jpg").read_bytes()
+    shape = mx.image.imdecode(plain[:2] + before + plain[2:]).shape
+    assert shape == ((64, 48, 3) if found else (48, 64, 3))
+
+
 def test_scaling_rounds_as_in_mxnet():
     def nearest(count, size):
         rows = nd.arange(count).reshape((count, 1, 1))
@@ -177,6 +237,7 @@ ERRORS = [
     (ArgumentError, "w, h.: expected at least 1", lambda: mx.image.center_crop(PHOTO, (-5, 3))),
     (ArgumentError, "border", lambda: mx.image.copyMakeBorder(PHOTO, -1, 0, 0, 0)),
     (ArgumentError, "one of them, got both", lambda: mx.image.imrotate(FLOATS, 3, True, True)),
+    (AssertionError, "an NDArray, got ndarray", lambda: mx.image.imresize(PHOTO.asnumpy(), 3, 3)),
     (DTypeError, "float32, got uint8", lambda: mx.image.imrotate(PHOTO, 3)),
     (ShapeError, "3 or 4 dimensions", lambda: mx.image.imrotate(FLOATS[0], 3)),
     (TypeError, "a number for one picture", lambda: mx.image.imrotate(FLOATS, nd.ones(3))),

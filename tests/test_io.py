@@ -163,6 +163,15 @@ def test_parts_of_a_batch_can_be_asked_for_one_by_one():
     assert (data.getpad(), data.getindex()) == (0, None)
 
 
+def test_an_epoch_that_has_ended_gives_no_parts():
+    data = mx.io.NDArrayIter(np.arange(5), np.arange(5), 2)
+    assert data.num_source == 2 and len(list(data)) == 3
+    with pytest.raises(AssertionError, match="the epoch has ended; call reset first"):
+        data.getdata()
+    data.reset()
+    assert data.next().label[0].asnumpy().tolist() == [0, 1]
+
+
 def test_data_of_a_shuffled_epoch_is_in_its_order():
     data = NDArrayIter(X, Y, 5, shuffle=True)
     (name, values), (_, labels) = data.data[0], data.label[0]

@@ -90,6 +90,22 @@ def test_integers_lose_what_lies_behind_the_point(tmp_path, dtype):
     assert np.dtype(batch.data[0].dtype) == dtype and batch.data[0].asnumpy().tolist() == [[1, 29], [3, 7]]
 
 
+def test_rows_may_end_with_a_comma(tmp_path):
+    (tmp_path / "a.csv").write_text("1,2,\n3,4\n")
+    rows = [data for data, _, _ in taken(mx.io.CSVIter(tmp_path / "a.csv", (2,), 1))]
+    assert rows == [[[1, 2]], [[3, 4]]]
+    (tmp_path / "a.csv").write_text("1,,2\n")
+    with pytest.raises(FormatError, match=r"a\.csv:1\): expected numbers between commas"):
+        mx.io.CSVIter(tmp_path / "a.csv", (3,), 1)
+
+
+def test_weights_and_queries_are_left_out(tmp_path):
+    (tmp_path / "a.svm").write_text("3:0.5 0:1.5\n-1e1 qid:7 1:2 2:3\n4:1 qid:12\n")
+    batch = next(mx.io.LibSVMIter(tmp_path / "a.svm", (3,), 3))
+    assert batch.label[0].asnumpy().tolist() == [3, -10, 4]
+    assert batch.data[0].asnumpy().tolist() == [[1.5, 0, 0], [0, 2, 3], [0, 0, 0]]
+
+
 @pytest.mark.parametrize("number", ["1e30", "nan", "-inf"])
 def test_numbers_that_are_no_integers_are_named(tmp_path, number):
     path = tmp_path / "a.csv"

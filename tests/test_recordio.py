@@ -159,6 +159,57 @@ def test_a_child_must_reset(tmp_path):
     reader.close()
 
 
+def test_children_read_by_keys(tmp_path):
+    index, path = written(tmp_path, [b"one", b"two", b"three"])
+    reader = recordio.MXIndexedRecordIO(index, path, "r")
+    assert reader.read() == b"one"
+    receive, send = os.pipe()
+    child = os.fork()
+    if child == 0:
+        found = reader.read_idx(2) + reader.read_idx(0) + reader.read()
+        reader.seek(1)
+        os.write(send, found + reader.read())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(receive, 100) == b"three" + b"one" + b"two" + b"two"
+    assert reader.read() == b"two"  # where the parent goes on stays
+    for descriptor in (receive, send):
+        os.close(descriptor)
+    reader.close()
+
+
+def test_a_child_does_not_write(tmp_path):
+    with recordio.MXIndexedRecordIO(tmp_path / "a.idx", tmp_path / "a.rec", "w") as writer:
+        writer.write_idx(0, b"one")
+        child = os.fork()
+        if child == 0:
+            try:
+                writer.write_idx(1, b"other")
+            except RuntimeError:
+                writer.close()
+                os._exit(7)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        writer.write_idx(1, b"two")
+    with recordio.MXIndexedRecordIO(tmp_path / "a.idx", tmp_path / "a.rec", "r") as reader:
+        assert reader.keys == [0, 1] and list(reader) == [b"one", b"two"]
+
+
+def test_heads_are_printed_and_pickled():
+    head = recordio.unpack(recordio.pack((0, 4, 2574, 0), b""))[0]
+    assert str(head) == "HEADER(flag=0, label=4.0, id=2574, id2=0)"
+    assert pickle.loads(pickle.dumps(head)) == head and type(head) is recordio.IRHeader
+    assert struct.calcsize(recordio._IR_FORMAT) == recordio._IR_SIZE == 24
+
+
+@pytest.mark.parametrize("lines", ["0\n1\n", "0 0\n", "0\t0\t1\n"])
+def test_an_index_has_tabs_between_key_and_position(tmp_path, lines):
+    _, path = written(tmp_path, [b"one", b"two"])
+    (tmp_path / "b.idx").write_text(lines)
+    with pytest.raises(FormatError, match="expected lines of a key, a tab and a position"):
+        recordio.MXIndexedRecordIO(tmp_path / "b.idx", path, "r")
+
+
 def test_readers_are_pickled(tmp_path):
     index, path = written(tmp_path, [b"one", b"two"])
     with recordio.MXIndexedRecordIO(index, path, "r") as reader:

@@ -1,8 +1,8 @@
 """Bytes of picture files as arrays and back, by simplejpeg and OpenCV, which are imported when needed.
 
 JPEG files go to simplejpeg (libjpeg-turbo), which can shrink while it decodes; what it does not take (four
-colours, other formats) goes to OpenCV. Both give the pixels that MXNet gives, which does not turn pictures
-as their EXIF data say. Where the package was built with libjpeg-turbo, the record iterators have only those
+colours, other formats) goes to OpenCV. Both give the pixels that MXNet gives; turned are those pictures that
+MXNet turns (see `exif`). Where the package was built with libjpeg-turbo, the record iterators have only those
 pixels decoded that they want (`open_for`).
 """
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import FormatError, StateError, message, problem
 from ..kernels.cpu.jpeg import HAS_JPEG, jpeg_head, jpeg_window
+from .exif import TRANSPOSED, orientation, turned
 
 __all__ = ["MOST_PIXELS", "Unread", "decode", "decode_for", "encode", "open_for", "opencv"]
 
@@ -53,13 +54,16 @@ def decode(data: Any, color: int = 1, rgb: bool = True, upright: bool = False) -
     """Return the picture in the bytes of a file, uint8 (height, width, channels).
 
     `color`: 1 for three channels, 0 for one, -1 for those of the file. `rgb`: their order, else BGR.
-    `upright`: turn pictures as their EXIF data say. Raises FormatError for what is no picture, and for one
-    of more than `MOST_PIXELS`.
+    `upright`: turn every picture as its EXIF data say, not only those that MXNet turns. Raises FormatError
+    for what is no picture, and for one of more than `MOST_PIXELS`.
     A picture that is cut short comes with grey where the rest was, as from OpenCV.
     """
     data = memoryview(data).cast("B")
-    found = _decode_jpeg(data, color, rgb, 0, no_memory) if color >= 0 and not upright else None
-    return _decode_any(data, color, rgb, upright) if found is None else found[0]
+    if upright:
+        return _decode_any(data, color, rgb, upright=True)
+    found = _decode_jpeg(data, color, rgb, 0, no_memory) if color >= 0 else None
+    image = _decode_any(data, color, rgb) if found is None else found[0]
+    return image if color < 0 else turned(image, orientation(data))
 
 
 class Unread:
@@ -97,7 +101,7 @@ def open_for(data: Any, channels: int, short: int,
              memory: Callable[[int], Any]) -> tuple[Unread | np.ndarray, tuple[int, int]]:  # fmt: skip
     """As `decode_for`, but for JPEG the pixels need not be there yet."""
     data = memoryview(data).cast("B")
-    if not HAS_JPEG or channels not in (1, 3) or data[:3] != JPEG:
+    if not HAS_JPEG or channels not in (1, 3) or data[:3] != JPEG or orientation(data) > 1:
         return decode_for(data, channels, short, memory)
     try:
         height, width, usual = jpeg_head(data)
@@ -120,10 +124,12 @@ def decode_for(data: Any, channels: int, short: int = 0,
     """
     data = memoryview(data).cast("B")
     color = {1: 0, 3: 1}.get(channels, -1)
+    way = orientation(data) if color >= 0 else 1
     found = _decode_jpeg(data, color, True, short, memory or no_memory) if color >= 0 else None
     if found is not None:
-        return found
-    image = _decode_any(data, color, True)
+        image, size = found
+        return turned(image, way), size if way < TRANSPOSED else size[::-1]
+    image = turned(_decode_any(data, color, True), way)
     if image.shape[2] != channels:
         expected = f"a picture of {channels} channels"
         raise FormatError(message("imdecode", "buf", expected, image.shape[2]))

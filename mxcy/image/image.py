@@ -23,6 +23,7 @@ from ..errors import (
     AssertedArgumentError,
     DTypeError,
     FormatError,
+    OperandTypeError,
     ShapeError,
     message,
     problem,
@@ -91,7 +92,8 @@ def imdecode(buf: Any, flag: int = 1, to_rgb: bool = True, out: NDArray | None =
     """Return the picture in the bytes of a file, uint8 (height, width, channels).
 
     `buf`: bytes or an array of them. `flag`: 1 for three channels, 0 for one, -1 for those of the file.
-    `to_rgb`: the order of the channels, else BGR. Raises FormatError for what is no picture.
+    `to_rgb`: the order of the channels, else BGR. Pictures of cameras are turned as their EXIF data say,
+    where these come before any head of JFIF. Raises FormatError for what is no picture.
     """
     if isinstance(buf, NDArray):
         buf = buf.asnumpy()
@@ -156,6 +158,8 @@ def imresize(src: NDArray, w: int, h: int, interp: int = 1, out: NDArray | None 
     `interp`: 0 nearest pixel, 1 bilinear, 2 cubic, 3 mean of the area, 4 Lanczos, 9 cubic where it grows,
     area where it shrinks, 10 any of 0 to 4.
     """
+    if not isinstance(src, NDArray):
+        raise OperandTypeError(message("imresize", "src", "an NDArray", type(src).__name__))
     if w < 1 or h < 1:
         raise ArgumentError(message("imresize", "w, h", "at least 1", (w, h)))
     method = interpolation(interp, (*src.shape[:2], h, w))

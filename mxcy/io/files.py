@@ -99,7 +99,11 @@ def csv_rows(path: Any, shape: tuple[int, ...], dtype: np.dtype) -> TextRows:
 
 
 def numbers(lines: list[bytes], dtype: np.dtype) -> np.ndarray:
-    """The rows of text as numbers; what lies behind the point of integers is cut off."""
+    """The rows of text as numbers; what lies behind the point of integers is cut off.
+
+    A row may end with a comma.
+    """
+    lines = [line.removesuffix(b",") for line in lines]
     options: dict[str, Any] = {"comments": None, "delimiter": ",", "ndmin": 2}
     try:
         return np.loadtxt(lines, dtype, **options)

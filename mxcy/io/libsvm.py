@@ -23,6 +23,8 @@ __all__ = ["LibSVMIter"]
 class LibSVMIter(MXDataIter):
     """Batches of csr rows of a file of lines "label index:value index:value …", indices from 0.
 
+    A weight behind the label ("label:weight") and the query of a row ("qid:number") are left out.
+
     Parameters
     ----------
     data_libsvm : the path, or a URL that fsspec opens; the file may be larger than memory.
@@ -88,6 +90,10 @@ def libsvm_rows(path: Any, columns: int, dtype: np.dtype, part: tuple[int, int])
         try:
             return parsed(lines, columns, dtype)
         except (ValueError, OverflowError):
+            lines = [EXTRAS.sub(rb"\1", line) for line in lines]
+        try:
+            return parsed(lines, columns, dtype)
+        except (ValueError, OverflowError):
             bad = (number for number, line in enumerate(lines) if not well_formed(line, columns))
             expected = f"a number, then pairs index:value with indices below {columns}"
             raise BadLine(next(bad, 0), expected) from None
@@ -140,6 +146,8 @@ def parsed(lines: list[bytes], columns: int, dtype: np.dtype) -> tuple[np.ndarra
 
 NUMBER = rb"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|inf|nan)"
 LINE = re.compile(rb"(%s)((?:\s+\d+:%s)*)" % (NUMBER, NUMBER))
+
+EXTRAS = re.compile(rb"^(%s)(?::%s)?(?:\s+qid:\d+)?(?=\s|$)" % (NUMBER, NUMBER))
 
 
 def well_formed(line: bytes, columns: int) -> bool:

@@ -65,7 +65,7 @@ class NDArrayIter(DataIter):
             text = message("NDArrayIter", "last_batch_handle", "'discard' for csr arrays", got)
             raise wrap(NotImplementedError(text))
         self.num_data = check_rows([*self._data, *self._label], self._axis)
-        self.num_source = len(self._data)
+        self.num_source = len(self.data_list)
         # Rows that follow each other are then slices of arrays.
         arrays = [x for _, x in [*self._data, *self._label]]
         self._sliced = self._axis == 0 and not any(isinstance(x, Dataset) for x in arrays)
@@ -174,6 +174,8 @@ class NDArrayIter(DataIter):
     def _rows(self) -> NDArray | slice:
         """Numbers of the rows of the current batch; a slice where they follow each other."""
         start = self.cursor + self._rolled
+        if self.cursor >= self.num_data:
+            raise StateError(problem("NDArrayIter", None, "the epoch has ended", "call reset first"))
         if start < 0:
             raise StateError(problem("NDArrayIter", None, "no batch yet", "call next or iter_next first"))
         if not self.shuffle and 0 <= self.cursor <= self.num_data - self.batch_size:

@@ -4,9 +4,10 @@ A record is copied once, or not at all (`read_view`, which is memory of the file
 """
 
 from .files import MXIndexedRecordIO, MXRecordIO
-from .packing import IRHeader, pack, pack_img, unpack, unpack_img
+from .packing import _IR_FORMAT, _IR_SIZE, HEADER, IRHeader, pack, pack_img, unpack, unpack_img
 
 __all__ = [
+    "HEADER",
     "IRHeader",
     "MXIndexedRecordIO",
     "MXRecordIO",
@@ -15,3 +16,4 @@ __all__ = [
     "unpack",
     "unpack_img",
 ]
+__all__ += ["_IR_FORMAT", "_IR_SIZE"]

@@ -18,6 +18,8 @@ from .sources import fsspec_file, is_remote, open_source, open_to_write
 
 __all__ = ["MXIndexedRecordIO", "MXRecordIO", "read_index"]
 
+TAB = b"\t"
+
 
 class MXRecordIO:
     """A file of records, open for writing (`flag` "w") or for reading ("r").
@@ -58,7 +60,7 @@ class MXRecordIO:
         if not self.is_open:
             return
         self.is_open = False
-        if self.pid == os.getpid():
+        if not self._is_of_parent() or (not self.writable and self._file.for_children):
             self._file.close()
 
     def reset(self) -> None:
@@ -98,11 +100,15 @@ class MXRecordIO:
         """Raise unless the file is open, for this, in this process."""
         if not self.is_open:
             raise StateError(problem(operation, None, f"{self.uri} is closed", "open() it again"))
-        if self.pid != os.getpid():
+        if self._is_of_parent():
             text = f"{self.uri} was opened in another process"
             raise wrap(RuntimeError(problem(operation, None, text, "call reset() after a fork")))
         if writing != self.writable:
             raise StateError(message(operation, None, f"a file opened for {operation}", repr(self.flag)))
+
+    def _is_of_parent(self) -> bool:
+        """Whether the file was opened by another process, from which this one was forked."""
+        return self.pid != os.getpid()
 
     # -- writing ---------------------------------------------------------------------------------------
 
@@ -219,7 +225,8 @@ class MXRecordIO:
 class MXIndexedRecordIO(MXRecordIO):
     """A file of records with an index: a text file of lines "key<tab>position".
 
-    `key_type` makes keys of their texts.
+    `key_type` makes keys of their texts. After a fork `seek` and `read_idx` open the files again in the
+    child: data sets that hold a reader may be used by worker processes.
     """
 
     def __init__(self, idx_path: str | os.PathLike, uri: str | os.PathLike, flag: str,
@@ -274,8 +281,15 @@ class MXIndexedRecordIO(MXRecordIO):
         super().flush()
         self.fidx.flush()
 
+    def _adopt(self) -> None:
+        """Open the files again in a child of the process that opened them, for reading."""
+        if self.is_open and not self.writable and self._is_of_parent():
+            self._lock = threading.Lock()  # another thread of the parent may have held the old one
+            self.reset()
+
     def seek(self, idx: Any) -> None:
         """Go to the record of a key; KeyError if there is none."""
+        self._adopt()
         self._check(False, "read")
         self._position = self.position_of(idx)
 
@@ -293,6 +307,7 @@ class MXIndexedRecordIO(MXRecordIO):
 
     def read_idx(self, idx: Any) -> bytes:
         """Return the record of a key; KeyError if there is none."""
+        self._adopt()
         self._check(False, "read")
         with self._lock:
             self._position = self.position_of(idx)
@@ -319,6 +334,8 @@ def read_index(path: str, key_type: Callable) -> tuple[Any, np.ndarray]:
     try:
         if key_type is int:
             table = whole_numbers(text).reshape(-1, 2)
+            if text.count(TAB) != len(table):
+                raise ValueError(f"{text.count(TAB)} tabs between {table.size} numbers")
             keys, positions = table[:, 0], table[:, 1]
         else:
             lines = [line.rsplit(b"\t", 1) for line in text.splitlines()]

@@ -11,13 +11,16 @@ import numpy as np
 
 from ..errors import ArgumentError, FormatError, message
 
-__all__ = ["IRHeader", "pack", "pack_img", "unpack", "unpack_img"]
+__all__ = ["HEADER", "IRHeader", "pack", "pack_img", "unpack", "unpack_img"]
+__all__ += ["_IR_FORMAT", "_IR_SIZE"]  # which programs take to read heads themselves
 
 # MXNet's headers print themselves as HEADER; pickles look for that name here.
 IRHeader = HEADER = namedtuple("HEADER", ["flag", "label", "id", "id2"])
 IRHeader.__doc__ = """The head of a record: flag (the number of labels, 0 for one), label, id, id2."""
 
-IR_HEAD = struct.Struct("<IfQQ")
+_IR_FORMAT = "<IfQQ"
+IR_HEAD = struct.Struct(_IR_FORMAT)
+_IR_SIZE = IR_HEAD.size
 
 
 def pack(header: Any, s: bytes) -> bytes:
@@ -64,10 +67,10 @@ def pack_img(header: Any, img: np.ndarray, quality: int = 95, img_fmt: str = ".j
 def unpack_img(s: bytes, iscolor: int = -1) -> tuple[Any, np.ndarray]:
     """Return (header, image) of a record; `iscolor`: 1 for colour (BGR), 0 for grey, -1 as it is.
 
-    Grey images are (height, width).
+    Grey images are (height, width). Those of cameras are turned as their EXIF data say, but for -1.
     """
     from ..image import codec
 
     header, data = unpack(s)
-    image = codec.decode(data, iscolor, rgb=False)
+    image = codec.decode(data, iscolor, rgb=False, upright=iscolor >= 0)
     return header, image[:, :, 0] if image.shape[2] == 1 else image
