@@ -284,7 +284,6 @@ class MXIndexedRecordIO(MXRecordIO):
     def _adopt(self) -> None:
         """Open the files again in a child of the process that opened them, for reading."""
         if self.is_open and not self.writable and self._is_of_parent():
-            self._lock = threading.Lock()  # another thread of the parent may have held the old one
             self.reset()
 
     def seek(self, idx: Any) -> None:
