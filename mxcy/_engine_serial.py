@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 
 from . import _failures
 from ._engine import Var
-from .errors import ArgumentTypeError, message
+from .errors import ArgumentTypeError, copy_of, message
 
 __all__ = [
     "Var",
@@ -78,20 +78,21 @@ def push(
 
 
 def _run(fn: Callable[[], object], writes: list[Var], name: str, overwrites: bool) -> None:
-    start = time.monotonic_ns()
+    start, error = time.monotonic_ns(), None
     try:
         fn()
     except BaseException as raised:
         error = _failures.with_note(_failures.wrapped(raised), name, _failures.calling_place())
+        kept = copy_of(error)
+        kept.__traceback__ = None  # its frames, and their callers, hold what will hold the error
         for var in writes:
             if overwrites or not var.failed:
-                var._fail(error, name)
-        if error is raised:
-            raise
-        raise error from None
+                var._fail(kept, name)
     finally:
         if _hook is not None:
             _events.append((name, "caller", threading.get_ident(), start, time.monotonic_ns()))
+    if error is not None:
+        raise error
     if overwrites:
         for var in writes:
             var._clear()

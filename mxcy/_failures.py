@@ -8,7 +8,16 @@ import traceback
 import warnings
 from collections.abc import Callable
 
-from .errors import ArgumentError, ArgumentTypeError, EngineError, OutOfMemory, message, problem, wrap
+from .errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    EngineError,
+    OutOfMemory,
+    copy_of,
+    message,
+    problem,
+    wrap,
+)
 
 __all__ = [
     "bad_bound",
@@ -66,7 +75,12 @@ def exception(kind: int, text: str) -> BaseException:
 
 
 def with_note(error: BaseException, operation: str, place: Place) -> BaseException:
-    """Add the operation, and the line that pushed it, to an exception that does not have them yet."""
+    """Return a copy of an exception that names the operation, and the line that pushed it.
+
+    The variable keeps the exception itself. If that were raised, it would hold the frames of its readers,
+    and so the array that holds the variable: a circle that no collector sees.
+    """
+    error = copy_of(error)
     note = f"in operation '{operation}'"
     if place:
         note += f', pushed by "{place[0]}", line {place[1]}, in {place[2]}'

@@ -34,6 +34,7 @@ __all__ = [
     "StateError",
     "UnknownAttributeError",
     "closest",
+    "copy_of",
     "message",
     "problem",
     "unknown_attribute",
@@ -175,9 +176,27 @@ def wrap(error: BaseException) -> BaseException:
         return error
     cls: Any = type(error)
     both = _both(cls)
-    if both is None:
+    return error if both is None else _as(both, error)
+
+
+def copy_of(error: BaseException) -> BaseException:
+    """Return an equal exception, with the notes and traceback that this one has now.
+
+    Whoever keeps an exception and raises it more than once raises copies: each raise adds the frames that it
+    passes, with all that they hold. An exception that cannot be made again comes back itself.
+    """
+    try:
+        new = _as(type(error), error)
+    except Exception:  # whatever the constructor of its class, or one of its attributes, says
         return error
-    new = _new(both, error.args)
+    if "__notes__" in new.__dict__:
+        new.__notes__ = list(new.__notes__)
+    return new
+
+
+def _as(cls: type, error: BaseException) -> BaseException:
+    """An exception of another class, equal otherwise."""
+    new = _new(cls, error.args)
     _restore(new, _fields(error) | error.__dict__)
     new.__traceback__ = error.__traceback__
     new.__context__ = error.__context__

@@ -3,6 +3,9 @@
 MXNet documents that programs catch these at `asnumpy`, `wait_to_read` and `waitall`.
 """
 
+import gc
+import weakref
+
 import pytest
 
 import mxcy as mx
@@ -75,3 +78,17 @@ def test_arguments_of_wrong_types_are_errors_at_the_call():
         mx.random.seed("1")
     with pytest.raises(ValueError, match="seed_state"):
         mx.random.seed(None)
+
+
+def test_an_array_with_an_error_that_was_read_is_freed():
+    freed = []
+
+    def read():
+        x = nd.random.normal(0, -1, (2, 2))
+        weakref.finalize(x, freed.append, True)
+        with pytest.raises(mx.MXNetError):
+            x.asnumpy()
+
+    read()
+    gc.collect()
+    assert freed == [True]

@@ -67,13 +67,14 @@ def test_versions_agree():
 
 
 def test_environment_variables_are_in_the_table():
-    """Every MXCY_* variable that the package reads is in docs/environment.md."""
-    table = set(re.findall(r"MXCY_[A-Z_]+", (ROOT / "docs/environment.md").read_text()))
+    """Every variable of ours or MXNet's that the package reads is in docs/environment.md."""
+    table = set(re.findall(r"(?:MXCY|MXNET)_[A-Z_]+", (ROOT / "docs/environment.md").read_text()))
     read = set()
     for path in (ROOT / "mxcy").rglob("*"):
         if path.suffix == ".py":
             strings = (n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant))
-            read |= {s for s in strings if isinstance(s, str) and re.fullmatch(r"MXCY_[A-Z_]+", s)}
+            ours = re.compile(r"MXCY_[A-Z_]+|MXNET_(?!FLAGS)[A-Z_]+")
+            read |= {s for s in strings if isinstance(s, str) and ours.fullmatch(s)}
         elif path.suffix in (".pyx", ".hpp", ".cpp"):
             read |= set(re.findall(r"""["'](MXCY_[A-Z_]+)["']""", path.read_text()))
 

@@ -185,3 +185,49 @@ def test_wrap_leaves_what_needs_no_wrapping():
         assert errors.wrap(error) is error
     assert type(errors.wrap(RuntimeError("r"))) is errors.MXNetError
     assert type(errors.wrap(ValueError(1))) is type(errors.wrap(ValueError(2)))
+
+
+class Told(Exception):
+    def __init__(self, what, *, where):
+        super().__init__(f"{what} at {where}")
+        self.where = where
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyError("a"),
+        OSError(2, "no", "file"),
+        UnicodeDecodeError("utf-8", b"a", 0, 1, "no"),
+        ImportError("m", name="m"),
+        KeyboardInterrupt(),
+        Told("x", where=3),
+        errors.wrap(Told("x", where=3)),
+        errors.ShapeError("x"),
+    ],
+    ids=repr,
+)
+def test_copy_of_an_error_is_equal_and_apart(error):
+    error.add_note("first")
+    copy = errors.copy_of(error)
+    copy.add_note("second")
+
+    assert type(copy) is type(error) and str(copy) == str(error) and copy.args == error.args
+    assert {**vars(copy), "__notes__": None} == {**vars(error), "__notes__": None}
+    assert error.__notes__ == ["first"]
+
+
+def test_copy_of_what_cannot_be_made_again_is_itself():
+    class Odd(Exception):
+        @property
+        def place(self):
+            return 1
+
+        @place.setter
+        def place(self, value):
+            raise ValueError("not again")
+
+    error = Odd()
+    error.__dict__["place"] = 1
+
+    assert errors.copy_of(error) is error

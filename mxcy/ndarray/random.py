@@ -243,6 +243,8 @@ def _failed(out: NDArray, error: ArgumentError) -> NDArray:
     programs catch the error at `asnumpy`, `wait_to_read` or `waitall`.
     """
 
+    error = error.with_traceback(None)  # its frames hold the array, and the array will hold the error
+
     def fail() -> None:
         raise error
 
