@@ -175,7 +175,7 @@ cdef Array new_view(Array base, int64_t offset, int ndim, const int64_t* shape, 
 cdef int read_shape(object source, int64_t* shape, bint any_sign=False) except -1:
     cdef int ndim = 0
     if not isinstance(source, (tuple, list)):
-        source = tuple(source) if hasattr(source, "__iter__") else (source,)
+        source = tuple(source) if hasattr(source, "__iter__") and getattr(source, "ndim", 1) else (source,)
     if len(source) > MAX_NDIM:
         raise ShapeError(message("empty", "shape", f"at most {MAX_NDIM} dimensions", len(source)))
     for n in source:

@@ -196,7 +196,7 @@ cdef PyObject* get_item(PyObject* p, PyObject* key) except NULL:
         if v.ndim == 0 and faces[x.face].scalars and not has_ellipsis(<object>key):
             result = constant(x, v.offset)
         else:
-            result = new_view(x, v.offset, v.ndim, v.shape, v.strides)
+            result = viewed(x, &v)
     else:
         result = x._get_advanced(<object>key)
     incref(<PyObject*>result)
@@ -329,7 +329,16 @@ cdef Array constant(Array x, int64_t offset):
 def view(Array x, key):
     """Return the view of `x` that a basic key selects; None for other keys."""
     cdef View v
-    return new_view(x, v.offset, v.ndim, v.shape, v.strides) if parse(&v, x, key) else None
+    return viewed(x, &v) if parse(&v, x, key) else None
+
+
+cdef Array viewed(Array x, View* v):
+    """The view; for a result without axes that gets some an array of its own, as of NumPy's scalars."""
+    if v.ndim == 0 or not is_constant(x):
+        return new_view(x, v.offset, v.ndim, v.shape, v.strides)
+    cdef Array made = x._copied()
+    made.read_only = False
+    return new_view(made, made.offset, v.ndim, v.shape, v.strides)
 
 
 @cython.final

@@ -11,7 +11,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t
 from libc.string cimport memcpy
 
-from .._array cimport CONSTANT, DTYPE_COUNT, Array, new_array
+from .._array cimport CONSTANT, DTYPE_COUNT, Array, is_constant, new_array
 from .._export cimport adopt, constant, read_view
 
 from .._array import from_numpy
@@ -19,7 +19,10 @@ from .._export import count_write
 from ..dtypes import DTYPES
 from ..errors import ArgumentTypeError, DTypeError, message
 
-__all__ = ["as_array", "constant_of", "is_array", "set_hooks", "unwrap", "wrap", "wrap_last"]
+__all__ = [
+    "as_array", "as_numpy_has_it", "constant_of", "given_numbers", "holds_no_numbers", "is_array", "set_hooks",
+    "unwrap", "wrap", "wrap_last",
+]  # fmt: skip
 
 cnp.import_array()
 
@@ -85,6 +88,11 @@ cdef int wrote(Array x) except -1:
 
 
 # --- arguments ------------------------------------------------------------------------------------
+cdef object number_of(Array x):
+    """NumPy's scalar for a result without axes: its functions take some numbers but no arrays."""
+    return read_view(x)[()]
+
+
 cdef object taken(object x, list seen):
     return taken_at(x, seen, 0)
 
@@ -95,6 +103,8 @@ cdef object taken_at(object x, list seen, int depth):
     if isinstance(x, Array):
         if (<Array>x).face != FACE:
             raise foreign(x)
+        if is_constant(<Array>x):
+            return number_of(<Array>x)
         view = read_view(x)
         seen.append(view)
         seen.append(x)
@@ -186,7 +196,28 @@ cdef object given_array(object result):
 
 def unwrap(x):
     """Return a NumPy array over an array (a container: with such in it); other things as they are."""
+    if isinstance(x, Array) and (<Array>x).face == FACE:
+        return read_view(x)
     return taken(x, [])
+
+
+def as_numpy_has_it(x):
+    """Return an argument as functions of NumPy get it: as `unwrap`, but results without axes are numbers."""
+    return taken(x, [])
+
+
+def holds_no_numbers(x):
+    """Whether something is an array or a scalar of NumPy's that has objects, texts, dates or records."""
+    if isinstance(x, _generic) or cnp.PyArray_Check(x):
+        return not is_number(x.dtype)
+    return False
+
+
+cpdef object given_numbers(object result):
+    """As `wrap`, but arrays without numbers stay NumPy's: for what NumPy did with such operands of its own."""
+    if type(result) is tuple or type(result) is list:
+        return type(result)([given_numbers(item) for item in result])
+    return result if holds_no_numbers(result) else given(result, [])
 
 
 def wrap(result):

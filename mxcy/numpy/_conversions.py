@@ -56,7 +56,11 @@ def astype(a, dtype, order="K", casting="unsafe", copy=True):
 @own
 def flatten(a, order="C"):
     """A copy of all elements along one axis."""
-    return kernels.copy(a)._reshape_view((a.size,)) if order == "C" else wrap(unwrap(a).flatten(order))
+    if order != "C":
+        return wrap(unwrap(a).flatten(order))
+    made = kernels.copy(a)
+    set_readonly(made, False)
+    return made._reshape_view((a.size,))
 
 
 @own

@@ -57,7 +57,7 @@ def _shaped(shape: Any, dtype: Any, order: str, device: Any, ctx: Any) -> Any:
     """A new array with undefined contents."""
     if not isinstance(shape, (int, tuple, list)):
         shape = unwrap(shape)
-        shape = tuple(shape.tolist()) if isinstance(shape, _np.ndarray) and shape.ndim else shape
+        shape = shape.tolist() if isinstance(shape, _np.ndarray) else shape
     dtype = float if dtype is None else dtype
     if order == "C":
         return _empty(shape, dtype, FACE, _code(device, ctx))

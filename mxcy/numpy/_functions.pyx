@@ -13,11 +13,11 @@ cimport numpy as cnp
 from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
-from .._array cimport Array, decref, incref, steal
+from .._array cimport Array, decref, incref, is_constant, steal
 from .._export cimport adopt
 from .._invoke cimport is_watched
 from ._calls cimport LAST_PLAIN, face, given, given_array, given_scalar, has_place, is_recording, record_call
-from ._calls cimport taken, taken_to_write, wrote
+from ._calls cimport number_of, taken, taken_to_write, wrote
 from ._lent cimport base_of, lend, part_of, settle, take_back
 from ._vectorcall cimport count_of, dict_of, name_of, names_count, takes_vectorcall, tuple_of, vectorcall
 
@@ -87,6 +87,10 @@ cdef object shown(PyObject* p, Loans* loans, bint writable, int depth=0):
     cdef list items
     cdef bint changed = False
     if is_ours(p):
+        if not writable and is_constant(<Array>p):
+            found = number_of(<Array>p)
+            loans.plain = loans.plain and type(found) in PLAIN
+            return found
         if loans.count == MANY:
             return taken(<object>p, [])
         view = lend(<Array>p, writable)

@@ -57,6 +57,13 @@ class Methods(SmallMethods):
         """What foreign functions need: NumPy's object, of a view that it keeps."""
         return self.view_numpy(writable=not self._readonly).ctypes
 
+    @property
+    def __array_interface__(self):
+        """Where the elements are and how they lie, for libraries that ask for that (Pillow does)."""
+        if self.context.device_type != "cpu" or self.dtype.isbuiltin != 1:
+            raise AttributeError("__array_interface__ is for NumPy's dtypes in main memory")
+        return self.view_numpy(writable=not self._readonly).__array_interface__
+
     # What NumPy's scalars have and its arrays have not.
 
     is_integer = _of_scalars("is_integer")

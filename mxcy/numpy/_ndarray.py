@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from numbers import Rational
 from typing import Any
 
 import numpy as _np
@@ -47,6 +48,8 @@ class ndarray(Methods):
                  strides: Any = None, order: Any = None):  # fmt: skip
         if isinstance(shape, Array):
             super().__init__(shape)
+        elif isinstance(shape, Rational) and not hasattr(shape, "__index__"):  # `statistics` asks
+            super().__init__(wrap(_np.float64(shape)))
         elif shape is not None:
             super().__init__(as_array(_np.ndarray(shape, dtype, buffer, offset, strides, order)))
 
@@ -84,6 +87,11 @@ class ndarray(Methods):
 
     def __round__(self, ndigits: int | None = None):
         return wrap(round(self._shown(), ndigits))
+
+    def __trunc__(self) -> int:
+        if not self._is_constant():
+            raise ArgumentTypeError("trunc: expected a number, got an array; use np.trunc")
+        return int(self)
 
     def __repr__(self) -> str:
         text = repr(self._shown())

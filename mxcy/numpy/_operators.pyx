@@ -1,13 +1,18 @@
 """Python's operators where the fast path does not do them (`_invoke`)."""
 
+import operator
+
 import numpy as np
 
-from .._array cimport Array
-from ._calls cimport face, given, taken
+from .._array cimport Array, is_constant
+from ._calls cimport face, given, given_numbers, number_of, taken
+
+from ._calls import holds_no_numbers
 
 __all__ = ["operator_of"]
 
 cdef object _missing = object()
+cdef object _multiply = operator.mul
 
 
 cdef class Operator:
@@ -23,6 +28,8 @@ cdef class Operator:
     def __call__(self, a, b=_missing, out=None):
         if b is _missing:
             return self.function(a)
+        if self.python is _multiply and out is None and (is_repeated(a, b) or is_repeated(b, a)):
+            return a * number_of(<Array>b) if is_repeated(a, b) else number_of(<Array>a) * b
         if not (is_usual(a) and is_usual(b)):
             return self.unusual(a, b, out)
         return self.function(a, b) if out is None else self.into(a, b, out=out)
@@ -35,7 +42,7 @@ cdef class Operator:
             return NotImplemented
         result = self.python(taken(a, seen), taken(b, seen))
         if out is None:
-            return given(result, seen)
+            return given_numbers(result) if holds_no_numbers(other) else given(result, seen)
         out[...] = result
         return out
 
@@ -43,7 +50,16 @@ cdef class Operator:
 cdef bint is_usual(x) except -1:
     if isinstance(x, Array):
         return (<Array>x).face == face()
-    return isinstance(x, (int, float, complex, np.generic, list, tuple)) or type(x) is np.ndarray
+    if isinstance(x, (int, float, complex, list, tuple)):
+        return True
+    return (isinstance(x, np.generic) or type(x) is np.ndarray) and not holds_no_numbers(x)
+
+
+cdef bint is_repeated(sequence, times) except -1:
+    """Whether `sequence * times` repeats, as with NumPy's scalars: the second is a result without axes."""
+    if not isinstance(sequence, (list, tuple, str, bytes, bytearray)) or not isinstance(times, Array):
+        return False
+    return (<Array>times).face == face() and (<Array>times).grad_info is NULL and is_constant(<Array>times)
 
 
 def operator_of(function, python, into=None):

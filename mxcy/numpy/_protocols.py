@@ -8,7 +8,8 @@ from typing import Any
 import numpy as _np
 
 from ..context import Context
-from ..errors import ArgumentError, message
+from ..errors import ArgumentError, DTypeError, message
+from ._calls import as_numpy_has_it, given_numbers, holds_no_numbers, is_array
 from ._functions import Through
 from ._ufunc import elementwise, ufunc
 
@@ -20,8 +21,12 @@ _TAKEN = (int, float, complex, _np.ndarray, _np.generic, list, tuple)
 
 def array_ufunc(array: Any, function: Any, method: str, inputs: tuple, kwargs: dict) -> Any:
     """Do a universal function of NumPy, SciPy or Numba with one of our arrays among the operands."""
+    out = kwargs.get("out") or ()
+    if any(map(holds_no_numbers, inputs)) and not any(map(is_array, out)):
+        call = getattr(function, method)
+        return given_numbers(call(*as_numpy_has_it(inputs), **_for_numpy(kwargs)))
     own = _ufunc_named(function)
-    for x in (*inputs, *(kwargs.get("out") or ())):
+    for x in (*inputs, *out):
         if isinstance(x, (type(array), *_TAKEN)) or x is None:
             continue
         if getattr(type(x), "__array_ufunc__", None) is not None:
@@ -44,6 +49,7 @@ def array_function(function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
     """Do a function of NumPy with our arrays among its arguments by the one of the same name here.
 
     NotImplemented, which NumPy turns into TypeError, if there is none, or for arrays of other libraries.
+    A call with objects or texts among its arguments, as libraries for plots do it, is NumPy's, as its result.
     """
     namespace: Any = sys.modules[__package__]
     if not all(issubclass(t, (namespace.ndarray, _np.ndarray)) for t in types):
@@ -52,7 +58,16 @@ def array_function(function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
         if part in ("linalg", "fft"):
             namespace = getattr(namespace, part)
     own = getattr(namespace, function.__name__, None)
-    return NotImplemented if own is None else own(*args, **kwargs)
+    if own is None:
+        return NotImplemented
+    try:
+        return own(*args, **kwargs)
+    except DTypeError:
+        return given_numbers(function(*as_numpy_has_it(args), **_for_numpy(kwargs)))
+
+
+def _for_numpy(kwargs: dict) -> dict:
+    return {name: as_numpy_has_it(x) for name, x in kwargs.items()}
 
 
 def array_namespace(api_version: str | None) -> Any:

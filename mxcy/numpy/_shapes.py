@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as _np
 
+from .._index import set_readonly
 from ..errors import ArgumentError, AxisError, message
 from ..kernels import cpu as kernels
 from . import _small_shapes
@@ -23,10 +24,21 @@ _ravel = Through(_np.ravel)
 _squeeze = Through(_np.squeeze)
 
 
+def _owned(a: Any) -> Any:
+    """An array without axes, or a copy of a result without axes: what is made of it can be written."""
+    if not a._is_constant():
+        return a
+    made = kernels.copy(a)
+    set_readonly(made, False)
+    return made
+
+
 @own
 def reshape(a, /, shape, order="C", *, copy=None):
     """The elements in another shape (one extent may be -1), a view where that can be."""
     a = as_array(a)
+    if a.ndim == 0:
+        a = _owned(a)
     if order == "C" or (order == "A" and a._c_contiguous):
         view = a._reshape_view(shape)
         if view is None:
@@ -41,6 +53,8 @@ def reshape(a, /, shape, order="C", *, copy=None):
 def ravel(a, order="C"):
     """All elements along one axis, a view where that can be."""
     a = as_array(a)
+    if a.ndim == 0:
+        a = _owned(a)
     if order == "C" and a._c_contiguous:
         return a._reshape_view((-1,) if a.size else (0,))
     return _ravel(a, order)

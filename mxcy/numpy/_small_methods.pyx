@@ -6,7 +6,7 @@ from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int64_t, uint8_t
 
-from .._array cimport MAX_NDIM, Array, lent, new_view, steal
+from .._array cimport MAX_NDIM, Array, is_constant, lent, new_view, steal
 from .._export cimport read_view
 from .._invoke cimport readable_data
 from ._calls cimport face, given, taken
@@ -417,7 +417,7 @@ cdef class SmallMethods(Array):
         """The elements in another shape, a view where that can be."""
         if len(shape) == 1:
             (shape,) = shape
-        if self.grad_info is NULL and copy is None and order == "C":
+        if self.grad_info is NULL and copy is None and order == "C" and not is_constant(self):
             view = reshaped(self, shape)
             if view is None:
                 view = self._reshape_view(shape)

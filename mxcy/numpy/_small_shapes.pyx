@@ -110,7 +110,7 @@ cdef Array swapped(Array x, axis1, axis2):
 cdef Array raveled(Array x):
     """A view of all elements along one axis."""
     cdef int64_t item = ITEMSIZE[x.dtype_code]
-    if not x.c_contiguous:
+    if not x.c_contiguous or x.ndim_ == 0 and x.read_only:
         return None
     made = new_view(x, x.offset, 1, &x.size, &item)
     made.whole = x.whole

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as _np
 
-from ._calls import as_array, unwrap
+from ._calls import as_array, as_numpy_has_it
 from ._functions import Through
 from ._kinds import Drawn
 
@@ -29,7 +29,7 @@ class _Drawing:
     _writes = frozenset({"shuffle"})
 
     def __init__(self, *args: Any, **kwargs: Any):
-        self._own = self._kind(*[unwrap(x) for x in args], **kwargs)
+        self._own = self._kind(*as_numpy_has_it(args), **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "_own":
@@ -94,7 +94,7 @@ def default_rng(seed: Any = None) -> Generator:
     """Return a generator with the stream that `numpy.random.default_rng` has for this seed."""
     if isinstance(seed, Generator):
         return seed
-    return _restored(Generator, _random.default_rng(unwrap(seed)))
+    return _restored(Generator, _random.default_rng(as_numpy_has_it(seed)))
 
 
 _legacy = _restored(RandomState, _random.mtrand._rand)
@@ -122,7 +122,7 @@ def set_state(state: Any) -> None:
 
 def seed(seed: Any = None) -> None:
     """Start the stream of the functions of this module (and of NumPy's) for a seed."""
-    _random.seed(unwrap(seed))
+    _random.seed(as_numpy_has_it(seed))
 
 
 def bytes(length: int) -> Any:

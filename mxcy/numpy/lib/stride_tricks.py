@@ -1,5 +1,7 @@
 """`numpy.lib.stride_tricks`: views of overlapping windows, without copies."""
 
+from math import prod
+
 import numpy as _np
 
 from .._calls import as_array
@@ -27,7 +29,12 @@ class _View(Through):
 def _as_strided(x, shape=None, strides=None, subok=False, writeable=True):
     array = as_array(x)
     shape = array.shape if shape is None else shape
-    return array, shape, array.strides if strides is None else strides, writeable
+    if strides is None:
+        strides = array.strides
+        if array._c_contiguous:
+            extents = tuple(shape) if hasattr(shape, "__iter__") else (shape,)
+            strides = tuple([array.itemsize * prod(extents[i + 1 :]) for i in range(len(extents))])
+    return array, shape, strides, writeable
 
 
 def _windows(x, window_shape, axis=None, *, subok=False, writeable=False):
