@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import metric as metrics
 from .. import ndarray as nd
+from .._paths import names_from
 from ..errors import ArgumentError, AssertedArgumentError, StateError, message, problem
 from ..initializer import Initializer, Uniform
 from ..io import DataBatch, DataIter
@@ -18,6 +19,8 @@ from ..model import BatchEndParam, split_params
 from ..ndarray import NDArray
 
 __all__ = ["DEFAULT_INITIALIZER", "BaseModule"]
+
+__getattr__ = names_from(__name__, "mxcy.module.inputs", "mxcy.base")  # MXNet's names
 
 DEFAULT_INITIALIZER = Uniform(0.01)
 
@@ -188,8 +191,9 @@ class BaseModule:
         eval_metric = metrics.create(eval_metric)
         for epoch in range(begin_epoch, num_epoch):
             tic = time.time()
-            self._fit_epoch(epoch, train_data, eval_metric, batch_end_callback, monitor, sparse_row_id_fn)
-            for name, value in eval_metric.get_global_name_value():
+            found = self._fit_epoch(epoch, train_data, eval_metric, batch_end_callback, monitor,
+                                    sparse_row_id_fn)  # fmt: skip
+            for name, value in found:
                 self.logger.info("Epoch[%d] Train-%s=%f", epoch, name, value)
             self.logger.info("Epoch[%d] Time cost=%.3f", epoch, time.time() - tic)
             if epoch_end_callback is not None:
@@ -205,8 +209,12 @@ class BaseModule:
 
     def _fit_epoch(self, epoch: int, train_data: DataIter, eval_metric: metrics.EvalMetric,
                    batch_end_callback: Any, monitor: Any,
-                   sparse_row_id_fn: Callable | None) -> None:  # fmt: skip
-        """Train with all batches. The next batch is fetched while the engine works on this one."""
+                   sparse_row_id_fn: Callable | None) -> list[tuple[str, Any]]:  # fmt: skip
+        """Train with all batches. The next batch is fetched while the engine works on this one.
+
+        Returns the metric as it is before the last batch's callbacks, which may reset it: metrics of programs
+        often have no totals of their own for the whole epoch.
+        """
         eval_metric.reset()
         batches = iter(train_data)
         next_data_batch = next(batches, None)
@@ -226,8 +234,11 @@ class BaseModule:
                 self.prepare(next_data_batch, sparse_row_id_fn=sparse_row_id_fn)
             if monitor is not None:
                 monitor.toc_print()
+            if next_data_batch is None:
+                values = eval_metric.get_global_name_value()
             run_callbacks(batch_end_callback, epoch, nbatch, eval_metric, locals())
             nbatch += 1
+        return values
 
     # -- parameters -------------------------------------------------------------------------------------
 

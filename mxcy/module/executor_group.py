@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._paths import names_from
 from ..context import Context
 from ..errors import ArgumentError, message
 from ..executor import Executor, bind, simple_bind
@@ -15,6 +16,8 @@ from ..ndarray import NDArray
 from ..symbol import Symbol
 
 __all__ = ["ExecutorGroup"]
+
+__getattr__ = names_from(__name__, "mxcy.module.device_group", "mxcy.executor_manager")  # MXNet's names
 
 SHAPES_KEPT = 8  # executors for other shapes of batches that are kept; the one used longest ago goes
 

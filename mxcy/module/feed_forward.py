@@ -18,9 +18,9 @@ from ..io import DataBatch, DataIter, NDArrayIter
 from ..model import load_checkpoint, save_checkpoint
 from ..ndarray import NDArray
 from ..symbol import Symbol
-from .base_module import as_list, run_callbacks
+from .base_module import run_callbacks
 from .module import Module, context_list
-from .older_loops import DataParallelExecutorManager
+from .older_loops import DataParallelExecutorManager, _multiple_callbacks
 
 __all__ = ["FeedForward"]
 
@@ -168,8 +168,7 @@ class FeedForward:
                 run_callbacks(batch_end_callback, epoch, nbatch, measure, locals())
             logger.info("Epoch[%d] Time cost=%.3f", epoch, time.time() - tic)
             self.arg_params, self.aux_params = module.get_params()
-            for callback in [] if epoch_end_callback is None else as_list(epoch_end_callback):
-                callback(epoch, self.symbol, self.arg_params, self.aux_params)
+            _multiple_callbacks(epoch_end_callback, epoch, self.symbol, self.arg_params, self.aux_params)
             if evaluated is not None:
                 self._evaluate(manager, evaluated, measure, epoch, eval_batch_end_callback, eval_end_callback)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from ..errors import ArgumentError, message, problem
 from ..io import DataDesc
 from ..symbol import Symbol
 
-__all__ = ["check_names", "descriptions"]
+__all__ = ["_check_input_names", "_parse_data_desc", "check_names", "descriptions", "grad_requests"]
 
 PARAMETERS = ("_weight", "_bias", "_gamma", "_beta")  # ends of names that no input has
 
@@ -51,3 +52,42 @@ def descriptions(kind: str, names: Sequence[str], shapes: Sequence, strict: bool
     if strict and not shapes:
         raise ArgumentError(message("bind", f"{kind}_shapes", f"shapes of {', '.join(names)}", "none"))
     return described
+
+
+def grad_requests(grad_req: Any, arguments: Sequence[str], params: Sequence[str], data: Sequence[str],
+                  fixed: Sequence[str], for_training: bool,
+                  inputs_need_grad: bool) -> dict[str, str]:  # fmt: skip
+    """What becomes of the gradient of each argument.
+
+    `grad_req` is for parameters, and for data if their gradients are wanted; `fixed` parameters have none.
+    """
+    if not for_training:
+        return dict.fromkeys(arguments, "null")
+    if isinstance(grad_req, str):
+        given = dict.fromkeys((*params, *data), grad_req)
+    elif isinstance(grad_req, (list, tuple)):
+        if len(grad_req) != len(arguments):
+            expected = f"{len(arguments)}, one for each argument"
+            raise ArgumentError(message("bind", "grad_req", expected, len(grad_req)))
+        given = dict(zip(arguments, grad_req, strict=True))
+    else:
+        given = dict(grad_req)
+    requests = {name: given.get(name, "write") for name in params}
+    requests |= dict.fromkeys(fixed, "null")
+    requests |= {n: given.get(n, "write") if inputs_need_grad else "null" for n in data}
+    return requests
+
+
+# What modules that programs write themselves import from `mx.module.base_module`.
+
+_check_input_names = check_names
+
+
+def _parse_data_desc(data_names: Sequence[str], label_names: Sequence[str], data_shapes: Sequence,
+                     label_shapes: Sequence | None
+                     ) -> tuple[list[DataDesc], list[DataDesc] | None]:  # fmt: skip
+    """Return descriptions of data and labels; see `descriptions`."""
+    data = descriptions("data", data_names, data_shapes, True)
+    if label_shapes is None:
+        return data, None
+    return data, descriptions("label", label_names, label_shapes, False)

@@ -28,14 +28,15 @@ from ..model import load_checkpoint, params_path
 from ..ndarray import NDArray
 from ..symbol import Symbol
 from .base_module import DEFAULT_INITIALIZER, BaseModule
-from .inputs import check_names, descriptions
+from .inputs import check_names, descriptions, grad_requests
+from .inside import ModuleInside
 from .parallel_group import ParallelGroup, groups_of
 from .stores import is_distributed, reduce_gradients, store_for
 
 __all__ = ["Module"]
 
 
-class Module(BaseModule):
+class Module(ModuleInside, BaseModule):
     """A symbol that can be trained.
 
     Parameters
@@ -174,16 +175,6 @@ class Module(BaseModule):
         self._require("output_shapes", "binded")
         return self._exec_group.output_shapes
 
-    @property
-    def _data_shapes(self) -> list[DataDesc] | None:
-        """`data_shapes`, None before bind; MXNet's examples read it."""
-        return self.data_shapes if self.binded else None
-
-    @property
-    def _label_shapes(self) -> list[DataDesc] | None:
-        """`label_shapes`, None before bind; MXNet's examples read it."""
-        return self.label_shapes if self.binded else None
-
     # -- binding ----------------------------------------------------------------------------------------
 
     def bind(self, data_shapes: Sequence, label_shapes: Sequence | None = None, for_training: bool = True,
@@ -233,22 +224,8 @@ class Module(BaseModule):
 
     def _requests(self, grad_req: Any, for_training: bool, inputs_need_grad: bool) -> dict[str, str]:
         """What becomes of the gradient of each argument."""
-        if not for_training:
-            return dict.fromkeys(self._symbol.list_arguments(), "null")
-        if isinstance(grad_req, str):
-            given = dict.fromkeys((*self._param_names, *self._data_names), grad_req)
-        elif isinstance(grad_req, (list, tuple)):
-            arguments = self._symbol.list_arguments()
-            if len(grad_req) != len(arguments):
-                expected = f"{len(arguments)}, one for each argument"
-                raise ArgumentError(message("bind", "grad_req", expected, len(grad_req)))
-            given = dict(zip(arguments, grad_req, strict=True))
-        else:
-            given = dict(grad_req)
-        requests = {name: given.get(name, "write") for name in self._param_names}
-        requests |= dict.fromkeys(self._fixed_param_names, "null")
-        requests |= {n: given.get(n, "write") if inputs_need_grad else "null" for n in self._data_names}
-        return requests
+        return grad_requests(grad_req, self._symbol.list_arguments(), self._param_names, self._data_names,
+                             self._fixed_param_names, for_training, inputs_need_grad)  # fmt: skip
 
     def reshape(self, data_shapes: Sequence, label_shapes: Sequence | None = None) -> None:
         """Go on with batches of other shapes; parameters stay. `forward` does this by itself."""
@@ -554,7 +531,7 @@ class Module(BaseModule):
     def update_metric(self, eval_metric: Any, labels: Any, pre_sliced: bool = False) -> None:
         """Add the outputs of the last forward to a metric."""
         names = self._exec_group.label_names or self._label_names  # in the order of the batches
-        self._exec_group.update_metric(eval_metric, labels, names, pre_sliced)
+        self._exec_group.update_metric(eval_metric, labels, pre_sliced, names)
 
     def get_states(self, merge_multi_context: bool = True) -> list:
         """Return the arrays of `state_names`."""

@@ -13,7 +13,7 @@ from ..errors import AssertedArgumentError, message
 from ..io import DataBatch, DataIter
 from ..ndarray import NDArray
 from ..symbol import Symbol
-from .base_module import BaseModule
+from .base_module import BaseModule, as_list
 from .bucketing_module import BucketingModule
 from .module import Module
 from .stores import reduce_gradients, store_for
@@ -22,6 +22,7 @@ __all__ = [
     "DataParallelExecutorManager",
     "_create_kvstore",
     "_initialize_kvstore",
+    "_multiple_callbacks",
     "_update_params",
     "_update_params_on_kvstore",
 ]
@@ -41,6 +42,12 @@ def _initialize_kvstore(kvstore: Any, param_arrays: Sequence, arg_params: dict[s
             kvstore.broadcast(name, value, out=copies)
         else:
             kvstore.init(name, value)
+
+
+def _multiple_callbacks(callbacks: Any, *args: Any, **kwargs: Any) -> None:
+    """Call a function, or each of a list, or none."""
+    for callback in [] if callbacks is None else as_list(callbacks):
+        callback(*args, **kwargs)
 
 
 def _update_params_on_kvstore(param_arrays: Sequence, grad_arrays: Sequence, kvstore: Any,

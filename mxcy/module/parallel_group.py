@@ -57,6 +57,7 @@ class ParallelGroup:
         self.symbol = symbol
         self.shares = shares
         self.param_names = param_names
+        self.grad_req = grad_req
         self.label_names = [desc.name for desc in label_shapes]
         self._bound_labels = label_shapes
         self._output_axes = [DataDesc.get_batch_axis(symbol[name].attr("__layout__"))
@@ -140,7 +141,12 @@ class ParallelGroup:
     @property
     def aux_arrays(self) -> list[list[NDArray]]:
         """The copies of every auxiliary state."""
-        return [self.copies(name, True) for name in self.symbol.list_auxiliary_states()]
+        return [self.copies(name, True) for name in self.aux_names]
+
+    @property
+    def aux_names(self) -> list[str]:
+        """Names of the auxiliary states."""
+        return self.symbol.list_auxiliary_states()
 
     @property
     def contexts(self) -> list[Context]:
@@ -239,15 +245,17 @@ class ParallelGroup:
             for parts, axis in zip(found, axes, strict=True)
         ]
 
-    def update_metric(self, metric: Any, labels: Any, names: list[str], pre_sliced: bool) -> None:
-        """Add the outputs of every device to a metric."""
+    def update_metric(self, eval_metric: Any, labels: Any, pre_sliced: bool = False,
+                      names: list[str] | None = None) -> None:  # fmt: skip
+        """Add the outputs of every device to a metric; `names` are those of the labels."""
+        names = self.label_names if names is None else names
         for i, group in enumerate(self.groups):
             given = labels[i] if pre_sliced else labels
             if not pre_sliced and len(self.groups) > 1:
                 axes = [batch_axis(d) for d in self.label_shapes] or [0] * len(labels)
                 given = [part_of(v, a, self.slices[i]) for v, a in zip(labels, axes, strict=False)]
             outputs = dict(zip(self.symbol.list_outputs(), group.executor.outputs, strict=True))
-            metric.update_dict(dict(zip(names, given, strict=False)), outputs)
+            eval_metric.update_dict(dict(zip(names, given, strict=False)), outputs)
 
     def install_monitor(self, monitor: Any) -> None:
         """Let a monitor look at all results of all devices."""

@@ -136,7 +136,7 @@ class SVRGModule(Module):
                                              self._mod_aux._exec_group.gradients(name),
                                              [sums[name] for sums in self._param_dict])  # fmt: skip
 
-    def _fit_epoch(self, epoch: int, train_data: DataIter, *args: Any) -> None:
+    def _fit_epoch(self, epoch: int, train_data: DataIter, *args: Any) -> list:
         if epoch % self.update_freq == 0:
             self.update_full_grads(train_data)
-        super()._fit_epoch(epoch, train_data, *args)
+        return super()._fit_epoch(epoch, train_data, *args)
