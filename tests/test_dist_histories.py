@@ -1,9 +1,11 @@
 """Jobs over real sockets in which parts fail: what workers see must be what their consistency promises."""
 
+import contextlib
 import random
 import socket
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -159,6 +161,38 @@ def wait_in_coordinator(job, rank):
     while not any(rank in meeting.here for meeting in list(job.coordinator.core._meetings.values())):
         assert time.monotonic() < until
         turn.wait(0.002)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_hello_that_is_lost_is_said_again(apart):
+    """A link may be cut right after it is made: the server is the one of before, but knows nobody there."""
+
+    def body(session):
+        keys = declare(session, value=0.0)
+        for round_ in (1, 2):
+            for number, server in enumerate(job.servers):
+                link = session.connections.links[number]
+                with hello_lost(server) as lost:
+                    session.connections._asked.append(partial(session.connections._open, link))
+                    session.push([(key, np.full(key.size, round_, "f")) for key in keys])
+                    assert lost.wait(SECONDS)
+            assert all((value == round_).all() for value in pulled(session, keys).values())
+
+    with thread_job(workers=1, apart=apart) as job:
+        run_workers(job, body)
+
+
+@contextlib.contextmanager
+def hello_lost(server):
+    """A server does not hear the next hello."""
+    lost, hear = threading.Event(), server._hello
+
+    def lose(identity, frame):
+        server._hello = hear
+        lost.set()
+
+    server._hello = lose
+    yield lost
 
 
 class Killed(Exception):

@@ -490,7 +490,7 @@ class Connections:
         link.heard, link.patience = self.clock.now, REOPEN_SECONDS
 
     def _take(self, link: Link, frame: Frame) -> None:
-        if frame.kind == Kind.HELLO:  # a server that is another incarnation, or that misses a frame
+        if frame.kind == Kind.HELLO:  # a server that is another incarnation, or misses a frame or the hello
             if frame.body.get("incarnation") != link.incarnation or frame.body.get("stream") == link.stream:
                 link.incarnation = frame.body.get("incarnation")
                 self._restart(link)

@@ -343,7 +343,9 @@ class Service:
         peer = self._peers.get(identity)
         if peer is None:
             self.counters["strangers"] += 1
-            self._post(identity, Frame(Kind.HELLO, body={"incarnation": self.incarnation}))
+            # Its hello is lost, or went to the incarnation before this one: it has to say so again.
+            which = {"incarnation": self.incarnation, "stream": frame.stream}
+            self._post(identity, Frame(Kind.HELLO, body=which))
             return
         if frame.sender != peer.sender or frame.stream != peer.stream:
             self.counters["stale"] += 1
