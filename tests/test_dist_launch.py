@@ -120,7 +120,9 @@ workers.end()
 
 @pytest.mark.parametrize("killed", [True, False])
 def test_workers_beside_the_launcher_end_with_it(killed):
-    """With the children that they leave, though these do not listen to SIGTERM; and its folder is gone."""
+    """With the children that they leave, which do not listen to SIGTERM; memory of a killed one goes."""
+    left_there = mx.kvstore.dist.arena.folder() / "mxcy-1-00000000000a-wleft0"
+    left_there.touch()
     child = "trap '' TERM; while :; do sleep 1; done"
     program = f"import os, subprocess, time; subprocess.Popen(['sh', '-c', {child!r}])"
     program += "; os.write(1, b'here\\n'); time.sleep(1000)"
@@ -142,6 +144,9 @@ def test_workers_beside_the_launcher_end_with_it(killed):
     until = time.monotonic() + SECONDS
     while killed and list(Path(tempfile.gettempdir()).glob("mxcy-job-*")) and time.monotonic() < until:
         time.sleep(0.05)  # the folder goes last
+
+    assert left_there.exists() != killed
+    left_there.unlink(missing_ok=True)
 
 
 def test_what_cannot_be_placed_is_said_in_time(address):

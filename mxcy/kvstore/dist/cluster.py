@@ -20,6 +20,7 @@ from typing import Any
 from ...errors import ArgumentError, MXNetError, StateError, message, problem
 from .aggregator import Aggregator
 from .arena import folder, memory, new_name, remove_job, sweep
+from .guard import remove_session
 from .job import Job
 from .membership import Membership, Options
 from .service import Service, Ticket, make_ticket
@@ -30,6 +31,7 @@ __all__ = ["Running", "find_job", "here", "is_inside_ray", "ray_module", "start_
 NAMESPACE = "mxcy-kvstore"
 START_SECONDS = 120.0
 LOOK_SECONDS = 5.0
+SESSIONS: list[str] = []  # the folder of Ray's session, if this process has started it
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -141,8 +143,8 @@ class Running:
                     ray.kill(actor)
         finally:
             remove_job(self.job.ticket.job)
-            if self.owns_ray and ray.is_initialized():
-                ray.shutdown()
+            if self.owns_ray:
+                end_cluster()
 
 
 def connect(address: str | None, upload: str | None = None) -> bool:
@@ -169,11 +171,21 @@ def connect(address: str | None, upload: str | None = None) -> bool:
             raise MXNetError(problem("create", "address", text, "start one by ray start --head")) from None
         return False
     try:
-        ray.init(address="local", include_dashboard=False, object_store_memory=100 << 20, **quiet)
+        started = ray.init(address="local", include_dashboard=False, object_store_memory=100 << 20, **quiet)
     except Exception as error:  # Ray raises the class itself
         text = f"Ray did not start: {str(error).splitlines()[0]}"
         raise MXNetError(problem("create", None, text, "is the machine too busy?")) from error
+    SESSIONS[:] = [started.address_info["session_dir"]]
     return True
+
+
+def end_cluster() -> None:
+    """End the cluster that this process has started, and remove its folder."""
+    ray = ray_module()
+    if ray.is_initialized():
+        ray.shutdown()
+    while SESSIONS:
+        remove_session(SESSIONS.pop())
 
 
 def look_for(address: str) -> None:

@@ -1,16 +1,19 @@
 """Runs a program of `mxcy launch` on a machine of the cluster, and ends it when nobody wants it any more.
 
     python guard.py STATUS FOLDER PROGRAM…
-    python guard.py FOLDER
+    python guard.py FOLDER MEMORY [SESSION]
 
 Whoever starts this holds the other end of its standard input: when that ends, be it closed or be its holder
 killed, the program and all processes of its session are ended, and the folder is removed. The exit code goes
 to the descriptor STATUS, as `subprocess` has it: negative for signals. Ray kills the children of an actor
 that it kills, so this forks away from its parent at once. It imports nothing of mxcy: it starts quickly.
 
-With a folder alone it ends what others have started: all processes whose `MXCY_KVSTORE_JOB` lies there.
+Without a program it ends what its holder has started: all processes whose `MXCY_KVSTORE_JOB` lies in the
+folder. If the holder was killed, which is who wrote nothing before the end, the files that begin with MEMORY
+go too, and the folder of the session of Ray that the holder had started: it ends by itself.
 """
 
+import glob
 import os
 import select
 import shutil
@@ -68,10 +71,9 @@ def is_left(group: int) -> bool:
     return True
 
 
-def watch(folder: str) -> None:
-    """Wait for the end of standard input; then end the processes of a job, and remove its folder."""
-    while os.read(0, 1):
-        pass
+def watch(folder: str, memory: str, session: str | None = None) -> None:
+    """Wait for the end of standard input; then end the processes of a job, and remove what is left of it."""
+    killed = not os.read(0, 1)
     mark = b"MXCY_KVSTORE_JOB=" + os.fsencode(folder) + b"/"
     for stop in (signal.SIGTERM, signal.SIGKILL):
         told: set[int] = set()
@@ -84,7 +86,24 @@ def watch(folder: str) -> None:
                     pass
             told |= found
             time.sleep(0.02)
+    until = time.monotonic() + GRACE_SECONDS
+    while killed and session and os.path.isdir(session) and time.monotonic() < until:
+        remove_session(session)
+        time.sleep(0.1)  # while Ray ends it writes there
+    for path in glob.glob(glob.escape(memory) + "*") if killed else ():
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass  # a server that was about to end has removed it
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_session(session: str) -> None:
+    """Remove the folder of a session of Ray, and the link that says that it is the latest."""
+    latest = os.path.join(os.path.dirname(session), "session_latest")
+    if os.path.islink(latest) and os.path.realpath(latest) == os.path.realpath(session):
+        os.unlink(latest)
+    shutil.rmtree(session, ignore_errors=True)
 
 
 def carrying(mark: bytes) -> set[int]:
@@ -101,7 +120,7 @@ def carrying(mark: bytes) -> set[int]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 2:
-        watch(sys.argv[1])
-    else:
+    if sys.argv[1].isdigit():
         main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    else:
+        watch(*sys.argv[1:])

@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 from ...errors import ArgumentError, MXNetError, message
-from .cluster import connect, here, start_job
+from .cluster import connect, end_cluster, here, start_job
 from .job import private_folder
 from .membership import Options
 from .runners import GRACE_SECONDS, Far, Near, reserve
@@ -78,6 +78,7 @@ def run(given: argparse.Namespace) -> int:
     opened: list[Any] = []  # functions that end what was begun
     try:
         workers = begin(given, program, opened)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray has put its own there
         workers.start()
         return wait(workers, given.elastic)
     except KeyboardInterrupt:
@@ -126,6 +127,8 @@ def begin(given: argparse.Namespace, program: list[str], opened: list[Any]) -> N
     each = {"CPU": given.cpus, "GPU": given.gpus}
     each = {name: count for name, count in each.items() if count} or {"CPU": 0.001}
     owns = connect(given.address, given.upload)
+    if owns:
+        opened.append(end_cluster)
     places = reserve(options.workers, placement, each, options.join)
     opened.append(places.release)
     running = start_job(options, given.address, nodes=list(dict.fromkeys(places.nodes)), owns=owns)

@@ -17,7 +17,8 @@ from typing import Any
 
 from ...errors import MXNetError, problem
 from . import guard
-from .cluster import QUIET, START_SECONDS, ray_module
+from .arena import folder as memory_folder
+from .cluster import QUIET, SESSIONS, START_SECONDS, ray_module
 from .job import Job, private_folder
 
 __all__ = ["Far", "Near", "Places", "reserve"]
@@ -52,7 +53,8 @@ class Near:
     def start(self) -> None:
         """Start them; raises OSError if the program cannot be started."""
         # It outlives this process, also one that is killed, and ends what this has started.
-        command = [sys.executable, "-IS", guard.__file__, self._folder]
+        memory = str(memory_folder() / f"mxcy-{self._job.ticket.job}-")
+        command = [sys.executable, "-IS", guard.__file__, self._folder, memory, *SESSIONS]
         self._watch = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         threads = threads_of(self._job.options.workers)
         for rank in range(self._job.options.workers):
@@ -77,7 +79,7 @@ class Near:
                 except subprocess.TimeoutExpired:
                     pass
         if self._watch is not None:
-            self._watch.communicate()
+            self._watch.communicate(b".")
 
 
 @dataclass
