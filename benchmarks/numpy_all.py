@@ -3,7 +3,9 @@
     python benchmarks/numpy_all.py [--json FILE] [--size N] [--only TEXT] [--above RATIO]
 
 Every expression of tests/numpy_calls.txt that works on vectors or matrices of so many elements (10, 1,000 and
-10^6), once for each, and random numbers. A call that seems slow is timed again, more often.
+10^6), once for each, and random numbers. Both take short rounds in turn; the shortest counts, of up to 1,000
+elements in seconds of the processor, so that other processes hardly matter. A call that seems slow is timed
+again, longer.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import math
 import operator
 import re
 import statistics
+import time
 import warnings
 
 import numpy
@@ -20,7 +23,9 @@ from _turns import ROOT, Table, arguments, finish, seconds
 import mxcy.numpy
 from mxcy import nd
 
-SECONDS = 0.002  # for a round of one contender
+SECONDS = 0.0005  # for a round of one contender
+ROUNDS = 10
+MORE_ROUNDS = 60  # of what seems slow
 RANDOM = [
     "random()", "integers(0, 9, N)", "random(N)", "normal(size=N)", "standard_normal(N)", "uniform(0, 2, N)",
     "exponential(size=N)", "poisson(3, N)", "choice(x, 5)", "permutation(x)", "shuffle(out)",
@@ -93,29 +98,34 @@ def finished(function):
     return run
 
 
-def compared(pair, rounds):
-    """Median times of both, in turn."""
-    taken = [seconds(f) for f in pair]
-    times = [], []
-    for _ in range(rounds):
+def compared(pair, rounds, clock):
+    """The shortest times of both, in turn."""
+    shortest = [math.inf, math.inf]
+    loops = [1, 1]
+    for number in range(rounds + 1):
         for place, function in enumerate(pair):
-            loops = max(1, min(1000, int(SECONDS / max(taken[place], 1e-9))))
-            times[place].append(seconds(function, loops))
-    return [statistics.median(t) for t in times]
+            taken = seconds(function, loops[place], clock)
+            if number:  # the first round fills caches and says how long a call takes
+                shortest[place] = min(shortest[place], taken)
+            else:
+                taken = seconds(function, 3, clock)
+                loops[place] = max(1, min(1000, int(SECONDS / max(taken, 1e-7))))
+    return shortest
 
 
 def measure(table, size, only, above):
     """Time all calls and print the slow ones."""
+    clock = time.process_time if size <= 1000 else time.perf_counter
     for call in calls(size):
         pair = prepared(call, size) if only in call else None
         if pair is None:
             continue
-        mine, other = compared(pair, 3)
-        if mine > above * other:
-            mine, other = compared(pair, 9)
+        mine, other = compared(pair, ROUNDS, clock)
+        if mine > above * 0.9 * other:
+            mine, other = compared(pair, MORE_ROUNDS, clock)
         if mine > above * other:
             times = f"mxcy {mine * 1e6:9.2f}   numpy {other * 1e6:9.2f}"
-            print(f"  {call:60s} {times} ({mine / other:5.2f}x its time)")
+            print(f"  {call:60s} {times} ({mine / other:5.2f}x its time)", flush=True)
         table.rows.append({"row": call, "seconds": {"mxcy": mine, "numpy": other}})
 
 

@@ -319,8 +319,12 @@ def from_numpy(a, int face, bint copy):
 
 cdef CVar* own_var(object base) noexcept:
     """The variable whose memory a NumPy array shows, if it is one of ours."""
-    while isinstance(base, np.ndarray):
-        base = base.base
+    cdef PyObject* p = <PyObject*>base
+    while p is not NULL and is_numpy(p):
+        p = numpy_base(p)
+    if p is NULL:
+        return NULL
+    base = <object>p
     if isinstance(base, Export):
         return (<Export>base).var
     if isinstance(base, memoryview) and isinstance(base.obj, Array):
@@ -334,7 +338,7 @@ cdef Array over_numpy(cnp.ndarray source, int code, int face, bint shared=True):
     cdef int ndim = cnp.PyArray_NDIM(source)
     cdef int64_t* shape = <int64_t*>cnp.PyArray_DIMS(source)
     cdef int64_t* strides = <int64_t*>cnp.PyArray_STRIDES(source)
-    if not source.dtype.isnative or not cnp.PyArray_ISALIGNED(source):
+    if cnp.PyArray_ISBYTESWAPPED(source) or not cnp.PyArray_ISALIGNED(source):
         expected = "an aligned array in the machine's byte order with copy=False"
         raise ArgumentError(message("from_numpy", "a", expected, f"dtype {source.dtype.str}", "copy it"))
     own = own_var(source)

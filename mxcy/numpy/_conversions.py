@@ -42,7 +42,7 @@ def astype(a, dtype, order="K", casting="unsafe", copy=True):
     """The elements converted to another dtype."""
     dtype = _np.dtype(dtype)
     fits = a._c_contiguous and order in ("K", "A", "C")
-    if dtype == a.dtype and fits:
+    if dtype == a.dtype and fits and _np.can_cast(dtype, dtype, casting):  # which refuses other words
         return like(kernels.copy(a), a) if copy else a
     floats_to_integers = a.dtype.kind in "fc" and dtype.kind in "biu"  # which NumPy may warn of
     if fits and dtype in DTYPES and dtype.isnative and casting == "unsafe" and not floats_to_integers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as _np
@@ -15,14 +14,15 @@ from ..context import Context, current_context
 from ..errors import ArgumentTypeError, DTypeError, message
 from ..kernels import cpu as kernels
 from ..ndarray._placement import context_code
-from . import _small_shapes
+from . import _small_made, _small_shapes
 from ._calls import as_array, is_array, unwrap, wrap, wrap_last
 from ._functions import Through, own, with_small
 from ._kinds import Made
 from ._ndarray import FACE
 from ._protocols import context_named
 from ._recorded import CONSTANT
-from ._small_methods import Slow, array, asanyarray, asarray, ones, zeros
+from ._small_made import arange, array, asanyarray, asarray, ascontiguousarray, asfortranarray, ones, zeros
+from ._small_methods import Slow
 
 __all__ = [
     "arange", "array", "asanyarray", "asarray", "asarray_chkfinite", "ascontiguousarray", "asfortranarray",
@@ -120,25 +120,25 @@ def _like(prototype: Any, dtype: Any, order: str, shape: Any, device: Any, ctx: 
     return result._transpose_view([axes.index(i) for i in range(len(axes))])
 
 
-@own
+@with_small(_small_made.empty_like_few, whole=True)
 def empty_like(prototype, /, dtype=None, order="K", subok=True, shape=None, *, device=None, ctx=None):
     """A new array like another one (its shape, dtype and order of axes) with undefined contents."""
     return _like(prototype, dtype, order, shape, device, ctx)
 
 
-@with_small(partial(_small_shapes.filled_like, value=0))
+@with_small(_small_made.zeros_like_few, whole=True)
 def zeros_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None, ctx=None):
     """A new array of zeros like another one."""
     return kernels.fill(_like(a, dtype, order, shape, device, ctx), 0)
 
 
-@with_small(partial(_small_shapes.filled_like, value=1))
+@with_small(_small_made.ones_like_few, whole=True)
 def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None, ctx=None):
     """A new array of ones like another one."""
     return kernels.fill(_like(a, dtype, order, shape, device, ctx), 1)
 
 
-@with_small(_small_shapes.filled_like, 2)
+@with_small(_small_made.full_like_few, whole=True)
 def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None, ctx=None):
     """A new array filled with a value, like another one."""
     return _filled(_like(a, dtype, order, shape, device, ctx), fill_value)
@@ -185,20 +185,6 @@ def _asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None, ct
     return array(a, dtype, copy=copy, order="K" if order is None else order, device=device, ctx=ctx)
 
 
-def ascontiguousarray(a, dtype=None, *, like=None):
-    """An array with at least one axis whose elements lie in one run in C order, `a` itself if it is one."""
-    if dtype is None and is_array(a) and a._c_contiguous and a.ndim:
-        return a
-    return array(a, dtype, copy=None, order="C", ndmin=1)
-
-
-def asfortranarray(a, dtype=None, *, like=None):
-    """An array with at least one axis whose elements lie in one run in Fortran order."""
-    if dtype is None and is_array(a) and a._c_contiguous and a.ndim == 1:
-        return a
-    return array(a, dtype, copy=None, order="F", ndmin=1)
-
-
 def asarray_chkfinite(a, dtype=None, order=None):
     """As `asarray`; raise ValueError if an element is NaN or infinite."""
     made = asarray(a, dtype, order)
@@ -206,14 +192,22 @@ def asarray_chkfinite(a, dtype=None, order=None):
     return made
 
 
-def require(a, dtype=None, requirements=None, *, like=None):
-    """An array of a dtype that has properties: "C", "F", "A" (aligned), "W" (writable), "O" (owns)."""
+def _require(a, dtype, requirements):
+    """`require` of arrays on the tape or elsewhere."""
     shown = unwrap(a)
     made = _np.require(shown, dtype, requirements)
     return a if made is shown and is_array(a) else wrap_last(made)
 
 
-@own
+_required = Made(_np.require, _require)
+
+
+def require(a, dtype=None, requirements=None, *, like=None):
+    """An array of a dtype that has properties: "C", "F", "A" (aligned), "W" (writable), "O" (owns)."""
+    return _required(a, dtype, requirements)
+
+
+@with_small(_small_made.copy_few, whole=True)
 def copy(a, order="K", subok=False):
     """A new array with the same elements."""
     return array(a, copy=True, order=order)
@@ -251,12 +245,8 @@ def _by_numpy(function: Any) -> Any:
 _arange = _by_numpy(_np.arange)
 
 
-def arange(start, stop=None, step=1, dtype=None, *, device=None, like=None, ctx=None):
-    """Numbers from start to before stop, a step apart; `arange(stop)` starts at 0."""
-    if dtype is None and device is None and ctx is None:
-        found = _small_shapes.counted(*(0, start) if stop is None else (start, stop), step)
-        if found is not None:
-            return found
+def _counted(start, stop, step, dtype, device, ctx):
+    """`arange` by NumPy."""
     bounds = (
         (start,) if stop is None and step == 1 else (0, start, step) if stop is None else (start, stop, step)
     )
@@ -344,4 +334,5 @@ def load(file, mmap_mode=None, allow_pickle=False, *args, **kwargs):
 
 Slow.zeros, Slow.ones = staticmethod(_zeros), staticmethod(_ones)
 Slow.array, Slow.asarray = staticmethod(_array), staticmethod(_asarray)
+Slow.arange = staticmethod(_counted)
 Slow.made_array = Made(_np.array, _array)

@@ -1,6 +1,7 @@
 # cython: cdivision=True
 """`x.flags`: how the elements of an array lie in memory."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t
 
 from .._array cimport Array
@@ -8,7 +9,7 @@ from .._export cimport read_view
 
 from ..errors import ArgumentError, message, problem
 
-__all__ = ["Flags", "set_flags"]
+__all__ = ["set_flags"]
 
 cdef extern from "strided.hpp" namespace "mxcy" nogil:
     bint is_f_contiguous(int, const int64_t*, const int64_t*, int64_t)
@@ -41,13 +42,12 @@ def set_flags(Array a, write, align, uic):
         a.read_only = not write
 
 
+@cython.final
+@cython.freelist(16)
 cdef class Flags:
     """How the elements of an array lie in memory; `writeable` can be set."""
 
     cdef Array array
-
-    def __init__(self, array):
-        self.array = array
 
     cdef int bits(self) noexcept:
         cdef Array x = self.array
@@ -155,3 +155,9 @@ cdef class Flags:
 
     def __repr__(self):
         return repr(read_view(self.array).flags).replace("OWNDATA : False", f"OWNDATA : {self.owndata}")
+
+
+cdef object flags_of(Array x):
+    cdef Flags made = Flags.__new__(Flags)
+    made.array = x
+    return made

@@ -1,14 +1,18 @@
 """`x.flat`: all elements of an array in C order, wherever they lie."""
 
+cimport cython
 from libc.stdint cimport int64_t
 
 from .._array cimport Array
 from ._calls cimport given, taken, wrote
-from ._small_shapes cimport raveled
+from ._small_copies cimport flattened
+from ._small_shapes cimport raveled, viewed
 
 __all__ = ["FlatIterator"]
 
 
+@cython.final
+@cython.freelist(16)
 cdef class FlatIterator:
     """All elements of an array in C order, which can be indexed and assigned to."""
 
@@ -16,10 +20,6 @@ cdef class FlatIterator:
     cdef Array line    # a view of all elements along one axis, None if that takes a copy
     cdef object flat   # NumPy's, once it is wanted
     cdef int64_t at
-
-    def __init__(self, Array array):
-        self.base = array
-        self.line = raveled(array) if array.grad_info is NULL else None
 
     cdef object numpys(self):
         """NumPy's object, over the memory of the array, at the same element."""
@@ -43,6 +43,8 @@ cdef class FlatIterator:
         if self.line is not None and (type(key) is int or type(key) is slice):
             found = self.line[key]
             return found if type(key) is int else found.copy()
+        if self.line is not None and type(key) is list and are_integers(key):
+            return self.line[key]
         return given(self.numpys()[taken(key, [])], [])
 
     def __setitem__(self, key, value):
@@ -50,27 +52,45 @@ cdef class FlatIterator:
         wrote(self.base)
 
     def __eq__(self, other):
+        if self.line is not None and is_operand(other):
+            return self.line == other
         return given(self.numpys() == taken(other, []), [])
 
     def __ne__(self, other):
+        if self.line is not None and is_operand(other):
+            return self.line != other
         return given(self.numpys() != taken(other, []), [])
 
     def __lt__(self, other):
+        if self.line is not None and is_operand(other):
+            return self.line < other
         return given(self.numpys() < taken(other, []), [])
 
     def __le__(self, other):
+        if self.line is not None and is_operand(other):
+            return self.line <= other
         return given(self.numpys() <= taken(other, []), [])
 
     def __gt__(self, other):
+        if self.line is not None and is_operand(other):
+            return self.line > other
         return given(self.numpys() > taken(other, []), [])
 
     def __ge__(self, other):
+        if self.line is not None and is_operand(other):
+            return self.line >= other
         return given(self.numpys() >= taken(other, []), [])
 
     __hash__ = None
 
     def __array__(self, dtype=None, *, copy=None):
         return self.numpys().__array__() if dtype is None else self.numpys().__array__(dtype)
+
+    def _as_array(self):
+        """All elements along one axis as `numpy.array` has them: a view where that can be, else one not to write to."""
+        cdef Array made = self.copy() if self.line is None else viewed(self.line)
+        made.read_only = made.read_only or self.line is None
+        return made
 
     @property
     def index(self):
@@ -93,4 +113,24 @@ cdef class FlatIterator:
 
     def copy(self):
         """A copy of all elements along one axis."""
-        return self.base.flatten()
+        made = flattened(self.base)
+        return self.base.flatten() if made is None else made
+
+
+cdef bint are_integers(list key) noexcept:
+    for item in key:
+        if type(item) is not int:
+            return False
+    return len(key) > 0
+
+
+cdef bint is_operand(x) noexcept:
+    """Whether a line of elements is compared with this as the iterator is."""
+    return type(x) is int or type(x) is float or isinstance(x, Array)
+
+
+cdef object flat_of(Array x):
+    cdef FlatIterator made = FlatIterator.__new__(FlatIterator)
+    made.base = x
+    made.line = raveled(x) if x.grad_info is NULL else None
+    return made

@@ -50,6 +50,7 @@ cdef frozenset PLAIN = frozenset([
     *[getattr(np, name) for name in ("float16", "float32", "float64", "complex64", "complex128")],
 ])  # fmt: skip
 cdef type _generic = np.generic
+cdef object _dtype = np.dtype
 
 def described(function):
     """Return what a function of NumPy is for, in a paragraph."""
@@ -136,7 +137,7 @@ cdef object received(object result, Loans* loans):
         return tuple([received(item, loans) for item in <tuple>result])
     if type(result) is list:
         return [received(item, loans) for item in <list>result]
-    if isinstance(result, (int, float, str, complex, bytes)):
+    if isinstance(result, (int, float, str, complex, bytes, _dtype)):
         return result
     settle_all(loans)
     return given(result, pairs(loans))
@@ -331,29 +332,31 @@ cdef class Small(Through):
     """A function (`own`: of ours) with a way for small arrays, tried first where it is called with them alone.
 
     `small(*arguments)` returns None for what is not for it. `few` is NumPy's function, the next way for them.
+    `whole`: `small` takes all arguments of the function, also by keyword.
     """
 
     cdef object small
     cdef Py_ssize_t most
-    cdef bint own, along
+    cdef bint own, along, whole
     cdef Through few
 
-    def __init__(self, function, small, most, own=False, along=False, few=None):
+    def __init__(self, function, small, most=1, own=False, along=False, few=None, whole=False):
         Through.__init__(self, function)
         self.vectorcall = <void*>called_small
-        self.small, self.most, self.own, self.along, self.few = small, most, own, along, few
+        self.small, self.most, self.own, self.along, self.few, self.whole = small, most, own, along, few, whole
 
     cpdef compute(self, tuple args, dict kwargs):
         """Call the function, without telling autograd."""
         return self.function(*args, **kwargs) if self.own else Through.compute(self, args, kwargs)
 
 
-def with_small(small, most=1, along=False, few=None):
+def with_small(small, most=1, along=False, few=None, whole=False):
     """Make a function of ours one that has a way for `most` small arrays, or `along` an axis (decorator).
 
-    `few`: NumPy's function, which computes with small arrays where that way does not.
+    `few`: NumPy's function, which computes with small arrays where that way does not. `whole`: that way takes
+    all arguments of the function, also by keyword.
     """
-    return lambda function: Small(function, small, most, True, along, few)
+    return lambda function: Small(function, small, most, True, along, few, whole)
 
 
 # --- calls ----------------------------------------------------------------------------------------
@@ -391,9 +394,12 @@ cdef PyObject* called_small(PyObject* callable, PyObject** args, size_t count, P
     cdef PyObject* found
     cdef Py_ssize_t named = names_count(names)
     cdef Py_ssize_t n = count_of(count)
-    if (named == 0 and (n == self.most or self.along and n == 2)
+    if (self.whole or named == 0 and (n == self.most or self.along and n == 2)
             or self.along and n == 1 and named == 1 and is_axis(name_of(names, 0))):
-        found = vectorcall(<PyObject*>self.small, args, n + named, NULL)
+        if self.whole:
+            found = vectorcall(<PyObject*>self.small, args, n, names)
+        else:
+            found = vectorcall(<PyObject*>self.small, args, n + named, NULL)
         if found is not <PyObject*>None:
             return found
         decref(found)

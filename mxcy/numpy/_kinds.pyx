@@ -62,7 +62,7 @@ cdef class Method(Through):
 def method(function, most=2**62, writes=()):
     """Make a function a method that NumPy computes for arrays of at most `most` elements (decorator).
 
-    The function under it is called for arrays on the tape, without axes or on a GPU, and for other keywords.
+    The function under it is called for arrays on the tape, without axes or on a GPU.
     """
     return lambda usual: Method(function, usual, most, writes)
 
@@ -71,22 +71,15 @@ cdef PyObject* called_method(PyObject* callable, PyObject** args, size_t count, 
     cdef Method self = <Method><object>callable
     cdef Py_ssize_t n = count_of(count)
     cdef PyObject* found
-    if n > 0 and isinstance(<object>args[0], Array) and is_usual(<Array>args[0], self.most, names):
+    if n > 0 and isinstance(<object>args[0], Array) and is_usual(<Array>args[0], self.most):
         found = over_memory(self, args, n, names)
         if found is not NULL:
             return found
     return vectorcall(<PyObject*>self.usual, args, n, names)
 
 
-cdef bint is_usual(Array x, int64_t most, PyObject* names) except -1:
-    cdef Py_ssize_t i
-    if x.size > most or x.ndim_ == 0 or x.dtype_code == BFLOAT16:
-        return False
-    for i in range(names_count(names)):
-        name = <object>name_of(names, i)
-        if name == "out" or name == "where" or name == "mean" or name == "correction":
-            return False
-    return True
+cdef bint is_usual(Array x, int64_t most) noexcept:
+    return x.size <= most and x.ndim_ > 0 and x.dtype_code != BFLOAT16
 
 
 # --- constructors -------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import numpy as _np
 from . import _conversions, _products, _reductions, _shapes, _through, _ufuncs
 from ._calls import unwrap, wrap
 from ._flags import set_flags
-from ._flat import FlatIterator
 from ._kinds import method
 from ._small_methods import Slow, SmallMethods
 
@@ -32,15 +31,6 @@ class Methods(SmallMethods):
     __slots__ = ()
 
     # Attributes.
-
-    @property
-    def flat(self):
-        """An iterator over all elements, which can be indexed and assigned to."""
-        return FlatIterator(self)
-
-    @flat.setter
-    def flat(self, value: Any) -> None:
-        self.flat[...] = value
 
     @property
     def base(self):
@@ -89,20 +79,8 @@ class Methods(SmallMethods):
 
     # Copies and conversions.
 
-    def __copy__(self):
-        return super().__copy__() if self._c_contiguous else _conversions.copy(self, "K")
-
     def __deepcopy__(self, memo):
         return super().__deepcopy__(memo) if self._c_contiguous else _conversions.copy(self, "K")
-
-    def byteswap(self, inplace=False):
-        """The elements with their bytes in reverse order."""
-        return _conversions.byteswap(self, inplace)
-
-    @method(_of.getfield)
-    def getfield(self, dtype, offset=0):
-        """A view of a part of each element."""
-        return wrap(unwrap(self).getfield(dtype, offset))
 
     def setfield(self, val, dtype, offset=0):
         """Write a part of each element."""
@@ -121,21 +99,6 @@ class Methods(SmallMethods):
     def resize(self, *shape, refcheck=True):
         """Refused unless the number of elements stays: memory is shared with the engine."""
         _conversions.resize(self, shape[0] if len(shape) == 1 else shape)
-
-    @method(_of.flatten, FEW)
-    def flatten(self, order="C"):
-        """A copy of all elements along one axis."""
-        return _conversions.flatten(self, order)
-
-    @method(_of.diagonal)
-    def diagonal(self, offset=0, axis1=0, axis2=1):
-        """A view of a diagonal, which cannot be written."""
-        return _through.diagonal(self, offset, axis1, axis2)
-
-    @method(_of.repeat)
-    def repeat(self, repeats, axis=None):
-        """Every element (or entry along an axis) repeated."""
-        return _through.repeat(self, repeats, axis)
 
     # Reductions.
 
@@ -176,11 +139,6 @@ class Methods(SmallMethods):
         """Put the kth smallest element in its place, smaller ones before it, in place."""
         _conversions.in_place(self, "partition", unwrap(kth), axis, kind, order)
 
-    @method(_of.argsort)
-    def argsort(self, axis=-1, kind=None, order=None, *, stable=None):
-        """Positions that sort the elements along an axis."""
-        return _through.argsort(self, axis, kind, order, stable=stable)
-
     @method(_of.argpartition)
     def argpartition(self, kth, axis=-1, kind="introselect", order=None):
         """Positions that put the kth smallest element in its place."""
@@ -190,11 +148,6 @@ class Methods(SmallMethods):
     def searchsorted(self, v, side="left", sorter=None):
         """Where values would be inserted to keep the order."""
         return _through.searchsorted(self, v, side, sorter)
-
-    @method(_of.nonzero)
-    def nonzero(self):
-        """The indices of elements that are not zero, an array for each axis."""
-        return _through.nonzero(self)
 
     def put(self, indices, values, mode="raise"):
         """Write the elements at positions in the flattened array."""
@@ -240,6 +193,11 @@ def _as_dtype(x: Any, dtype: Any) -> Any:
     return wrap(unwrap(x).view(dtype))
 
 
+def _getfield(x: Any, dtype: Any, offset: Any = 0) -> Any:
+    """x.getfield(dtype, offset) by NumPy."""
+    return wrap(unwrap(x).getfield(dtype, offset))
+
+
 # What is called where a method has no way of its own for small arrays, or that is not for them.
 _USUAL: dict[str, Any] = {
     "transpose": _shapes.transpose,
@@ -257,6 +215,13 @@ _USUAL: dict[str, Any] = {
     "as_dtype": method(_of.view)(_as_dtype),
     "clip": method(_of.clip, FEW)(_ufuncs.clip),
     "conjugate": _ufuncs.conjugate,
+    "argsort": method(_of.argsort)(_through.argsort),
+    "byteswap": _conversions.byteswap,
+    "diagonal": method(_of.diagonal)(_through.diagonal),
+    "flatten": method(_of.flatten, FEW)(_conversions.flatten),
+    "getfield": method(_of.getfield)(_getfield),
+    "nonzero": method(_of.nonzero)(_through.nonzero),
+    "repeat": method(_of.repeat)(_through.repeat),
     "dot": method(_of.dot, FEW)(_products.dot),
     "take": method(_of.take)(_through.take),
     "reshape": _shapes.reshape,

@@ -6,6 +6,7 @@ import numpy as np
 
 from .._array cimport Array, is_constant
 from ._calls cimport face, given, given_numbers, number_of, taken
+from ._small_shapes cimport filled
 
 from ._calls import holds_no_numbers
 
@@ -37,6 +38,10 @@ cdef class Operator:
     cdef unusual(self, a, b, out):
         """Ask NumPy's operator, which knows when to leave the operation to the other operand."""
         cdef list seen = []
+        if b is None and out is None:
+            made = self.compared_with_none(a)
+            if made is not None:
+                return made
         other = b if isinstance(a, Array) else a
         if isinstance(other, Array) or getattr(other, "__array_ufunc__", self) is None:
             return NotImplemented
@@ -45,6 +50,15 @@ cdef class Operator:
             return given_numbers(result) if holds_no_numbers(other) else given(result, seen)
         out[...] = result
         return out
+
+    cdef compared_with_none(self, a):
+        """Truth values for a small array: no number is None."""
+        if self.python is not operator.eq and self.python is not operator.ne or not isinstance(a, Array):
+            return None
+        cdef Array x = <Array>a
+        if x.face != face() or x.ndim_ == 0 or not x.c_contiguous or not x.var.readable() or x.var.on_gpu():
+            return None
+        return filled(x.shape, None, self.python is operator.ne)
 
 
 cdef bint is_usual(x) except -1:

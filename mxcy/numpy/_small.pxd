@@ -12,12 +12,12 @@ cdef bint is_ours(object x) noexcept
 cdef Array reduced(Array x, int kind)
 cdef Array reduced_along(Array x, int kind, int axis)
 cdef Array averaged(Array x)
-cdef Array position(Array x, bint largest)
+cdef Array position(Array x, bint largest, bint keep=*)
 # A copy, perhaps in another dtype that holds all values.
 cdef Array copied(Array x)
 cdef Array cast(Array x, int code)
-# x[key] for a vector of booleans or integers.
-cdef Array chosen(Array x, Array key)
+# Whether the elements are in main memory and nobody writes them.
+cdef bint is_here(Array x) noexcept
 # Assignment in place.
 cdef bint assign_array(Array view, Array value) noexcept
 cdef bint assign_number(Array view, PyObject* value) except -1

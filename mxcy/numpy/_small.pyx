@@ -13,14 +13,13 @@ import numpy as np
 
 cimport numpy as cnp
 
-from .._array cimport DTYPE_COUNT, MAX_NDIM, Array, FastLoop, LoopFunction, new_like
+from .._array cimport DTYPE_COUNT, Array, FastLoop, LoopFunction, new_like
 from .._cast cimport cast_loop
 from .._engine cimport report_fp_flags
 from .._invoke cimport is_number, is_watched, readable_data, same_shape, store_scalar
 from .._loops cimport ResolvedLoop
 from ._calls cimport face
 
-from .._export import adopt, operand_view
 from .._loops import resolve, resolve_product
 from ..dtypes import DTYPES
 from ..errors import DTypeError
@@ -123,8 +122,8 @@ cdef Array averaged(Array x):
     return made
 
 
-cdef Array position(Array x, bint largest):
-    """The position of the first extreme element, or None."""
+cdef Array position(Array x, bint largest, bint keep=False):
+    """The position of the first extreme element (`keep`: of a vector, along an axis), or None."""
     cdef char* data
     cdef Py_ssize_t at = 0
     if x.size == 0 or x.size >= FEW or x.grad_info is not NULL or x.dtype_code == BFLOAT16:
@@ -132,8 +131,11 @@ cdef Array position(Array x, bint largest):
     data = readable_data(<PyObject*>x)
     if data is NULL:
         return None
+    if keep and x.ndim_ != 1:
+        return None
+    cdef int64_t one = 1
     numpy_position(<PyObject*>DTYPES[x.dtype_code], data, x.size, &at, largest)
-    cdef Array made = new_like(x, 0, x.dims, INT64)
+    cdef Array made = new_like(x, keep, &one, INT64)
     (<int64_t*>made.var.data.load())[0] = at
     made.var.version += 1
     return made
@@ -273,67 +275,6 @@ cdef bint assign_number(Array view, PyObject* value) except -1:
     return True
 
 
-# --- indexing -----------------------------------------------------------------------------------------
-cdef Array chosen(Array x, Array key):
-    """x[key] for a vector of booleans or of integers over the first axis, or None."""
-    cdef char* data
-    cdef char* where
-    cdef char* to
-    cdef int64_t row, i, count = 0, index
-    cdef int64_t shape[MAX_NDIM]
-    cdef Array made
-    if key.ndim_ != 1 or x.ndim_ == 0 or key.size > FEW or x.grad_info is not NULL:
-        return None
-    if key.dtype_code != INT64 and (key.dtype_code != BOOL or key.size != x.dims[0]):
-        return None
-    data, where = readable_data(<PyObject*>x), readable_data(<PyObject*>key)
-    if data is NULL or where is NULL or x.size == 0:
-        return None
-    row = x.size // x.dims[0] * ITEMSIZE[x.dtype_code]
-    if key.dtype_code == BOOL:
-        for i in range(key.size):
-            count += where[i] != 0
-    else:
-        count = key.size
-        for i in range(count):
-            index = (<int64_t*>where)[i]
-            if index < -x.dims[0] or index >= x.dims[0]:
-                return None  # said by who takes the usual way
-    if count * row > FEW_BYTES:
-        return None
-    memcpy(shape, x.dims, x.ndim_ * sizeof(int64_t))
-    shape[0] = count
-    made = new_like(x, x.ndim_, shape, x.dtype_code)
-    to = made.var.data.load()
-    if key.dtype_code == BOOL and row == 8:  # without branches
-        i = index = 0
-        while index < count:
-            (<int64_t*>to)[index] = (<int64_t*>data)[i]
-            index += where[i] != 0
-            i += 1
-        made.var.version += 1
-        return made
-    for i in range(key.size):
-        if key.dtype_code == BOOL:
-            if not where[i]:
-                continue
-            index = i
-        else:
-            index = (<int64_t*>where)[i]
-            index += x.dims[0] if index < 0 else 0
-        move(to, data + index * row, row)
-        to += row
-    made.var.version += 1
-    return made
-
-
-cdef inline void move(char* to, const char* source, int64_t nbytes) noexcept:
-    if nbytes == 8:
-        (<int64_t*>to)[0] = (<int64_t*>source)[0]
-    else:
-        memcpy(to, source, nbytes)
-
-
 # --- functions ------------------------------------------------------------------------------------------
 cdef bint is_ours(object x) noexcept:
     return isinstance(x, Array) and (<Array>x).face == face() and (<Array>x).grad_info is NULL
@@ -361,70 +302,6 @@ def arg(x, bint largest):
 def copy(x):
     """Return a copy of an array of ours, None for what is not for here."""
     return copied(<Array>x) if is_ours(x) else None
-
-
-def sort(x):
-    """Return an array of ours sorted along its last axis, None for what is not for here."""
-    made = copied(<Array>x) if is_ours(x) else None
-    if made is not None:
-        operand_view(made).sort(-1)
-    return made
-
-
-def argsort(x):
-    """Return the positions that sort an array of ours along its last axis, None for what is not for here."""
-    made = copied(<Array>x) if is_ours(x) else None
-    return None if made is None else adopt(operand_view(made).argsort(-1), face())
-
-
-def stack(arrays):
-    """Return arrays of one shape as the entries of a new first axis; None for what is not for here."""
-    if type(arrays) is not list and type(arrays) is not tuple:
-        return None
-    views = []
-    for x in arrays:
-        if not is_ours(x) or (<Array>x).ndim_ > 3:
-            return None
-        views.append(x._reshape_view((1, *x.shape)))
-    return concatenate(views) if all([v is not None for v in views]) else None
-
-
-def concatenate(arrays):
-    """Return vectors (or stacks of rows) one behind the other; None for what is not for here."""
-    cdef Array x, first = None, made
-    cdef int64_t shape[MAX_NDIM]
-    cdef int64_t total = 0
-    cdef char* to
-    cdef int i
-    if type(arrays) is not list and type(arrays) is not tuple:
-        return None
-    for given in arrays:
-        if not is_ours(given):
-            return None
-        x = <Array>given
-        if first is None:
-            first = x
-            if x.ndim_ == 0:
-                return None
-            memcpy(shape, x.dims, x.ndim_ * sizeof(int64_t))
-            shape[0] = 0
-        if x.ndim_ != first.ndim_ or x.dtype_code != first.dtype_code or readable_data(<PyObject*>x) is NULL:
-            return None
-        for i in range(1, x.ndim_):
-            if x.dims[i] != first.dims[i]:
-                return None
-        shape[0] += x.dims[0]
-        total += x.size
-    if first is None or total * ITEMSIZE[first.dtype_code] > FEW_BYTES:
-        return None
-    made = new_like(first, first.ndim_, shape, first.dtype_code)
-    to = made.var.data.load()
-    for given in arrays:
-        x = <Array>given
-        memcpy(to, readable_data(<PyObject*>x), x.size * ITEMSIZE[x.dtype_code])
-        to += x.size * ITEMSIZE[x.dtype_code]
-    made.var.version += 1
-    return made
 
 
 def matmul(a, b):

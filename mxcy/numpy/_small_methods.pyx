@@ -6,26 +6,32 @@ from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int64_t, uint8_t
 
-from .._array cimport MAX_NDIM, Array, is_constant, lent, new_view, steal
+from .._array cimport MAX_NDIM, Array, faces, is_constant, lent, new_view, steal, type_of
 from .._export cimport read_view
 from .._invoke cimport readable_data
-from ._calls cimport face, given, taken
+from ._flags cimport flags_of
+from ._flat cimport flat_of
 from ._small cimport (
-    ALL, ANY, MAX, MIN, PROD, SUM, assign_array, assign_number, averaged, cast, chosen, copied, is_ours, position,
-    reduced, reduced_along,
+    ALL, ANY, MAX, MIN, PROD, SUM, assign_array, assign_number, averaged, cast, copied, is_ours, position, reduced,
+    reduced_along,
 )
-from ._small_shapes cimport filled, filled_with, limited, on_cpu, raveled, squeezed, swapped, viewed
+from ._small_choices cimport chosen, picked
+from ._small_copies cimport (
+    bytes_of, diagonal_of, field_of, flattened, known_code, may_cast, number_at, places_of, repeated, viewed_as,
+    with_bytes_swapped,
+)
+from ._small_shapes cimport filled_with, limited, raveled, squeezed, swapped, viewed
 from ._small_values cimport array_of
+from ._vectorcall cimport vectorcall
 
 import numpy as np
 
 from .._index import entries, set_shape
-from ..dtypes import DTYPES, code_of
 from ..errors import ArgumentTypeError, problem
-from ._flags import Flags
-from ._small import matmul, stack
+from ._small import matmul
+from ._small_choices import argsort
 
-__all__ = ["Slow", "SmallMethods", "array", "asanyarray", "asarray", "norm", "ones", "zeros"]
+__all__ = ["Slow", "SmallMethods", "norm"]
 
 cdef extern from "strided.hpp" namespace "mxcy" nogil:
     void c_strides(int, const int64_t*, int64_t, int64_t*)
@@ -41,6 +47,8 @@ class Slow:
 
 
 cdef object _slow = Slow
+cdef object _NOTHING = np._NoValue
+cdef type _type = type
 
 
 def norm(x):
@@ -52,110 +60,47 @@ def norm(x):
     return None if made is None else _slow.sqrt(made)
 
 
-def zeros(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
-    """A new array of zeros, of float64 by default."""
-    made = None
-    if order == "C" and device is None and ctx is None:
-        made = filled(shape, float if dtype is None else dtype, 0)
-    return _slow.zeros(shape, dtype, order, device=device, ctx=ctx) if made is None else made
-
-
-def ones(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
-    """A new array of ones, of float64 by default."""
-    made = None
-    if order == "C" and device is None and ctx is None:
-        made = filled(shape, float if dtype is None else dtype, 1)
-    return _slow.ones(shape, dtype, order, device=device, ctx=ctx) if made is None else made
-
-
-cdef tuple PLAIN = (int, float, bool, list, tuple)
-cdef type _type = type
-# Dtypes by what they are called.
-cdef dict codes = {float: FLOAT64, int: INT64, bool: BOOL}
-for _code, _dtype in enumerate(DTYPES):
-    if _dtype.isbuiltin == 1:
-        codes[_dtype], codes[_dtype.type], codes[_dtype.name] = _code, _code, _code
-
-cdef enum:
-    UNKNOWN = -2
-    FEW = 4096  # elements
-
-
-def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, like=None, device=None, ctx=None):
-    """An array of the values of `object`: numbers, nested sequences, arrays, what has `__array__`.
-
-    Without `dtype` it is the one that NumPy finds: int64, float64, complex128 or bool for Python's numbers.
-    `copy=False` raises ValueError where a copy is needed, `copy=None` copies only then.
-    """
-    cdef int code
-    if copy is True and order == "K" and ndmin == 0 and device is None and ctx is None:
-        if isinstance(object, Array):
-            if dtype is None and is_ours(object):
-                made = copied(<Array>object)
-                if made is not None:
-                    return made
-        elif type(object) in PLAIN and on_cpu():
-            made = None
-            code = known_code(dtype)
-            if code != UNKNOWN:
-                made = array_of(object, code)
-                if made is None and dtype is None and type(object) is list:
-                    made = stack(object)
-            return given(np.array(taken(object, []), dtype), []) if made is None else made
-    if device is None and ctx is None and (type(object) in PLAIN or is_few(object)):
-        return _slow.made_array(object, dtype, copy=copy, order=order, ndmin=ndmin)
-    return _slow.array(object, dtype, copy=copy, order=order, ndmin=ndmin, device=device, ctx=ctx)
-
-
-cdef bint is_few(object x) noexcept:
-    """Whether this is an array of ours with so few elements that NumPy's way is the short one."""
-    return is_ours(x) and (<Array>x).size <= FEW
-
-
-cdef int known_code(dtype) except -3:
-    """The number of a dtype, -1 for None, UNKNOWN if that takes a closer look."""
-    if dtype is None:
-        return -1
-    if type(dtype) is type or type(dtype) is str or isinstance(dtype, np.dtype):
-        return codes.get(dtype, UNKNOWN)
-    return UNKNOWN
-
-
-def asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None, ctx=None):
-    """The array itself if it is one with this dtype and order; otherwise an array of its values."""
-    if dtype is None and copy is None and device is None and ctx is None:
-        if isinstance(a, Array):
-            if (<Array>a).face == face():
-                if order is None or (<Array>a).c_contiguous and order in ("C", "K", "A"):
-                    return a
-        elif order is None and type(a) in PLAIN:
-            return array(a)
-    return _slow.asarray(a, dtype, order, device=device, copy=copy, ctx=ctx)
-
-
-def asanyarray(a, dtype=None, order=None, *, device=None, copy=None, like=None):
-    """As `asarray`: the classes of arrays are not told apart."""
-    if dtype is None and order is None and not copy and device is None:
-        if isinstance(a, Array) and (<Array>a).face == face():
-            return a
-    return asarray(a, dtype, order, device=device, copy=copy)
-
-
-cdef Array small(Array x, int kind, axis, tuple args, dict kwargs):
+# --- reductions ---------------------------------------------------------------------------------------
+cdef Array small(Array x, int kind, axis, dtype, out, keepdims, initial, where):
     """A reduction without other arguments than `axis` and `keepdims`."""
     cdef Array made
-    if args or len(kwargs) > 1 or kwargs and type(kwargs.get("keepdims")) is not bool or x.ndim_ == 0 and kwargs:
+    if dtype is not None or out is not None or initial is not _NOTHING or where is not True:
         return None
-    cdef bint keep = bool(kwargs) and kwargs["keepdims"]
+    if keepdims is not False and (keepdims is not True or x.ndim_ == 0):
+        return None
     if axis is None:
         made = reduced(x, kind)
     else:
         made = reduced_along(x, kind, axis) if type(axis) is int and -3 < axis < 3 else None
-    if made is None or not keep:
+    if made is None or keepdims is False:
         return made
     made = made._reshape_view([1 if axis is None or i == axis % x.ndim_ else x.dims[i] for i in range(x.ndim_)])
     made.read_only = 0
     return made
+
+
+# The keywords of reductions that were given, by a bit for each.
+cdef tuple KEYWORDS = ("dtype", "out", "keepdims", "initial", "where")
+cdef list given_names = [tuple([name for i, name in enumerate(KEYWORDS) if mask >> i & 1]) for mask in range(32)]
+
+
+cdef object usually(function, Array x, axis, dtype, out, keepdims, initial, where):
+    """Call the usual function of a reduction with the keywords that were given."""
+    cdef PyObject* args[7]
+    cdef int count = 2, mask = 0
+    args[0], args[1] = <PyObject*>x, <PyObject*>axis
+    if dtype is not None:
+        args[count], count, mask = <PyObject*>dtype, count + 1, mask | 1
+    if out is not None:
+        args[count], count, mask = <PyObject*>out, count + 1, mask | 2
+    if keepdims is not False:
+        args[count], count, mask = <PyObject*>keepdims, count + 1, mask | 4
+    if initial is not _NOTHING:
+        args[count], count, mask = <PyObject*>initial, count + 1, mask | 8
+    if where is not True:
+        args[count], count, mask = <PyObject*>where, count + 1, mask | 16
+    names = given_names[mask]
+    return steal(vectorcall(<PyObject*>function, args, 2, <PyObject*>names if mask else NULL))
 
 
 cdef bint is_all(Array x, axis) except -1:
@@ -163,6 +108,7 @@ cdef bint is_all(Array x, axis) except -1:
     return axis is None or x.ndim_ == 1 and type(axis) is int and (axis == 0 or axis == -1)
 
 
+# --- shapes and elements ------------------------------------------------------------------------------
 cdef list listed(Array x):
     """The numbers of a vector, None for what is not for here."""
     cdef char* data = readable_data(<PyObject*>x)
@@ -231,13 +177,28 @@ cdef Array permuted(Array x, tuple axes):
     return new_view(x, x.offset, n, dims, dims + n)
 
 
-cdef object item_at(Array x, int64_t i):
-    """The float at a position of those in C order."""
-    cdef char* data = readable_data(<PyObject*>x)
-    i += x.size if i < 0 else 0
-    if data is NULL or i < 0 or i >= x.size:
-        return read_view(x).item(i)
-    return (<double*>data)[i]
+cdef Array turned(Array x):
+    """A view with the axes in reverse order."""
+    cdef int64_t dims[2 * MAX_NDIM]
+    cdef int i, n = x.ndim_
+    if x.grad_info is not NULL:
+        return _slow.transpose(x)
+    for i in range(n):
+        dims[i] = x.dims[n - 1 - i]
+        dims[n + i] = x.dims[2 * n - 1 - i]
+    return new_view(x, x.offset, n, dims, dims + n)
+
+
+cdef Array indexed(Array x, key):
+    """x[key] for arrays and lists of integers or booleans, None for what is not for here."""
+    if type(key) is list:
+        key = array_of(key, -1 if key else INT64)  # NumPy's index without elements is one of integers
+    if type(key) is tuple:
+        return picked(x, key)
+    if not is_ours(key):
+        return None
+    made = chosen(x, <Array>key)
+    return picked(x, (key,)) if made is None and (<Array>key).ndim_ > 1 else made
 
 
 cdef class SmallMethods(Array):
@@ -246,14 +207,7 @@ cdef class SmallMethods(Array):
     @property
     def T(self):
         """A view with the axes in reverse order."""
-        cdef int64_t dims[2 * MAX_NDIM]
-        cdef int i, n = self.ndim_
-        if self.grad_info is not NULL:
-            return _slow.transpose(self)
-        for i in range(n):
-            dims[i] = self.dims[n - 1 - i]
-            dims[n + i] = self.dims[2 * n - 1 - i]
-        return new_view(self, self.offset, n, dims, dims + n)
+        return turned(self)
 
     @property
     def mT(self):
@@ -306,7 +260,16 @@ cdef class SmallMethods(Array):
     @property
     def flags(self):
         """How the elements lie in memory, as NumPy's object of this name; `writeable` can be set."""
-        return Flags(self)
+        return flags_of(self)
+
+    @property
+    def flat(self):
+        """An iterator over all elements, which can be indexed and assigned to."""
+        return flat_of(self)
+
+    @flat.setter
+    def flat(self, value):
+        flat_of(self)[...] = value
 
     def __iter__(self):
         if self.ndim_ == 0:
@@ -356,70 +319,103 @@ cdef class SmallMethods(Array):
         made = matmul(self, b) if out is None and self.grad_info is NULL else None
         return _slow.dot(self, b, out) if made is None else made
 
-    def sum(self, axis=None, *args, **kwargs):
+    def sum(self, axis=None, dtype=None, out=None, keepdims=False, initial=_NOTHING, where=True):
         """Sum of the elements along axes."""
-        made = small(self, SUM, axis, args, kwargs)
-        return _slow.sum(self, axis, *args, **kwargs) if made is None else made
+        made = small(self, SUM, axis, dtype, out, keepdims, initial, where)
+        return usually(_slow.sum, self, axis, dtype, out, keepdims, initial, where) if made is None else made
 
-    def prod(self, axis=None, *args, **kwargs):
+    def prod(self, axis=None, dtype=None, out=None, keepdims=False, initial=_NOTHING, where=True):
         """Product of the elements along axes."""
-        made = small(self, PROD, axis, args, kwargs)
-        return _slow.prod(self, axis, *args, **kwargs) if made is None else made
+        made = small(self, PROD, axis, dtype, out, keepdims, initial, where)
+        return usually(_slow.prod, self, axis, dtype, out, keepdims, initial, where) if made is None else made
 
-    def max(self, axis=None, *args, **kwargs):
+    def max(self, axis=None, out=None, keepdims=False, initial=_NOTHING, where=True):
         """Largest element along axes."""
-        made = small(self, MAX, axis, args, kwargs)
-        return _slow.max(self, axis, *args, **kwargs) if made is None else made
+        made = small(self, MAX, axis, None, out, keepdims, initial, where)
+        return usually(_slow.max, self, axis, None, out, keepdims, initial, where) if made is None else made
 
-    def min(self, axis=None, *args, **kwargs):
+    def min(self, axis=None, out=None, keepdims=False, initial=_NOTHING, where=True):
         """Smallest element along axes."""
-        made = small(self, MIN, axis, args, kwargs)
-        return _slow.min(self, axis, *args, **kwargs) if made is None else made
+        made = small(self, MIN, axis, None, out, keepdims, initial, where)
+        return usually(_slow.min, self, axis, None, out, keepdims, initial, where) if made is None else made
 
-    def any(self, axis=None, *args, **kwargs):
+    def any(self, axis=None, out=None, keepdims=False, *, where=True):
         """Whether an element along axes is not zero."""
-        made = small(self, ANY, axis, args, kwargs)
-        return _slow.any(self, axis, *args, **kwargs) if made is None else made
+        made = small(self, ANY, axis, None, out, keepdims, _NOTHING, where)
+        return usually(_slow.any, self, axis, None, out, keepdims, _NOTHING, where) if made is None else made
 
-    def all(self, axis=None, *args, **kwargs):
+    def all(self, axis=None, out=None, keepdims=False, *, where=True):
         """Whether no element along axes is zero."""
-        made = small(self, ALL, axis, args, kwargs)
-        return _slow.all(self, axis, *args, **kwargs) if made is None else made
+        made = small(self, ALL, axis, None, out, keepdims, _NOTHING, where)
+        return usually(_slow.all, self, axis, None, out, keepdims, _NOTHING, where) if made is None else made
 
-    def mean(self, axis=None, *args, **kwargs):
+    def mean(self, axis=None, dtype=None, out=None, keepdims=False, *, where=True):
         """Mean of the elements along axes."""
-        made = None if axis is not None or args or kwargs else averaged(self)
-        return _slow.mean(self, axis, *args, **kwargs) if made is None else made
+        made = None
+        if axis is None and dtype is None and out is None and keepdims is False and where is True:
+            made = averaged(self)
+        return usually(_slow.mean, self, axis, dtype, out, keepdims, _NOTHING, where) if made is None else made
 
-    def argmax(self, axis=None, *args, **kwargs):
+    def argmax(self, axis=None, out=None, *, keepdims=False):
         """Position of the first largest element along an axis."""
-        made = None if args or kwargs or not is_all(self, axis) else position(self, True)
-        return _slow.argmax(self, axis, *args, **kwargs) if made is None else made
+        made = None
+        if out is None and (keepdims is False or keepdims is True) and is_all(self, axis):
+            made = position(self, True, keepdims)
+        return usually(_slow.argmax, self, axis, None, out, keepdims, _NOTHING, True) if made is None else made
 
-    def argmin(self, axis=None, *args, **kwargs):
+    def argmin(self, axis=None, out=None, *, keepdims=False):
         """Position of the first smallest element along an axis."""
-        made = None if args or kwargs or not is_all(self, axis) else position(self, False)
-        return _slow.argmin(self, axis, *args, **kwargs) if made is None else made
+        made = None
+        if out is None and (keepdims is False or keepdims is True) and is_all(self, axis):
+            made = position(self, False, keepdims)
+        return usually(_slow.argmin, self, axis, None, out, keepdims, _NOTHING, True) if made is None else made
 
     def copy(self, order="C"):
         """A new array with the same elements, in C order by default."""
         made = None if order == "F" else copied(self)
         return _slow.copy(self, order=order) if made is None else made
 
+    def __copy__(self):
+        made = copied(self) if type_of(<PyObject*>self) is faces[self.face].type else None
+        if made is not None:
+            return made
+        return Array.__copy__(self) if self.c_contiguous else _slow.copy(self, "K")
+
+    def flatten(self, order="C"):
+        """A copy of all elements along one axis."""
+        made = flattened(self) if order == "C" or order == "K" or order == "A" else None
+        return _slow.flatten(self, order) if made is None else made
+
     def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
         """The elements converted to another dtype, the array itself if `copy=False` and nothing changes."""
+        cdef int code
         made = None
-        if copy and casting == "unsafe" and order in ("K", "C", "A"):
-            made = cast(self, code_of(dtype)) if type(dtype) is type or type(dtype) is str else None
+        if copy and (order == "K" or order == "C" or order == "A"):
+            code = known_code(dtype)
+            if code >= 0 and may_cast(self.dtype_code, code, casting):
+                made = cast(self, code)
         return _slow.astype(self, dtype, order=order, casting=casting, copy=copy) if made is None else made
+
+    def byteswap(self, inplace=False):
+        """The elements with their bytes in reverse order."""
+        made = with_bytes_swapped(self) if inplace is False else None
+        return _slow.byteswap(self, inplace) if made is None else made
+
+    def repeat(self, repeats, axis=None):
+        """Every element (or entry along an axis) repeated."""
+        made = repeated(self, repeats, axis)
+        return _slow.repeat(self, repeats, axis) if made is None else made
 
     def reshape(self, *shape, order="C", copy=None):
         """The elements in another shape, a view where that can be."""
+        cdef Array source = self
         if len(shape) == 1:
             (shape,) = shape
-        if self.grad_info is NULL and copy is None and order == "C" and not is_constant(self):
-            view = reshaped(self, shape)
-            if view is None:
+        if self.grad_info is NULL and order == "C" and (copy is None or copy is True) and not is_constant(self):
+            if copy is True:
+                source = copied(self)
+            view = None if source is None else reshaped(source, shape)
+            if view is None and copy is None:
                 view = self._reshape_view(shape)
             if view is not None:
                 return view
@@ -432,9 +428,9 @@ cdef class SmallMethods(Array):
 
     def transpose(self, *axes):
         """A view with the axes in another order, reversed by default."""
-        if not axes:
-            return self.T
-        if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
+        if not axes or len(axes) == 1 and axes[0] is None:
+            return turned(self)
+        if len(axes) == 1 and isinstance(axes[0], (tuple, list)):
             (axes,) = axes
         if self.grad_info is not NULL:
             return _slow.transpose(self, axes or None)
@@ -455,9 +451,24 @@ cdef class SmallMethods(Array):
         """A view of the same memory, perhaps read as another dtype."""
         if dtype is None and self.grad_info is NULL:
             return viewed(self)
+        cdef int code = known_code(dtype)
+        made = viewed_as(self, code) if code >= 0 and self.ndim_ > 0 else None
+        if made is not None:
+            return made
         if isinstance(dtype, (str, np.dtype)) or isinstance(dtype, _type) and issubclass(dtype, np.generic):
             return _slow.as_dtype(self, dtype)
         return _slow.view(self, dtype)
+
+    def getfield(self, dtype, offset=0):
+        """A view of a part of each element."""
+        cdef int code = known_code(dtype)
+        made = field_of(self, code, offset) if code >= 0 else None
+        return _slow.getfield(self, dtype, offset) if made is None else made
+
+    def diagonal(self, offset=0, axis1=0, axis2=1):
+        """A view of a diagonal, which cannot be written."""
+        made = diagonal_of(self, offset, axis1, axis2)
+        return _slow.diagonal(self, offset, axis1, axis2) if made is None else made
 
     def clip(self, min=None, max=None, out=None, **kwargs):
         """The elements limited to a range."""
@@ -469,9 +480,11 @@ cdef class SmallMethods(Array):
     def take(self, indices, axis=None, out=None, mode="raise"):
         """The entries at indices along an axis."""
         made = None
-        if out is None and mode == "raise" and is_ours(indices) and is_ours(self) and is_all(self, axis):
-            if (<Array>indices).dtype_code == INT64 and self.ndim_ == 1:
-                made = chosen(self, <Array>indices)
+        if out is None and self.grad_info is NULL and self.ndim_ == 1 and is_all(self, axis):
+            if is_ours(indices) and (<Array>indices).dtype_code == INT64 and mode == "raise":
+                made = indexed(self, indices)
+            elif type(indices) is int and 0 <= indices < self.size and mode in ("raise", "clip", "wrap"):
+                made = self[indices]
         if made is not None:
             return made
         return _slow.take(self, indices, axis, mode=mode) if out is None else _slow.take(self, indices, axis, out, mode)
@@ -480,14 +493,18 @@ cdef class SmallMethods(Array):
         """The only element, or the one at a position, as a Python number."""
         if not args and self.size == 1 and not self.var.on_gpu():
             return steal(lent.scalar(<PyObject*>self))
-        if len(args) == 1 and type(args[0]) is int and self.c_contiguous and self.dtype_code == FLOAT64:
-            return item_at(self, args[0])
-        if len(args) == 1 and type(args[0]) is tuple:
-            (args,) = args
-        if 0 < len(args) == self.ndim_ and self.grad_info is NULL and all([type(i) is int for i in args]):
-            found = self[args]
-            return steal(lent.scalar(<PyObject*>found))
-        return read_view(self).item(*args)
+        made = number_at(self, args[0] if len(args) == 1 and type(args[0]) is tuple else args) if args else None
+        return read_view(self).item(*args) if made is None else made
+
+    def nonzero(self):
+        """The indices of elements that are not zero, an array for each axis."""
+        made = places_of(self)
+        return _slow.nonzero(self) if made is None else made
+
+    def argsort(self, axis=-1, kind=None, order=None, *, stable=None):
+        """Positions that sort the elements along an axis."""
+        made = argsort(self, axis, kind, order, stable=stable)
+        return _slow.argsort(self, axis, kind, order, stable=stable) if made is None else made
 
     def tolist(self):
         """The elements as nested lists of Python numbers, or one number."""
@@ -496,10 +513,11 @@ cdef class SmallMethods(Array):
 
     def tobytes(self, order="C"):
         """The elements as bytes."""
-        return read_view(self).tobytes(order)
+        made = bytes_of(self) if order == "C" or order == "K" or order == "A" else None
+        return read_view(self).tobytes(order) if made is None else made
 
     def _get_advanced(self, key):
-        made = chosen(self, <Array>key) if is_ours(key) else None
+        made = indexed(self, key)
         return _slow.get_advanced(self, key) if made is None else made
 
     def _set_basic(self, view, value):

@@ -6,28 +6,37 @@ The functions return None for what is not for here, which takes the usual way.
 
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t
-from libc.string cimport memcpy, memset
+from libc.math cimport ceil
+from libc.string cimport memcmp, memcpy, memset
 
 import numpy as np
 
-from .._array cimport DTYPE_COUNT, MAX_NDIM, Array, FastLoop, LoopFunction, new_array, new_like, new_view
+from .._array cimport DTYPE_COUNT, MAX_NDIM, Array, FastLoop, LoopFunction, new_array, new_like, new_view, steal
 from .._engine cimport var_ensure_data
 from .._invoke cimport is_element, is_number, readable_data, same_shape, store_scalar
 from .._loops cimport ResolvedLoop
 from ._calls cimport face
-from ._small cimport is_ours
+from ._small cimport cast, copied, is_ours
+from ._small_copies cimport known_code
+from ._vectorcall cimport vectorcall
 
 from .._loops import resolve
 from ..context import _defaults, _elsewhere
-from ..dtypes import code_of
+from ..dtypes import DTYPES, code_of
 from ..errors import DTypeError
 
-__all__ = ["clip", "counted", "filled", "filled_like", "ndim", "shape", "size", "squeeze", "swapaxes", "unstack", "where"]
+__all__ = [
+    "clip", "filled", "isfortran", "isscalar", "iterable", "ndim", "result_type", "shape", "size", "squeeze", "swapaxes",
+    "unstack", "where",
+]  # fmt: skip
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
     enum:
-        BOOL, INT64, FLOAT16, BFLOAT16, FLOAT32, FLOAT64, COMPLEX64
+        BOOL, INT32, INT64, FLOAT16, BFLOAT16, FLOAT32, FLOAT64, COMPLEX64
     const uint8_t* ITEMSIZE
+
+cdef extern from "strided.hpp" namespace "mxcy" nogil:
+    bint is_f_contiguous(int, const int64_t*, const int64_t*, int64_t)
 
 cdef extern from "fp_status.hpp" namespace "mxcy" nogil:
     int take_fp_flags()
@@ -35,9 +44,15 @@ cdef extern from "fp_status.hpp" namespace "mxcy" nogil:
 cdef enum:
     FEW = 4096          # elements
     FEW_BYTES = 16384   # up to which a new buffer is there at once
+    MOST = 8            # arguments
+    EXACT = 1 << 24     # integers below are numbers of every dtype of 32 bits
 
 cdef FastLoop limits[DTYPE_COUNT]
 cdef list elsewhere = _elsewhere
+cdef object _NOTHING = np._NoValue
+cdef list dtypes = list(DTYPES)
+cdef tuple NUMBERS = (int, float, bool, complex)
+cdef object _result_type = getattr(np.result_type, "_implementation", np.result_type)
 
 
 def _find_loops():
@@ -68,6 +83,44 @@ def shape(a):
 def size(a):
     """The number of elements of an array."""
     return (<Array>a).size if is_ours(a) else None
+
+
+def isfortran(a):
+    """Whether the elements lie in one run in Fortran order and not in that of C."""
+    if not is_ours(a):
+        return None
+    cdef Array x = <Array>a
+    return not x.c_contiguous and is_f_contiguous(x.ndim_, x.dims, x.dims + x.ndim_, ITEMSIZE[x.dtype_code])
+
+
+def isscalar(element):
+    """Whether this is a number: true for Python's."""
+    return True if type(element) in NUMBERS else None
+
+
+def iterable(y):
+    """Whether an array can be iterated over."""
+    return (<Array>y).ndim_ > 0 if is_ours(y) else None
+
+
+def result_type(*arrays_and_dtypes):
+    """The dtype that NumPy chooses for arrays, dtypes and Python's numbers."""
+    cdef PyObject* given[MOST]
+    cdef Py_ssize_t n = len(arrays_and_dtypes), i
+    if n > MOST:
+        return None
+    for i in range(n):
+        x = arrays_and_dtypes[i]
+        if is_ours(x):
+            given[i] = <PyObject*>dtypes[(<Array>x).dtype_code]
+        elif type(x) in NUMBERS or type(x) is type or type(x) is str or isinstance(x, np.dtype):
+            given[i] = <PyObject*>x
+        else:
+            return None
+    try:
+        return steal(vectorcall(<PyObject*>_result_type, given, n, NULL))
+    except (TypeError, ValueError):
+        return None  # said by who takes the usual way
 
 
 # --- views --------------------------------------------------------------------------------------------
@@ -180,11 +233,21 @@ cdef Array filled_with(int ndim, const long long* shape, int code, value, Array 
     return made
 
 
+cdef Array of_values(shape, dtype, Array values):
+    """A copy of values that have this shape."""
+    cdef int64_t dims[MAX_NDIM]
+    cdef int n = read_extents(shape, dims)
+    if dtype is not None or n != values.ndim_ or memcmp(dims, values.dims, n * sizeof(int64_t)) != 0:
+        return None
+    return copied(values)
+
+
 cpdef Array filled(object shape, object dtype, object value):
     """A new array filled with a number; without a dtype that of the number."""
     cdef long long dims[MAX_NDIM]
-    cdef int64_t extent, size = 1
-    cdef int n = 1, code
+    cdef int n, code
+    if is_ours(value):
+        return of_values(shape, dtype, <Array>value)
     if dtype is float:
         code = FLOAT64
     elif dtype is not None:
@@ -195,36 +258,45 @@ cpdef Array filled(object shape, object dtype, object value):
         code = INT64 if type(value) is int else BOOL
     else:
         return None
+    n = read_extents(shape, <int64_t*>dims)
+    if n >= 0 and on_cpu():
+        return filled_with(n, dims, code, value, None)
+    return None
+
+
+cdef int read_extents(shape, int64_t* dims) except -2:
+    """Reads a shape of few extents, none of them large; returns how many, -1 for what is not for here."""
+    cdef int n = 0
     if type(shape) is int:
         if not 0 <= shape <= FEW:
-            return None
+            return -1
         dims[0] = shape
-    elif type(shape) is tuple and len(<tuple>shape) < 5:
-        n = 0
-        for given in <tuple>shape:
-            if type(given) is not int or not 0 <= given <= FEW:
-                return None
-            extent = dims[n] = given
-            size *= extent
-            n += 1
-    else:
+        return 1
+    if type(shape) is not tuple or len(<tuple>shape) > 4:
+        return -1
+    for given in <tuple>shape:
+        if type(given) is not int or not 0 <= given <= FEW:
+            return -1
+        dims[n] = given
+        n += 1
+    return n
+
+
+cdef Array counted(start, stop, step, dtype):
+    """`arange` of Python's numbers."""
+    cdef int code = known_code(dtype)
+    cdef Array made
+    if code == -1 and (type(start) is float or type(stop) is float or type(step) is float):
+        return counted_floats(start, stop, step)
+    made = counted_integers(start, stop, step) if code == -1 or code in (INT32, INT64, FLOAT32, FLOAT64) else None
+    if made is None or code == -1 or code == INT64:
+        return made
+    if not -EXACT < start < EXACT or not -EXACT < stop < EXACT:
         return None
-    return filled_with(n, dims, code, value, None) if size <= FEW_BYTES and on_cpu() else None
+    return cast(made, code)
 
 
-def filled_like(a, value):
-    """A new array of the shape and dtype of an array, filled with a number."""
-    if not is_ours(a) or not (<Array>a).c_contiguous or (<Array>a).var.on_gpu():
-        return None
-    cdef Array x = <Array>a
-    made = filled_with(x.ndim_, <long long*>x.dims, x.dtype_code, value, x)
-    if made is not None:
-        made.read_only = 0
-    return made
-
-
-def counted(start, stop, step):
-    """Return arange of integers, None for what is not for here."""
+cdef Array counted_integers(start, stop, step):
     cdef int64_t first, last, by, n, i
     cdef Array made
     cdef int64_t* data
@@ -240,6 +312,32 @@ def counted(start, stop, step):
     data = <int64_t*>var_ensure_data(made.var)
     for i in range(n):
         data[i] = first + i * by
+    made.var.version += 1
+    return made
+
+
+cdef Array counted_floats(start, stop, step):
+    """As NumPy counts: a multiple of the difference of the first two, added to the first."""
+    cdef double first, last, by, count
+    cdef int64_t n, i
+    cdef double* data
+    for x in (start, stop, step):
+        if type(x) is not float and (type(x) is not int or not -2**52 < x < 2**52):
+            return None
+    first, last, by = start, stop, step
+    if by == 0:
+        return None
+    count = ceil((last - first) / by)
+    if not 0 < count <= FEW_BYTES / 8 or not on_cpu():
+        return None
+    n = <int64_t>count
+    made = new_array(face(), 1, &n, FLOAT64)
+    data = <double*>var_ensure_data(made.var)
+    by = first + by - first
+    for i in range(n):
+        data[i] = first + i * by
+    if n > 1:
+        data[1] = first + <double>step
     made.var.version += 1
     return made
 
@@ -270,9 +368,15 @@ cdef Array limited(Array x, low, high):
     return made
 
 
-def clip(a, low, high):
+def clip(a, a_min=_NOTHING, a_max=_NOTHING, out=None, *, min=_NOTHING, max=_NOTHING, **kwargs):
     """The elements limited to a range of numbers."""
-    return limited(<Array>a, low, high) if is_ours(a) else None
+    if out is not None or kwargs or not is_ours(a):
+        return None
+    if a_min is _NOTHING and a_max is _NOTHING:
+        a_min, a_max = min, max
+    elif min is not _NOTHING or max is not _NOTHING:
+        return None
+    return limited(<Array>a, a_min, a_max)
 
 
 cdef char* element_or_data(x, Array like, char* cell, int64_t* step) except? NULL:

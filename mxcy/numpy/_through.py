@@ -6,7 +6,7 @@ NumPy in where they read or write are at the end.
 
 import numpy as _np
 
-from . import _small, _small_shapes, _standard
+from . import _small_choices, _small_shapes, _standard
 from ._functions import Small, Through
 
 __all__ = [
@@ -212,7 +212,7 @@ atleast_3d = Through(_np.atleast_3d)
 block = Through(_np.block)
 broadcast_arrays = Through(_np.broadcast_arrays)
 column_stack = Through(_np.column_stack)
-concatenate = Small(_np.concatenate, _small.concatenate, 1)
+concatenate = Small(_np.concatenate, _small_choices.concatenate, whole=True)
 delete = Through(_np.delete)
 diag = Through(_np.diag)
 diagflat = Through(_np.diagflat)
@@ -235,16 +235,16 @@ roll = Through(_np.roll)
 rollaxis = Through(_np.rollaxis)
 rot90 = Through(_np.rot90)
 split = Through(_np.split)
-stack = Small(_np.stack, _small.stack, 1)
+stack = Small(_np.stack, _small_choices.stack, whole=True)
 tile = Through(_np.tile)
 trim_zeros = Through(_np.trim_zeros)
-unstack = Small(_np.unstack, _small_shapes.unstack, 1)
+unstack = Small(_np.unstack, _small_shapes.unstack)
 vsplit = Through(_np.vsplit)
 vstack = Through(_np.vstack)
 
 # Choosing, ordering, sets.
 argpartition = Through(_np.argpartition)
-argsort = Small(_standard.argsort, _small.argsort, 1)
+argsort = Small(_standard.argsort, _small_choices.argsort, whole=True)
 argwhere = Through(_np.argwhere)
 bincount = Through(_np.bincount)
 choose = Through(_np.choose)
@@ -267,7 +267,7 @@ searchsorted = Through(_np.searchsorted)
 select = Through(_np.select)
 setdiff1d = Through(_np.setdiff1d)
 setxor1d = Through(_np.setxor1d)
-sort = Small(_standard.sort, _small.sort, 1)
+sort = Small(_standard.sort, _small_choices.sort, whole=True)
 sort_complex = Through(_np.sort_complex)
 take = Through(_np.take)
 take_along_axis = Through(_np.take_along_axis)
@@ -367,16 +367,16 @@ unpackbits = Through(_np.unpackbits)
 # Questions about arrays and types.
 can_cast = Through(_np.can_cast)
 common_type = Through(_np.common_type)
-isfortran = Through(_np.isfortran)
-isscalar = Through(_np.isscalar)
-iterable = Through(_np.iterable)
+isfortran = Small(_np.isfortran, _small_shapes.isfortran)
+isscalar = Small(_np.isscalar, _small_shapes.isscalar)
+iterable = Small(_np.iterable, _small_shapes.iterable)
 may_share_memory = Through(_np.may_share_memory)
 min_scalar_type = Through(_np.min_scalar_type)
-ndim = Small(_np.ndim, _small_shapes.ndim, 1)
-result_type = Through(_np.result_type)
-shape = Small(_np.shape, _small_shapes.shape, 1)
+ndim = Small(_np.ndim, _small_shapes.ndim)
+result_type = Small(_np.result_type, _small_shapes.result_type, whole=True)
+shape = Small(_np.shape, _small_shapes.shape)
 shares_memory = Through(_np.shares_memory)
-size = Small(_np.size, _small_shapes.size, 1)
+size = Small(_np.size, _small_shapes.size)
 
 # Functions that write into their argument.
 copyto = Through(_np.copyto, writes=(0, "dst"))

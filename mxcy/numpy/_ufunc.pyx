@@ -18,13 +18,16 @@ from .._array cimport (
     CONSTANT, DTYPE_COUNT, Array, FastLoop, LoopFunction, Type, decref, faces, incref, new_array, steal, type_of,
 )
 from .._engine cimport report_fp_flags
-from .._invoke cimport element_as, fresh_like, is_element, is_watched, is_number, readable_data, same_shape, store_scalar
+from .._invoke cimport (
+    element_as, fresh_like, is_element, is_enabled, is_watched, is_number, readable_data, same_shape, store_scalar,
+)
 from .._loops cimport ResolvedLoop
 from .._pointwise cimport Program, invoke
 from ._functions import described
 from ._calls cimport face, given, has_place, is_recording, record_call, taken, taken_to_write, wrote
+from ._lent cimport lend, take_back
 from ._order cimport inverse, layout, ordered
-from ._vectorcall cimport count_of, dict_of, name_of, names_count, takes_vectorcall, tuple_of
+from ._vectorcall cimport count_of, dict_of, name_of, names_count, takes_vectorcall, tuple_of, vectorcall
 
 from .._array import as_face, from_numpy
 from .._export import constant
@@ -46,6 +49,8 @@ cdef extern from "fp_status.hpp" namespace "mxcy" nogil:
 
 cdef enum:
     INLINE_NS = 15000
+    FEW = 4096  # elements
+    MOST = 4    # operands
 
 cdef object _missing = object()
 cdef tuple NUMBERS = (int, float, complex, bool)
@@ -310,7 +315,25 @@ cdef class ufunc:
         cdef Program program = None if operands is None else self.program(operands)
         if program is None or out is not None and not fits(program, <Array>out, operands):
             return self.through(args, kwargs if out is None else {"out": out})
-        return self.push(program, operands, out)
+        found = self.over_few(operands) if out is None and are_few(operands) else None
+        return self.push(program, operands, out) if found is None else found
+
+    cdef object over_few(self, list operands):
+        """NumPy's own function over few elements, which finds their order sooner; None if it fails."""
+        cdef PyObject* views[MOST]
+        cdef Py_ssize_t n = len(operands), made = 0, i
+        try:
+            for i in range(n):
+                x = operands[i]
+                views[i] = lend(<Array>x, False) if isinstance(x, Array) else <PyObject*>x
+                made += 1
+            return given(steal(vectorcall(<PyObject*>self.function, views, n, NULL)), [])
+        except Exception:
+            return None  # what is wrong is said by the usual way
+        finally:
+            for i in range(made):
+                if isinstance(operands[i], Array):
+                    take_back(views[i], <Array>operands[i], False)
 
     cdef object push(self, Program program, list operands, out):
         cdef list results
@@ -524,6 +547,20 @@ cdef list arrays_of(tuple args):
             return None
         operands.append(x)
     return operands
+
+
+cdef bint are_few(list operands) noexcept:
+    """Whether these are few elements that are there, not all of them in the order of C."""
+    cdef bint straight = True
+    cdef Array a
+    for x in operands:
+        if not isinstance(x, Array):
+            continue
+        a = <Array>x
+        straight = straight and a.c_contiguous
+        if a.size > FEW or a.dtype_code == BFLOAT16 or a.var.on_gpu() or not a.var.readable() or a.var.data.load() is NULL:
+            return False
+    return not straight and len(operands) <= MOST and is_enabled()
 
 
 cdef bint is_supported(object dtype) except -1:

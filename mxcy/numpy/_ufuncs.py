@@ -261,7 +261,7 @@ def _clip_few(a, a_min=_NOTHING, a_max=_NOTHING, *args, **kwargs):
     return _np.clip(a, a_min, None if a_max is _NOTHING is not a_min else a_max, *args, **kwargs)
 
 
-@with_small(_small_shapes.clip, 3, few=Through(_clip_few))
+@with_small(_small_shapes.clip, few=Through(_clip_few), whole=True)
 def clip(
     a, a_min=_np._NoValue, a_max=_np._NoValue, out=None, *, min=_np._NoValue, max=_np._NoValue, **kwargs
 ):
