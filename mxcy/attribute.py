@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from typing import ClassVar
 
 from .errors import ArgumentError, message
 
@@ -33,6 +34,8 @@ class AttrScope(metaclass=_ScopeType):
 
     _subgraph_names: defaultdict[str, int] = defaultdict(int)  # how many scopes of bodies had each name
 
+    _current: ClassVar[_Scopes]  # programs set its `value`
+
     def __init__(self, **attributes: str) -> None:
         for name, value in attributes.items():
             if not isinstance(value, str):
@@ -60,8 +63,17 @@ class _Scopes(threading.local):
     def __init__(self) -> None:
         self.stack = [AttrScope()]
 
+    @property
+    def value(self) -> AttrScope:
+        """The scope of the innermost `with` statement; setting it replaces it."""
+        return self.stack[-1]
 
-_scopes = _Scopes()
+    @value.setter
+    def value(self, scope: AttrScope) -> None:
+        self.stack[-1] = scope
+
+
+_scopes = AttrScope._current = _Scopes()
 
 
 def current() -> AttrScope:

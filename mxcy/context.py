@@ -6,6 +6,7 @@ import ctypes
 import functools
 import operator
 import threading
+from typing import ClassVar
 
 from .errors import ArgumentError, ArgumentTypeError, MXNetError, OutOfMemory, message
 
@@ -31,6 +32,16 @@ class _Defaults(threading.local):
     def __init__(self) -> None:
         self.stack: list[Context] = [Context("cpu", 0)]
 
+    @property
+    def value(self) -> Context:
+        """The default; setting it replaces it."""
+        return self.stack[-1]
+
+    @value.setter
+    def value(self, context: Context) -> None:
+        self.stack[-1] = Context(context)
+        _elsewhere[0] = _elsewhere[0] or self.stack[-1].device_typeid != 1
+
 
 class _ContextType(type):
     """Gives `Context.default_ctx`, which belongs to the class."""
@@ -38,12 +49,11 @@ class _ContextType(type):
     @property
     def default_ctx(cls) -> Context:
         """The context of this thread where none is given; setting it replaces it."""
-        return _defaults.stack[-1]
+        return _defaults.value
 
     @default_ctx.setter
     def default_ctx(cls, context: Context) -> None:
-        _defaults.stack[-1] = Context(context)
-        _elsewhere[0] = _elsewhere[0] or _defaults.stack[-1].device_typeid != 1
+        _defaults.value = context
 
 
 class Context(metaclass=_ContextType):
@@ -63,6 +73,7 @@ class Context(metaclass=_ContextType):
 
     __slots__ = ("device_typeid", "device_id")
 
+    _default_ctx: ClassVar[_Defaults]  # programs set its `value`
     device_typeid: int
     device_id: int
 
@@ -123,7 +134,7 @@ class Context(metaclass=_ContextType):
         _defaults.stack.pop()
 
 
-_defaults = _Defaults()
+_defaults = Context._default_ctx = _Defaults()
 
 
 def cpu(device_id: int = 0) -> Context:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import ClassVar
 
 __all__ = ["NameManager", "Prefix", "current"]
 
@@ -29,6 +30,8 @@ class NameManager(metaclass=_ManagerType):
     ...     [names.get(None, "exp"), names.get("mine", "exp"), names.get(None, "exp")]
     ['exp0', 'mine', 'exp1']
     """
+
+    _current: ClassVar[_Managers]  # programs set its `value` to begin with new names
 
     def __init__(self) -> None:
         self._counter: dict[str, int] = {}
@@ -70,8 +73,17 @@ class _Managers(threading.local):
     def __init__(self) -> None:
         self.stack = [NameManager()]
 
+    @property
+    def value(self) -> NameManager:
+        """The manager of the innermost `with` statement; setting it replaces it."""
+        return self.stack[-1]
 
-_managers = _Managers()
+    @value.setter
+    def value(self, manager: NameManager) -> None:
+        self.stack[-1] = manager
+
+
+_managers = NameManager._current = _Managers()
 
 
 def current() -> NameManager:

@@ -300,3 +300,21 @@ def test_the_size_of_a_batch_may_be_an_array_of_one_number(kind, expected, count
     mx.gluon.Trainer([weight], kind, {"learning_rate": 1.0}).step(count)
 
     assert weight.data().asnumpy().tolist() == pytest.approx([expected] * 2, abs=1e-5)
+
+
+def test_defaults_of_a_thread_are_set_as_mxnets_programs_do():
+    manager, scope, context = mx.name.NameManager._current, mx.AttrScope._current, mx.Context._default_ctx
+    with mx.name.NameManager(), mx.AttrScope(), mx.Context(mx.current_context()):
+        first = (mx.sym.Variable("a") + 1).name
+        manager.value = mx.name.NameManager()
+        scope.value = mx.AttrScope(ctx_group="2")
+        context.value = mx.cpu(3)
+        symbol = mx.sym.Variable("a") + 1
+
+        assert symbol.name == first
+        assert symbol.attr("ctx_group") == "2"
+        assert mx.nd.ones(1).context == mx.current_context() == context.value == mx.cpu(3)
+        assert manager.value is mx.name.NameManager.current
+        assert scope.value is mx.AttrScope.current
+    assert mx.current_context() == mx.cpu(0)
+    assert mx.sym.Variable("a").attr("ctx_group") is None
