@@ -167,6 +167,11 @@ def test_wrong_loaders_are_errors(options):
         data.DataLoader([1, 2], **options)
 
 
+def test_a_timeout_is_asserted():
+    with pytest.raises(AssertionError, match="more than 0 seconds"):
+        data.DataLoader([1, 2], 2, timeout=0)
+
+
 def test_loaders_begin_the_next_epoch_when_asked():
     read = []
 

@@ -1,5 +1,6 @@
 """`ImageIter` and `ImageDetIter`: epochs, states, bad input. Batches against MXNet: test_image.py."""
 
+import json
 import pickle
 import random
 
@@ -103,6 +104,36 @@ def test_batches_are_arrays_of_the_active_kind(folder):
         image = mx.image.imread(FOLDER / "cat.jpg")
     assert all(isinstance(x, mx.np.ndarray) for x in (batch.data[0], batch.label[0], image))
     np.testing.assert_array_equal(batch.data[0].asnumpy(), next(iterator(folder)).data[0].asnumpy())
+
+
+def test_pictures_of_files_are_arrays_of_the_active_kind():
+    given = [[1.0, "photo.jpg"], [2.0, "cat.jpg"]]
+    boxes = [[2, 5, 0, 0.1, 0.1, 0.5, 0.5, "photo.jpg"]] * 2
+    with mx.util.np_array(True):
+        change = mx.image.ColorNormalizeAug(mx.np.array([1.0, 2, 3]), None)
+        label = mx.image.ImageIter(2, (3, 8, 8), imglist=given, path_root=FOLDER).next_sample()[0]
+        batch = next(mx.image.ImageIter(2, (3, 8, 8), imglist=given, path_root=FOLDER))
+        objects = next(mx.image.ImageDetIter(2, (3, 8, 8), imglist=boxes, path_root=FOLDER))
+        picture = mx.image.imread(FOLDER / "cat.jpg").astype("float32")
+        made = mx.image.imresize(change(picture), 4, 4)
+    assert batch.label[0].asnumpy().tolist() == [1, 2] and objects.label[0].shape == (2, 1, 5)
+    assert all(isinstance(x, mx.np.ndarray) for x in (label, batch.label[0], objects.data[0], made))
+    assert json.loads(change.dumps())[1] == {"mean": [1, 2, 3], "std": None}
+
+
+@pytest.mark.parametrize("error", [TypeError, ValueError, mx.MXNetError])
+def test_errors_of_changes_are_raised(error):
+    def change(*args):
+        raise error("a change that does not work")
+
+    options = {"path_root": FOLDER, "aug_list": [change]}
+    with pytest.raises(error, match="a change that"):
+        next(mx.image.ImageIter(1, (3, 8, 8), imglist=[[1, "photo.jpg"]], **options))
+    boxes = [[2, 5, 0, 0.1, 0.1, 0.5, 0.5, "photo.jpg"]]
+    # Where boxes are changed, a RuntimeError says that none is left, as in MXNet.
+    left_out = error is mx.MXNetError
+    with pytest.raises(StopIteration if left_out else error):
+        next(mx.image.ImageDetIter(1, (3, 8, 8), imglist=boxes, **options))
 
 
 def broken(tmp_path, payload):

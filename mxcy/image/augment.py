@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from .. import ndarray as nd
+from .._array import Array
 from ..errors import AssertedArgumentError, message
-from ..ndarray import NDArray
 from . import image
 
 __all__ = [
@@ -63,7 +63,7 @@ class Described:
 
 def plain(value: Any) -> Any:
     """Return arrays as lists, anything else as it is."""
-    if isinstance(value, NDArray):
+    if isinstance(value, Array):
         value = value.asnumpy()
     return value.tolist() if isinstance(value, np.ndarray) else value
 
@@ -240,7 +240,7 @@ class ColorNormalizeAug(Augmenter):
 
     def __init__(self, mean: Any, std: Any):
         super().__init__(mean=mean, std=std)
-        self.mean, self.std = (x if x is None or isinstance(x, NDArray) else nd.array(x) for x in (mean, std))
+        self.mean, self.std = (x if x is None or isinstance(x, Array) else nd.array(x) for x in (mean, std))
 
     def __call__(self, src: Any) -> Any:
         return image.color_normalize(src, self.mean, self.std)
@@ -284,7 +284,7 @@ def of_imagenet(name: str, value: Any, usual: tuple, kind: Any = nd.array) -> An
     """Return mean or std as an array: `usual` for True, None for None."""
     if value is True:
         return kind(usual)
-    if value is not None and (not isinstance(value, (np.ndarray, NDArray)) or value.shape[0] not in (1, 3)):
+    if value is not None and (not isinstance(value, (np.ndarray, Array)) or value.shape[0] not in (1, 3)):
         expected = "True, None or an array of 1 or 3 numbers"
         raise AssertedArgumentError(message("CreateAugmenter", name, expected, value))
     return value

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from .._array import Array
 from ..errors import ArgumentError, AssertedArgumentError, MXNetError, ShapeError, message
 from ..io import DataDesc
 from ..ndarray import NDArray
 from .augment import MEAN, STD, of_imagenet
 from .codec import opencv
 from .detection import CreateDetAugmenter
-from .iterator import ImageIter
+from .iterator import ImageIter, left_out
 
 __all__ = ["ImageDetIter"]
 
@@ -59,7 +60,7 @@ class ImageDetIter(ImageIter):
 
     def _parse_label(self, label: Any) -> np.ndarray:
         """The objects (n, 5 or more) in a label as it stands in a file."""
-        raw = (label.asnumpy() if isinstance(label, NDArray) else np.asarray(label)).ravel()
+        raw = (label.asnumpy() if isinstance(label, Array) else np.asarray(label)).ravel()
         if raw.size < 7:
             raise MXNetError(message("ImageDetIter", "label", "at least 7 numbers", raw.size))
         head, width = int(raw[0]), int(raw[1])
@@ -85,9 +86,15 @@ class ImageDetIter(ImageIter):
         label[:] = -1
         return data, label
 
-    def _made(self, picture: NDArray, label: Any) -> tuple[NDArray, Any]:
-        picture, label = self.augmentation_transform(picture, self._parse_label(label))
-        self._check_valid_label(label)
+    def _made(self, picture: NDArray, label: Any) -> tuple[NDArray, Any] | None:
+        try:
+            self.check_valid_image(picture)
+            picture, label = self.augmentation_transform(picture, self._parse_label(label))
+            self._check_valid_label(label)
+        except RuntimeError as error:
+            if isinstance(error, (TypeError, ValueError)):
+                raise  # a change that does not work is no reason to leave out the picture
+            return left_out(error)
         return picture, label
 
     def _store(self, data: NDArray, labels: NDArray, row: int, picture: NDArray, label: Any) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import ndarray as nd
+from .._array import Array
 from .._paths import also, names_from
 from ..errors import (
     ArgumentError,
@@ -95,7 +96,7 @@ def imdecode(buf: Any, flag: int = 1, to_rgb: bool = True, out: NDArray | None =
     `to_rgb`: the order of the channels, else BGR. Pictures of cameras are turned as their EXIF data say,
     where these come before any head of JFIF. Raises FormatError for what is no picture.
     """
-    if isinstance(buf, NDArray):
+    if isinstance(buf, Array):
         buf = buf.asnumpy()
     if not isinstance(buf, (bytes, bytearray, memoryview, np.ndarray)):
         expected = "bytes, a bytearray or an array of uint8"
@@ -158,7 +159,7 @@ def imresize(src: NDArray, w: int, h: int, interp: int = 1, out: NDArray | None 
     `interp`: 0 nearest pixel, 1 bilinear, 2 cubic, 3 mean of the area, 4 Lanczos, 9 cubic where it grows,
     area where it shrinks, 10 any of 0 to 4.
     """
-    if not isinstance(src, NDArray):
+    if not isinstance(src, Array):
         raise OperandTypeError(message("imresize", "src", "an NDArray", type(src).__name__))
     if w < 1 or h < 1:
         raise ArgumentError(message("imresize", "w, h", "at least 1", (w, h)))

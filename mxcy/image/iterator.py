@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import ndarray as nd
 from .. import recordio
+from .._array import Array
 from ..errors import (
     ArgumentError,
     AssertedArgumentError,
@@ -110,7 +111,7 @@ class ImageIter(DataIter):
         found = {}
         for number, (*label, name) in enumerate(given, 1):
             values = label[0] if len(label) == 1 else label
-            found[str(number)] = nd.array(np.atleast_1d(np.asarray(values)), dtype=self.dtype), name
+            found[str(number)] = image.array_of(np.atleast_1d(np.asarray(values, self.dtype))), name
         return found
 
     def _sequence(self, shuffle: bool, part_index: int, num_parts: int) -> list | None:
@@ -241,19 +242,18 @@ class ImageIter(DataIter):
                 labels, encoded = self.next_sample()
             except StopIteration:
                 break
-            picture = self.imdecode(encoded)
-            try:
-                self.check_valid_image(picture)
-                made = self._made(picture, labels)
-            except RuntimeError as error:
-                logging.debug("Invalid image, skipping:  %s", error)
-                continue
-            self._store(data, label, row, *made)
-            row += 1
+            made = self._made(self.imdecode(encoded), labels)
+            if made is not None:
+                self._store(data, label, row, *made)
+                row += 1
         return row
 
-    def _made(self, picture: NDArray, label: Any) -> tuple[NDArray, Any]:
-        """(picture, label) of a sample after the changes."""
+    def _made(self, picture: NDArray, label: Any) -> tuple[NDArray, Any] | None:
+        """(picture, label) of a sample after the changes; None for one that is to be left out."""
+        try:
+            self.check_valid_image(picture)
+        except RuntimeError as error:
+            return left_out(error)
         return self.augmentation_transform(picture), label
 
     def _store(self, data: NDArray, labels: NDArray, row: int, picture: NDArray, label: Any) -> None:
@@ -263,7 +263,8 @@ class ImageIter(DataIter):
             expected = f"pictures {data.shape[1:]} after all changes"
             raise ArgumentError(message(type(self).__name__, "data_shape", expected, made.shape))
         data[row] = made
-        labels[row] = label
+        values = label.asnumpy() if isinstance(label, Array) else np.asarray(label)
+        labels[row] = values[0] if labels.ndim == 1 and values.shape == (1,) else values
 
     # -- steps that subclasses may replace -------------------------------------------------------------
 
@@ -307,6 +308,11 @@ class ImageIter(DataIter):
     def postprocess_data(self, datum: NDArray) -> NDArray:
         """Return a picture (height, width, channels) with its channels first."""
         return nd.transpose(datum, axes=(2, 0, 1))
+
+
+def left_out(error: RuntimeError) -> None:
+    """Log why a sample is left out."""
+    logging.debug("Invalid image, skipping:  %s", error)
 
 
 def read_list(path: Any, dtype: Any = "float32") -> dict[int, tuple[NDArray, str]]:

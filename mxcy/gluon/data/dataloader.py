@@ -17,7 +17,7 @@ import numpy as np
 from ... import ndarray as nd
 from ..._array import Array
 from ...context import Context
-from ...errors import ArgumentError, EngineError, message, problem
+from ...errors import ArgumentError, AssertedArgumentError, EngineError, message, problem
 from ...switches import is_np_array
 from ..nesting import converted, has_numpy
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
@@ -84,7 +84,7 @@ class DataLoader:
                  timeout: float = 120, try_nopython: Any = None,
                  auto_reload: bool = False):  # fmt: skip
         if timeout <= 0:
-            raise ArgumentError(message("DataLoader", "timeout", "more than 0 seconds", timeout))
+            raise AssertedArgumentError(message("DataLoader", "timeout", "more than 0 seconds", timeout))
         if batch_sampler is None:
             if batch_size is None:
                 text = "batch_size must be specified unless batch_sampler is"
