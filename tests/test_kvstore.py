@@ -56,6 +56,16 @@ def test_lists_of_keys_and_pushpull():
     assert [values(x) for x in out] == [[9], [9]]
 
 
+def test_arrays_of_numpy_are_pushed_and_pulled():
+    store = mx.kv.create("device")
+    store.init("w", mx.np.ones((2, 3)))
+    out = [mx.np.zeros((2, 3)), nd.zeros((2, 3))]
+    store.pushpull("w", [mx.np.ones((2, 3)) * 2, nd.ones((2, 3))], out=out)
+
+    assert [values(x) for x in out] == [[[3, 3, 3]] * 2] * 2
+    assert type(out[0]) is mx.np.ndarray
+
+
 def test_sums_do_not_depend_on_the_order_of_work():
     rng = np.random.default_rng(0)
     parts = [rng.normal(size=100_000).astype("f") for _ in DEVICES]
@@ -150,6 +160,7 @@ def test_workers():
         (TypeError, lambda s: s.init(1.5, nd.ones(2))),
         (AssertionError, lambda s: s.init(1.5, nd.ones(2))),
         (AssertionError, lambda s: s.init("w", np.ones(2))),
+        (AssertionError, lambda s: s.init("w", mx.sym.var("w"))),
         (AssertionError, lambda s: s.init(["w", 3], [nd.ones(2), nd.ones(2)])),
         (mx.MXNetError, lambda s: s.init("w", [nd.ones(2), nd.ones(2)])),
         (mx.MXNetError, lambda s: s.init(["w", "w"], [nd.ones(2), nd.ones(2)])),

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import ndarray as nd
 from .. import optimizer as optimizers
+from .._array import Array
 from .._files import replacing
 from ..errors import (
     ArgumentError,
@@ -143,9 +144,7 @@ class KVStore(KVStoreBase):
         ids: list[NDArray] = []
         for part in row_ids if isinstance(row_ids, (list, tuple)) else [row_ids]:
             ids += part if isinstance(part, (list, tuple)) else [part]
-        for one in ids:
-            if not isinstance(one, NDArray):
-                raise OperandTypeError(message("row_sparse_pull", "row_ids", "NDArrays", type(one).__name__))
+        ids = [faced("row_sparse_pull", one) for one in ids]
         pairs = self._pairs("row_sparse_pull", key, out)
         for k, targets in pairs:
             self._known("row_sparse_pull", k, targets)
@@ -250,10 +249,7 @@ class KVStore(KVStoreBase):
             text = f"keys of this store are of type {self._key_type.__name__}, got {key!r}"
             raise AssertedArgumentError(problem(call, "key", text, "do not mix them"))
         self._key_type = kind
-        values = list(value) if isinstance(value, (list, tuple)) else [value]
-        for x in values:
-            if not isinstance(x, NDArray):
-                raise OperandTypeError(message(call, "value", "NDArrays", type(x).__name__))
+        values = [faced(call, x) for x in (value if isinstance(value, (list, tuple)) else [value])]
         if not values:
             raise ArgumentError(message(call, "value", "at least one NDArray", "none"))
         return [(key, values)]
@@ -268,6 +264,15 @@ class KVStore(KVStoreBase):
         for x in arrays:
             if x.shape != stored.shape:
                 raise ShapeError(message(call, f"key {key!r}", f"shape {stored.shape}", x.shape))
+
+
+def faced(call: str, x: Any) -> NDArray:
+    """An array as NDArray; those of `mx.np` share their values with it."""
+    if isinstance(x, NDArray):
+        return x
+    if isinstance(x, Array):
+        return x.as_nd_ndarray()
+    raise OperandTypeError(message(call, "value", "NDArrays", type(x).__name__))
 
 
 def near_to(x: NDArray, other: NDArray) -> NDArray:
