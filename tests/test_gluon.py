@@ -354,6 +354,10 @@ def test_files_are_checked_and_never_downloaded(tmp_path):
     assert gluon.utils.download("http://nowhere/x", str(tmp_path)) == str(path)
     with pytest.raises(mx.MXNetError, match="nothing is downloaded"):
         gluon.utils.download("http://nowhere/y", str(tmp_path))
+    with pytest.raises(OSError, match="nothing is downloaded"):  # the class of a download that fails
+        gluon.model_zoo.vision.alexnet(pretrained=True, root=str(tmp_path))
+    with pytest.raises(AssertionError, match="retries"):
+        gluon.utils.download("http://nowhere/x", str(tmp_path), retries=-1)
     gluon.utils.replace_file(str(path), str(tmp_path / "z"))
 
     assert (tmp_path / "z").exists()

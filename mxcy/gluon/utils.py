@@ -12,7 +12,7 @@ import numpy as np
 from .. import ndarray as nd
 from .._array import Array
 from ..context import Context
-from ..errors import ArgumentError, AssertedArgumentError, MXNetError, message, problem
+from ..errors import ArgumentError, AssertedArgumentError, message, problem, wrap
 from ..ndarray import NDArray
 from ..switches import is_np_array, is_np_shape
 from .nesting import converted
@@ -112,12 +112,15 @@ def download(url: str, path: str | None = None, overwrite: bool = False, sha1_ha
              retries: int = 5, verify_ssl: bool = True) -> str:  # fmt: skip
     """Return the path of a file that is there already; nothing is downloaded.
 
-    Raises MXNetError if the file is not there, or does not have the hash.
+    Raises FileNotFoundError, which is an MXNetError too, if the file is not there or does not have the hash.
     """
+    if retries < 0:
+        raise AssertedArgumentError(message("download", "retries", "a number from 0 on", str(retries)))
     name = url.split("/")[-1]
     target = os.path.expanduser(path) if path is not None else name
     target = os.path.join(target, name) if os.path.isdir(target) else target
     if os.path.exists(target) and not overwrite and (not sha1_hash or check_sha1(target, sha1_hash)):
         return target
     text = f"{target!r} is not there, and nothing is downloaded"
-    raise MXNetError(problem("download", "url", text, f"fetch {url} to {target!r} yourself"))
+    told = problem("download", "url", text, f"fetch {url} to {target!r} yourself")
+    raise wrap(FileNotFoundError(told))  # as downloads that fail are errors of the system

@@ -15,7 +15,8 @@ __all__ = ["HEADER", "IRHeader", "pack", "pack_img", "unpack", "unpack_img"]
 __all__ += ["_IR_FORMAT", "_IR_SIZE"]  # which programs take to read heads themselves
 
 # MXNet's headers print themselves as HEADER; pickles look for that name here.
-IRHeader = HEADER = namedtuple("HEADER", ["flag", "label", "id", "id2"])
+HEADER = namedtuple("HEADER", ["flag", "label", "id", "id2"])
+IRHeader = HEADER
 IRHeader.__doc__ = """The head of a record: flag (the number of labels, 0 for one), label, id, id2."""
 
 _IR_FORMAT = "<IfQQ"

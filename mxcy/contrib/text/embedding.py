@@ -14,7 +14,7 @@ import numpy as np
 from ... import ndarray as nd
 from ... import registry
 from ...base import data_dir
-from ...errors import ArgumentError, AssertedArgumentError, MXNetError, closest, message, problem
+from ...errors import ArgumentError, AssertedArgumentError, closest, message, problem, wrap
 from ...ndarray import NDArray
 from ._pretrained import FASTTEXT, GLOVE
 from .vocab import UNKNOWN, Vocabulary
@@ -55,13 +55,13 @@ class TokenEmbedding(Vocabulary):
 
     @classmethod
     def _get_pretrained_file(cls, embedding_root: str | None, pretrained_file_name: str) -> str:
-        """Return the path of a file of this embedding; raise MXNetError where it is not there."""
+        """Return the path of a file of this embedding; raise FileNotFoundError where it is not there."""
         root = os.path.expanduser(embedding_root or os.path.join(data_dir(), "embeddings"))
         path = os.path.join(root, cls.__name__.lower(), pretrained_file_name)
         if not os.path.isfile(path):
             text = f"there is no file {path}, and nothing is downloaded"
             hint = "put the file there, or set embedding_root"
-            raise MXNetError(problem(cls.__name__, "pretrained_file_name", text, hint))
+            raise wrap(FileNotFoundError(problem(cls.__name__, "pretrained_file_name", text, hint)))
         return path
 
     @classmethod

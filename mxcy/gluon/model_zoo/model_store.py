@@ -6,7 +6,7 @@ import glob
 import os
 from typing import Any
 
-from ...errors import ArgumentError, MXNetError, message, problem
+from ...errors import ArgumentError, message, problem, wrap
 
 __all__ = ["get_model_file", "short_hash", "with_parameters"]
 
@@ -24,14 +24,16 @@ def short_hash(name: str) -> str:
 def get_model_file(name: str, root: str | None = None) -> str:
     """Return the path of `name.params`, or `name-<hash>.params` as MXNet calls it, in a folder.
 
-    The folder is `~/.mxnet/models` by default. Raises MXNetError if there is no such file.
+    The folder is `~/.mxnet/models` by default. Raises FileNotFoundError, which is an MXNetError too, if
+    there is no such file.
     """
     folder = os.path.expanduser(root or os.path.join("~", ".mxnet", "models"))
     found = sorted(glob.glob(os.path.join(glob.escape(folder), f"{glob.escape(name)}.params")))
     found += sorted(glob.glob(os.path.join(glob.escape(folder), f"{glob.escape(name)}-*.params")))
     if not found:
         text = f"there is no file {name}.params in {folder!r}, and nothing is downloaded"
-        raise MXNetError(problem("model_zoo", "pretrained", text, "put the file there, or set root"))
+        told = problem("model_zoo", "pretrained", text, "put the file there, or set root")
+        raise wrap(FileNotFoundError(told))
     return found[0]
 
 
