@@ -58,9 +58,10 @@ def test_lists_of_keys_and_pushpull():
 
 def test_arrays_of_numpy_are_pushed_and_pulled():
     store = mx.kv.create("device")
-    store.init("w", mx.np.ones((2, 3)))
+    ones = mx.np.ones((2, 3), dtype="float32")
+    store.init("w", ones)
     out = [mx.np.zeros((2, 3)), nd.zeros((2, 3))]
-    store.pushpull("w", [mx.np.ones((2, 3)) * 2, nd.ones((2, 3))], out=out)
+    store.pushpull("w", [ones * 2, nd.ones((2, 3))], out=out)
 
     assert [values(x) for x in out] == [[[3, 3, 3]] * 2] * 2
     assert type(out[0]) is mx.np.ndarray
