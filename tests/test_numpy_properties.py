@@ -350,9 +350,15 @@ def test_conversions_to_python(function, x):
     if function in (iter, hash) or function is len:
         theirs, ours = outcome(lambda np, x: function(x), onp, x), outcome(lambda np, x: function(x), np, x)
         assert isinstance(theirs, Exception) == isinstance(ours, Exception)
-    else:
-        check(lambda np, x: function(x), x)
-        check(lambda np, x: function(x[0]), x)
+        return
+
+    def taken(np, x):
+        """What NumPy takes in the place of x: its number if it has one element, as until version 2.3."""
+        one = np is onp and function in (int, float, complex) and onp.size(x) == 1 and onp.ndim(x) > 0
+        return x.reshape(-1)[0] if one and (x.dtype.kind != "c" or function is complex) else x
+
+    check(lambda np, x: function(taken(np, x)), x)
+    check(lambda np, x: function(taken(np, x[0])), x)
 
 
 # --- reductions -----------------------------------------------------------------------------------------
