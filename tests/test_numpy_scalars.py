@@ -185,3 +185,35 @@ def test_pillow_takes_arrays():
     assert onp.asarray(image.fromarray(x)).tolist() == x.tolist()
     assert onp.asarray(image.fromarray(x[::-1, :, 0])).tolist() == x[::-1, :, 0].tolist()
     assert np.array(image.fromarray(x)).tolist() == x.tolist()
+
+
+def test_matplotlib_takes_tables_of_ours_by_columns():
+    """It asks for `to_numpy`; without, it would take the rows for the data."""
+    cbook = pytest.importorskip("matplotlib.cbook")
+    x = np.arange(6.0).reshape(3, 2)
+    assert [list(column) for column in cbook._reshape_2D(x, "x")] == [[0, 2, 4], [1, 3, 5]]
+    assert type(x.to_numpy()) is onp.ndarray and onp.shares_memory(x.to_numpy(), onp.asarray(x))
+
+
+# --- sums of few elements ---------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "shape", [(1,), (2,), (3,), (7,), (8,), (9,), (129,), (1000,), (4000,), (5, 3), (40, 9)]
+)
+@pytest.mark.parametrize("dtype", ["float64", "float32", "complex128"])
+def test_sums_of_few_elements_are_numpys_to_the_last_bit(shape, dtype):
+    rng = onp.random.default_rng(len(shape) + shape[0])
+    values = [(rng.normal(size=shape) * 10 + 1j * rng.normal(size=shape)) for _ in range(5)]
+    for value in values:
+        x = (value if dtype == "complex128" else value.real).astype(dtype)
+        for name in ("sum", "mean", "var", "std")[: 1 if dtype == "complex128" else 4]:
+            for axis in (None, 0, -1):
+                mine, expected = getattr(np.array(x), name)(axis), getattr(x, name)(axis)
+                assert onp.asarray(mine).tobytes() == expected.tobytes(), (name, axis)
+
+
+def test_sums_of_zeros_have_the_sign_of_numpys():
+    zeros = onp.full((2, 3), -0.0)
+    for axis in (None, 0, 1):
+        mine = onp.asarray(np.array(zeros).sum(axis))
+        assert (onp.signbit(mine) == onp.signbit(zeros.sum(axis))).all()
+    assert not onp.signbit(float(np.array([-0.0]).sum()))

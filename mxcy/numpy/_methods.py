@@ -54,6 +54,10 @@ class Methods(SmallMethods):
             raise AttributeError("__array_interface__ is for NumPy's dtypes in main memory")
         return self.view_numpy(writable=not self._readonly).__array_interface__
 
+    def to_numpy(self):
+        """A view of the elements as NumPy's array, as tables and plots ask for it (a copy from a GPU)."""
+        return self.__array__()
+
     # What NumPy's scalars have and its arrays have not.
 
     is_integer = _of_scalars("is_integer")

@@ -262,7 +262,7 @@ def _variance(
     if (
         plain
         and a._dtype_code in _FLOATS
-        and (axis is None or (type(axis) is int and -a.ndim <= axis < a.ndim))
+        and (axis is None or (a.size > FEW and type(axis) is int and -a.ndim <= axis < a.ndim))
     ):
         count = (a.size if axis is None else a.shape[axis]) - ddof
         if count > 0:

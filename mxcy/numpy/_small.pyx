@@ -95,8 +95,12 @@ cdef Array reduced(Array x, int kind):
     args[0] = args[2] = made.var.data.load()
     strides[0] = strides[2] = 0
     strides[1] = ITEMSIZE[x.dtype_code]
-    memcpy(args[0], args[1], strides[1])
-    args[1] += strides[1]
+    if kind == SUM:  # which NumPy begins with 0: the order of additions depends on how many there are
+        memset(args[0], 0, strides[1])
+        n += 1
+    else:
+        memcpy(args[0], args[1], strides[1])
+        args[1] += strides[1]
     take_fp_flags()
     if n > 0:
         loop.function(args, &n, strides, loop.data)
@@ -147,7 +151,7 @@ cdef Array reduced_along(Array x, int kind, int axis):
     cdef char* args[3]
     cdef Py_ssize_t strides[3]
     cdef Py_ssize_t n
-    cdef int64_t item = ITEMSIZE[x.dtype_code], i
+    cdef int64_t item = ITEMSIZE[x.dtype_code], i, begun = kind != SUM  # elements that the result begins with
     cdef char* data
     cdef char* out
     cdef Array made
@@ -164,21 +168,27 @@ cdef Array reduced_along(Array x, int kind, int axis):
     out = made.var.data.load()
     take_fp_flags()
     if axis == 0:
-        memcpy(out, data, x.dims[1] * item)
+        if begun:
+            memcpy(out, data, x.dims[1] * item)
+        else:
+            memset(out, 0, x.dims[1] * item)
         strides[0] = strides[1] = strides[2] = item
         n = x.dims[1]
-        for i in range(1, x.dims[0]):
+        for i in range(begun, x.dims[0]):
             args[0] = args[2] = out
             args[1] = data + i * n * item
             loop.function(args, &n, strides, loop.data)
     else:
         strides[0] = strides[2] = 0
         strides[1] = item
-        n = x.dims[1] - 1
+        n = x.dims[1] - begun
         for i in range(x.dims[0]):
             args[0] = args[2] = out + i * item
-            memcpy(args[0], data + i * x.dims[1] * item, item)
-            args[1] = data + (i * x.dims[1] + 1) * item
+            if begun:
+                memcpy(args[0], data + i * x.dims[1] * item, item)
+            else:
+                memset(args[0], 0, item)
+            args[1] = data + (i * x.dims[1] + begun) * item
             if n > 0:
                 loop.function(args, &n, strides, loop.data)
     flags = take_fp_flags()
