@@ -59,7 +59,8 @@ def halve(
 
 def _halves(node: Node, shapes: Mapping[Entry, Any]) -> bool:
     """Whether a pooling layer takes maxima of 2x2 elements side by side, and of nothing else."""
-    attrs, shape = node.attrs, shapes.get(node.inputs[0])
+    attrs = node.attrs
+    shape: Any = shapes.get(node.inputs[0])  # None or in parts unknown: not `complete`
     if attrs["pool_type"] != "max" or attrs["global_pool"] or attrs["layout"] not in (None, "NCHW"):
         return False
     if (attrs["kernel"], attrs["stride"]) != ((2, 2), (2, 2)) or any(attrs["pad"]) or not complete(shape):
