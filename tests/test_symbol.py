@@ -96,6 +96,8 @@ ARITHMETIC = [
     (lambda x, y: x > 1, "_greater_scalar0", "_greater_scalar", "1"),
     (lambda x, y: x <= 1, "_lesser_equal_scalar0", "_lesser_equal_scalar", "1"),
     (lambda x, y: abs(x), "abs0", "abs", None),
+    (lambda x, y: sym.random.shuffle(x), "_shuffle0", "_shuffle", None),
+    (lambda x, y: sym.shuffle(x), "shuffle0", "_shuffle", None),
 ]
 
 

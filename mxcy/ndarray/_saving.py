@@ -12,7 +12,7 @@ import numpy as np
 from .._array import Array, from_numpy
 from .._files import replacing
 from ..context import cpu
-from ..errors import ArgumentTypeError, FormatError, message, problem, wrap
+from ..errors import ArgumentError, ArgumentTypeError, FormatError, message, problem, wrap
 from ..ops._storage import Csr, Rows, stored, wrapped
 from . import _safetensors, params
 from ._placement import GPU, new
@@ -69,16 +69,18 @@ def _values(x: NDArray) -> Any:
 
 
 def _named(data: Any) -> tuple[list[str], list[NDArray]]:
+    expected = "an NDArray, a list of them, or a dict of str to NDArray"
     if isinstance(data, NDArray):
         data = [data]
     if isinstance(data, dict):
         names, arrays = list(data.keys()), list(data.values())
     else:
-        names, arrays = [], list(data) if isinstance(data, (list, tuple)) else [data]
+        if not isinstance(data, (list, tuple)):
+            raise ArgumentError(message("save", "data", expected, type(data).__name__))
+        names, arrays = [], list(data)
     wrong = [x for x in arrays if not isinstance(x, Array)]
     wrong += [name for name in names if not isinstance(name, str)]
     if wrong:
-        expected = "an NDArray, a list of them, or a dict of str to NDArray"
         raise ArgumentTypeError(message("save", "data", expected, type(wrong[0]).__name__))
     return names, arrays
 

@@ -32,7 +32,7 @@ __all__ = [
     "uniform_like",
 ]
 
-shuffle = SymbolFunction(ops.shuffle, "shuffle")
+shuffle = SymbolFunction(ops.shuffle, "shuffle", hint="_shuffle")
 exponential_like = SymbolFunction(ops.lookup("_random_exponential_like"), "exponential_like")
 gamma_like = SymbolFunction(ops.lookup("_random_gamma_like"), "gamma_like")
 generalized_negative_binomial_like = SymbolFunction(
