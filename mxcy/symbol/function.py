@@ -14,8 +14,8 @@ class SymbolFunction:
     """An operator called on symbols. Tensor inputs that are not given become variables.
 
     Besides the operator's arguments it takes `name`, of the node, and labels: as a dict `attr`, or as
-    keywords such as `lr_mult=0.1`, `ctx_group="a"` or `__mine__="text"`. `hint` begins the names of nodes that
-    are not given one; it is the name of the function by default.
+    keywords such as `lr_mult=0.1`, `ctx_group="a"` or `__mine__="text"`. `hint` begins the names of nodes
+    that are not given one; it is the name of the function by default.
     """
 
     def __init__(self, op: Any, name: str, hint: str | None = None):
