@@ -30,8 +30,10 @@ from .errors import ArgumentError, ArgumentTypeError, message, problem
 cdef extern from *:
     """
     #define mxcy_numbers(type) ((void**)(type)->tp_as_number)  // function pointers, one after the other
+    #define mxcy_leave_concat(type) ((type)->tp_as_sequence->sq_inplace_concat = NULL)
     """
     void** number_slots "mxcy_numbers"(Type*)
+    void leave_concat "mxcy_leave_concat"(Type*)
     Type PyFloat_Type, PyLong_Type
     double PyFloat_AS_DOUBLE(PyObject*)
     long long PyLong_AsLongLongAndOverflow(PyObject*, int*) except? -1
@@ -449,8 +451,10 @@ def inherit_operators(cls):
     """Give a face the C functions of the core for the operators that it does not define.
 
     Python's own inheritance puts a function there that looks the method up by name, which doubles the
-    time of a small operation.
+    time of a small operation. It also takes `+=` for what joins sequences, too, and would ask it again when
+    no operand can add: `x` would then be the answer, NotImplemented.
     """
+    leave_concat(<Type*><void*>cls)
     for place, name in BINARY_SLOTS.items():
         methods = (f"__{name}__", f"__r{name}__")
         if all(getattr(cls, method) is getattr(Array, method) for method in methods):

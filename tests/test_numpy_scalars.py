@@ -1,12 +1,14 @@
 """Results without axes where NumPy has scalars: programs use them as numbers, extents, seeds, repetitions."""
 
 import math
+import operator
 import statistics
 from fractions import Fraction
 
 import numpy as onp
 import pytest
 
+import mxcy as mx
 import mxcy.numpy as np
 
 # Expressions over a result of int64 (3), one of float64 (2.5), an array without axes (3) and an array.
@@ -217,3 +219,13 @@ def test_sums_of_zeros_have_the_sign_of_numpys():
         mine = onp.asarray(np.array(zeros).sum(axis))
         assert (onp.signbit(mine) == onp.signbit(zeros.sum(axis))).all()
     assert not onp.signbit(float(np.array([-0.0]).sum()))
+
+
+@pytest.mark.parametrize("slot", ["iadd", "isub", "imul", "imatmul"])
+def test_operations_in_place_that_nobody_can_do_are_errors(slot):
+    class Foreign:
+        __array_ufunc__ = None
+
+    for other in (mx.nd.ones(3), Foreign()):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            getattr(operator, slot)(np.ones(3), other)

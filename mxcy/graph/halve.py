@@ -63,7 +63,9 @@ def _halves(node: Node, shapes: Mapping[Entry, Any]) -> bool:
     shape: Any = shapes.get(node.inputs[0])  # None or in parts unknown: not `complete`
     if attrs["pool_type"] != "max" or attrs["global_pool"] or attrs["layout"] not in (None, "NCHW"):
         return False
-    if (attrs["kernel"], attrs["stride"]) != ((2, 2), (2, 2)) or any(attrs["pad"]) or not complete(shape):
+    if (attrs["kernel"], attrs["stride"]) != ((2, 2), (2, 2)) or any(attrs["pad"]):
+        return False
+    if shape is None or not complete(shape):
         return False
     return shapes.get(Entry(node, 0)) == (*shape[:2], shape[2] // 2, shape[3] // 2)
 

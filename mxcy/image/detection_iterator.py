@@ -94,7 +94,8 @@ class ImageDetIter(ImageIter):
         except RuntimeError as error:
             if isinstance(error, (TypeError, ValueError)):
                 raise  # a change that does not work is no reason to leave out the picture
-            return left_out(error)
+            left_out(error)
+            return None
         return picture, label
 
     def _store(self, data: NDArray, labels: NDArray, row: int, picture: NDArray, label: Any) -> None:

@@ -253,7 +253,8 @@ class ImageIter(DataIter):
         try:
             self.check_valid_image(picture)
         except RuntimeError as error:
-            return left_out(error)
+            left_out(error)
+            return None
         return self.augmentation_transform(picture), label
 
     def _store(self, data: NDArray, labels: NDArray, row: int, picture: NDArray, label: Any) -> None:
