@@ -78,10 +78,10 @@ def run_scripts(scripts):
     return eval(result.stdout)
 
 
-def run_script(script, **environment):
-    """The same for one script, in a process that starts from nothing."""
+def run_script(script, first="", **environment):
+    """The same for one script, in a process that starts from nothing; `first` runs before the imports."""
     result = subprocess.run(
-        [sys.executable, "-c", HEADER + textwrap.dedent(script)],
+        [sys.executable, "-c", textwrap.dedent(first) + HEADER + textwrap.dedent(script)],
         capture_output=True,
         text=True,
         timeout=SECONDS,
@@ -267,6 +267,37 @@ def test_fork_while_another_thread_pushes():
         thread.join()
     """
     assert run_scripts([script]) == [(0, "")]
+
+
+def test_fork_beside_handlers_that_let_other_threads_run():
+    # Registered before the engine's, they run between its own: the interpreter's lock goes round.
+    handlers = """
+        import os, time
+        def pause():
+            for _ in range(5):
+                time.sleep(0)
+        os.register_at_fork(before=pause, after_in_parent=pause)
+    """
+    script = """
+        stop = threading.Event()
+        def push():
+            while not stop.is_set():
+                made = [_engine.Var(1 << 12) for _ in range(100)]
+                _testing.mix(made[:1], [], 1)
+        thread = threading.Thread(target=push)
+        thread.start()
+        for _ in range(3):
+            child = os.fork()
+            if child == 0:
+                a = zeros()
+                _testing.mix([a], [], 1)
+                _engine.wait(a)
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        stop.set()
+        thread.join()
+    """
+    assert run_script(script, handlers) == (0, "", "")
 
 
 def test_fork_while_threads_start():

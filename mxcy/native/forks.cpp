@@ -1,5 +1,11 @@
 // What a fork does to the engine: the parent waits until nothing is half done, the child goes on without the other
 // threads.
+//
+// Python's handlers of a fork only announce it: other modules' handlers run after ours, and between any two steps
+// of theirs the interpreter may switch to a thread that waits for our mutexes with the GIL.  So the mutexes are
+// taken by the handlers of the C library, and given back by them in the parent: no Python runs in between.
+#include <pthread.h>
+
 #include <chrono>
 
 #include "engine.hpp"
@@ -24,27 +30,59 @@ bool fork_prepare(int milliseconds) {
   return self->parked.wait_until(lock, deadline, quiet);
 }
 
-bool fork_lock() {
-  self->mutex.lock();
+static thread_local bool announced = false;  // the next fork of this thread is Python's
+static bool locked = false;                  // by the thread that forks
+
+static void lock_all() {
+  if (!announced) return;
+  constexpr auto while_holding_the_gil = std::chrono::milliseconds(200);
+  std::unique_lock<std::mutex> lock(self->mutex);
+  self->paused = true;  // another thread may have forked since, and gone on
+  self->parked.wait_for(lock, while_holding_the_gil, quiet);  // what has started since then
+  lock.release();
   pool::lock_for_fork();
   failures_lock_for_fork();
+  locked = true;
+}
+
+static void unlock_all() {
+  if (!locked) return;
+  locked = false;
+  failures_unlock_after_fork();
+  pool::unlock_after_fork();
+  self->mutex.unlock();
+}
+
+static void go_on() {
+  if (!announced) return;
+  announced = false;
+  unlock_all();
+  std::unique_lock<std::mutex> lock(self->mutex);
+  self->paused = false;
+  wake(lock);
+}
+
+bool fork_lock() {
+  [[maybe_unused]] static int known = pthread_atfork(lock_all, go_on, nullptr);
+  announced = true;
+  std::lock_guard<std::mutex> lock(self->mutex);
   return quiet();
 }
 
-void fork_parent() {
-  failures_unlock_after_fork();
-  pool::unlock_after_fork();
-  self->paused = false;
-  self->mutex.unlock();
-  std::unique_lock<std::mutex> lock(self->mutex);
-  wake(lock);
-}
+void fork_parent() { go_on(); }
 
 // The other threads are gone, but the condition variables and the list of threads count on them: they are
 // made anew without the destructors of the old ones.  The mutexes belong to this thread.
 void fork_child() {
-  failures_unlock_after_fork();
-  pool::unlock_after_fork();
+  announced = false;
+  if (locked) {
+    failures_unlock_after_fork();
+    pool::unlock_after_fork();
+  } else {  // the announcement was interrupted
+    new (&self->mutex) std::mutex;
+    self->mutex.lock();
+  }
+  locked = false;
   new (&self->room) std::condition_variable;
   new (&self->parked) std::condition_variable;
   new (&self->threads) std::list<std::thread>;
