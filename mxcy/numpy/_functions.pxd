@@ -8,6 +8,7 @@ cdef class Through:
     cdef readonly object function
     cdef object direct
     cdef frozenset writes
+    cdef Py_ssize_t out
     cdef public object rule
 
     cdef object call(self, tuple args, dict kwargs)

@@ -178,6 +178,8 @@ cdef int place_written(Through self, PyObject** args, Py_ssize_t n, PyObject* na
     cdef Py_ssize_t i
     if self.writes:
         found = 0
+    elif 0 <= self.out < n and args[self.out] is not <PyObject*>None:
+        found = <int>self.out
     for i in range(n, n + names_count(names)):
         name = <object>name_of(names, i - n)
         if args[i] is not <PyObject*>None and (name == "out" or self.writes and name in self.writes):
@@ -247,6 +249,25 @@ cdef PyObject* over_memory(Through self, PyObject** args, Py_ssize_t n, PyObject
 
 
 # --- functions ------------------------------------------------------------------------------------
+# Of functions and methods (after the array) in C that take `out` by position, too.
+OUT = {
+    "all": 2, "any": 2, "argmax": 2, "argmin": 2, "choose": 2, "clip": 3, "compress": 3, "concatenate": 2,
+    "cumprod": 3, "cumsum": 3, "dot": 2, "max": 2, "mean": 3, "min": 2, "prod": 3, "round": 2, "std": 3,
+    "sum": 3, "take": 3, "trace": 5, "var": 3,
+}  # fmt: skip
+
+
+def position_of_out(function):
+    """Where a function of NumPy takes `out`, if not by keyword only; -1 if nowhere."""
+    if isinstance(function, np.ufunc):
+        return function.nin
+    code = getattr(getattr(function, "_implementation", function), "__code__", None)
+    if code is None:
+        return OUT.get(function.__name__, -1)
+    names = code.co_varnames[: code.co_argcount]
+    return names.index("out") - hasattr(function, "__self__") if "out" in names else -1
+
+
 cdef class Through:
     """A function of NumPy that runs at once over the memory of its arguments.
 
@@ -262,6 +283,7 @@ cdef class Through:
         self.function = function
         self.direct = getattr(function, "_implementation", function)
         self.writes = frozenset(writes)
+        self.out = position_of_out(function)
 
     def __call__(self, *args, **kwargs):
         return self.call(args, kwargs)
@@ -276,10 +298,9 @@ cdef class Through:
         cdef list seen = [], written = []
         cdef list views = []
         cdef int i
-        cdef bint plain = not self.writes
         for i in range(len(args)):
             x = args[i]
-            if plain or i not in self.writes:
+            if x is None or i != self.out and i not in self.writes:
                 views.append(taken(x, seen) if isinstance(x, (Array, list, tuple)) else x)
             else:
                 views.append(taken_to_write(x, written))

@@ -7,7 +7,7 @@ NumPy in where they read or write are at the end.
 import numpy as _np
 
 from . import _small_choices, _small_shapes, _standard
-from ._functions import Small, Through
+from ._functions import Small, Through, own
 
 __all__ = [
     "allclose",
@@ -357,7 +357,6 @@ isneginf = Through(_np.isneginf)
 isposinf = Through(_np.isposinf)
 isreal = Through(_np.isreal)
 isrealobj = Through(_np.isrealobj)
-nan_to_num = Through(_np.nan_to_num)
 packbits = Through(_np.packbits)
 real = Through(_np.real)
 real_if_close = Through(_np.real_if_close)
@@ -385,6 +384,15 @@ place = Through(_np.place, writes=(0, "arr"))
 put = Through(_np.put, writes=(0, "a"))
 put_along_axis = Through(_np.put_along_axis, writes=(0, "arr"))
 putmask = Through(_np.putmask, writes=(0, "a"))
+_filled = Through(_np.nan_to_num)
+_filled_in_place = Through(_np.nan_to_num, writes=(0, "x"))
+
+
+@own
+def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
+    """The elements with numbers in the place of NaN and infinities; `copy=False`: written there."""
+    return (_filled if copy else _filled_in_place)(x, copy, nan, posinf, neginf)
+
 
 # Other names.
 concat = concatenate

@@ -257,8 +257,8 @@ _limited = elementwise(_np._core.umath.clip)  # type: ignore[attr-defined]
 _clip = Through(_np.clip)
 
 
-def _clip_few(a, a_min=_NOTHING, a_max=_NOTHING, *args, **kwargs):
-    return _np.clip(a, a_min, None if a_max is _NOTHING is not a_min else a_max, *args, **kwargs)
+def _clip_few(a, a_min=_NOTHING, a_max=_NOTHING, out=None, **kwargs):
+    return _np.clip(a, a_min, None if a_max is _NOTHING is not a_min else a_max, out, **kwargs)
 
 
 @with_small(_small_shapes.clip, few=Through(_clip_few), whole=True)
