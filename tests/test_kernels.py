@@ -269,6 +269,14 @@ def test_repetition_equals_numpy(reps, rng):
     assert_array_equal(value(kernels.flip(view, (0, -1))), np.flip(x, (0, -1)))
 
 
+@pytest.mark.parametrize("count", [2**61, 2**63, 2**70])
+def test_copies_of_more_elements_than_there_are_numbers(count):
+    x = array(np.ones(3, "f4"))
+    for copies in (lambda: kernels.tile(x, [count]), lambda: kernels.repeat(x, count)):
+        with pytest.raises(ShapeError):
+            copies()
+
+
 @pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
 def test_padding_and_its_gradient(mode, rng):
     x, widths = rng.normal(size=(2, 5, 4)), [(0, 0), (4, 1), (0, 3)]

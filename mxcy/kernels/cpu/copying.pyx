@@ -322,6 +322,13 @@ def split_bounds(int64_t length, sections):
     return [*starts, length]
 
 
+cdef int64_t extent(str name, str argument, n) except -1:
+    """A length that was computed from an argument."""
+    if n >= 2**63:
+        raise ShapeError(message(name, argument, "fewer than 2**63 elements along each axis", f"{n} of them"))
+    return n
+
+
 def repeat(x, repeats, axis=None, out=None):
     """Return x with every element along the axis repeated; axis None takes x flat."""
     cdef Array source = operand("repeat", "x", x)
@@ -338,7 +345,7 @@ def repeat(x, repeats, axis=None, out=None):
     at = normal_axis("repeat", axis, source.ndim_)
     view = with_axis(source, at + 1)
     memcpy(dims, source.dims, source.ndim_ * sizeof(int64_t))
-    dims[at] *= repeats
+    dims[at] = extent("repeat", "repeats", <object>dims[at] * repeats)
     cdef Array target = result("repeat", source, out, source.ndim_, dims, source.dtype_code)
     n = source.ndim_ + 1
     for d in range(n):
@@ -360,7 +367,7 @@ def tile(x, reps, out=None):
     if 2 * n > MAX_NDIM:
         raise ShapeError(message("tile", "x", f"at most {MAX_NDIM // 2} dimensions", n))
     for d in range(n):
-        dims[d] = times[d] * lengths[d]
+        dims[d] = extent("tile", "reps", times[d] * lengths[d])
     cdef Array target = result("tile", source, out, n, dims, source.dtype_code)
     for d in range(n):
         dims[2 * d], dims[2 * d + 1] = times[d], lengths[d]
