@@ -49,9 +49,13 @@ class Hosts:
         return self
 
     def __exit__(self, *_):
-        for i in range(self.count):
-            subprocess.run(["ip", "netns", "del", self.name(i)], check=False, stderr=subprocess.DEVNULL)
-        subprocess.run(["ip", "link", "del", f"{self._prefix}b"], check=False, stderr=subprocess.DEVNULL)
+        for i in range(self.count):  # the link by itself: with the namespace it goes some time later
+            self._delete("link", f"{self._prefix}v{i}")
+            self._delete("netns", self.name(i))
+        self._delete("link", f"{self._prefix}b")
+
+    def _delete(self, kind, name):
+        subprocess.run(["ip", kind, "del", name], check=False, stderr=subprocess.DEVNULL)
 
     def name(self, i):
         """Name of a host's namespace."""

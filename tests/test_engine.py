@@ -462,6 +462,7 @@ def test_hook_gets_waits():
 
 
 @threaded
+@pytest.mark.skipif(_engine.num_workers() < 2, reason="one worker is one thread at work")
 def test_thread_that_waits_runs_what_nobody_has_begun():
     events, a, me = [], zeros(), threading.get_ident()
     _engine.set_hook(events.extend)

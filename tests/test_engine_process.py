@@ -391,6 +391,21 @@ def test_number_of_threads_is_what_the_environment_says():
     assert (code, output) == (0, "3\n")
 
 
+def test_with_one_worker_one_thread_works():
+    script = """
+        events, a = [], zeros()
+        _engine.set_hook(events.extend)
+        for k in range(20):
+            _testing.mix([zeros()], [], cost_ns=1e6, spin_ns=200_000)
+            _testing.mix([a], [], k, cost_ns=1e6)
+            _engine.wait(a)
+        _engine.waitall()
+        _engine.set_hook(None)
+        print(threading.get_ident() in {thread for name, _, thread, *_ in events if name == "mix"})
+    """
+    assert run_script(script, MXCY_NUM_THREADS="1", MXCY_ENGINE="threaded") == (0, "False\n", "")
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs affinity")
 def test_number_of_threads_follows_the_affinity():
     core = min(os.sched_getaffinity(0))

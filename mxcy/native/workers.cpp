@@ -467,9 +467,10 @@ static Links* awaited(const Waiter& waiter) {
   return nullptr;
 }
 
-// Where workers sleep, waking one takes longer than many an operation; who comes then finds its parts.
+// Where workers sleep, waking one takes longer than many an operation; who comes then finds its parts.  Who asks
+// for one worker wants the work done by one thread at a time.
 bool lend_hand(const Waiter& waiter, std::unique_lock<std::mutex>& lock) {
-  if (worker_lane >= 0 || current || self->paused) return false;
+  if (worker_lane >= 0 || current || self->paused || self->lanes[LANE_CPU].target < 2) return false;
   Links* l = awaited(waiter);
   if (!l) return false;
   take_ready(l);
