@@ -118,7 +118,7 @@ cdef PyObject* push_loop(PyObject* left, PyObject* right, PyObject* into, int sl
     if form == NUMBER_LEFT or form == NUMBER_RIGHT:
         memcpy(cell.bytes, scalar, 16)
         op.scalars.push_back(cell)
-    op.cost_ns = 60 + program.cost_ns * out.size
+    op.cost_ns = program.serial_ns(out.size, ITEMSIZE[code])
     op.bytes = out.size * ITEMSIZE[code]
     op.flags |= OP_FUSES if into != NULL else OP_FUSES | OP_OVERWRITES
     reads[0], reads[1] = x.var, y.var

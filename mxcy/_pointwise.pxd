@@ -26,6 +26,7 @@ cdef extern from "program.hpp" namespace "mxcy" nogil:
         vector[int32_t] last_read
         vector[int32_t] first_written
         float cost_ns
+        float serial_ns(int64_t size, int itemsize)
         bint python, flushes
         void add_step(Loop loop, void* data, FailureTest failed, bint python, bint clears)
         void add_argument(int r)

@@ -480,7 +480,7 @@ cdef int push_program(Program program, list inputs, list arrays, list outs, vect
     op.space = Space(ndim, len(inputs) + len(outs), shape, strides.data())
     op.space.normalise(len(inputs))
     op.scalars = scalars
-    op.cost_ns = 60 + program.c.cost_ns * op.space.size
+    op.cost_ns = program.c.serial_ns(op.space.size, ITEMSIZE[(<Array>outs[0]).dtype_code])
     return push_over(<Op*>op, arrays, outs, program.flags)
 
 

@@ -54,6 +54,13 @@ struct Program {
   bool python = false;
   bool flushes = false;                // subnormal numbers count as zero
 
+  // Estimated time of one thread for so many elements of the result.  The cost of cheap steps is that of memory,
+  // for which arrays in the second-level cache do not wait.
+  float serial_ns(int64_t size, int itemsize) const {
+    const bool cached = size * itemsize <= 512 << 10 && steps.size() == 1 && cost_ns <= 0.12f * itemsize;
+    return 60 + (cached ? 0.4f : 1.0f) * cost_ns * size;
+  }
+
   int first_scalar() const { return n_inputs + n_outputs; }
   int first_constant() const { return first_scalar() + n_scalars; }
   int first_temporary() const { return first_constant() + n_constants; }
