@@ -75,13 +75,13 @@ def serve(functions: dict[str, tuple[Callable[[], object], int]]) -> None:
 
 
 class Table:
-    """Rows of medians; the first contender is ours, and ratios are the others' time over ours."""
+    """Rows of medians, or what `times` says; the first contender is ours, "x" the others' time over it."""
 
-    def __init__(self, title: str, unit: str = "ms"):
+    def __init__(self, title: str, unit: str = "ms", times: str = "medians"):
         self.scale = {"ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
         self.unit = unit
         self.rows: list[dict] = []
-        print(f"{title} ({unit}, medians; 'x' is the other's time over ours)")
+        print(f"{title} ({unit}, {times}; 'x' is the other's time over ours)")
 
     def row(
         self,

@@ -136,7 +136,7 @@ def main():
     numpy.seterr(all="ignore")
     tables = []
     for size in [int(options.size)] if options.size else (10, 1000, 10**6):
-        table = Table(f"{size} elements", "us")
+        table = Table(f"{size} elements", "us", "shortest rounds")
         measure(table, size, options.only or "", above)
         ratios = [r["seconds"]["mxcy"] / r["seconds"]["numpy"] for r in table.rows]
         slow = sum(r > above for r in ratios)
