@@ -183,8 +183,15 @@ def frozen(array):
 def test_an_unknown_attribute_names_the_closest():
     with pytest.raises(TypeError, match="keepdim.*did you mean keepdims"):
         nd.sum(nd.ones((2,)), keepdim=True)
-    with pytest.raises(TypeError):
-        nd.exp(nd.ones((2,)), foo=1)
+
+
+def test_operators_without_attributes_ignore_them_as_in_mxnet():
+    x = nd.ones((2,))
+
+    assert nd.log(x, axis=1).asnumpy().tolist() == nd.elemwise_sub(x, x, axis=0).asnumpy().tolist() == [0, 0]
+    assert nd.zeros_like(x, dtype="int32").dtype == np.float32
+    with pytest.raises(TypeError, match="foo"):
+        nd.add_n(x, x, foo=1)
 
 
 # --- attributes and values ----------------------------------------------------------------------------

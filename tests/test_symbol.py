@@ -282,7 +282,18 @@ def test_operators_take_labels_as_keywords():
     assert sym.exp(data, attr={"__mine__": "1"}, wd_mult=0.5).list_attr()["__wd_mult__"] == "0.5"
     assert data.sum(axis=0, __layout__="NC").list_attr()["__layout__"] == "NC"
     with pytest.raises(UnknownAttributeError, match="layout_"):
-        sym.exp(data, layout_="NC")
+        sym.sum(data, layout_="NC")
+
+
+def test_operators_without_attributes_keep_them_as_labels_as_in_mxnet():
+    net = sym.log(sym.Variable("d"), axis=1, name="l")
+
+    assert net.list_attr() == {"axis": "1"}
+    assert json.loads(net.tojson())["nodes"][1]["attrs"] == {"axis": "1"}
+    assert sym.load_json(net.tojson()).tojson() == net.tojson()
+    assert sym.elemwise_add(net, rhs=net, foo=None).list_attr() == {"foo": "None"}
+    with pytest.raises(UnknownAttributeError, match="foo"):
+        sym.add_n(net, net, foo=1)
 
 
 @pytest.mark.parametrize(

@@ -35,10 +35,6 @@ _lock = new_lock()
 # Keywords that every call takes besides the attributes: MXNet's symbols carry attributes of their own.
 NODE_KEYWORDS = ("attr",)
 
-# MXNet's operators without attributes ignore keywords, and its programs write `zeros_like(x, dtype=...)`.
-IGNORED = ("ctx", "dtype")
-
-
 class Cache(dict):
     """What was found out about uses of an operator; emptied when programs make too many different ones."""
 
@@ -271,12 +267,14 @@ class Operator(Callee):
         """Return typed values of all attributes from Python values or MXNet's strings.
 
         Raises UnknownAttributeError for names that the operator does not have (naming the closest), and
-        ArgumentError for values that an attribute does not take or for a missing one.
+        ArgumentError for values that an attribute does not take or for a missing one. An operator without
+        attributes ignores what it is given, as MXNet's do, whose programs write `zeros_like(x, dtype=...)`
+        and `log(x, axis=1)`.
         """
         if not given and self._defaults is not None:
             return self._defaults
-        for key in given:
-            if key not in self.attributes and not (key in IGNORED and not self.attributes):
+        for key in given if self.attributes else ():
+            if key not in self.attributes:
                 raise unknown_attribute(self.name, key, (*self.inputs, *self.attributes))
         values = {}
         for key, attribute in self.attributes.items():

@@ -66,11 +66,19 @@ def _text_of(value: Any) -> str:
 
 
 def _split_labels(op: Any, keywords: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return the labels among the keywords of a call, as text, and the arguments of the operator."""
+    """Return the labels among the keywords of a call, as text, and the arguments of the operator.
+
+    Whatever an operator without attributes is given is a label of its node, as in MXNet.
+    """
     found = [
         key
-        for key in keywords
-        if key not in op.attributes and (key in HIDDEN_KEYS or (key.startswith("__") and key.endswith("__")))
+        for key, value in keywords.items()
+        if key not in op.attributes
+        and (
+            key in HIDDEN_KEYS
+            or (key.startswith("__") and key.endswith("__"))
+            or not (op.attributes or op.variadic or key in op.inputs or hasattr(value, "_graph"))
+        )
     ]
     if not found:
         return {}, keywords
