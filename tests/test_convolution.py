@@ -118,7 +118,11 @@ LARGE = {
     "1x1": ((3, 600, 7, 7), 70, (1, 1), (1, 1), (1, 1), (0, 0)),
     "1x1 by 2": ((3, 60, 14, 14), 70, (1, 1), (2, 2), (1, 1), (0, 0)),
     "11x11 by 4": ((2, 3, 60, 60), 20, (11, 11), (4, 4), (1, 1), (2, 2)),
+    "3x3 in tiles of 5x5": ((12, 40, 14, 15), 70, (3, 3), (1, 1), (1, 1), (1, 1)),
+    "3x3 in tiles of 5x5, large weight": ((8, 136, 13, 14), 270, (3, 3), (1, 1), (1, 1), (1, 1)),
     "5x5": ((2, 33, 27, 27), 20, (5, 5), (1, 1), (1, 1), (2, 2)),
+    "5x5 in pairs of lines": ((3, 20, 24, 22), 40, (5, 5), (1, 1), (1, 1), (2, 2)),
+    "5x5 in tiles of 2x2": ((1, 70, 8, 8), 70, (5, 5), (1, 1), (1, 1), (2, 2)),
     "dilated": ((1, 20, 30, 30), 20, (3, 3), (1, 1), (4, 3), (4, 3)),
     "depthwise": ((2, 20, 30, 30), 20, (3, 3), (1, 1), (1, 1), (1, 1), 20),
     "depthwise by 2": ((2, 20, 31, 30), 40, (5, 3), (2, 2), (1, 1), (2, 1), 20),
@@ -140,6 +144,20 @@ def maxima(name):
     return values(cpu.convolution_maxima(*operands, *problem.rest, windows))
 
 
+HALVED = ("3x3", "3x3 in tiles of 5x5", "3x3 in tiles of 5x5, large weight", "5x5", "5x5 in pairs of lines")
+
+
+@pytest.mark.parametrize("name", HALVED)
+def test_maxima_are_those_of_the_whole_result(name):
+    problem = Problem(*LARGE[name])
+    operands = array(problem.x), array(problem.w), array(problem.bias)
+    whole = np.maximum(values(cpu.convolution(*operands, *problem.rest)), 0)
+    height, width = (n // 2 * 2 for n in whole.shape[2:])
+    pairs = whole[:, :, :height, :width].reshape(*whole.shape[:2], height // 2, 2, width // 2, 2)
+
+    np.testing.assert_array_equal(maxima(name), pairs.max((3, 5)))
+
+
 def tiles_of_many_channels(filters):
     """What Winograd's form makes of the last filters, where it takes row panels two at a time."""
     rng = np.random.default_rng(0)
@@ -151,7 +169,7 @@ def tiles_of_many_channels(filters):
 def digests():
     """A digest of all results of every large layer, by name."""
     found = {name: Problem(*LARGE[name]).computed("auto") for name in LARGE}
-    found |= {f"maxima of {name}": [maxima(name)] for name in ("3x3", "11x11 by 4")}
+    found |= {f"maxima of {name}": [maxima(name)] for name in (*HALVED, "11x11 by 4")}
     found["panels"] = [tiles_of_many_channels(530)]
     return {name: [hashlib.sha256(a.tobytes()).hexdigest() for a in arrays] for name, arrays in found.items()}
 
@@ -192,10 +210,14 @@ def test_result_goes_where_it_is_asked_for(last):
 
 
 # --- accuracy and memory ---------------------------------------------------------------------------------
-@pytest.mark.parametrize("kernel", [3, 5])
-def test_error_of_winograd_is_below_what_the_documentation_says(kernel):
+@pytest.mark.parametrize(
+    ("kernel", "shape"),
+    [(3, (1, 300, 26, 27)), (3, (8, 300, 15, 15)), (5, (1, 300, 26, 27)), (5, (1, 300, 8, 8))],
+    ids=["4x4", "5x5", "3x3", "2x2"],
+)
+def test_error_of_winograd_is_below_what_the_documentation_says(kernel, shape):
     sizes = (kernel, kernel), (1, 1), (1, 1), (kernel // 2, kernel // 2)
-    single, double = (Problem((1, 300, 26, 27), 70, *sizes, dtype=dtype) for dtype in ("float32", "float64"))
+    single, double = (Problem(shape, 70, *sizes, dtype=dtype) for dtype in ("float32", "float64"))
     for name in ("x", "w", "g", "bias", "back_bias"):
         setattr(double, name, getattr(single, name).astype(np.float64))
     exact = double.computed("direct")

@@ -37,14 +37,16 @@ MXCY_INLINE void halve_lines(const T* from, int64_t width, T* to) {
   }
 }
 
-// Of a square of SIZE x SIZE vectors; `to` may be the square itself.
-template <class T, int SIZE>
-MXCY_INLINE void halve_square(const Vector<T>* from, Vector<T>* to) {
-  for (int y = 0; y < SIZE; y += 2) {
-    for (int x = 0; x < SIZE; x += 2) {
-      const Vector<T>* at = from + y * SIZE + x;
-      to[(y * SIZE / 2 + x) / 2] =
-          larger<T>(larger_of_column<T>(at[0], at[SIZE]), larger_of_column<T>(at[1], at[SIZE + 1]));
+// Of `lines` lines of `columns` vectors, halves of odd ones rounded down; `to` may be where they are.
+template <class T>
+MXCY_INLINE void halve_lanes(const T* from, int64_t lines, int64_t columns, T* to) {
+  constexpr int64_t L = LENGTH<T>;
+  for (int64_t y = 0; y + 1 < lines; y += 2) {
+    const T* at = from + y * columns * L;
+    for (int64_t x = 0; x + 1 < columns; x += 2, at += 2 * L, to += L) {
+      const T* below = at + columns * L;
+      store(to, larger<T>(larger_of_column<T>(load(at), load(below)),
+                          larger_of_column<T>(load(at + L), load(below + L))));
     }
   }
 }

@@ -86,8 +86,9 @@ void write_lanes(const float* from, int64_t rows, int64_t columns, float* plane,
   }
 }
 
-Tiling::Tiling(const ConvolutionParams& p, bool back) {
-  outputs = LINE + 1 - int(p.kernel[1]);
+Tiling::Tiling(const ConvolutionParams& p, bool back, int line_of_tile) {
+  line = line_of_tile;
+  outputs = line + 1 - int(p.kernel[1]);
   images = p.images;
   channels = back ? p.filters : p.channels;
   rows = back ? p.channels : p.filters;
@@ -99,12 +100,17 @@ Tiling::Tiling(const ConvolutionParams& p, bool back) {
     tiles[d] = divide_up(out[d], outputs);
     written[d] = halved ? out[d] / 2 : out[d];
   }
+  together = !halved || outputs % 2 == 0 ? 1 : tiles[0] % 2 == 0 ? 2 : tiles[0];
 }
 
-int64_t input_scratch(const Tiling& t) { return LINE * (t.tiles[1] * t.outputs + LINE + L) * L; }
+int64_t input_scratch(const Tiling& t) { return t.line * (t.tiles[1] * t.outputs + t.line + L) * L; }
 
-void transform_input(const Tiling& t, const TileInput& x, int64_t first, int64_t last, int64_t from,
-                     int64_t to, int64_t capacity, float* v, float* scratch) {
+namespace {
+
+template <int LINE>
+void transform_input_of(const Tiling& t, const TileInput& x, int64_t first, int64_t last, int64_t from,
+                        int64_t to, int64_t capacity, float* v, float* scratch) {
+  constexpr int POINTS = LINE * LINE;
   const int64_t columns = (t.tiles[1] - 1) * t.outputs + LINE, plane = t.in[0] * t.in[1];
   const int64_t point = padded_plane(t.channel_blocks() * capacity * L);
   for (int64_t block = from; block < to; ++block) {
@@ -118,17 +124,15 @@ void transform_input(const Tiling& t, const TileInput& x, int64_t first, int64_t
         Reals d[POINTS], done[POINTS];
         const float* corner = scratch + tile * t.outputs * L;
         for (int y = 0; y < LINE; ++y) {
-#pragma GCC unroll 6
+#pragma GCC unroll 8
           for (int k = 0; k < LINE; ++k) d[y * LINE + k] = load(corner + (y * columns + k) * L);
         }
-        along_both<LINE, LINE>(d, done, [](const Reals* a, int step, Reals* b) { input_line(a, step, b); });
+        along_both<LINE, LINE>(d, done, [](const Reals* a, int step, Reals* b) { input_line<LINE>(a, step, b); });
         for (int i = 0; i < POINTS; ++i) store(at + i * point, done[i]);
       }
     }
   }
 }
-
-namespace {
 
 bool suits_winograd(const ConvolutionParams& p) {
   const bool plain = p.in[0] == 1 && p.kernel[0] == 1 && p.pad[0] == 0 && p.stride[1] == 1 &&
@@ -137,20 +141,34 @@ bool suits_winograd(const ConvolutionParams& p) {
 }
 
 // Estimated times in units of one multiplication and addition at full rate, from measurements: a transformed
-// tile of one channel takes 35 for each of its points, and so does a transformed weight; of the direct form,
-// an element of a row that is copied takes 16, and a fifth is lost at the edges of blocks.
-bool prefers_winograd(const ConvolutionParams& p, Pass pass) {
-  const Tiling t(p, pass == PASS_DATA);
+// tile of one channel takes 35 for each of its points, and so does a transformed weight.
+double estimate(const ConvolutionParams& p, Pass pass, int line) {
+  const Tiling t(p, pass == PASS_DATA, line);
   const double tiles = double(t.images) * double(t.tiles[0] * t.tiles[1]);
   const double rows = double(t.row_panels() * WIDTH<float>), channels = double(t.depth());
+  return t.points() * (tiles * rows * channels + 35 * tiles * (rows + channels) + 35 * rows * channels);
+}
+
+// Of the direct form, an element of a row that is copied takes 16, and a fifth is lost at the edges of blocks.
+bool prefers_winograd(const ConvolutionParams& p, Pass pass) {
+  const int line = line_of_tiles(p, pass);
+  const Tiling t(p, pass == PASS_DATA, line);
   const double direct = double(p.images) * double(t.out[0] * t.out[1]) * double(t.kernel() * t.kernel()) *
                         double(t.channels) * double(t.rows + 16) / 0.8;
-  const double fast =
-      POINTS * (tiles * rows * channels + 35 * tiles * (rows + channels) + 35 * rows * channels);
-  return fast < direct;
+  return estimate(p, pass, line) < direct;
 }
 
 }  // namespace
+
+void transform_input(const Tiling& t, const TileInput& x, int64_t first, int64_t last, int64_t from,
+                     int64_t to, int64_t capacity, float* v, float* scratch) {
+  const auto transform = t.line == 6 ? transform_input_of<6> : transform_input_of<7>;
+  transform(t, x, first, last, from, to, capacity, v, scratch);
+}
+
+int line_of_tiles(const ConvolutionParams& p, Pass pass) {
+  return estimate(p, pass, 7) < estimate(p, pass, 6) ? 7 : 6;
+}
 
 bool uses_winograd(const ConvolutionParams& p, uint8_t dtype, Pass pass) {
   if (dtype == FLOAT64 || p.way == WAY_DIRECT || !suits_winograd(p)) return false;

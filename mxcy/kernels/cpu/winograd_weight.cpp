@@ -17,6 +17,7 @@ namespace {
 constexpr int L = LANES_OF_TILE, W = WIDTH<float>;
 constexpr int ROWS = L <= TILE_ROWS ? L : L / 2;  // channels of a product's tile
 constexpr int64_t PANEL_TILES = 96;  // summed at once: they stay in the first cache, and rounding stays small
+constexpr int64_t FEWER_TILES = 48;  // the same of tiles of 7 inputs, whose points are further apart
 constexpr int64_t MOST_SLICES = 8;
 constexpr int64_t LEAST_TILES = 128;       // of a slice
 constexpr int64_t SLICE_BYTES = 6 << 20;   // a larger u is not sliced
@@ -25,9 +26,10 @@ constexpr int64_t CHUNK_BYTES = 64 << 20;  // of v and z of a shared chunk
 constexpr int64_t GROUP_BYTES = 40 << 20;  // of the row panels of a large u that are made at a time
 
 // Lines [first, last) of the output's gradient, row panels [from, to), into z.
-template <int OUTPUTS>
+template <class Extents>
 void transform_heads(const Tiling& t, const TileInput& y, int64_t first, int64_t last, int64_t from,
                      int64_t to, int64_t capacity, float* z, float* scratch) {
+  constexpr int LINE = Extents::LINE, OUTPUTS = Extents::OUTPUTS, POINTS = Extents::POINTS;
   const int64_t columns = t.tiles[1] * OUTPUTS, plane = t.out[0] * t.out[1];
   const int64_t point = padded_plane(t.row_panels() * capacity * W);
   for (int64_t block = from * 2; block < to * 2; ++block) {
@@ -45,7 +47,7 @@ void transform_heads(const Tiling& t, const TileInput& y, int64_t first, int64_t
           }
         }
         along_both<OUTPUTS, LINE>(
-            d, done, [](const Reals* a, int step, Reals* b) { spread<OUTPUTS, false>(a, step, b); });
+            d, done, [](const Reals* a, int step, Reals* b) { spread<LINE, OUTPUTS, false>(a, step, b); });
         for (int i = 0; i < POINTS; ++i) store(at + i * point, done[i]);
       }
     }
@@ -62,16 +64,16 @@ struct Job {
   bool shared;
 
   int64_t capacity() const { return block_lines * t.tiles[1]; }
-  int64_t v_size() const { return POINTS * padded_plane(t.channel_blocks() * capacity() * L); }
-  int64_t z_size() const { return POINTS * padded_plane(t.row_panels() * capacity() * W); }
-  int64_t u_size() const { return POINTS * weight_plane(t); }
+  int64_t v_size() const { return t.points() * padded_plane(t.channel_blocks() * capacity() * L); }
+  int64_t z_size() const { return t.points() * padded_plane(t.row_panels() * capacity() * W); }
+  int64_t u_size() const { return t.points() * weight_plane(t); }
   int64_t scratch_size() const {
     return std::max(input_scratch(t), (t.tiles[1] * t.outputs + L) * t.outputs * int64_t(L));
   }
 
   void plan() {
     const int64_t line_bytes =
-        POINTS * (t.depth() + t.row_panels() * W) * t.tiles[1] * int64_t(sizeof(float));
+        t.points() * (t.depth() + t.row_panels() * W) * t.tiles[1] * int64_t(sizeof(float));
     slices = std::min({MOST_SLICES, t.lines(), t.lines() * t.tiles[1] / LEAST_TILES});
     shared = u_size() * int64_t(sizeof(float)) > SLICE_BYTES || slices < MOST_SLICES / 2;
     block_lines =
@@ -91,8 +93,10 @@ struct Job {
   void heads(int64_t group, int64_t first, int64_t last, int64_t from, int64_t to, int64_t origin, float* z,
              float* scratch) const {
     const TileInput mine{y.data + group * t.rows * t.out[0] * t.out[1], y.end, y.image};
-    const auto transform = t.outputs == 4 ? transform_heads<4> : transform_heads<2>;
-    transform(t, mine, first, last, from, to, capacity(), z + (first - origin) * t.tiles[1] * W, scratch);
+    with_extents(t, [&](auto extents) {
+      transform_heads<decltype(extents)>(t, mine, first, last, from, to, capacity(),
+                                         z + (first - origin) * t.tiles[1] * W, scratch);
+    });
   }
 
   // c = [c +] v z for one point and one row panel.
@@ -100,8 +104,9 @@ struct Job {
                 bool add) const {
     const float* a = v + point * padded_plane(t.channel_blocks() * capacity() * L);
     const float* b = z + point * padded_plane(t.row_panels() * capacity() * W) + panel * capacity() * W;
-    for (int64_t first = 0; first < tiles; first += PANEL_TILES) {
-      const Depth depth{std::min(PANEL_TILES, tiles - first)};
+    const int64_t some = t.line == 6 ? PANEL_TILES : FEWER_TILES;
+    for (int64_t first = 0; first < tiles; first += some) {
+      const Depth depth{std::min(some, tiles - first)};
       Finish<float> finish;
       finish.add = add || first > 0;
       for (int64_t channel = 0; channel < t.depth(); channel += ROWS) {
@@ -123,7 +128,7 @@ struct Job {
           const int64_t last = std::min(stop, first + block_lines);
           input(group, first, last, 0, t.channel_blocks(), first, v, scratch);
           heads(group, first, last, 0, t.row_panels(), first, z, scratch);
-          for (int64_t i = 0; i < POINTS * t.row_panels(); ++i) {
+          for (int64_t i = 0; i < t.points() * t.row_panels(); ++i) {
             const int64_t point = i / t.row_panels(), panel = i % t.row_panels();
             float* c = u + slice * u_size() + point * weight_plane(t) + panel * t.depth() * W;
             multiply(point, panel, v, z, c, (last - first) * t.tiles[1], first > start);
@@ -155,7 +160,7 @@ struct Job {
   // Row panels [from, to) into u, which begins with the first of them.
   void multiply_panels(int64_t from, int64_t to, const float* v, const float* z, float* u, int64_t plane,
                        int64_t tiles, bool add) const {
-    parallel(context, POINTS * (to - from), 1, [&](int64_t begin, int64_t end) {
+    parallel(context, t.points() * (to - from), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t point = i / (to - from), panel = i % (to - from);
         multiply(point, from + panel, v, z, u + point * plane + panel * t.depth() * W, tiles, add);
@@ -180,10 +185,10 @@ struct Job {
     const Scratch<float> tiles(context, v_size() + z_size());
     float *v = tiles, *z = v + v_size();
     if (int code = transform(group, 0, t.lines(), v, z)) return code;
-    const int64_t bytes = POINTS * t.depth() * W * int64_t(sizeof(float));
+    const int64_t bytes = t.points() * t.depth() * W * int64_t(sizeof(float));
     const int64_t most = std::min(t.row_panels(), std::max<int64_t>(1, GROUP_BYTES / bytes));
     const int64_t plane = padded_plane(most * t.depth() * W);
-    const Scratch<float> memory(context, POINTS * plane);
+    const Scratch<float> memory(context, t.points() * plane);
     float* u = memory;
     for (int64_t first = 0; first < t.row_panels(); first += most) {
       const int64_t last = std::min(t.row_panels(), first + most);
@@ -194,9 +199,9 @@ struct Job {
   }
 
   // The kernels of LENGTH rows and one channel, from the sums of all slices.
-  template <int OUTPUTS>
+  template <class Extents>
   void finish(int64_t group, int64_t block, int64_t channel, const float* at, int64_t plane) const {
-    constexpr int R = LINE + 1 - OUTPUTS;
+    constexpr int LINE = Extents::LINE, R = Extents::KERNEL, POINTS = Extents::POINTS;
     const int64_t rows = std::min<int64_t>(L, t.rows - block * L);
     Reals sums[POINTS], kernel[(R * R + L - 1) / L * L] = {};
     for (int i = 0; i < POINTS; ++i) {
@@ -204,7 +209,7 @@ struct Job {
       for (int64_t s = 1; s < slices; ++s) sums[i] += load(at + i * plane + s * u_size());
     }
     along_both<LINE, R>(sums, kernel,
-                        [](const Reals* a, int step, Reals* b) { collect<R, true>(a, step, b); });
+                        [](const Reals* a, int step, Reals* b) { collect<LINE, R, true>(a, step, b); });
     float* to = weight + ((group * t.rows + block * L) * t.channels + channel) * R * R;
     for (int part = 0; part < R * R; part += L) {
       transpose_square<float>(kernel + part);
@@ -221,8 +226,9 @@ struct Job {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t block = i / t.channels, channel = i % t.channels;
         const float* at = u + (block / 2 * t.depth() + channel) * W + block % 2 * L;
-        if (t.outputs == 4) finish<4>(group, 2 * from + block, channel, at, plane);
-        else finish<2>(group, 2 * from + block, channel, at, plane);
+        with_extents(t, [&](auto extents) {
+          finish<decltype(extents)>(group, 2 * from + block, channel, at, plane);
+        });
       }
       return 0;
     });
@@ -251,7 +257,7 @@ struct Job {
 int winograd_weight_gradient(KernelContext& context, const ConvolutionParams& p) {
   const float* y = reinterpret_cast<const float*>(context.inputs[0].data);
   const float* x = reinterpret_cast<const float*>(context.inputs[1].data);
-  const Tiling t(p, false);
+  const Tiling t(p, false, line_of_tiles(p, PASS_WEIGHT));
   const int64_t x_image = p.groups * t.channels * t.in[0] * t.in[1];
   const int64_t y_image = p.groups * t.rows * t.out[0] * t.out[1];
   Job job{context,
