@@ -61,7 +61,7 @@ cdef extern from *:
 
 cdef enum:
     MAX_FACES = 16
-    POOL_SIZE = 256
+    POOL_SIZE = 2048
     MAX_NDIM = 32
     DTYPE_COUNT = 15
     CONSTANT = 2  # in `read_only`: an element without axes, as NumPy's functions return

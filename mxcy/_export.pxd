@@ -12,6 +12,10 @@ cdef void end_export(CVar* var, bint writable) noexcept
 cdef Array import_memory(char* data, object owner, int face, int ndim, const int64_t* shape,
                          const int64_t* strides, int dtype_code, bint read_only, bint shared=*,
                          int context=*)
+# A NumPy array over the memory of an array, an export as long as it lives.
+cpdef object view_numpy(Array x, bint writable)
+# What `__array__` returns.
+cpdef object to_numpy(Array x, dtype, copy)
 # A copy in C order, in the same class.
 cdef Array copied_array(Array x)
 # Tells who watches that a writable export has begun; `own` references to the buffer are its and the array's.

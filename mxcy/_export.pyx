@@ -70,6 +70,7 @@ cdef enum:
     FEW_BYTES = 8192
     OWN_REFERENCES = 3  # those of `adopt` and what calls it, and of a tuple of results
 
+cdef object numpy_dtype = np.dtype
 cnp.import_array()
 
 
@@ -216,7 +217,7 @@ cdef object wrap(Array x, object base, bint writable):
     return array
 
 
-def view_numpy(Array x, bint writable):
+cpdef object view_numpy(Array x, bint writable):
     """Return a NumPy array over the memory of `x`, an export as long as it lives."""
     if writable and x.read_only:
         text = "the array is a read-only view"
@@ -244,7 +245,7 @@ def operand_view(Array x):
     return wrap(x, x, not x.read_only)
 
 
-def to_numpy(Array x, dtype, copy):
+cpdef object to_numpy(Array x, dtype, copy):
     """`__array__`: a view (writable unless `x` is not), or a copy if asked for or needed (as from a GPU)."""
     if x.var.on_gpu():
         if copy is not None and not copy:
@@ -252,8 +253,8 @@ def to_numpy(Array x, dtype, copy):
         values = _gpu.to_numpy(x)
         return values if dtype is None else values.astype(dtype, copy=False)
     if dtype is not None:
-        dtype = np.dtype(dtype)
-        if dtype != DTYPES[x.dtype_code]:
+        dtype = numpy_dtype(dtype)
+        if <PyObject*>dtype is not descrs[x.dtype_code] and dtype != DTYPES[x.dtype_code]:
             if copy is not None and not copy:
                 expected = f"dtype {DTYPES[x.dtype_code]} with copy=False"
                 raise ArgumentError(message("__array__", "dtype", expected, dtype, "allow the copy"))

@@ -17,7 +17,7 @@ from ._invoke cimport is_element, is_number, is_watched, readable_data, store_sc
 from ._array cimport (
     CONSTANT, MAX_NDIM, Array,
     adopt_var, allocate, faces, incref, is_constant, lent, new_like, new_view, place_dims, read_shape,
-    require_writable,
+    require_writable, steal, type_of,
 )
 
 from .errors import ArgumentError, ArgumentTypeError, ArrayIndexError, AxisError, ShapeError, message, problem, wrap
@@ -274,7 +274,6 @@ cdef bint has_ellipsis(object key) noexcept:
 
 
 cdef PyObject* new_constant(Array x, int64_t offset) except NULL:
-    """The same, as a new reference."""
     cdef CVar* var
     cdef PyObject* p
     cdef int64_t item = ITEMSIZE[x.dtype_code]
@@ -344,28 +343,37 @@ cdef Array viewed(Array x, View* v):
 @cython.final
 @cython.internal
 cdef class Entries:
-    """The entries of an array along its first axis, one after the other."""
+    """The entries of an array along its first axis, one after the other, or in reverse order."""
 
     cdef Array x
-    cdef int64_t at, count
+    cdef int64_t at, left, step
+    cdef bint plain  # whether nobody has given the class of the array another `__getitem__`
 
     def __iter__(self):
         return self
 
     def __next__(self):
-        if self.at >= self.count:
+        if self.left <= 0:
             raise StopIteration
-        self.at += 1
-        return self.x[self.at - 1]
+        cdef Array x = self.x
+        cdef int64_t at = self.at
+        self.left -= 1
+        self.at += self.step
+        if self.plain and x.ndim_ == 1 and at < x.dims[0] and x.grad_info is NULL:
+            return steal(new_constant(x, x.offset + at * x.dims[1]))
+        return x[at]
 
     def __length_hint__(self):
-        return self.count - self.at
+        return self.left
 
 
-def entries(Array x):
-    """Return an iterator over the entries of an array along its first axis."""
+cdef object entries(Array x, bint backwards):
+    """An iterator over the entries of an array, which has axes, along the first of them."""
     cdef Entries made = Entries.__new__(Entries)
-    made.x, made.at, made.count = x, 0, x.dims[0]
+    made.x, made.left = x, x.dims[0]
+    made.at = x.dims[0] - 1 if backwards else 0
+    made.step = -1 if backwards else 1
+    made.plain = faces[x.face].scalars and type_of(<PyObject*>x) is faces[x.face].type
     return made
 
 

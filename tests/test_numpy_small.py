@@ -60,6 +60,12 @@ CALLS = [
     "np.isscalar(2)", "np.isscalar('a')", "np.result_type(x, 2)", "np.result_type(x, x, 'int8')",
     "np.result_type(x, np.float32)", "np.result_type(x, 'no')", "np.result_type()",
     "np.unravel_index([1, 2], (2, 2))", "x + x[..., ::-1]", "x[::-1] * 2", "np.sqrt(abs(x.T))",
+    "list(reversed(x))", "list(reversed(x.T))", "list(x.T)", "list(x.flat)", "list(np.ndenumerate(x))",
+    "list(np.ndenumerate(x.T))", "list(np.ndenumerate(x[..., ::-1]))", "np.common_type(x)",
+    "np.common_type(x, np.ones(2, 'float32'))", "np.common_type()", "np.unstack(x)", "np.unstack(x, axis=1)",
+    "np.unstack(x, axis=-1)", "np.unstack(x, axis=7)", "x.__array__().tolist()",
+    "x.__array__('float32').tolist()", "x.__array__(x.dtype, copy=False).tolist()", "x.data.tolist()",
+    "x.data.shape", "x.T.data.format",
     "x.T == x.T", "-x.T", "x + x.T", "divmod(x.T, 2)", "np.add(x[:1].T, x)",
 ]  # fmt: skip
 COUNTS = [
@@ -69,6 +75,10 @@ COUNTS = [
     "np.arange(0, 1, 1e-300)", "np.arange(0.1, 100.3, 0.7)", "np.arange(-3, 3, dtype='int32')",
     "np.arange(2**25, 2**25 + 3, dtype='float32')", "np.arange(3, dtype='complex64')",
     "np.arange(0, 5, 2.0, dtype='float32')", "np.arange(True)", "np.diag_indices(3, 2)",
+    "np.diag_indices(0)", "np.diag_indices(2.5)", "np.diag_indices(3, -1)", "np.diag_indices(3, ndim=3)",
+    "np.frombuffer(b'abcdefgh', 'int16')", "np.frombuffer(b'abcdefgh', dtype='<i2', count=2, offset=2)",
+    "np.frombuffer(b'abc', 'int16')", "np.frombuffer(bytearray(8))",
+    "np.zeros(5, 'float32')", "np.full(3, 7, 'int32')", "np.full(3, 1, 'complex128')",
     "np.arange(1, 2, 1/3, dtype=int)",
 ]  # fmt: skip
 

@@ -21,7 +21,18 @@ from ._kinds import Made
 from ._ndarray import FACE
 from ._protocols import context_named
 from ._recorded import CONSTANT
-from ._small_made import arange, array, asanyarray, asarray, ascontiguousarray, asfortranarray, ones, zeros
+from ._small_made import (
+    arange,
+    array,
+    asanyarray,
+    asarray,
+    ascontiguousarray,
+    asfortranarray,
+    diag_indices,
+    frombuffer,
+    ones,
+    zeros,
+)
 from ._small_methods import Slow
 
 __all__ = [
@@ -262,7 +273,6 @@ eye = _by_numpy(_np.eye)
 identity = _by_numpy(_np.identity)
 tri = _by_numpy(_np.tri)
 indices = _by_numpy(_np.indices)
-frombuffer = _by_numpy(_np.frombuffer)
 fromfile = _by_numpy(_np.fromfile)
 fromfunction = _by_numpy(_np.fromfunction)
 fromiter = _by_numpy(_np.fromiter)
@@ -272,7 +282,6 @@ genfromtxt = _by_numpy(_np.genfromtxt)
 loadtxt = _by_numpy(_np.loadtxt)
 bartlett = _by_numpy(_np.bartlett)
 blackman = _by_numpy(_np.blackman)
-diag_indices = _by_numpy(_np.diag_indices)
 hamming = _by_numpy(_np.hamming)
 hanning = _by_numpy(_np.hanning)
 kaiser = _by_numpy(_np.kaiser)
@@ -335,4 +344,5 @@ def load(file, mmap_mode=None, allow_pickle=False, *args, **kwargs):
 Slow.zeros, Slow.ones = staticmethod(_zeros), staticmethod(_ones)
 Slow.array, Slow.asarray = staticmethod(_array), staticmethod(_asarray)
 Slow.arange = staticmethod(_counted)
+Slow.diag_indices, Slow.frombuffer = _by_numpy(_np.diag_indices), _by_numpy(_np.frombuffer)
 Slow.made_array = Made(_np.array, _array)

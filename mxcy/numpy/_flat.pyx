@@ -1,14 +1,22 @@
-"""`x.flat`: all elements of an array in C order, wherever they lie."""
+"""`x.flat` and `ndenumerate`: all elements of an array in C order, wherever they lie."""
 
 cimport cython
+from cpython.long cimport PyLong_FromLongLong
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
-from .._array cimport Array
+import numpy as np
+
+from .._array cimport MAX_NDIM, Array, steal
+from .._index cimport new_constant
 from ._calls cimport given, taken, wrote
+from ._small cimport is_ours
 from ._small_copies cimport flattened
 from ._small_shapes cimport raveled, viewed
 
-__all__ = ["FlatIterator"]
+__all__ = ["FlatIterator", "ndenumerate"]
 
 
 @cython.final
@@ -34,6 +42,8 @@ cdef class FlatIterator:
         if self.at >= self.base.size:
             raise StopIteration
         self.at += 1
+        if self.line is not None:
+            return steal(new_constant(self.line, self.line.offset + (self.at - 1) * self.line.dims[1]))
         return self[self.at - 1]
 
     def __len__(self):
@@ -134,3 +144,49 @@ cdef object flat_of(Array x):
     made.base = x
     made.line = raveled(x) if x.grad_info is NULL else None
     return made
+
+
+cdef class ndenumerate:
+    """Pairs of an index and the element there."""
+
+    cdef Array x
+    cdef object pairs  # NumPy's, for what else it takes
+    cdef int64_t left
+    cdef int64_t at[MAX_NDIM]
+    cdef int64_t offset
+
+    def __init__(self, arr):
+        self.x = viewed(<Array>arr) if is_ours(arr) else None
+        if self.x is None:
+            self.pairs = np.ndenumerate(taken(arr, []))
+        else:
+            self.left, self.offset = self.x.size, self.x.offset
+        memset(self.at, 0, sizeof(self.at))
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        cdef Array x = self.x
+        cdef tuple index
+        cdef int i
+        if x is None:
+            place, value = next(self.pairs)
+            return place, given(value, [])
+        if self.left == 0:
+            raise StopIteration
+        index = PyTuple_New(x.ndim_)
+        for i in range(x.ndim_):
+            number = PyLong_FromLongLong(self.at[i])
+            Py_INCREF(number)
+            PyTuple_SET_ITEM(index, i, number)
+        value = steal(new_constant(x, self.offset))
+        self.left -= 1
+        for i in range(x.ndim_ - 1, -1, -1):
+            self.at[i] += 1
+            self.offset += x.dims[x.ndim_ + i]
+            if self.at[i] < x.dims[i]:
+                break
+            self.offset -= self.at[i] * x.dims[x.ndim_ + i]
+            self.at[i] = 0
+        return index, value

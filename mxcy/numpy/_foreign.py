@@ -107,6 +107,7 @@ from numpy import (
 )
 
 from ._calls import unwrap, wrap
+from ._flat import ndenumerate
 
 __all__ = [
     "False_", "ScalarType", "True_", "__version__", "base_repr", "binary_repr", "bool", "bool_", "broadcast",
@@ -152,20 +153,6 @@ class flatiter:
 
     def __new__(cls, array: Any) -> Any:
         return array.flat
-
-
-class ndenumerate:
-    """Pairs of an index and the element there."""
-
-    def __init__(self, arr: Any):
-        self._pairs = _np.ndenumerate(unwrap(arr))
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        index, value = next(self._pairs)
-        return index, wrap(value)
 
 
 class vectorize(_np.vectorize):

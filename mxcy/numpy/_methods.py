@@ -38,11 +38,6 @@ class Methods(SmallMethods):
         return _conversions.base_of(self)
 
     @property
-    def data(self):
-        """A memoryview of the elements."""
-        return memoryview(self)
-
-    @property
     def ctypes(self):
         """What foreign functions need: NumPy's object, of a view that it keeps."""
         return self.view_numpy(writable=not self._readonly).ctypes

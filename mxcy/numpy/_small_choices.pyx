@@ -53,10 +53,8 @@ cdef Array chosen(Array x, Array key):
             count += where[i] != 0
     else:
         count = key.size
-        for i in range(count):
-            index = (<int64_t*>where)[i]
-            if index < -x.dims[0] or index >= x.dims[0]:
-                return None  # said by who takes the usual way
+        if not are_within(<int64_t*>where, count, x.dims[0]):
+            return None  # said by who takes the usual way
     if count * row > FEW_BYTES:
         return None
     memcpy(shape, x.dims, x.ndim_ * sizeof(int64_t))
@@ -69,6 +67,12 @@ cdef Array chosen(Array x, Array key):
             (<int64_t*>to)[index] = (<int64_t*>data)[i]
             index += where[i] != 0
             i += 1
+        made.var.version += 1
+        return made
+    if key.dtype_code == INT64 and row == 8:
+        for i in range(count):
+            index = (<int64_t*>where)[i]
+            (<int64_t*>to)[i] = (<int64_t*>data)[index + x.dims[0] if index < 0 else index]
         made.var.version += 1
         return made
     for i in range(key.size):
@@ -85,10 +89,20 @@ cdef Array chosen(Array x, Array key):
     return made
 
 
+cdef bint are_within(const int64_t* places, int64_t count, int64_t extent) noexcept:
+    """Whether numbers are indices of an axis."""
+    cdef int64_t i
+    cdef bint outside = False
+    for i in range(count):
+        outside |= (places[i] < -extent) | (places[i] >= extent)
+    return not outside
+
+
 cdef Array picked(Array x, tuple keys):
     """x[keys] for arrays of integers of one shape, for the first axes; or None."""
     cdef int64_t shape[MAX_NDIM]
     cdef int64_t row, place, i, index
+    cdef const int64_t* places[MAX_NDIM]
     cdef int n = <int>len(keys), k
     cdef Array first, made
     cdef char* data = readable_data(<PyObject*>x)
@@ -101,11 +115,10 @@ cdef Array picked(Array x, tuple keys):
         row *= x.dims[k]
     if first.dtype_code != INT64 or first.ndim_ == 0 or first.ndim_ + x.ndim_ > 8 or first.size * row > FEW_BYTES:
         return None
-    for i in range(first.size):  # before anything is made: what is wrong is said by who takes the usual way
-        for k in range(n):
-            index = (<int64_t*>readable_data(<PyObject*>keys[k]))[i]
-            if index < -x.dims[k] or index >= x.dims[k]:
-                return None
+    for k in range(n):  # before anything is made: what is wrong is said by who takes the usual way
+        places[k] = <int64_t*>readable_data(<PyObject*>keys[k])
+        if not are_within(places[k], first.size, x.dims[k]):
+            return None
     memcpy(shape, first.dims, first.ndim_ * sizeof(int64_t))
     memcpy(shape + first.ndim_, x.dims + n, (x.ndim_ - n) * sizeof(int64_t))
     made = new_like(x, first.ndim_ + x.ndim_ - n, shape, x.dtype_code)
@@ -113,7 +126,7 @@ cdef Array picked(Array x, tuple keys):
     for i in range(first.size):
         place = 0
         for k in range(n):
-            index = (<int64_t*>readable_data(<PyObject*>keys[k]))[i]
+            index = places[k][i]
             place = place * x.dims[k] + (index + x.dims[k] if index < 0 else index)
         move(to, data + place * row, row)
         to += row

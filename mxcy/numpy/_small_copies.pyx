@@ -6,7 +6,7 @@ As in `_small.pyx`: what is here is done at once, and the functions return None 
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 import numpy as np
@@ -24,6 +24,11 @@ cdef extern from "dtype.hpp" namespace "mxcy" nogil:
 
 cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(PyObject*, int*) except? -1
+
+cdef extern from *:
+    uint16_t swapped16 "__builtin_bswap16"(uint16_t) noexcept
+    uint32_t swapped32 "__builtin_bswap32"(uint32_t) noexcept
+    uint64_t swapped64 "__builtin_bswap64"(uint64_t) noexcept
 
 cdef enum:
     FEW_BYTES = 16384  # of a copy that is made here
@@ -81,16 +86,25 @@ cdef bytes bytes_of(Array x):
 
 cdef Array with_bytes_swapped(Array x):
     """A copy of a contiguous array, with the bytes of each number in reverse order."""
-    cdef int64_t item = ITEMSIZE[x.dtype_code] >> (x.dtype_code >= COMPLEX64), i, k
+    cdef int64_t item = ITEMSIZE[x.dtype_code] >> (x.dtype_code >= COMPLEX64), count, i
     cdef char* data = few_bytes(x)
     cdef char* to
     if data is NULL or x.ndim_ == 0:
         return None
     made = new_like(x, x.ndim_, x.dims, x.dtype_code)
     to = made.var.data.load()
-    for i in range(0, x.size * ITEMSIZE[x.dtype_code], item):
-        for k in range(item):
-            to[i + k] = data[i + item - 1 - k]
+    count = x.size * ITEMSIZE[x.dtype_code] // item
+    if item == 8:
+        for i in range(count):
+            (<uint64_t*>to)[i] = swapped64((<uint64_t*>data)[i])
+    elif item == 4:
+        for i in range(count):
+            (<uint32_t*>to)[i] = swapped32((<uint32_t*>data)[i])
+    elif item == 2:
+        for i in range(count):
+            (<uint16_t*>to)[i] = swapped16((<uint16_t*>data)[i])
+    else:
+        memcpy(to, data, count)
     made.var.version += 1
     return made
 

@@ -20,8 +20,8 @@ from ._small_choices import stack
 from ._small_methods import Slow
 
 __all__ = [
-    "arange", "array", "asanyarray", "asarray", "ascontiguousarray", "asfortranarray", "copy_few", "empty_like_few",
-    "full_like_few", "ones", "ones_like_few", "zeros", "zeros_like_few",
+    "arange", "array", "asanyarray", "asarray", "ascontiguousarray", "asfortranarray", "copy_few", "diag_indices",
+    "empty_like_few", "frombuffer", "full_like_few", "ones", "ones_like_few", "zeros", "zeros_like_few",
 ]  # fmt: skip
 
 cdef extern from "strided.hpp" namespace "mxcy" nogil:
@@ -31,6 +31,7 @@ cdef extern from "dtype.hpp" namespace "mxcy" nogil:
     const uint8_t* ITEMSIZE
 
 cdef object _slow = Slow
+cdef object np_frombuffer = np.frombuffer
 cdef tuple PLAIN = (int, float, bool, list, tuple)
 
 cdef enum:
@@ -60,6 +61,14 @@ def arange(start, stop=None, step=1, dtype=None, *, device=None, like=None, ctx=
         if made is not None:
             return made
     return _slow.arange(start, stop, step, dtype, device, ctx)
+
+
+def diag_indices(n, ndim=2, *, device=None, like=None, ctx=None):
+    """The indices of the diagonal of a cube of n elements along each axis: one array for each."""
+    made = None
+    if type(n) is int and type(ndim) is int and device is None and ctx is None:
+        made = counted(0, n, 1, None)
+    return _slow.diag_indices(n, ndim, device=device, ctx=ctx) if made is None else (made,) * ndim
 
 
 # --- from values --------------------------------------------------------------------------------------
@@ -115,6 +124,16 @@ def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, lik
     if device is None and ctx is None and (type(object) in PLAIN or is_few(object)):
         return _slow.made_array(object, dtype, copy=copy, order=order, ndmin=ndmin)
     return _slow.array(object, dtype, copy=copy, order=order, ndmin=ndmin, device=device, ctx=ctx)
+
+
+def frombuffer(buffer, dtype=float, count=-1, offset=0, *, device=None, like=None, ctx=None):
+    """An array along one axis over the memory of bytes or a buffer."""
+    if device is None and ctx is None and on_cpu() and not isinstance(buffer, Array):
+        try:
+            return given(np_frombuffer(buffer, dtype, count, offset), [])
+        except (TypeError, ValueError):
+            pass  # said by who takes the usual way
+    return _slow.frombuffer(buffer, dtype, count, offset, device=device, ctx=ctx)
 
 
 cdef bint is_few(object x) noexcept:

@@ -1,13 +1,15 @@
 """Methods and constructors with a way for small arrays (`_small.pyx`), tried before the usual one."""
 
 from cpython.long cimport PyLong_FromLongLong
+from cpython.memoryview cimport PyMemoryView_FromObject
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int64_t, uint8_t
 
 from .._array cimport MAX_NDIM, Array, faces, is_constant, lent, new_view, steal, type_of
-from .._export cimport read_view
+from .._export cimport read_view, to_numpy
+from .._index cimport entries
 from .._invoke cimport readable_data
 from ._flags cimport flags_of
 from ._flat cimport flat_of
@@ -26,7 +28,7 @@ from ._vectorcall cimport vectorcall
 
 import numpy as np
 
-from .._index import entries, set_shape
+from .._index import set_shape
 from ..errors import ArgumentTypeError, problem
 from ._small import matmul
 from ._small_choices import argsort
@@ -274,7 +276,20 @@ cdef class SmallMethods(Array):
     def __iter__(self):
         if self.ndim_ == 0:
             raise ArgumentTypeError(problem("iter", None, "a 0-d array has no axis to iterate over"))
-        return entries(self)
+        return entries(self, False)
+
+    def __reversed__(self):
+        if self.ndim_ == 0:
+            raise ArgumentTypeError(problem("reversed", None, "a 0-d array has no axis to iterate over"))
+        return entries(self, True)
+
+    def __array__(self, dtype=None, *, copy=None):
+        return to_numpy(self, dtype, copy)
+
+    @property
+    def data(self):
+        """A memoryview of the elements."""
+        return PyMemoryView_FromObject(self)
 
     def __float__(self):
         cdef char* data

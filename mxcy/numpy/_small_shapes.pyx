@@ -5,7 +5,7 @@ The functions return None for what is not for here, which takes the usual way.
 """
 
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.math cimport ceil
 from libc.string cimport memcmp, memcpy, memset
 
@@ -26,8 +26,8 @@ from ..dtypes import DTYPES, code_of
 from ..errors import DTypeError
 
 __all__ = [
-    "clip", "filled", "isfortran", "isscalar", "iterable", "ndim", "result_type", "shape", "size", "squeeze", "swapaxes",
-    "unstack", "where",
+    "clip", "common_type", "filled", "isfortran", "isscalar", "iterable", "ndim", "result_type", "shape", "size",
+    "squeeze", "swapaxes", "unstack", "where",
 ]  # fmt: skip
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
@@ -52,6 +52,7 @@ cdef list elsewhere = _elsewhere
 cdef object _NOTHING = np._NoValue
 cdef list dtypes = list(DTYPES)
 cdef tuple NUMBERS = (int, float, bool, complex)
+cdef tuple COMMON = (np.float16, np.float32, np.float64, None, np.complex64, np.complex128)
 cdef object _result_type = getattr(np.result_type, "_implementation", np.result_type)
 
 
@@ -123,6 +124,22 @@ def result_type(*arrays_and_dtypes):
         return None  # said by who takes the usual way
 
 
+def common_type(*arrays):
+    """The class of numbers that holds those of arrays: floats, complex ones if an array has such."""
+    cdef int most = 0, precision, code
+    cdef bint is_complex = False
+    for a in arrays:
+        if not is_ours(a):
+            return None
+        code = (<Array>a).dtype_code
+        if code == BOOL or code == BFLOAT16:
+            return None
+        is_complex = is_complex or code >= COMPLEX64
+        precision = 0 if code == FLOAT16 else 1 if code == FLOAT32 or code == COMPLEX64 else 2
+        most = max(most, precision)
+    return COMMON[3 * is_complex + most]
+
+
 # --- views --------------------------------------------------------------------------------------------
 cdef Array squeezed(Array x, axis):
     """A view without axes of extent 1, or without one of them."""
@@ -185,9 +202,23 @@ def swapaxes(a, axis1, axis2):
     return swapped(<Array>a, axis1, axis2) if is_ours(a) else None
 
 
-def unstack(x):
-    """The entries of the first axis."""
-    return tuple(x) if is_ours(x) and (<Array>x).ndim_ > 0 else None
+def unstack(x, /, *, axis=0):
+    """The entries of an axis."""
+    cdef int64_t dims[2 * MAX_NDIM]
+    cdef int n, at, i, k = 1
+    if not is_ours(x) or type(axis) is not int or not -(<Array>x).ndim_ <= axis < (<Array>x).ndim_:
+        return None
+    n, at = (<Array>x).ndim_, axis
+    at += n if at < 0 else 0
+    if at == 0:
+        return tuple(x)
+    for i in range(n):
+        if i == at:
+            dims[0], dims[n] = (<Array>x).dims[i], (<Array>x).dims[n + i]
+        else:
+            dims[k], dims[n + k] = (<Array>x).dims[i], (<Array>x).dims[n + i]
+            k += 1
+    return tuple(new_view(x, (<Array>x).offset, n, dims, dims + n))
 
 
 # --- fills --------------------------------------------------------------------------------------------
@@ -221,11 +252,14 @@ cdef Array filled_with(int ndim, const long long* shape, int code, value, Array 
         return None
     made = new_array(face(), ndim, <int64_t*>shape, code) if like is None else new_like(like, ndim, <int64_t*>shape, code)
     data = var_ensure_data(made.var)
-    if item == 1:
-        memset(data, cell[0], count)
+    if item == 1 or type(value) is int and value == 0:
+        memset(data, cell[0], count * item)
     elif item == 8:
         for i in range(count):
             (<int64_t*>data)[i] = (<int64_t*>cell)[0]
+    elif item == 4:
+        for i in range(count):
+            (<int32_t*>data)[i] = (<int32_t*>cell)[0]
     else:
         for i in range(count):
             memcpy(data + i * item, cell, item)

@@ -238,7 +238,7 @@ split = Through(_np.split)
 stack = Small(_np.stack, _small_choices.stack, whole=True)
 tile = Through(_np.tile)
 trim_zeros = Through(_np.trim_zeros)
-unstack = Small(_np.unstack, _small_shapes.unstack)
+unstack = Small(_np.unstack, _small_shapes.unstack, whole=True)
 vsplit = Through(_np.vsplit)
 vstack = Through(_np.vstack)
 
@@ -365,7 +365,7 @@ unpackbits = Through(_np.unpackbits)
 
 # Questions about arrays and types.
 can_cast = Through(_np.can_cast)
-common_type = Through(_np.common_type)
+common_type = Small(_np.common_type, _small_shapes.common_type, whole=True)
 isfortran = Small(_np.isfortran, _small_shapes.isfortran)
 isscalar = Small(_np.isscalar, _small_shapes.isscalar)
 iterable = Small(_np.iterable, _small_shapes.iterable)
