@@ -77,6 +77,8 @@ def bind(name: str, train: bool) -> tuple[Callable[[], None], list[Step]]:
 def operations(step: Step) -> float:
     """Multiplications and additions of a convolution or a product; zero for others, which wait for memory."""
     name, inputs, outs = step.op.name, [x.shape for x in step.inputs], [x.shape for x in step.outs]
+    if name == "_convolutions":  # of the same data with several weights
+        return sum(2 * prod(out) * prod(inputs[1][1:]) for out in outs)
     if "onvolution" in name:
         first, second = inputs[:2]
         if name == "_convolution_weight_grad":  # (head gradient, data) to the weight

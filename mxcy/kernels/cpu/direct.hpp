@@ -13,6 +13,7 @@ constexpr int64_t BLOCK_BYTES = 256 << 10;  // of B that a task packs at a time
 constexpr int64_t MOST_PANELS = 32;         // of a block
 constexpr int64_t FEWEST_PANELS = 4;        // of a block, so that A is not read too often
 constexpr int64_t FEWEST_TASKS = 16;        // of a product, so that every worker has some
+constexpr int64_t TASKS = 4;                // of each worker, if blocks are fewer than twice the workers
 constexpr int64_t LINES = 512;              // of weights that are transposed at a time
 
 // Output channels as sums over input channels and taps.
@@ -63,7 +64,7 @@ class Target {
   MXCY_INLINE void with_tile(int64_t row, int rows, bool loads, const Body& body) const {
     T* at = product_.out + row * product_.out_row;
     if (direct_) return body(at + offset_, product_.out_row);
-    T local[TILE_ROWS * WIDTH<T>];
+    alignas(VECTOR_BYTES) T local[TILE_ROWS * WIDTH<T>];
     if (loads) {
       each_run(at, rows, [&](T* out, int64_t step, int64_t n, int64_t place) {
         if (step == 1) copy_few<T>(out, local + place, n);
@@ -73,7 +74,7 @@ class Target {
     }
     body(local, WIDTH<T>);
     each_run(at, rows, [&](T* out, int64_t step, int64_t n, int64_t place) {
-      if (step == 1) copy_few<T>(local + place, out, n);
+      if (step == 1) store_lanes<T>(local + place / WIDTH<T> * WIDTH<T>, place % WIDTH<T>, n, out);
       else
         for (int64_t i = 0; i < n; ++i) out[i * step] = local[place + i];
     });
@@ -231,15 +232,32 @@ struct Work {
   const std::vector<TapProduct<T>>& products;
   std::vector<Cut<T>> cuts;
   std::vector<const T*> packed;
+  struct Task {
+    int64_t block, begin, end;  // of the row panels
+  };
   std::vector<RowPanel> row_panels;  // of all products
-  int64_t row_parts;                 // the tasks of a block of columns
+  std::vector<Task> tasks;
 
-  explicit Work(const std::vector<TapProduct<T>>& all) : products(all) {
+  Work(const std::vector<TapProduct<T>>& all, int64_t workers) : products(all) {
     for (size_t i = 0; i < all.size(); ++i) {
       cuts.emplace_back(all[i]);
       for (int64_t panel = 0; panel < cuts[i].row_panels; ++panel) row_panels.push_back({i, panel});
     }
-    row_parts = std::min(int64_t(row_panels.size()), divide_up(FEWEST_TASKS, cuts[0].blocks * all[0].groups));
+    cut_rows(cuts[0].blocks * all[0].groups, workers);
+  }
+
+ private:
+  // Each task copies its block's rows, so that blocks are cut only where workers would have to wait for each
+  // other: in the middle, where those that take tasks from the front meet those that take them from the back.
+  void cut_rows(int64_t blocks, int64_t workers) {
+    const int64_t all = int64_t(row_panels.size());
+    const bool many = blocks >= 2 * workers;
+    const int64_t parts = std::min(all, workers == 1 ? 1 : many ? 2 : divide_up(TASKS * workers, blocks));
+    const int64_t cut = many ? workers : blocks, first = (blocks - cut) / 2;
+    for (int64_t block = 0; block < blocks; ++block) {
+      const int64_t own = block >= first && block < first + cut ? parts : 1;
+      for (int64_t i = 0; i < own; ++i) tasks.push_back({block, i * all / own, (i + 1) * all / own});
+    }
   }
 };
 
@@ -259,16 +277,14 @@ void write_halves(const TapProduct<T>& product, const T* c, int64_t ldc, int64_t
 
 // One task: all k for a block of columns and a part of the row panels.
 template <class T>
-void run_block(const Work<T>& work, int64_t task, T* b, RowCopier<T>& copier,
+void run_block(const Work<T>& work, const typename Work<T>::Task& task, T* b, RowCopier<T>& copier,
                std::vector<Target<T>>& targets) {
   const TapProduct<T>& common = work.products[0];
   const Cut<T>& cut = work.cuts[0];
-  const int64_t part = task % work.row_parts, block = task / work.row_parts % cut.blocks;
-  const int64_t group = task / work.row_parts / cut.blocks;
+  const int64_t block = task.block % cut.blocks, group = task.block / cut.blocks;
   const int64_t taps = int64_t(common.taps.size()), columns = common.images * volume(common.grid);
-  const int64_t first_panel = block * cut.block_panels, all = int64_t(work.row_panels.size());
+  const int64_t first_panel = block * cut.block_panels;
   const int64_t panels = std::min(cut.block_panels, cut.panels - first_panel);
-  const int64_t first_rows = part * all / work.row_parts, last_rows = (part + 1) * all / work.row_parts;
   for (int64_t k_block = 0; k_block < cut.k_blocks; ++k_block) {
     const int64_t begin = k_block * cut.block_channels;
     const int64_t count = std::min(cut.block_channels, common.channels - begin), k = count * taps;
@@ -285,7 +301,7 @@ void run_block(const Work<T>& work, int64_t task, T* b, RowCopier<T>& copier,
       }
     }
     copier.copy(common.taps, group * common.channels * common.input.channel, begin, begin + count, b);
-    for (int64_t i = first_rows; i < last_rows; ++i) {
+    for (int64_t i = task.begin; i < task.end; ++i) {
       const size_t number = work.row_panels[size_t(i)].product;
       const TapProduct<T>& product = work.products[number];
       const int64_t panel_rows = work.cuts[number].panel_rows;
@@ -351,7 +367,7 @@ int run_products(KernelContext& context, const std::vector<TapProduct<T>>& produ
     }
     return 0;
   }
-  Work<T> work(products);
+  Work<T> work(products, context.runtime->num_workers());
   const int64_t taps = int64_t(common.taps.size());
   int64_t size = 0;
   for (const TapProduct<T>& product : products) {
@@ -372,7 +388,7 @@ int run_products(KernelContext& context, const std::vector<TapProduct<T>>& produ
   const Cut<T>& cut = work.cuts[0];
   const int64_t tiles = common.halved ? TILE_ROWS * cut.block_panels * WIDTH<T> + WIDTH<T> : 0;
   const int64_t elements = cut.block_panels * (cut.block_channels * taps * WIDTH<T> + LENGTH<T>) + tiles;
-  return parallel(context, common.groups * cut.blocks * work.row_parts, 1, [&](int64_t begin, int64_t end) {
+  return parallel(context, int64_t(work.tasks.size()), 1, [&](int64_t begin, int64_t end) {
     T* b = static_cast<T*>(context.runtime->scratch_alloc(size_t(elements) * sizeof(T)));
     if (!b) return context.failure->fail(FAIL_MEMORY, "convolution: out of memory");
     std::fill_n(b + elements - tiles, tiles, T(0));
@@ -381,7 +397,7 @@ int run_products(KernelContext& context, const std::vector<TapProduct<T>>& produ
     for (const TapProduct<T>& product : products) {
       for (int64_t p = 0; p < cut.block_panels; ++p) targets.emplace_back(product);
     }
-    for (int64_t task = begin; task < end; ++task) run_block(work, task, b, copier, targets);
+    for (int64_t task = begin; task < end; ++task) run_block(work, work.tasks[size_t(task)], b, copier, targets);
     context.runtime->scratch_free(b, size_t(elements) * sizeof(T));
     return 0;
   });

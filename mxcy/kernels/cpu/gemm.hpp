@@ -9,6 +9,9 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 #define MXCY_INLINE inline __attribute__((always_inline))
 
@@ -137,6 +140,21 @@ MXCY_INLINE void copy_few(const T* from, T* to, int64_t n) {
   else if (n >= 4) parts(std::integral_constant<int64_t, 4>());
   else
     for (int64_t i = 0; i < n; ++i) to[i] = from[i];
+}
+
+// Of WIDTH elements, aligned, those from `begin` on, `n` of them.
+template <class T>
+MXCY_INLINE void store_lanes(const T* from, int64_t begin, int64_t n, T* to) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    const uint32_t lanes = uint32_t(((uint64_t(1) << n) - 1) << begin);
+    float* first = to - begin;
+    if (lanes & 0xffff) _mm512_mask_storeu_ps(first, __mmask16(lanes), _mm512_load_ps(from));
+    if (lanes >> 16) _mm512_mask_storeu_ps(first + 16, __mmask16(lanes >> 16), _mm512_load_ps(from + 16));
+    return;
+  }
+#endif
+  copy_few(from + begin, to, n);
 }
 
 inline int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }
