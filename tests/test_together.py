@@ -246,6 +246,18 @@ def test_workspaces_of_many_sizes_share_memory():
     assert workspaces(range(2, 13)) <= 1.5 * max(apart) < sum(apart) / 2
 
 
+def test_a_workspace_that_outgrows_its_area_moves_to_a_larger_one():
+    _engine._pool(trim=True)
+    for classes in (9 << 20, 18 << 20):  # sums in float64: 72 and 144 MiB, beyond what an area begins with
+        nd.random.multinomial(nd.zeros(classes)).wait_to_read()
+    nd.waitall()
+
+    free = _engine._pool()
+    nd.random.multinomial(nd.zeros(18 << 20)).wait_to_read()
+    nd.waitall()
+    assert _engine._pool()["cached"] == free["cached"] >= (18 << 20) * 8
+
+
 def test_workspaces_beyond_the_limit_are_given_back():
     limit = _engine._pool()["limit"]
     try:

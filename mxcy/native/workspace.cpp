@@ -74,10 +74,10 @@ void release_free(size_t limit) {
 
 void* take(size_t nbytes) {
   std::lock_guard<std::mutex> lock(mutex);
+  areas.reserve(areas.size() + 1);  // before `area` points into it
   Area* area = choose(nbytes);
   if (!area || area->room < nbytes) {
     Area fresh;
-    areas.reserve(areas.size() + 1);
     if (!map_at_least(fresh, nbytes)) return nullptr;
     if (area) {
       munmap(area->begin, area->room);
