@@ -219,3 +219,20 @@ def test_rows_beyond_those_of_the_first_array_are_left_out(shuffle, last):
     assert all(a == b == y for a, b, y in seen)
     with pytest.raises(ValueError, match="got 5 in 'data', 4 in 'softmax_label'"):
         mx.io.NDArrayIter(np.ones(5), np.ones(4), 2)
+
+
+def test_values_that_a_library_puts_into_a_parameter_are_read():
+    """A library of Bayesian networks computes the weights of layers."""
+    layer = nn.Dense(1, in_units=2, use_bias=False)
+    layer.initialize(ctx=[mx.cpu(0), mx.cpu(2)])
+    weight = nd.array([[2, 3]])
+    weight.attach_grad()
+    places = layer.weight._ctx_map
+    with autograd.record():
+        layer.weight._data[places[mx.cpu(0).device_typeid & 1][0]] = weight * 2
+        result = layer(nd.ones((1, 2)))
+    result.backward()
+
+    assert places == [[], [0, None, 1]]
+    assert result.asscalar() == 10
+    assert weight.grad.asnumpy().tolist() == [[2, 2]]

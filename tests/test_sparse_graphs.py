@@ -76,6 +76,21 @@ def test_an_embedding_in_a_graph():
         np.testing.assert_array_equal(gradient.asnumpy()[:, 0], 2 * np.bincount(indices, minlength=5))
 
 
+@pytest.mark.parametrize("attrs", [{"axis": 1, "keepdims": True}, {"axis": 1}, {"axis": 0}], ids=str)
+def test_sums_of_squares_have_gradients_in_the_rows_that_are_kept(attrs):
+    w = sym.Variable("w", stype="row_sparse")
+    loss = sym.MakeLoss(sym.sum(sym._internal._square_sum(w, **attrs)) * 3)
+    executor = loss.simple_bind(mx.cpu(), w=(4, 2))
+    executor.arg_dict["w"][:] = nd.sparse.row_sparse_array(([[1, 2], [3, -4]], [1, 3]), shape=(4, 2))
+
+    executor.forward_backward()
+
+    gradient = executor.grad_dict["w"]
+    assert gradient.stype == "row_sparse"
+    assert gradient.indices.asnumpy().tolist() == [1, 3]
+    np.testing.assert_array_equal(gradient.data.asnumpy(), [[6, 12], [18, -24]])
+
+
 def test_sparse_results_and_variables_as_outputs():
     x = sym.Variable("x", stype="csr")
     both = sym.Group([sym.sparse.square(x), x, sym.cast_storage(sym.Variable("d"), stype="row_sparse")])

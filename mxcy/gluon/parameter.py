@@ -205,6 +205,19 @@ class Parameter:
             raise self._missing()
         return self._ctx_list
 
+    @property
+    def _ctx_map(self) -> list[list[int | None]]:
+        """Where in `_data` the array of a device is, by the last bit of its kind and its number.
+
+        Libraries that put values of their own into parameters look there in MXNet.
+        """
+        places: list[list[int | None]] = [[], []]
+        for position, device in enumerate(self._ctx_list):
+            row = places[device.device_typeid & 1]
+            row += [None] * (device.device_id + 1 - len(row))
+            row[device.device_id] = position
+        return places
+
     def zero_grad(self) -> None:
         """Set the gradients to 0."""
         for gradient in self._grad or ():

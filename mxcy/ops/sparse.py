@@ -19,6 +19,7 @@ from ._sparse import ANY, lazy_rules, rows_at, scattered, sorted_places
 from ._storage import KEEPS, Maker, Rows, cast, fresh, host, part_like, placed, rule
 from ._trace import ufunc
 from ._update import clipped, either, plain_numbers, update
+from .arithmetic import broadcast_mul
 from .attention import eager
 from .reduction import _spread_like
 from .reduction import _sum_like as sum_like
@@ -28,6 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 sqrt, square = either("sqrt"), either("square")
+elemwise_mul = broadcast_mul.elemwise  # keeps the rows of its operands
 
 
 # --- conversion -----------------------------------------------------------------------------------------
@@ -122,7 +124,7 @@ def keeps_rows(attrs):
     name="_square_sum",
     combine="add",
     grad=lambda g, data, axis, keepdims, exclude: (
-        data * _spread_like(g, data, axis=axis, keepdims=keepdims, exclude=exclude) * 2
+        elemwise_mul(data, _spread_like(g, data, axis=axis, keepdims=keepdims, exclude=exclude)) * 2
     ),
     ref=lambda x, axis=None, keepdims=False, exclude=False: np.sum(
         x * x, axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims
