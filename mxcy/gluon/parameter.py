@@ -24,6 +24,7 @@ from ..errors import (
 from ..ndarray import NDArray
 from ..ndarray._tape import written_on_purpose
 from ..switches import is_np_array, is_np_shape
+from ._devices import device_list, device_places
 from ._shapes import known, merged_shape, shortened
 from .nesting import converted
 from .utils import shape_is_known as shape_is_known
@@ -40,13 +41,6 @@ class DeferredInitializationError(MXNetError):
 
 class UninitializedError(StateError, RuntimeError):
     """A parameter is read that has no values, or none on this device."""
-
-
-def device_list(ctx: Any) -> list[Context]:
-    """Devices as a list: the current one for None, one for a context."""
-    if ctx is None:
-        return [context.current_context()]
-    return [ctx] if isinstance(ctx, Context) else list(ctx)
 
 
 class Parameter:
@@ -211,12 +205,7 @@ class Parameter:
 
         Libraries that put values of their own into parameters look there in MXNet.
         """
-        places: list[list[int | None]] = [[], []]
-        for position, device in enumerate(self._ctx_list):
-            row = places[device.device_typeid & 1]
-            row += [None] * (device.device_id + 1 - len(row))
-            row[device.device_id] = position
-        return places
+        return device_places(self._ctx_list)
 
     def zero_grad(self) -> None:
         """Set the gradients to 0."""
