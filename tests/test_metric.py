@@ -222,8 +222,8 @@ def test_own_metrics_may_add_to_the_totals_directly():
     @metric.register
     @metric.alias("a_half")
     class Half(metric.EvalMetric):
-        def __init__(self):
-            super().__init__("half")
+        def __init__(self, **kwargs):
+            super().__init__("half", **kwargs)
 
         def update(self, labels, preds):
             self.sum_metric += 1
@@ -231,9 +231,10 @@ def test_own_metrics_may_add_to_the_totals_directly():
             self.global_sum_metric += 1
             self.global_num_inst += 4
 
-    measure = updated(metric.create("a_half"), (L, P), (L, P))
+    measure = updated(metric.create("a_half", has_global_stats=True), (L, P), (L, P))
+    without = updated(metric.create("a_half"), (L, P), (L, P))
 
-    assert measure.get() == ("half", 0.5)
+    assert measure.get() == without.get() == without.get_global() == ("half", 0.5)
     assert measure.get_global() == ("half", 0.25)
     with pytest.raises(NotImplementedError):
         metric.EvalMetric("none").update([], [])
@@ -248,3 +249,40 @@ def test_shapes_are_checked_as_in_mxnet():
 
     assert isinstance(labels, list)
     assert isinstance(preds, list)
+
+
+class TaskAccuracy(metric.EvalMetric):
+    """A metric of several tasks with totals of its own, as in MXNet's example of multi-task learning."""
+
+    def __init__(self, tasks):
+        self.tasks = tasks
+        super().__init__("accuracy")
+
+    def reset(self):
+        self.sum_metric = [0.0] * self.tasks
+        self.num_inst = [0] * self.tasks
+
+    reset_local = reset
+
+    def update(self, labels, preds):
+        for task, (label, pred) in enumerate(zip(labels, preds, strict=True)):
+            self.sum_metric[task] += float((label == pred.argmax(axis=1)).sum().asscalar())
+            self.num_inst[task] += label.size
+
+    def get(self):
+        ratios = [a / b for a, b in zip(self.sum_metric, self.num_inst, strict=True)]
+        return zip(*((f"task{i}", ratio) for i, ratio in enumerate(ratios)), strict=True)
+
+    def get_name_value(self):
+        return list(zip(*self.get(), strict=True))
+
+
+def test_metrics_without_totals_of_epochs_are_asked_for_what_they_define():
+    measure = TaskAccuracy(2)
+    measure.update([nd.array([0, 1]), nd.array([0, 0])], [nd.array([[1, 0], [0, 1]])] * 2)
+    expected = [("task0", 1.0), ("task1", 0.5)]
+
+    assert measure.get_global_name_value() == measure.get_name_value() == expected
+    both = metric.CompositeEvalMetric([measure, "mse"])
+    assert both.get_name_value()[:2] == both.get_global_name_value()[:2] == expected
+    assert both.get_global()[0] == ["task0", "task1", "mse"]

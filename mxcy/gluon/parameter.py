@@ -201,10 +201,7 @@ class Parameter:
 
     @property
     def _ctx_map(self) -> list[list[int | None]]:
-        """Where in `_data` the array of a device is, by the last bit of its kind and its number.
-
-        Libraries that put values of their own into parameters look there in MXNet.
-        """
+        """Where in `_data` the array of a device is; libraries that write into it look here."""
         return device_places(self._ctx_list)
 
     def zero_grad(self) -> None:

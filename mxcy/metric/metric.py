@@ -183,9 +183,9 @@ class EvalMetric:
 
     def get_global(self) -> tuple[Any, Any]:
         """Return (name, value) over everything since the last `reset`."""
-        total, count = self._global.read()
-        if not self._has_global_stats and not count:
+        if not self._has_global_stats:
             return self.get()
+        total, count = self._global.read()
         return self.name, self.finish(total, count) if count else math.nan
 
     def get_name_value(self) -> list[tuple[str, Any]]:
@@ -194,7 +194,7 @@ class EvalMetric:
 
     def get_global_name_value(self) -> list[tuple[str, Any]]:
         """Return a list of (name, value) since the last `reset`."""
-        return pairs(*self.get_global())
+        return pairs(*self.get_global()) if self._has_global_stats else self.get_name_value()
 
 
 def pairs(name: Any, value: Any) -> list[tuple[str, Any]]:
@@ -241,7 +241,7 @@ class CompositeEvalMetric(EvalMetric):
     def __init__(self, metrics: Sequence | None = None, name: str = "composite",
                  output_names: list[str] | None = None, label_names: list[str] | None = None):  # fmt: skip
         self.metrics = [create(metric) for metric in metrics or []]
-        super().__init__(name, output_names, label_names)
+        super().__init__(name, output_names, label_names, has_global_stats=True)
 
     def add(self, metric: Any) -> None:
         """Add a metric, or what `create` makes one of."""
@@ -281,20 +281,25 @@ class CompositeEvalMetric(EvalMetric):
 
     def get(self) -> tuple[list, list]:
         """Return lists of the names and of the values."""
-        return split(pair for metric in self.metrics for pair in metric.get_name_value())
+        return joined(metric.get() for metric in self.metrics)
 
     def get_global(self) -> tuple[list, list]:
         """Return lists of the names and of the values since the last `reset`."""
-        return split(pair for metric in self.metrics for pair in metric.get_global_name_value())
+        return joined(metric.get_global() for metric in self.metrics)
 
     def get_config(self) -> dict[str, Any]:
         """See `EvalMetric.get_config`."""
         return super().get_config() | {"metrics": [metric.get_config() for metric in self.metrics]}
 
 
-def split(named: Iterable[tuple[str, Any]]) -> tuple[list, list]:
-    named = list(named)
-    return [name for name, _ in named], [value for _, value in named]
+def joined(found: Iterable[Any]) -> tuple[list, list]:
+    """Names and values of several metrics, of which each has one or a sequence."""
+    names: list = []
+    values: list = []
+    for name, value in found:
+        names += [name] if isinstance(name, str) else name
+        values += value if isinstance(value, (list, tuple)) else [value]
+    return names, values
 
 
 @register
