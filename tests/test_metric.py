@@ -279,10 +279,10 @@ class TaskAccuracy(metric.EvalMetric):
 
 def test_metrics_without_totals_of_epochs_are_asked_for_what_they_define():
     measure = TaskAccuracy(2)
+    both = metric.CompositeEvalMetric([measure, "mse"])
     measure.update([nd.array([0, 1]), nd.array([0, 0])], [nd.array([[1, 0], [0, 1]])] * 2)
     expected = [("task0", 1.0), ("task1", 0.5)]
 
     assert measure.get_global_name_value() == measure.get_name_value() == expected
-    both = metric.CompositeEvalMetric([measure, "mse"])
     assert both.get_name_value()[:2] == both.get_global_name_value()[:2] == expected
     assert both.get_global()[0] == ["task0", "task1", "mse"]
