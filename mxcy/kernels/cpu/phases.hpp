@@ -54,6 +54,34 @@ int64_t copy_vectors(const T* from, T* to, int64_t count, int64_t there) {
   return i;
 }
 
+template <class T, int N>
+struct Short {
+  typedef T Type __attribute__((vector_size(N * sizeof(T))));
+  typedef std::conditional_t<sizeof(T) == 4, int32_t, int64_t> Place;
+  typedef Place Places __attribute__((vector_size(N * sizeof(T))));
+};
+
+// Elements at + 2 * i of a line, at least N of them, N at a time, the last ones by a vector that may overlap the
+// one before.  Nothing outside of the line is read: N elements begin a vector or end one.  Returns how many.
+template <class T, int N>
+int64_t copy_seconds(const T* line, int64_t length, int64_t at, T* to, int64_t count) {
+  using Part = typename Short<T, N>::Type;
+  typename Short<T, N>::Places even, odd;
+  for (int i = 0; i < N; ++i) even[i] = 2 * i, odd[i] = 2 * i + 1;
+  if (at == 0 && length < 2 * N) return 0;
+  for (int64_t i = 0; i < count; i += N) {
+    const int64_t j = std::min(i, count - N), begin = at + 2 * j;
+    const bool begins = begin + 2 * N <= length;
+    const T* from = line + (begins ? begin : begin - 1);
+    Part low, high;
+    std::memcpy(&low, from, sizeof low);
+    std::memcpy(&high, from + N, sizeof high);
+    const Part found = begins ? __builtin_shuffle(low, high, even) : __builtin_shuffle(low, high, odd);
+    std::memcpy(to + j, &found, sizeof found);
+  }
+  return count;
+}
+
 // Elements first + i * step of a line of `length`, zeros where there are none.
 template <class T>
 void copy_steps(const T* from, int64_t length, int64_t first, int64_t step, T* to, int64_t count) {
@@ -63,7 +91,11 @@ void copy_steps(const T* from, int64_t length, int64_t first, int64_t step, T* t
   std::fill(to, to + begin, T(0));
   const T* source = from + first;
   int64_t i = begin;
-  if (step == 2) i += copy_vectors<T, 2>(source + i * 2, to + i, end - i, length - first - i * 2);
+  if (step == 2 && end - i >= 4) {
+    constexpr int L = LENGTH<T>;
+    const auto copy = end - i >= L ? copy_seconds<T, L> : end - i >= 8 ? copy_seconds<T, 8> : copy_seconds<T, 4>;
+    i += copy(from, length, first + i * 2, to + i, end - i);
+  }
   if (step == 4) i += copy_vectors<T, 4>(source + i * 4, to + i, end - i, length - first - i * 4);
   for (; i < end; ++i) to[i] = source[i * step];
   std::fill(to + end, to + count, T(0));
