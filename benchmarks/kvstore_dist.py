@@ -39,8 +39,13 @@ def serve(name, ticket, workers, machine, pipe):
     service.stop()
 
 
-def work(ticket, options, coordinator, rank, machine, sizes, rounds, start, results):
-    """A worker's process: seconds of each round."""
+def busy(process):
+    """Seconds of the processors that a process has had, by its clock in Linux."""
+    return time.clock_gettime(~process << 3 | 2)
+
+
+def work(ticket, options, coordinator, rank, machine, sizes, rounds, start, results, server):
+    """A worker's process: seconds of each round, and those of processors that it and one server took."""
     session = Session(ticket.for_workers(), options, coordinator, rank, machine)
     specs = [{"key": f"k{i}", "shape": [n], "dtype": "float32"} for i, n in enumerate(sizes)]
     session.declare(specs, lambda name: np.zeros(sizes[int(name[1:])], "f"))
@@ -51,17 +56,18 @@ def work(ticket, options, coordinator, rank, machine, sizes, rounds, start, resu
     for _ in range(rounds + 2):
         session.barrier()
         start.wait()
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), busy(os.getpid()) + busy(server)
         session.push(list(zip(keys, values, strict=True)))
         session.pull(keys).into(outs)
-        times.append(time.perf_counter() - begun)
+        seconds = time.perf_counter() - begun
+        times.append((seconds, busy(os.getpid()) + busy(server) - before))
         assert all(out[0] == out[-1] == 3 for out in outs.values())
     session.close()
     results.put(times[2:])
 
 
 def measure(machines, sizes, rounds):
-    """Median seconds of a round."""
+    """Median seconds of a round, and of processors in all processes."""
     context = mp.get_context("spawn")
     name = new_name()
     ticket, options = make_ticket(name), Options(workers=WORKERS, servers=WORKERS)
@@ -78,7 +84,8 @@ def measure(machines, sizes, rounds):
     try:
         workers = [
             context.Process(target=work, args=(ticket, options, coordinator.endpoint, rank,
-                                               machines[1 + rank], sizes, rounds, start, results))
+                                               machines[1 + rank], sizes, rounds, start, results,
+                                               servers[rank][0].pid))
             for rank in range(WORKERS)
         ]  # fmt: skip
         for worker in workers:
@@ -92,7 +99,8 @@ def measure(machines, sizes, rounds):
             process.join()
         coordinator.stop()
         remove_job(name)
-    return statistics.median(map(max, zip(*times, strict=True)))
+    each = [list(zip(*both, strict=True)) for both in zip(*times, strict=True)]
+    return statistics.median(max(took) for took, _ in each), statistics.median(sum(used) for _, used in each)
 
 
 def echo(listener, nbytes):
@@ -137,12 +145,12 @@ def main():
     size = given.mb * 10**6 // 4
     figures = {}
     for label, machines in (("between", ("a", "b", "c")), ("within", ("a", "a", "a"))):
-        seconds = measure(machines, [size], given.rounds)
-        figures[label] = 2 * size * 4 / seconds / 1e9
-        rate = f"{figures[label]:.2f} GB/s each worker"
+        seconds, used = measure(machines, [size], given.rounds)
+        figures[label], figures[f"processors {label}"] = 2 * size * 4 / seconds / 1e9, used * 1e3
+        rate = f"{figures[label]:.2f} GB/s each worker, {used * 1e3:.0f} ms of processors"
         print(f"{label:8} {seconds * 1e3:7.1f} ms a round of {given.mb} MB: {rate}")
     for label, machines in (("between", ("a", "b", "c")), ("within", ("a", "a", "a"))):
-        seconds = measure(machines, [256] * 200, 10 * given.rounds)
+        seconds, _ = measure(machines, [256] * 200, 10 * given.rounds)
         figures[f"small {label}"] = seconds * 1e3
         print(f"small    {seconds * 1e3:7.1f} ms a round of 200 arrays of 1 kB, {label}")
     seconds = bare_socket(size * 4)

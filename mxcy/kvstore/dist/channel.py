@@ -18,7 +18,6 @@ import socket
 import struct
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -27,14 +26,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ...errors import FormatError, problem
+from ._records import CHUNK, Opener, Sealer
 from .frames import HEADER, MAX_BODY, PART
 
-__all__ = ["KEY_BYTES", "NAME_BYTES", "Channel", "Pool"]
+__all__ = ["CHUNK", "KEY_BYTES", "NAME_BYTES", "Channel", "Pool"]
 
-NAME_BYTES, KEY_BYTES, TAG = 16, 32, 16
-CHUNK = 256 << 10
+NAME_BYTES, KEY_BYTES = 16, 32
 TURN = 4 << 20  # bytes that one connection moves before others get their turn
-NONCE = struct.Struct("<IQ")
 LENGTH = struct.Struct("<I")
 COUNTS = struct.Struct("<II")  # bytes of the body, number of parts
 MAX_PART = 1 << 30
@@ -83,20 +81,20 @@ class Channel:
         self.socket = connection
         self.moved = time.monotonic()
         self._find, self._place = find, place
-        self._cipher = AESGCM(key) if key else None
-        self._from, self._to = (0, 1) if find is not None else (1, 0)  # directions, as in the nonces
-        self._sealed = self._opened = 0
-        self._queue: deque[list[Any]] = (
-            deque()
-        )  # [what is to be sealed, bytes that are, whether it is a head]
-        self._out = memoryview(bytearray(CHUNK + 4096))
-        self._start, self._end = 0, len(name)
-        self._out[: self._end] = name
-        self._in = memoryview(bytearray(CHUNK + TAG))
-        self._got = 0
+        received, sent = (0, 1) if find is not None else (1, 0)  # directions, as in the nonces
+        self._sealer, self._opener = Sealer(sent, name), Opener(received)
+        self._known = False
+        if key:
+            self._use(key)
         self._arrived: list[list[Any]] = []
         self._reader = self._read()
-        self._wanted = next(self._reader)
+        self._opener.want(*next(self._reader))
+
+    def _use(self, key: bytes) -> None:
+        cipher = AESGCM(key)
+        self._sealer.key(cipher)
+        self._opener.key(cipher)
+        self._known = True
 
     def fileno(self) -> int:
         """The descriptor, for pollers."""
@@ -105,11 +103,11 @@ class Channel:
     def close(self) -> None:
         """End the connection."""
         self.socket.close()
-        self._queue.clear()
+        self._sealer.clear()
 
     def known(self) -> bool:
         """Whether the other side has named the connection."""
-        return self._cipher is not None
+        return self._known
 
     # -- out --------------------------------------------------------------------------------------------
 
@@ -119,54 +117,23 @@ class Channel:
         views = [memoryview(part).cast("B") for part in parts]
         lengths = struct.pack(f"<{len(views)}Q", *map(len, views))
         head = b"".join((header, COUNTS.pack(len(body), len(views)), lengths, body))
-        self._queue.append([memoryview(head), 0, True])
-        self._queue.extend([view, 0, False] for view in views)
+        self._sealer.put(memoryview(head), True)
+        for view in views:
+            self._sealer.put(view, False)
 
     def settle(self) -> None:
         """Copy what is queued: its memory is about to change."""
-        for item in self._queue:
-            if not item[2]:
-                item[0] = memoryview(bytes(item[0]))
+        self._sealer.settle()
 
     def flush(self) -> bool:
         """Send what the socket takes; return whether all is sent. Raises OSError when it is broken."""
-        for _ in range(TURN // CHUNK):
-            if self._start == self._end:
-                self._fill()
-                if not self._end:
-                    return True
-            try:
-                while self._start < self._end:
-                    self._start += self.socket.send(self._out[self._start : self._end])
-                    self.moved = time.monotonic()
-            except BlockingIOError:
-                return False
-        return False
+        if self._sealer.send(self.socket.fileno(), TURN):
+            self.moved = time.monotonic()
+        return not self._sealer.pending()
 
     def pending(self) -> bool:
         """Whether something waits to be sent."""
-        return bool(self._queue) or self._start < self._end
-
-    def _fill(self) -> None:
-        """Seal as many records as there is room for."""
-        self._start = self._end = 0
-        while self._queue and self._cipher is not None:
-            item = self._queue[0]
-            data, at, head = item
-            record = data[at : at + CHUNK]
-            if self._end + LENGTH.size + len(record) + TAG > len(self._out):
-                return
-            if head and not at:
-                LENGTH.pack_into(self._out, self._end, len(data))
-                self._end += LENGTH.size
-            end = self._end + len(record) + TAG
-            nonce = NONCE.pack(self._to, self._sealed)
-            self._cipher.encrypt_into(nonce, record, None, self._out[self._end : end])
-            self._sealed += 1
-            self._end = end
-            item[1] = at + len(record)
-            if item[1] == len(data):
-                self._queue.popleft()
+        return self._sealer.pending()
 
     # -- in ---------------------------------------------------------------------------------------------
 
@@ -178,16 +145,10 @@ class Channel:
         moved = 0
         try:
             while moved < TURN:
-                count = self.socket.recv_into(self._in[self._got : self._wanted])
-                if not count:
-                    raise ConnectionResetError("closed by the other side")
-                moved += count
-                self._got += count
-                if self._got == self._wanted:
-                    self._got = 0
-                    self._wanted = self._reader.send(self._in[: self._wanted])
-        except BlockingIOError:
-            pass
+                moved += self._opener.receive(self.socket.fileno(), TURN - moved)
+                if not self._opener.full:
+                    break
+                self._opener.want(*next(self._reader))
         except InvalidTag:
             raise FormatError(
                 problem("KVStore", "channel", "a record that is not sealed with its key")
@@ -197,16 +158,20 @@ class Channel:
         found, self._arrived = self._arrived, []
         return found
 
-    def _read(self) -> Generator[int, memoryview, None]:
-        """Frame after frame: yields how many bytes it needs, and gets them."""
+    def _read(self) -> Generator[tuple[Any, bool, bool], None, None]:
+        """Frame after frame: yields the memory to fill next, whether from records, and whether it is far."""
         if self._find is not None:
-            self._cipher = AESGCM(self._find(bytes((yield NAME_BYTES))))
+            name = bytearray(NAME_BYTES)
+            yield name, False, False
+            self._use(self._find(bytes(name)))
         while True:
-            (length,) = LENGTH.unpack((yield LENGTH.size))
+            before = bytearray(LENGTH.size)
+            yield before, False, False
+            (length,) = LENGTH.unpack(before)
             if not HEADER.size + COUNTS.size <= length <= 2 * MAX_BODY:
                 raise FormatError(problem("KVStore", "channel", f"a head of {length} bytes"))
             head = memoryview(bytearray(length))
-            yield from self._open(head)
+            yield head, True, False
             header, rest = head[: HEADER.size], head[HEADER.size :]
             bodies, count = COUNTS.unpack_from(rest)
             if COUNTS.size + 8 * count + bodies != len(rest):
@@ -215,23 +180,8 @@ class Channel:
             if any(one > MAX_PART for one in lengths):
                 raise FormatError(problem("KVStore", "channel", f"a part of {max(lengths)} bytes"))
             body = rest[COUNTS.size + 8 * count :]
-            parts = self._place(header, body, lengths) if self._place is not None else None
-            if parts is None:
-                parts = [POOL.take(one) for one in lengths]
+            placed = self._place(header, body, lengths) if self._place is not None else None
+            parts = [POOL.take(one) for one in lengths] if placed is None else placed
             for part in parts:
-                yield from self._open(part)
+                yield part, True, placed is not None
             self._arrived.append([header, body, *parts])
-
-    def _open(self, out: Any) -> Generator[int, memoryview, None]:
-        """Fill memory with what the records of it hold."""
-        at = 0
-        assert self._cipher is not None
-        while True:
-            size = min(CHUNK, len(out) - at)
-            record = yield size + TAG
-            nonce = NONCE.pack(self._from, self._opened)
-            self._cipher.decrypt_into(nonce, record, None, out[at : at + size])
-            self._opened += 1
-            at += size
-            if at == len(out):
-                return

@@ -477,10 +477,9 @@ class Connections:
         request = link.open.get(fields[7])
         if fields[2] != Kind.VALUE or fields[5] != link.stream or request is None or not request.sinks:
             return None
-        entry = np.frombuffer(body, ENTRY)[0]
-        sink = request.sinks.get(int(entry["unit"]))
-        at, size = int(entry["offset"]), int(entry["size"])
-        if sink is None or entry["codec"] != Codec.PLAIN or size != lengths[0] or at + size > len(sink):
+        unit, _, at, size, _, _, _, codec = np.frombuffer(body, ENTRY).item()
+        sink = request.sinks.get(unit)
+        if sink is None or codec != Codec.PLAIN or size != lengths[0] or at + size > len(sink):
             return None
         return [sink[at : at + size].data]
 

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import FormatError, problem
+from . import _entries
 
 __all__ = ["ENTRY", "PART", "PROTOCOL", "SHARED", "Codec", "Frame", "Kind", "decode", "encode", "entries"]
 
@@ -147,16 +148,13 @@ def checked(body: Any, count: int, parts: Sequence[Any]) -> np.ndarray:
     """The entries of a body, of which each lies inside its part."""
     if len(body) != count * ENTRY.itemsize:
         raise bad(f"{len(body)} bytes for {count} entries")
-    found = np.frombuffer(body, ENTRY)
-    inline = found[(found["part"] != SHARED) & (found["length"] > 0)]
-    if len(inline):
-        lengths = np.array([len(part) for part in parts] or [0], np.uint64)
-        if (inline["part"] >= len(parts)).any():
-            raise bad("an entry without its part")
-        room = lengths[inline["part"]]
-        if (inline["start"] > room).any() or (inline["length"] > room - inline["start"]).any():
-            raise bad("an entry that ends after its part")
-    return found
+    try:
+        inside = _entries.fit(body, [len(part) for part in parts], SHARED)
+    except IndexError:
+        raise bad("an entry without its part") from None
+    if not inside:
+        raise bad("an entry that ends after its part")
+    return np.frombuffer(body, ENTRY)
 
 
 def bad(what: str) -> FormatError:

@@ -1,0 +1,3 @@
+from typing import Any
+
+def fit(body: Any, lengths: list[int], shared: int) -> bool: ...
