@@ -27,12 +27,14 @@ MOVED = {
     "ndarray.numpy.linalg": "numpy.linalg",
     "ndarray.numpy.random": "numpy.random",
     "ndarray.numpy_extension": "numpy_extension",
+    "ndarray.numpy_extension.image": "ndarray.image",
     "ndarray.numpy_extension.random": "numpy._extension_random",
     "numpy.fallback": "numpy",
     "numpy.function_base": "numpy",
     "numpy.io": "numpy",
     "numpy.multiarray": "numpy",
     "numpy.stride_tricks": "numpy",
+    "numpy_extension.image": "image.extension",
     "numpy_extension.random": "numpy._extension_random",
     "numpy_extension.utils": "numpy_extension",
     "onnx.mx2onnx": "onnx",
@@ -41,6 +43,8 @@ MOVED = {
     "symbol.numpy.linalg": "numpy._graph_symbols:np.linalg",
     "symbol.numpy.random": "numpy._graph_symbols:np.random",
     "symbol.numpy_extension": "numpy._graph_symbols:npx",
+    "symbol.numpy_extension.image": "numpy._graph_symbols:npx.image",
+    "symbol.numpy_extension.random": "numpy._graph_symbols:npx.random",
 }
 GENERATED = {"_internal": "_internal", "contrib": "contrib", "image": "image", "linalg": "linalg", "op": "op"}
 GENERATED |= {"random": "random", "sparse": "sparse"}

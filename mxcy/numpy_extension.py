@@ -8,7 +8,15 @@ from . import ops
 from ._engine import waitall
 from .context import cpu, cpu_pinned, current_context, gpu, gpu_memory_info, num_gpus
 from .numpy import _extension_random as random
-from .numpy._extensions import load, masked_log_softmax, masked_softmax, nonzero, reshape, save
+from .numpy._extensions import (
+    constraint_check,
+    load,
+    masked_log_softmax,
+    masked_softmax,
+    nonzero,
+    reshape,
+    save,
+)
 from .ops import anchors, detection
 from .switches import (
     is_np_array,
@@ -25,16 +33,16 @@ from .switches import (
 
 __path__: list[str] = []  # MXNet has modules inside, which are found elsewhere
 __all__ = [
-    "activation", "arange_like", "batch_dot", "batch_flatten", "batch_norm", "cast", "convolution", "cpu",
-    "cpu_pinned", "ctc_loss", "current_context", "deconvolution", "dropout", "embedding", "erf", "erfinv",
-    "fully_connected", "gamma", "gammaln", "gather_nd", "gpu", "gpu_memory_info", "group_norm",
-    "instance_norm", "is_np_array", "is_np_shape", "l2_normalization", "layer_norm", "leaky_relu", "load",
-    "log_softmax", "masked_log_softmax", "masked_softmax", "multibox_detection", "multibox_prior",
-    "multibox_target", "nonzero", "np_array", "np_shape", "num_gpus", "one_hot", "pick", "pooling",
-    "random", "relu", "reset_np", "reshape", "reshape_like", "rnn", "roi_pooling", "save", "sequence_last",
-    "sequence_mask", "sequence_reverse", "set_np", "set_np_shape", "shape_array", "sigmoid", "slice",
-    "smooth_l1", "softmax", "softmin", "stop_gradient", "topk", "use_np", "use_np_array", "use_np_shape",
-    "waitall",
+    "activation", "arange_like", "batch_dot", "batch_flatten", "batch_norm", "cast", "constraint_check",
+    "convolution", "cpu", "cpu_pinned", "ctc_loss", "current_context", "deconvolution", "dropout",
+    "embedding", "erf", "erfinv", "fully_connected", "gamma", "gammaln", "gather_nd", "gpu",
+    "gpu_memory_info", "group_norm", "instance_norm", "is_np_array", "is_np_shape", "l2_normalization",
+    "layer_norm", "leaky_relu", "load", "log_softmax", "masked_log_softmax", "masked_softmax",
+    "multibox_detection", "multibox_prior", "multibox_target", "nonzero", "np_array", "np_shape",
+    "num_gpus", "one_hot", "pick", "pooling", "random", "relu", "reset_np", "reshape", "reshape_like",
+    "rnn", "roi_pooling", "save", "sequence_last", "sequence_mask", "sequence_reverse", "set_np",
+    "set_np_shape", "shape_array", "sigmoid", "slice", "smooth_l1", "softmax", "softmin", "stop_gradient",
+    "topk", "use_np", "use_np_array", "use_np_shape", "waitall",
 ]  # fmt: skip
 
 
@@ -91,5 +99,5 @@ topk = ops.topk
 
 def __getattr__(name):
     if name == "image":  # it takes long to import, and is above this module
-        return importlib.import_module("mxcy.image")
+        return importlib.import_module("mxcy.image.extension")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

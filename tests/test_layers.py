@@ -20,7 +20,7 @@ LAYERS = [
     | {"_fast_loops", "_reduce", "_matmul", "_epilogue", "_segment", "_replay"},
     {"ops"},
     {"ndarray", "symbol", "symbol_doc", "graph"},
-    {"executor", "autograd", "numpy", "numpy_extension", "random", "operator"},
+    {"executor", "autograd", "numpy", "numpy_extension", "random", "operator"} | {"numpy_op_signature"},
     {
         "kvstore",
         "io",

@@ -42,7 +42,69 @@ def test_codes_that_do_not_fit(codes):
 def test_indices_of_elements_that_are_not_zero():
     assert mx.npx.nonzero(np.array([[1, 0, 2], [0, 3, 0]])).tolist() == [[0, 0], [0, 2], [1, 1]]
     assert mx.npx.shape_array(np.ones((2, 3))).tolist() == [2, 3]
-    assert mx.npx.image is mx.image
+
+
+def test_operators_on_images_and_all_of_the_module_of_images():
+    from mxcy.numpy_extension.image import resize, to_tensor
+
+    image = np.array(onp.arange(24).reshape(2, 4, 3), "uint8")
+    found = mx.npx.image.to_tensor(image)
+    assert isinstance(found, np.ndarray) and found.shape == (3, 2, 4)
+    assert to_tensor is mx.npx.image.to_tensor and resize(image, size=(2, 1)).shape == (1, 2, 3)
+    assert mx.npx.image.CreateAugmenter is mx.image.CreateAugmenter
+
+    symbol = mx.sym.npx.image.to_tensor(mx.sym.var("x").as_np_ndarray())
+    assert type(symbol) is type(mx.sym.var("x").as_np_ndarray())
+    made = symbol.bind(mx.cpu(), {"x": image.as_nd_ndarray()}).forward()[0]
+    assert (made.asnumpy() == found.asnumpy()).all()
+
+
+def test_checks_of_values():
+    assert mx.npx.constraint_check(np.array([True, True]), "positive").tolist() is True
+    with pytest.raises(ValueError, match=r"npx.constraint_check\(x\): positive"):
+        mx.npx.constraint_check(np.array([True, False]), "positive")
+    with pytest.raises(mx.MXNetError, match="expected booleans, got float64"):
+        mx.npx.constraint_check(np.ones(2), "positive")
+
+
+class Checked(mx.gluon.HybridBlock):
+    def hybrid_forward(self, F, x):
+        return x * F.npx.constraint_check(x > 0, "positive")
+
+
+def test_checks_of_values_in_a_graph():
+    net = Checked()
+    net.hybridize()
+    with mx.np_array(), mx.np_shape():
+        assert net(np.ones(3)).tolist() == [1, 1, 1]
+        with pytest.raises(ValueError, match="positive"):
+            net(np.zeros(3)).asnumpy()
+
+
+def test_numbers_that_numpy_has_dropped():
+    assert -np.inf == np.NINF and np.PZERO == 0
+    assert onp.signbit(np.NZERO) and not onp.signbit(np.PZERO)
+
+
+def test_methods_of_arrays_that_numpy_has_not():
+    x = np.ones((2, 2))
+    assert x.broadcast_to((3, 2, 2)).shape == (3, 2, 2)
+    assert x.reshape_view(4).shape == x.reshape_view((4,)).shape == (4,)
+    assert x.slice_assign_scalar(7, (0, None), (1, None), (1, 1)) is x
+    x.slice_assign(np.zeros((1, 2)), (1, None), (2, None))
+    assert x.tolist() == [[7, 7], [0, 0]]
+    assert mx.nd.from_dlpack(x.to_dlpack_for_read()).asnumpy().tolist() == x.tolist()
+    mx.nd.from_dlpack(x.to_dlpack_for_write())[:] = 3
+    assert x.tolist() == [[3, 3], [3, 3]]
+
+
+def test_functions_by_the_names_of_operators():
+    from mxcy.numpy_op_signature import _get_builtin_op as find
+
+    assert find("_np_sum") is np.sum and find("_npx_relu") is mx.npx.relu
+    assert find("_npx__image_resize") is mx.npx.image.resize and find("_npi_add") is None
+    with pytest.raises(ValueError, match="expected a function of mxcy.numpy, got _np_nothing"):
+        find("_np_nothing")
 
 
 def test_files_of_arrays(tmp_path):

@@ -63,6 +63,7 @@ _OLD = {
     "NAN": "nan", "NaN": "nan", "PINF": "inf", "alltrue": "all", "in1d": "isin", "product": "prod",
     "round_": "round", "sometrue": "any", "trapz": "trapezoid",
 }  # fmt: skip
+_OLD_NUMBERS = {"NINF": -_foreign.inf, "NZERO": -0.0, "PZERO": 0.0}
 
 
 def __getattr__(name):
@@ -73,4 +74,6 @@ def __getattr__(name):
         return importlib.import_module(f"numpy.{name}")
     if name in _OLD:
         return globals()[_OLD[name]]
+    if name in _OLD_NUMBERS:
+        return _OLD_NUMBERS[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,17 +5,29 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..errors import ShapeError, message
+from ..errors import ArgumentError, DTypeError, ShapeError, message, problem
 from ..ndarray import _saving
-from . import _reductions, _shapes, _through
+from . import _creation, _reductions, _shapes, _through
 from . import _ufuncs as u
 from ._calls import as_array
 from ._ndarray import ndarray
 from ._recorded import as_other_face
 
-__all__ = ["load", "masked_log_softmax", "masked_softmax", "nonzero", "reshape", "save"]
+__all__ = ["constraint_check", "load", "masked_log_softmax", "masked_softmax", "nonzero", "reshape", "save"]
 
 r = _reductions
+
+
+def constraint_check(x: ndarray, msg: str) -> ndarray:
+    """array(True) if all elements of an array of booleans are true, else an ArgumentError that says `msg`.
+
+    In a graph the result has to be part of what is computed (`y * constraint_check(x > 0, "…")`).
+    """
+    if x.dtype != bool:
+        raise DTypeError(message("npx.constraint_check", "x", "booleans", x.dtype))
+    if not _reductions.all(x):
+        raise ArgumentError(problem("npx.constraint_check", "x", msg))
+    return _creation.array(True)
 
 
 def nonzero(a: ndarray) -> ndarray:

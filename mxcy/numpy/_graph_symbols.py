@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..ops import PUBLIC
-from ..symbol import Symbol, compose
+from ..symbol import Symbol, compose, image
 from ..symbol import op as symbols
 from ._graph_calls import CALL, encoded, resolve
 
@@ -157,8 +157,10 @@ class Namespace:
     def __getattr__(self, name: str) -> Any:
         module = importlib.import_module(self._module)
         found = getattr(module, name)
-        if name in ("linalg", "random", "fft"):
-            value: Any = Namespace(f"{self._prefix}.{name}", found.__name__)
+        if name == "image":
+            value: Any = _Images()
+        elif name in ("linalg", "random", "fft"):
+            value = Namespace(f"{self._prefix}.{name}", found.__name__)
         elif isinstance(found, type) or not callable(found):
             value = found
         else:
@@ -180,6 +182,23 @@ class Namespace:
 
         function.__name__ = function.__qualname__ = name
         function.__doc__ = getattr(target, "__doc__", None)
+        return function
+
+
+class _Images:
+    """The operators of `mx.sym.image`, whose results are symbols of `mx.np`."""
+
+    def __dir__(self) -> list[str]:
+        return [name for name in vars(image) if not name.startswith("_")]
+
+    def __getattr__(self, name: str) -> Callable:
+        known = getattr(image, name)
+
+        def function(*args: Any, **kwargs: Any) -> NumpySymbol:
+            return NumpySymbol(known(*args, **kwargs)._graph)
+
+        function.__name__ = function.__qualname__ = name
+        function.__doc__ = known.__doc__
         return function
 
 

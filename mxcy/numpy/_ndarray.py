@@ -18,7 +18,7 @@ from ..kernels import cpu as kernels
 from ..ndarray import _backward, _tape
 from ..ndarray._placement import context_of, new
 from ..ndarray._tape import OFF, STATE, Session
-from . import _products, _protocols, _recorded, _ufuncs
+from . import _products, _protocols, _recorded, _shapes, _ufuncs
 from ._calls import as_array, set_hooks, unwrap, wrap
 from ._kinds import method
 from ._methods import Methods
@@ -198,6 +198,34 @@ class ndarray(Methods):
     def as_nd_ndarray(self):
         """Return a view of the array in the class of `mx.nd`, on the tape if the array is."""
         return _recorded.as_other_face(self, "nd")
+
+    def broadcast_to(self, shape: Any):
+        """Return the elements in a larger shape, as a view that repeats them."""
+        return _shapes.broadcast_to(self, shape)
+
+    def reshape_view(self, *shape: Any):
+        """Return a view of the elements in another shape."""
+        return _shapes.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def slice_assign(self, rhs: Any, begin: tuple, end: tuple, step: tuple = ()):
+        """Write an array to the part that begin, end and step select along the first axes; return self."""
+        self.as_nd_ndarray().slice_assign(rhs, begin, end, step)
+        return self
+
+    def slice_assign_scalar(self, value: float, begin: tuple, end: tuple, step: tuple = ()):
+        """Write a number to the part that begin, end and step select along the first axes; return self."""
+        self.as_nd_ndarray().slice_assign_scalar(value, begin, end, step)
+        return self
+
+    def to_dlpack_for_read(self):
+        """Return a DLPack capsule for reading the elements, when those that write them are done."""
+        self.wait_to_read()
+        return self.__dlpack__()
+
+    def to_dlpack_for_write(self):
+        """Return a DLPack capsule for writing the elements, when those that use them are done."""
+        self.wait_to_write()
+        return self.__dlpack__()
 
     def asnumpy(self) -> _np.ndarray:
         """Return the elements as a new NumPy array, when all operations that write them are done."""
