@@ -21,7 +21,7 @@ from libc.stdint cimport (
     int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t,
 )
 
-from ._array cimport CONSTANT, MAX_NDIM, Array, adopt_var, checked_nbytes, incref, lent
+from ._array cimport CONSTANT, MAX_NDIM, Array, adopt_var, checked_nbytes, incref, lent, steal
 from ._engine cimport CVar, var_ensure_data, var_import, var_new, var_release, wait
 
 import copy as _copy
@@ -53,6 +53,7 @@ cdef extern from "numpy/arrayobject.h":
     ctypedef struct Descr "PyArray_Descr":
         pass
     void PyArray_ScalarAsCtype(object scalar, void* to)
+    int PyArray_DescrConverter(object, Descr**) except 0
     object PyArray_NewFromDescr(NumpyType*, Descr* dtype, int ndim, const int64_t* shape,
                                 const int64_t* strides, char* data, int flags, PyObject*)
 
@@ -70,7 +71,6 @@ cdef enum:
     FEW_BYTES = 8192
     OWN_REFERENCES = 3  # those of `adopt` and what calls it, and of a tuple of results
 
-cdef object numpy_dtype = np.dtype
 cnp.import_array()
 
 
@@ -193,8 +193,7 @@ cdef inline char* element(Array x) except NULL:
     """The first element. The buffer must be there or not be in use by an operation."""
     cdef char* data = x.var.data.load()
     if x.var.on_gpu():
-        text = "the elements are in the memory of a GPU"
-        raise ArgumentError(problem("array", None, text, "asnumpy() copies them"))
+        raise ArgumentError(problem("array", None, "the elements are in the memory of a GPU", "asnumpy() copies them"))
     if data is NULL:
         data = var_ensure_data(x.var)
     return data + x.offset
@@ -220,8 +219,7 @@ cdef object wrap(Array x, object base, bint writable):
 cpdef object view_numpy(Array x, bint writable):
     """Return a NumPy array over the memory of `x`, an export as long as it lives."""
     if writable and x.read_only:
-        text = "the array is a read-only view"
-        raise ArgumentError(problem("view_numpy", "writable", text, "copy it first"))
+        raise ArgumentError(problem("view_numpy", "writable", "the array is a read-only view", "copy it first"))
     if x.var.on_gpu():
         if writable:
             element(x)  # which refuses
@@ -247,13 +245,15 @@ def operand_view(Array x):
 
 cpdef object to_numpy(Array x, dtype, copy):
     """`__array__`: a view (writable unless `x` is not), or a copy if asked for or needed (as from a GPU)."""
+    cdef Descr* found
     if x.var.on_gpu():
         if copy is not None and not copy:
             element(x)  # which refuses
         values = _gpu.to_numpy(x)
         return values if dtype is None else values.astype(dtype, copy=False)
     if dtype is not None:
-        dtype = numpy_dtype(dtype)
+        PyArray_DescrConverter(dtype, &found)
+        dtype = steal(<PyObject*>found)
         if <PyObject*>dtype is not descrs[x.dtype_code] and dtype != DTYPES[x.dtype_code]:
             if copy is not None and not copy:
                 expected = f"dtype {DTYPES[x.dtype_code]} with copy=False"

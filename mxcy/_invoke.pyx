@@ -15,8 +15,8 @@ from libc.stdint cimport int64_t, uint8_t, uintptr_t
 from libc.string cimport memcpy
 
 from ._array cimport (
-    CONSTANT, DTYPE_COUNT, FLOOR_DIVIDE, MULTIPLY, NUMBER_LEFT, NUMBER_RIGHT, ONE_ARRAY, POWER, REMAINDER,
-    TWO_ARRAYS, Array, FastLoop, LoopFunction, Type,
+    CONSTANT, DTYPE_COUNT, FLOOR_DIVIDE, GREATER_EQUAL, LESS, MULTIPLY, NUMBER_LEFT, NUMBER_RIGHT, ONE_ARRAY, POWER,
+    REMAINDER, TWO_ARRAYS, Array, FastLoop, LoopFunction, Type,
     adopt_var, allocate, decref, faces, incref, is_constant, lent, require_writable, type_of,
 )
 from ._engine cimport CVar, report_fp_flags, var_ensure_data, var_new, var_release
@@ -63,7 +63,9 @@ cdef bint enabled = True
 cdef bint tracking = False  # a thread records: operators on arrays with grad_info are for the tape
 cdef bint watching = False  # the tape holds values: it wants to see what is done in place
 cdef const char* slot_names[64]
+cdef const char* scalar_names[64]  # of operators on results without axes, in warnings
 cdef list _slot_bytes = [name.encode() for name in SLOTS]
+cdef list _scalar_bytes = [b"scalar " + name for name in _slot_bytes]
 
 
 cdef bint same_shape(PyObject* a, PyObject* b) noexcept:
@@ -321,6 +323,8 @@ cdef PyObject* run_fast(PyObject* left, PyObject* right, int slot, bint inplace)
     flags = take_fp_flags()
     (<Array>result).var.version += 1
     if flags:
+        if name is slot_names[slot] and is_constant(<Array>x) and (form != TWO_ARRAYS or is_constant(<Array>y)):
+            name = scalar_names[slot]
         try:
             report_fp_flags(name, flags)
         except BaseException:
@@ -377,8 +381,52 @@ cdef PyObject* returned(object result) noexcept:
     return <PyObject*>result
 
 
+# For LESS to GREATER_EQUAL, a bit for each order in which they are true: less, equal, greater, neither.
+cdef int TRUE_FOR[6]
+TRUE_FOR[:] = [1, 3, 2, 13, 4, 6]
+
+
+cdef PyObject* compared(PyObject* left, PyObject* right, int slot) except? NULL:
+    """The truth value of a comparison of two elements without axes, as sorting asks for many; NULL: not for here."""
+    cdef int code = (<Array>left).dtype_code
+    cdef int order
+    cdef char* data
+    cdef char* other
+    cdef PyObject* result
+    if (<Array>left).ndim_ != 0 or (<Array>right).ndim_ != 0 or (<Array>right).dtype_code != code:
+        return NULL
+    if code != FLOAT64 and code != INT64 or faces[(<Array>left).face].loops[slot][code].limit == 0:
+        return NULL
+    if faces[(<Array>left).face].loops[slot][code].out != BOOL:  # as in `mx.nd`
+        return NULL
+    data, other = readable_data(left), readable_data(right)
+    if data is NULL or other is NULL:
+        return NULL
+    if code == FLOAT64:
+        order = order_of((<double*>data)[0], (<double*>other)[0])
+    else:
+        order = order_of((<int64_t*>data)[0], (<int64_t*>other)[0])
+    result = fresh_like(left, (<Array>left).face, BOOL, &data)
+    data[0] = TRUE_FOR[slot - LESS] >> order & 1
+    (<Array>result).var.version += 1
+    return result
+
+
+ctypedef fused Number:
+    double
+    int64_t
+
+
+cdef inline int order_of(Number a, Number b) noexcept:
+    return 0 if a < b else 1 if a == b else 2 if a > b else 3
+
+
 cdef PyObject* binary(PyObject* left, PyObject* right, int slot) except NULL:
-    cdef PyObject* result = run_fast(left, right, slot, False)
+    cdef PyObject* result = NULL
+    if LESS <= slot <= GREATER_EQUAL and type_of(left) is type_of(right):
+        result = compared(left, right, slot)
+    if result is NULL:
+        result = run_fast(left, right, slot, False)
     if result is not NULL:
         return result
     cdef int face = (<Array>left).face if isinstance(<object>left, Array) else (<Array>right).face
@@ -518,6 +566,7 @@ def set_autograd(bint any_tracking, bint any_watching):
 
 for _number, _name in enumerate(_slot_bytes):
     slot_names[<int>_number] = <const char*><bytes>_name
+    scalar_names[<int>_number] = <const char*><bytes>_scalar_bytes[_number]
 lent.binary = binary
 lent.inplace = inplace
 lent.unary = unary

@@ -105,12 +105,12 @@ cdef class Flags:
     @property
     def fnc(self):
         """Fortran order and not that of C."""
-        return self.bits() & (C_ORDER | F_ORDER) == F_ORDER
+        return not self.array.c_contiguous and self.bits() & F_ORDER != 0
 
     @property
     def forc(self):
         """Fortran order or that of C."""
-        return self.bits() & (C_ORDER | F_ORDER) != 0
+        return bool(self.array.c_contiguous) or self.bits() & F_ORDER != 0
 
     @property
     def behaved(self):

@@ -1,4 +1,4 @@
-"""`x.flat` and `ndenumerate`: all elements of an array in C order, wherever they lie."""
+"""`x.flat`, `ndenumerate` and `nditer`: iterators over all elements of arrays, wherever they lie."""
 
 cimport cython
 from cpython.long cimport PyLong_FromLongLong
@@ -16,7 +16,9 @@ from ._small cimport is_ours
 from ._small_copies cimport flattened
 from ._small_shapes cimport raveled, viewed
 
-__all__ = ["FlatIterator", "ndenumerate"]
+__all__ = ["FlatIterator", "ndenumerate", "nditer"]
+
+cdef object numpys_nditer = np.nditer
 
 
 @cython.final
@@ -144,6 +146,19 @@ cdef object flat_of(Array x):
     made.base = x
     made.line = raveled(x) if x.grad_info is NULL else None
     return made
+
+
+def nditer(op, *args, **kwargs):
+    """NumPy's iterator over arrays; it holds views of their memory, which it may write.
+
+    Operands are exported for writing, so that operations on them complete before their calls return
+    while the iterator lives.
+    """
+    if isinstance(op, (list, tuple)):
+        op = [x.__array__() if isinstance(x, Array) else x for x in op]
+    elif isinstance(op, Array):
+        op = op.__array__()
+    return numpys_nditer(op, *args, **kwargs)
 
 
 cdef class ndenumerate:

@@ -107,7 +107,7 @@ from numpy import (
 )
 
 from ._calls import unwrap, wrap
-from ._flat import ndenumerate
+from ._flat import ndenumerate, nditer
 
 __all__ = [
     "False_", "ScalarType", "True_", "__version__", "base_repr", "binary_repr", "bool", "bool_", "broadcast",
@@ -161,17 +161,6 @@ class vectorize(_np.vectorize):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         shown = {name: unwrap(x) for name, x in kwargs.items()}
         return wrap(super().__call__(*[unwrap(x) for x in args], **shown))
-
-
-def nditer(op: Any, *args: Any, **kwargs: Any) -> Any:
-    """NumPy's iterator over arrays; it holds views of their memory, which it may write.
-
-    Operands are exported for writing, so that operations on them complete before their calls return
-    while the iterator lives.
-    """
-    several = isinstance(op, (list, tuple))
-    shown = [_np.asarray(x) if hasattr(x, "view_numpy") else x for x in (op if several else [op])]
-    return _np.nditer(shown if several else shown[0], *args, **kwargs)
 
 
 def broadcast(*args: Any) -> Any:

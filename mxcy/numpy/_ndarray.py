@@ -10,17 +10,16 @@ import numpy as _np
 
 from .._array import Array, as_face, register_face, set_operator
 from .._fast_loops import install_fast_loops
-from .._index import become, is_result, same_view
+from .._index import become, is_result
 from ..context import Context
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message, problem
-from ..errors import wrap as wrap_error
 from ..kernels import cpu as kernels
 from ..ndarray import _backward, _tape
 from ..ndarray._placement import context_of, new
 from ..ndarray._tape import OFF, STATE, Session
 from . import _products, _protocols, _recorded, _shapes, _ufuncs
+from ._assigned import set_advanced, set_element, set_slowly
 from ._calls import as_array, set_hooks, unwrap, wrap
-from ._kinds import method
 from ._methods import Methods
 from ._operators import operator_of
 from ._small_methods import Slow
@@ -124,28 +123,7 @@ class ndarray(Methods):
         if Session.count:
             _tape.note_write(self)
 
-    def _set_slowly(self, view: Any, value: Any) -> None:
-        if isinstance(value, ndarray) and value.dtype == view.dtype and _broadcasts(value, view):
-            if not same_view(value, view):
-                kernels.copy(value, out=view)
-        else:
-            assign(view, ..., value)
-            _recorded.count(view)
-        self._wrote()
-
-    def _set_element(self, view: Any, value: Any) -> None:
-        if isinstance(value, (int, float, complex, _np.generic)) or getattr(value, "ndim", 1) == 0:
-            self._set_basic(view, value)
-        else:  # some arrays with one element are taken, by some dtypes
-            assign(view, (), value)
-            _recorded.count(view)
-            self._wrote()
-
-    @method(operator.setitem, writes=(0,))
-    def _set_advanced(self, key: Any, value: Any) -> None:
-        assign(self, unwrap(key), value)
-        _recorded.count(self)
-        self._wrote()
+    _set_slowly, _set_element, _set_advanced = set_slowly, set_element, set_advanced
 
     def _get_recorded(self, key: Any):
         return _recorded.get_item(self, key)
@@ -277,21 +255,6 @@ class ndarray(Methods):
     def detach(self):
         """Return a view of all elements that gradients do not flow through."""
         return as_face(self, FACE)
-
-
-def assign(x: Any, key: Any, value: Any) -> None:
-    """Write elements through NumPy."""
-    view, value = x.view_numpy(writable=True), unwrap(value)
-    try:
-        view[key] = value
-    except (TypeError, ValueError, IndexError) as error:
-        raise wrap_error(error) from None
-
-
-def _broadcasts(value: Any, view: Any) -> bool:
-    """Whether a value can be assigned by a copy: its shape broadcasts to that of the view."""
-    extents = zip(reversed(value.shape), reversed(view.shape), strict=False)
-    return value.ndim <= view.ndim and all(n in (1, m) for n, m in extents)
 
 
 def _power(a: Any, b: Any, out: Any = None) -> Any:

@@ -22,7 +22,7 @@ from ..kernels import cpu as kernels
 from ..ndarray import _tape
 from ..ndarray._tape import RECORDING, STATE, Node, Session, alias, note_write, place_of, refuse_leaves, shell
 
-__all__ = ["CONSTANT", "Rule", "as_other_face", "count", "get_item", "record", "set_item", "wrote"]
+__all__ = ["CONSTANT", "Rule", "as_other_face", "get_item", "record", "set_item", "wrote"]
 
 
 class _Constant:
@@ -38,11 +38,6 @@ CONSTANT = _Constant()
 def is_recording() -> bool:
     """Whether this thread records."""
     return STATE.mode == RECORDING
-
-
-def count(x: Any) -> None:
-    """Count a write through NumPy."""
-    count_write(x)
 
 
 def wrote(x: Any) -> None:

@@ -7,14 +7,14 @@ from libc.string cimport memcpy
 
 cimport numpy as cnp
 
-from .._array cimport MAX_NDIM, Array, new_like
+from .._array cimport MAX_NDIM, Array, new_like, new_view
 from .._export cimport adopt
 from .._invoke cimport readable_data, same_shape
 from ._calls cimport face
 from ._lent cimport lend, take_back
 from ._small cimport copied, is_here, is_ours
 
-__all__ = ["argsort", "concatenate", "sort", "stack"]
+__all__ = ["argsort", "concatenate", "ravel_multi_index", "sort", "stack", "unravel_index"]
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
     enum:
@@ -130,6 +130,85 @@ cdef Array picked(Array x, tuple keys):
             place = place * x.dims[k] + (index + x.dims[k] if index < 0 else index)
         move(to, data + place * row, row)
         to += row
+    made.var.version += 1
+    return made
+
+
+def unravel_index(indices=None, shape=None, order="C"):
+    """The index in an array of a shape for each position in it flattened; None for what is not for here."""
+    cdef int64_t dims[MAX_NDIM]
+    cdef int64_t steps[2 * MAX_NDIM]
+    cdef int64_t total = 1, i, left
+    cdef int n, k, rank
+    cdef Array x, made
+    cdef int64_t* to
+    if not is_ours(indices) or type(shape) is not tuple or order != "C":
+        return None
+    x, n = <Array>indices, <int>len(<tuple>shape)
+    rank = x.ndim_
+    if x.dtype_code != INT64 or rank == 0 or rank > 3 or not 0 < n <= 4 or x.size * n * 8 > FEW_BYTES:
+        return None
+    for k in range(n):
+        extent = (<tuple>shape)[k]
+        if type(extent) is not int or not 0 < extent < 1 << 15:
+            return None
+        dims[k] = extent
+        total *= dims[k]
+    places = <int64_t*>readable_data(<PyObject*>x)
+    if places is NULL:
+        return None
+    for i in range(x.size):
+        if not 0 <= places[i] < total:
+            return None  # said by who takes the usual way
+    memcpy(steps, x.dims, rank * sizeof(int64_t))
+    steps[rank] = n
+    made = new_like(x, rank + 1, steps, INT64)
+    to = <int64_t*>made.var.data.load()
+    for i in range(x.size):
+        left = places[i]
+        for k in range(n - 1, -1, -1):
+            to[n * i + k] = left % dims[k]
+            left //= dims[k]
+    made.var.version += 1
+    memcpy(steps + rank, made.dims + rank + 1, rank * sizeof(int64_t))
+    return tuple([new_view(made, 8 * k, rank, steps, steps + rank) for k in range(n)])
+
+
+def ravel_multi_index(multi_index=None, dims=None, mode="raise", order="C"):
+    """The positions in an array of a shape flattened of indices in it; None for what is not for here."""
+    cdef const int64_t* places[MAX_NDIM]
+    cdef int64_t extents[MAX_NDIM]
+    cdef int64_t i, at, place
+    cdef int n, k
+    cdef bint clips = mode == "clip"
+    cdef Array first, made
+    cdef int64_t* to
+    if type(multi_index) is not tuple or type(dims) is not tuple or order != "C" or not (clips or mode == "raise"):
+        return None
+    n = <int>len(<tuple>dims)
+    if not 0 < n <= 4 or len(<tuple>multi_index) != n or not are_alike(multi_index):
+        return None
+    first = <Array>(<tuple>multi_index)[0]
+    if first.dtype_code != INT64 or first.ndim_ == 0 or first.size * 8 > FEW_BYTES:
+        return None
+    for k in range(n):
+        extent = (<tuple>dims)[k]
+        if type(extent) is not int or not 0 < extent < 1 << 15:
+            return None
+        extents[k] = extent
+        places[k] = <int64_t*>readable_data(<PyObject*>(<tuple>multi_index)[k])
+    for k in range(n):
+        for i in range(0 if clips else first.size):
+            if not 0 <= places[k][i] < extents[k]:
+                return None  # said by who takes the usual way
+    made = new_like(first, first.ndim_, first.dims, INT64)
+    to = <int64_t*>made.var.data.load()
+    for i in range(first.size):
+        place = 0
+        for k in range(n):
+            at = places[k][i]
+            place = place * extents[k] + (0 if at < 0 else extents[k] - 1 if at >= extents[k] else at)
+        to[i] = place
     made.var.version += 1
     return made
 

@@ -154,6 +154,8 @@ def asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None, ctx
                     return a
         elif order is None and type(a) in PLAIN:
             return array(a)
+    elif dtype is not None and device is None and ctx is None:
+        return array(a, dtype, copy=copy, order="K" if order is None else order)
     return _slow.asarray(a, dtype, order, device=device, copy=copy, ctx=ctx)
 
 
