@@ -167,6 +167,35 @@ def test_an_embedding_whose_weight_stays_in_the_store(tmp_path):
     np.testing.assert_array_equal(other.weight.row_sparse_data(nd.arange(10)).asnumpy(), after)
 
 
+class Pulled(gluon.Block):
+    """A table of which each batch pulls rows, and a layer whose inputs are not known before the first one."""
+
+    def __init__(self):
+        super().__init__()
+        with self.name_scope():
+            self.table = self.params.get("table", shape=(4, 3), stype="row_sparse", grad_stype="row_sparse")
+            self.dense = gluon.nn.Dense(2)
+
+    def forward(self, x):
+        return self.dense(nd.Embedding(x, self.table.row_sparse_data(x), 4, 3, sparse_grad=True))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_rows_are_pulled_while_later_layers_are_deferred(count):
+    contexts = [mx.cpu(i) for i in range(count)]
+    net = Pulled()
+    net.initialize(mx.init.One(), contexts)
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 1})
+    with autograd.record():
+        losses = [net(x) for x in gluon.utils.split_and_load(nd.array([[0, 2], [1, 2]]), contexts)]
+    autograd.backward(losses)
+    trainer.step(1)
+
+    rows = net.table.row_sparse_data(nd.arange(4)).asnumpy()
+    np.testing.assert_array_equal(rows, np.repeat([[-1], [-1], [-3], [1]], 3, axis=1))
+    assert not trainer._params_to_init
+
+
 def test_misuse_of_sparse_parameters_is_named():
     parameter = gluon.Parameter("w", shape=(4, 2), stype="row_sparse")
     parameter.initialize()

@@ -101,8 +101,10 @@ class Trainer:
 
     def _init_kvstore(self) -> None:
         wanted, on_store = self._kvstore_params["kvstore"], self._kvstore_params["update_on_kvstore"]
-        params = {p.name: p._check_and_get(p._data, self._contexts[0]) for p in self._params}
         rows = any(p._stype != "default" for p in self._params)
+        # Rows are pulled in a first forward pass, when parameters of later layers may be deferred.
+        sized = [] if rows else self._params
+        params = {p.name: p._check_and_get(p._data, self._contexts[0]) for p in sized}
         if rows and on_store is False:
             text = "parameters in sparse storage are updated on the store"
             raise ArgumentError(problem("Trainer", "update_on_kvstore", text, "leave it out"))
@@ -146,7 +148,10 @@ class Trainer:
             else:
                 copies = parameter._check_and_get(parameter._data, list)
                 if parameter._stype == "default":
-                    self._kvstore.broadcast(i, copies[0], copies)  # type: ignore[union-attr]
+                    with ExitStack() as writes:  # of the same values; a forward pass may be recorded
+                        for array in copies:
+                            writes.enter_context(written_on_purpose(array))
+                        self._kvstore.broadcast(i, copies[0], copies)  # type: ignore[union-attr]
                 else:
                     self._kvstore.init(i, copies[0])  # type: ignore[union-attr]
 
