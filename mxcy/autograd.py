@@ -241,14 +241,16 @@ class Function:
             returned = self.forward(*operands)
         finally:
             set_mode(*was)
+        if STATE.mode != RECORDING:
+            return returned  # may be symbols: blocks that are hybridised call it with them
         results = [alias(y) for y in _arrays(type(self).__name__, "forward", returned)]
-        places = [_tape.place_of(x) for x in inputs] if STATE.mode == RECORDING else []
+        places = [_tape.place_of(x) for x in inputs]
         if any(places):
             node = Node(_Custom(self, operands, places), None, places, len(results))
             node.shells = [(True, i, _tape.shell(y)) for i, y in enumerate(results)]
             for index, y in enumerate(results):
                 y._tape = (node, index, y._version)
-        return results if isinstance(returned, (list, tuple)) else results[0]
+        return type(returned)(results) if type(returned) in (list, tuple) else results[0]
 
 
 class _Custom:

@@ -236,3 +236,35 @@ def test_values_that_a_library_puts_into_a_parameter_are_read():
     assert places == [[], [0, None, 1]]
     assert result.asscalar() == 10
     assert weight.grad.asnumpy().tolist() == [[2, 2]]
+
+
+class Mean(autograd.Function):
+    """The mean of two arrays, with a gradient that goes to the first."""
+
+    def forward(self, a, b):
+        return (a + b) * 0.5, a
+
+    def backward(self, mean, same):
+        return mean * 2, same * 0
+
+
+def test_hybridised_blocks_use_functions_with_gradients_of_their_own():
+    """Outside `record` they are given symbols, as by networks with shaken branches."""
+
+    class Half(nn.HybridBlock):
+        def hybrid_forward(self, F, x):
+            return Mean()(x, F.square(x))[0]
+
+    x = nd.array([1, 2])
+    x.attach_grad()
+    block = Half()
+    expected = block(x).asnumpy().tolist()
+    with autograd.record():
+        pair = Mean()(x, x)
+        y = block(x)
+    y.backward()
+    block.hybridize()
+
+    assert block(x).asnumpy().tolist() == expected == [1, 3]
+    assert x.grad.asnumpy().tolist() == [2, 2]
+    assert type(pair) is type(Mean()(x, x)) is tuple
