@@ -1,11 +1,11 @@
 // Winograd's form of convolutions and of their data gradients; compiled once for each instruction set.
 //
-// Lines of tiles are transformed into v [point][channel block][tile][lane], weights into u [row
-// panel][point][channel][row]; for every point a product gives m [row panel][point][tile][row], which is
-// transformed back.  Where u is small, tasks are blocks of lines, and v and the m of one row panel, which is
-// transformed back before the next is made, stay in their cache.  Where it is large, v of all lines is made
-// once and tasks are row panels, which keep u and m; or, if v is too large for that, all workers share chunks
-// of lines, so that u is read once for many tiles.
+// Lines of tiles are transformed into v [point][channel block][tile][lane], weights into u [point][row
+// panel][channel][row]; for every point a product gives m [point][row panel][tile][row], which is transformed
+// back.  Where u is small, tasks are blocks of lines, and v and the m of one row panel, which is transformed
+// back before the next is made, stay in their cache; there, u is one for each row panel.  Where it is large, v
+// of all lines is made once and tasks are row panels, which keep u and m; or, if v is too large for that, all
+// workers share chunks of lines, so that u is read once for many tiles.
 #ifndef MXCY_ISA
 #define MXCY_ISA base
 #endif
@@ -22,7 +22,7 @@ constexpr int64_t SUM_CHANNELS = 128;      // that are summed at once: long sums
 constexpr int64_t FEWER_CHANNELS = 64;     // the same of tiles of 7 inputs, whose points are further apart
 constexpr int64_t SMALL_BYTES = 6 << 20;   // u of at most this is read for every block of lines
 constexpr int64_t READ_BYTES = 24 << 20;   // and of at most this if blocks have many tiles
-constexpr int64_t MANY_TILES = 48;
+constexpr int64_t MANY_TILES = 64;
 constexpr int64_t LEAST_BLOCKS = 8;        // that tasks are made of
 constexpr int64_t LEAST_PANELS = 8;        // that are worth a task each
 constexpr int64_t MUCH_MORE = 4;           // times as much
@@ -73,7 +73,7 @@ void transform_output(const Tiling& t, const float* m, int64_t capacity, int64_t
   constexpr int LINE = Extents::LINE, OUTPUTS = Extents::OUTPUTS, POINTS = Extents::POINTS;
   const int64_t columns = t.tiles[1] * OUTPUTS, plane = t.written[0] * t.written[1];
   const int64_t lines = t.together * OUTPUTS, side = HALVED ? 2 : 1;
-  const int64_t point = padded_plane(capacity * W);
+  const int64_t point = padded_plane(t.row_panels() * capacity * W);
   for (int64_t block = from * 2; block < to * 2; ++block) {
     const int channels = int(std::min<int64_t>(L, t.rows - block * L));
     if (channels <= 0) continue;
@@ -81,8 +81,9 @@ void transform_output(const Tiling& t, const float* m, int64_t capacity, int64_t
     if (bias) std::memcpy(shift, bias + block * L, size_t(channels) * sizeof(float));
     const Reals add = load(shift);
     for (int64_t line = first; line < last; line += t.together) {
-      const float* at = m + block / 2 * POINTS * point + (line - first) * t.tiles[1] * W + block % 2 * L;
-      for (int64_t tile = 0; tile < t.together * t.tiles[1]; ++tile, at += W) {
+      const float* at = m + (block / 2 * capacity + (line - first) * t.tiles[1]) * W + block % 2 * L;
+      float* rows_of_tile = scratch;
+      for (int64_t tile = 0, column = 0; tile < t.together * t.tiles[1]; ++tile, at += W) {
         Reals sums[POINTS], half[LINE * OUTPUTS], y[OUTPUTS * OUTPUTS];
         for (int i = 0; i < POINTS; ++i) sums[i] = load(at + i * point);
 #pragma GCC unroll 8
@@ -93,7 +94,8 @@ void transform_output(const Tiling& t, const float* m, int64_t capacity, int64_t
           value += add;
           if (relu) value = value < 0.f ? Reals{} : value;
         }
-        float* corner = scratch + (tile / t.tiles[1] * OUTPUTS * columns + tile % t.tiles[1] * OUTPUTS) * L;
+        float* corner = rows_of_tile + column * L;
+        if ((column += OUTPUTS) == columns) column = 0, rows_of_tile += OUTPUTS * columns * L;
         for (int k = 0; k < OUTPUTS; ++k) {
           for (int x = 0; x < OUTPUTS; ++x) store(corner + (k * columns + x) * L, y[k * OUTPUTS + x]);
         }
@@ -114,8 +116,8 @@ void transform_output(const Tiling& t, const float* m, int64_t capacity, int64_t
 void multiply(const Tiling& t, int64_t point, int64_t panel, const float* v, const float* u, float* m,
               int64_t capacity, int64_t tiles) {
   const float* a = v + point * padded_plane(t.channel_blocks() * capacity * L);
-  const float* b = u + (panel * t.points() + point) * padded_plane(t.depth() * W);
-  float* c = m + (panel * t.points() + point) * padded_plane(capacity * W);
+  const float* b = u + point * weight_plane(t) + panel * t.depth() * W;
+  float* c = m + point * padded_plane(t.row_panels() * capacity * W) + panel * capacity * W;
   const int64_t most = divide_up(tiles, divide_up(tiles, TILE_ROWS));  // even parts: one or two rows are slow
   const int64_t some = (t.line == 6 ? SUM_CHANNELS : FEWER_CHANNELS) / L;
   for (int64_t first = 0; first < t.channel_blocks(); first += some) {
@@ -146,9 +148,9 @@ struct Job {
   int64_t plane() const { return t.written[0] * t.written[1]; }
   int64_t capacity() const { return block_lines * t.tiles[1]; }
   int64_t v_size() const { return t.points() * padded_plane(t.channel_blocks() * capacity() * L); }
-  int64_t m_panel() const { return t.points() * padded_plane(capacity() * W); }  // elements of a row panel
+  int64_t m_panel() const { return t.points() * padded_plane(capacity() * W); }  // of one row panel alone
   int64_t u_panel() const { return t.points() * padded_plane(t.depth() * W); }
-  int64_t m_size() const { return t.row_panels() * m_panel(); }
+  int64_t m_size() const { return t.points() * padded_plane(t.row_panels() * capacity() * W); }
   int64_t u_size() const { return t.row_panels() * u_panel(); }
   int64_t scratch_size() const {
     return std::max(input_scratch(t), t.together * t.outputs * t.tiles[1] * t.outputs * int64_t(L));
@@ -182,10 +184,10 @@ struct Job {
 
   void weights(int64_t group, float* u, int64_t from, int64_t to) const {  // lanes of rows times channels
     const Weights mine = group_w(group);
-    const int64_t plane = padded_plane(t.depth() * W);
+    const int64_t plane = weight_plane(t);
     for (int64_t i = from; i < to; ++i) {
       const int64_t block = i / t.depth(), channel = i % t.depth(), row = block * L;
-      float* at = u + block / 2 * u_panel() + channel * W + block % 2 * L;
+      float* at = u + (block / 2 * t.depth() + channel) * W + block % 2 * L;
       const int64_t rows = channel < t.channels ? std::min<int64_t>(L, t.rows - row) : 0;
       if (rows <= 0) {
         for (int k = 0; k < t.points(); ++k) store(at + k * plane, Reals{});
@@ -335,8 +337,16 @@ struct Job {
     const Scratch<float> memory(context, u_size());
     float* u = memory;
     for (int64_t group = 0; group < p.groups; ++group) {
-      parallel(context, t.row_panels() * 2 * t.depth(), 64, [&](int64_t begin, int64_t end) {
-        weights(group, u, begin, end);
+      const int64_t each = 2 * t.depth();
+      parallel(context, t.row_panels() * each, 64, [&](int64_t begin, int64_t end) {
+        if (shared) {
+          weights(group, u, begin, end);
+          return 0;
+        }
+        for (int64_t panel = begin / each; panel * each < end; ++panel) {
+          const int64_t from = std::max<int64_t>(0, begin - panel * each), to = std::min(each, end - panel * each);
+          panels_of(group, panel, 1).weights(0, u + panel * u_panel(), from, to);
+        }
         return 0;
       });
       if (int code = shared ? run_shared(group, u) : run_blocks(group, u)) return code;
