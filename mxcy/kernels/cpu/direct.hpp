@@ -275,6 +275,25 @@ void write_halves(const TapProduct<T>& product, const T* c, int64_t ldc, int64_t
   }
 }
 
+constexpr int64_t SHORTEST = 4;  // steps of k from one line that is asked for to the next
+
+// Sets out to read rows of channels [begin, end) for columns from `column` on during `tiles` tiles of k steps.
+// Returns the depth of these: blocks of k, one for each line.
+template <class T>
+Depth look_ahead(const TapProduct<T>& product, int64_t group, int64_t begin, int64_t end, int64_t column,
+                 int64_t width, int64_t tiles, int64_t k, Ahead& ahead) {
+  const int64_t pixels = volume(product.grid), image = column / pixels, size = int64_t(sizeof(T));
+  if (product.taps.size() != 1 || image >= product.images || begin >= end) return {k};
+  const Planes<T>& planes = product.input;
+  ahead.at = reinterpret_cast<const char*>(
+      planes.data + image * planes.image + (group * product.channels + begin) * planes.channel + column % pixels);
+  ahead.lines = ahead.left = divide_up(std::min(width, pixels - column % pixels) * size, Ahead::LINE) + 1;
+  ahead.jump = planes.channel * size - ahead.lines * Ahead::LINE;
+  int64_t each = k / divide_up((end - begin) * ahead.lines, tiles);
+  while (each >= SHORTEST && k % each) --each;
+  return each < SHORTEST ? Depth{k} : Depth{each, k / each, 0, &ahead};
+}
+
 // One task: all k for a block of columns and a part of the row panels.
 template <class T>
 void run_block(const Work<T>& work, const typename Work<T>::Task& task, T* b, RowCopier<T>& copier,
@@ -301,6 +320,13 @@ void run_block(const Work<T>& work, const typename Work<T>::Task& task, T* b, Ro
       }
     }
     copier.copy(common.taps, group * common.channels * common.input.channel, begin, begin + count, b);
+    // The rows that are copied next: of the same columns or, most likely, of the block that follows.
+    const bool last = k_block + 1 == cut.k_blocks;
+    const int64_t next = last ? 0 : begin + count;
+    Ahead ahead;
+    const Depth depth =
+        look_ahead(common, group, next, std::min(next + cut.block_channels, common.channels),
+                   last ? first + width : first, width, (task.end - task.begin) * panels, k, ahead);
     for (int64_t i = task.begin; i < task.end; ++i) {
       const size_t number = work.row_panels[size_t(i)].product;
       const TapProduct<T>& product = work.products[number];
@@ -314,8 +340,7 @@ void run_block(const Work<T>& work, const typename Work<T>::Task& task, T* b, Ro
       Finish<T> finish;
       finish.add = k_block > 0;
       finish.bias = product.bias && k_block == 0 ? product.bias + channel : nullptr;
-      finish.relu = product.relu && k_block + 1 == cut.k_blocks;
-      const bool last = k_block + 1 == cut.k_blocks;
+      finish.relu = product.relu && last;
       if (product.halved) {
         T* c = b + cut.block_panels * stride;
         const int64_t ldc = cut.block_panels * WIDTH<T>;
@@ -328,7 +353,7 @@ void run_block(const Work<T>& work, const typename Work<T>::Task& task, T* b, Ro
         const int64_t at = first + p * WIDTH<T>;
         if (last) tell(product, &Finisher::expect, channel, rows, at, std::min<int64_t>(WIDTH<T>, columns - at));
         target.with_tile(channel, rows, finish.add, [&](T* c, int64_t ldc) {
-          kernel(a, b + p * stride, {k}, c, ldc, finish);
+          kernel(a, b + p * stride, depth, c, ldc, finish);
         });
       }
       if (last) tell(product, &Finisher::finish, channel, rows, first, width);

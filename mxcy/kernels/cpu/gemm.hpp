@@ -66,9 +66,25 @@ struct Finish {
   bool relu = false;
 };
 
-// The length of the sums: `blocks` of k, with `jump` elements of A from the end of one to the next.
+// Memory that will be read after the products, asked for line by line while they run: asked for at once, it
+// would keep what they read themselves from coming.
+struct Ahead {
+  static constexpr int64_t LINE = 64;
+  const char* at = nullptr;
+  int64_t lines = 1, left = 1, jump = 0;  // of a row; until its end; bytes from there to the next row
+
+  MXCY_INLINE void next() {
+    __builtin_prefetch(at, 0, 2);  // into the second cache
+    at += LINE;
+    if (--left == 0) left = lines, at += jump;
+  }
+};
+
+// The length of the sums: `blocks` of k, with `jump` elements of A from the end of one to the next, and a line of
+// `ahead` for each.
 struct Depth {
   int64_t k, blocks = 1, jump = 0;
+  Ahead* ahead = nullptr;
 };
 
 // C (R rows, stride ldc) = [C +] A B over k.  A: element (i, k) at i * ROW_STEP + k * K_STEP.
@@ -87,6 +103,7 @@ void tile(const T* a, const T* b, Depth depth, T* c, int64_t ldc, const Finish<T
 #pragma GCC unroll 16
       for (int i = 0; i < R; ++i) __builtin_prefetch(a + depth.k + depth.jump + i * ROW_STEP);
     }
+    if (depth.ahead) depth.ahead->next();
     for (int64_t p = 0; p < depth.k; ++p, a += K_STEP, b += WIDTH<T>) {
       const Vector<T> b0 = load(b), b1 = load(b + LENGTH<T>);
 #pragma GCC unroll 16
