@@ -9,8 +9,9 @@ cdef enum Reduction:
 # Whether this is an array of `mxcy.numpy` that is not on the tape.
 cdef bint is_ours(object x) noexcept
 # The reduction over all elements, their mean, the position of the first extreme one.
-cdef Array reduced(Array x, int kind)
-cdef Array reduced_along(Array x, int kind, int axis)
+# (`initial`: a number that they begin with).
+cdef Array reduced(Array x, int kind, PyObject* initial=*)
+cdef Array reduced_along(Array x, int kind, int axis, PyObject* initial=*)
 cdef Array averaged(Array x)
 cdef Array position(Array x, bint largest, bint keep=*)
 # A copy, perhaps in another dtype that holds all values.

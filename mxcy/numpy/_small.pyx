@@ -45,6 +45,7 @@ cdef extern from "fp_status.hpp" namespace "mxcy" nogil:
 
 cdef enum:
     FEW = 4096          # elements
+    MANY = 1 << 17      # of which the largest is found at once: in any order, at the rate of the cache
     FEW_BYTES = 16384   # up to which a new buffer is there at once
 
 cdef FastLoop loops[REDUCTIONS][DTYPE_COUNT]
@@ -71,22 +72,24 @@ def _find_loops():
             if found.python or found.may_fail or found.declared != (code, code, code):
                 continue
             loop = &loops[<int>kind][<int>code]
-            loop.function, loop.data, loop.limit = <LoopFunction>found.loop, found.data, FEW
+            loop.function, loop.data = <LoopFunction>found.loop, found.data
+            loop.limit = MANY if kind == MAX or kind == MIN else FEW
     for code in (FLOAT32, FLOAT64):
         found = resolve_product((code, code))
         products[<int>code].function, products[<int>code].data = <LoopFunction>found.loop, found.data
 
 
 # --- reductions ---------------------------------------------------------------------------------------
-cdef Array reduced(Array x, int kind):
+cdef Array reduced(Array x, int kind, PyObject* initial=NULL):
     """The reduction over all elements, or None."""
     cdef FastLoop* loop = &loops[kind][x.dtype_code]
+    cdef char first[16]
     cdef char* args[3]
     cdef Py_ssize_t strides[3]
-    cdef Py_ssize_t n = x.size - 1
+    cdef Py_ssize_t n = x.size
     cdef Array made
     cdef int flags
-    if x.size == 0 or x.size >= loop.limit:
+    if x.size == 0 or x.size >= loop.limit or not begins_with(initial, x.dtype_code, first):
         return None
     args[1] = readable_data(<PyObject*>x)
     if args[1] is NULL or x.grad_info is not NULL:
@@ -95,12 +98,12 @@ cdef Array reduced(Array x, int kind):
     args[0] = args[2] = made.var.data.load()
     strides[0] = strides[2] = 0
     strides[1] = ITEMSIZE[x.dtype_code]
-    if kind == SUM:  # which NumPy begins with 0: the order of additions depends on how many there are
-        memset(args[0], 0, strides[1])
-        n += 1
+    if kind == SUM or initial is not NULL:  # a sum begins with 0: the order of additions depends on their number
+        memcpy(args[0], first, strides[1])
     else:
         memcpy(args[0], args[1], strides[1])
         args[1] += strides[1]
+        n -= 1
     take_fp_flags()
     if n > 0:
         loop.function(args, &n, strides, loop.data)
@@ -109,6 +112,14 @@ cdef Array reduced(Array x, int kind):
     if flags:
         report_fp_flags(c_names[kind], flags)
     return made
+
+
+cdef bint begins_with(PyObject* initial, int code, char* first) except -1:
+    """Writes what a reduction begins with, 0 without a number; false for what is no such number."""
+    if initial is NULL:
+        memset(first, 0, 16)
+        return True
+    return code != BOOL and is_number(initial) and store_scalar(initial, code, first)
 
 
 cdef Array averaged(Array x):
@@ -145,21 +156,31 @@ cdef Array position(Array x, bint largest, bint keep=False):
     return made
 
 
-cdef Array reduced_along(Array x, int kind, int axis):
+cdef Array reduced_along(Array x, int kind, int axis, PyObject* initial=NULL):
     """The reduction of a contiguous matrix along one of its axes, or None."""
     cdef FastLoop* loop = &loops[kind][x.dtype_code]
     cdef char* args[3]
     cdef Py_ssize_t strides[3]
     cdef Py_ssize_t n
-    cdef int64_t item = ITEMSIZE[x.dtype_code], i, begun = kind != SUM  # elements that the result begins with
+    cdef char first[16]
+    cdef int64_t item = ITEMSIZE[x.dtype_code], i, k
+    cdef int64_t begun = kind != SUM and initial is NULL  # elements that the result begins with
     cdef char* data
     cdef char* out
     cdef Array made
     cdef int flags
     if x.ndim_ == 1 and (axis == 0 or axis == -1):
-        return reduced(x, kind)
+        return reduced(x, kind, initial)
     axis += 2 if axis < 0 else 0
-    if x.ndim_ != 2 or not 0 <= axis < 2 or x.size == 0 or x.size >= loop.limit or x.grad_info is not NULL:
+    if x.ndim_ == 2 and axis == 0 and x.dims[1] == 1:  # NumPy adds as along one axis
+        made = reduced(x, kind, initial)
+        if made is not None:
+            made.read_only = 0
+            made = made._reshape_view((1,))
+        return made
+    if x.ndim_ != 2 or not 0 <= axis < 2 or x.size == 0 or x.size >= min(loop.limit, FEW) or x.grad_info is not NULL:
+        return None
+    if not begins_with(initial, x.dtype_code, first):
         return None
     data = readable_data(<PyObject*>x)
     if data is NULL:
@@ -171,7 +192,8 @@ cdef Array reduced_along(Array x, int kind, int axis):
         if begun:
             memcpy(out, data, x.dims[1] * item)
         else:
-            memset(out, 0, x.dims[1] * item)
+            for k in range(x.dims[1]):
+                memcpy(out + k * item, first, item)
         strides[0] = strides[1] = strides[2] = item
         n = x.dims[1]
         for i in range(begun, x.dims[0]):
@@ -187,7 +209,7 @@ cdef Array reduced_along(Array x, int kind, int axis):
             if begun:
                 memcpy(args[0], data + i * x.dims[1] * item, item)
             else:
-                memset(args[0], 0, item)
+                memcpy(args[0], first, item)
             args[1] = data + (i * x.dims[1] + begun) * item
             if n > 0:
                 loop.function(args, &n, strides, loop.data)

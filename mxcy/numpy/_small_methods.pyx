@@ -64,16 +64,19 @@ def norm(x):
 
 # --- reductions ---------------------------------------------------------------------------------------
 cdef Array small(Array x, int kind, axis, dtype, out, keepdims, initial, where):
-    """A reduction without other arguments than `axis` and `keepdims`."""
+    """A reduction without other arguments than `axis`, `keepdims` and a number that it begins with."""
     cdef Array made
-    if dtype is not None or out is not None or initial is not _NOTHING or where is not True:
+    cdef PyObject* begin = NULL
+    if dtype is not None or out is not None or where is not True:
         return None
+    if initial is not _NOTHING:
+        begin = <PyObject*>initial
     if keepdims is not False and (keepdims is not True or x.ndim_ == 0):
         return None
     if axis is None:
-        made = reduced(x, kind)
+        made = reduced(x, kind, begin)
     else:
-        made = reduced_along(x, kind, axis) if type(axis) is int and -3 < axis < 3 else None
+        made = reduced_along(x, kind, axis, begin) if type(axis) is int and -3 < axis < 3 else None
     if made is None or keepdims is False:
         return made
     made = made._reshape_view([1 if axis is None or i == axis % x.ndim_ else x.dims[i] for i in range(x.ndim_)])
