@@ -268,3 +268,11 @@ def test_hybridised_blocks_use_functions_with_gradients_of_their_own():
     assert block(x).asnumpy().tolist() == expected == [1, 3]
     assert x.grad.asnumpy().tolist() == [2, 2]
     assert type(pair) is type(Mean()(x, x)) is tuple
+
+
+def test_libraries_build_their_networks_of_the_zoos_convolution():
+    layer = gluon.model_zoo.vision.resnet._conv3x3(4, stride=2, in_channels=3)
+    layer.initialize()
+
+    assert layer(nd.ones((1, 3, 8, 8))).shape == (1, 4, 4, 4)
+    assert layer.bias is None

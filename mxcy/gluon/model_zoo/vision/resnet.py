@@ -31,8 +31,8 @@ __all__ = [
 ]
 
 
-def conv3x3(channels: int, stride: int, in_channels: int) -> nn.Conv2D:
-    """A convolution that keeps the size of pictures, or halves it."""
+def _conv3x3(channels: int, stride: int, in_channels: int) -> nn.Conv2D:
+    """A convolution that keeps the size of pictures, or halves it; libraries import it by MXNet's name."""
     return nn.Conv2D(channels, 3, stride, 1, use_bias=False, in_channels=in_channels)
 
 
@@ -68,8 +68,8 @@ class BasicBlockV1(UnitV1):
     """Two convolutions of 3 x 3 pixels."""
 
     def _fill(self, channels: int, stride: int, in_channels: int) -> None:
-        self.body.add(conv3x3(channels, stride, in_channels), nn.BatchNorm(), nn.Activation("relu"),
-                      conv3x3(channels, 1, channels), nn.BatchNorm())  # fmt: skip
+        self.body.add(_conv3x3(channels, stride, in_channels), nn.BatchNorm(), nn.Activation("relu"),
+                      _conv3x3(channels, 1, channels), nn.BatchNorm())  # fmt: skip
 
 
 class BottleneckV1(UnitV1):
@@ -77,7 +77,7 @@ class BottleneckV1(UnitV1):
 
     def _fill(self, channels: int, stride: int, in_channels: int) -> None:
         few = channels // 4
-        self.body.add(nn.Conv2D(few, 1, stride), nn.BatchNorm(), nn.Activation("relu"), conv3x3(few, 1, few),
+        self.body.add(nn.Conv2D(few, 1, stride), nn.BatchNorm(), nn.Activation("relu"), _conv3x3(few, 1, few),
                       nn.BatchNorm(), nn.Activation("relu"), nn.Conv2D(channels, 1),
                       nn.BatchNorm())  # fmt: skip
 
@@ -111,9 +111,9 @@ class BasicBlockV2(UnitV2):
 
     def _fill(self, channels: int, stride: int, in_channels: int) -> int:
         self.bn1 = nn.BatchNorm()
-        self.conv1 = conv3x3(channels, stride, in_channels)
+        self.conv1 = _conv3x3(channels, stride, in_channels)
         self.bn2 = nn.BatchNorm()
-        self.conv2 = conv3x3(channels, 1, channels)
+        self.conv2 = _conv3x3(channels, 1, channels)
         return 2
 
 
@@ -125,7 +125,7 @@ class BottleneckV2(UnitV2):
         self.bn1 = nn.BatchNorm()
         self.conv1 = nn.Conv2D(few, 1, 1, use_bias=False)
         self.bn2 = nn.BatchNorm()
-        self.conv2 = conv3x3(few, stride, few)
+        self.conv2 = _conv3x3(few, stride, few)
         self.bn3 = nn.BatchNorm()
         self.conv3 = nn.Conv2D(channels, 1, 1, use_bias=False)
         return 3
@@ -141,7 +141,7 @@ class ResNet(Classifier):
             expected = f"{len(layers) + 1}, one more than layers"
             raise AssertedArgumentError(message(type(self).__name__, "channels", expected, len(channels)))
         if thumbnail:
-            self.features.add(conv3x3(channels[0], 1, 0))
+            self.features.add(_conv3x3(channels[0], 1, 0))
         else:
             self.features.add(nn.Conv2D(channels[0], 7, 2, 3, use_bias=False), nn.BatchNorm(),
                               nn.Activation("relu"), nn.MaxPool2D(3, 2, 1))  # fmt: skip
