@@ -416,3 +416,13 @@ def test_values_that_a_graph_refuses_are_told_where_its_results_are_read(index):
     executor.forward(is_train=True)
     executor.backward([nd.ones(1)])
     np.testing.assert_array_equal(executor.grad_dict["a"].asnumpy(), [0, 0, 1])
+
+
+def test_slices_without_steps():
+    x = nd.array(np.arange(24).reshape(2, 3, 4))
+    graph = sym.slice(sym.Variable("x"), begin=(0, 1), end=(1, 3), step=None, name="part")
+
+    part = nd.slice(x, begin=(0, 1), end=(1, 3), step=None)
+    np.testing.assert_array_equal(part.asnumpy(), x[:1, 1:].asnumpy())
+    assert graph.attr_dict()["part"] == {"begin": "(0, 1)", "end": "(1, 3)", "step": "None"}
+    assert sym.load_json(graph.tojson()).infer_shape(x=(2, 3, 4))[1] == [(1, 2, 4)]

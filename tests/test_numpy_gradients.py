@@ -103,6 +103,7 @@ ROWS |= {
     "trace": (lambda x: np.trace(x, 1), [M]),
     "diag": (np.diag, [signed(3)]),
     "diag of a matrix": (np.diag, [M]),
+    "diagflat": (lambda x: np.diagflat(x, -2) ** 2, [M]),
     "tril": (np.tril, [M]),
     "triu": (lambda x: np.triu(x, 1), [M]),
     "atleast_1d": (np.atleast_1d, [signed()]),
@@ -203,6 +204,8 @@ ROWS |= {
     "select": (lambda x: np.select([x > 1, x < 0], [x * x, x * 3], 1.0), [M]),
     "compress": (lambda x: np.compress([True, False, True], x, 0) ** 2, [M]),
     "extract": (lambda x: np.extract(x > 0, x) ** 2, [M]),
+    "polyval": (lambda p, x: np.polyval(p, x) ** 2, [signed(4), M]),
+    "polyval of one coefficient": (lambda p, x: np.polyval(p, x) ** 2, [signed(1), M]),
     "interp": (lambda x, y: np.interp(x, [-3.0, 0.1, 0.7, 1.5], y) ** 2, [M, signed(4)]),
     "interp with a period": (
         lambda x, y: np.interp(x, [-3.0, 0.1, 0.7, 1.5], y, period=5) ** 2,

@@ -113,6 +113,13 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     return u.where(at > points[-1], fp[-1] if right is None else right, found)
 
 
+def polyval(p, x):
+    found = x * 0
+    for coefficient in p:  # Horner's rule, as in NumPy
+        found = found * x + coefficient
+    return found
+
+
 def gradient(f, *varargs, axis=None, edge_order=1):
     axes = tuple(range(f.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     steps = [1.0] * len(axes) if not varargs else list(varargs) * (len(axes) if len(varargs) == 1 else 1)
@@ -314,6 +321,7 @@ COMPOSITIONS: dict[Any, Any] = {
     t.compress: compress,
     t.extract: extract,
     t.interp: interp,
+    t.polyval: polyval,
     t.gradient: gradient,
     t.convolve: convolve,
     t.correlate: correlate,

@@ -133,6 +133,7 @@ SHAPES: dict[Any, dict] = {
     },
     t.trace: {"a": lambda g, like_a, offset, axis1, axis2: _trace_grad(g, like_a, offset, axis1, axis2)},
     t.diag: {"v": lambda g, like_v, k: _diag_grad(g, like_v, k)},
+    t.diagflat: {"v": lambda g, like_v, k: s.reshape(t.diagonal(g, k), like_v.shape)},
     t.tril: {"m": lambda g, k: t.tril(g, k)},
     t.triu: {"m": lambda g, k: t.triu(g, k)},
     t.atleast_1d: {"arys": lambda g, like_arys: s.reshape(g, like_arys.shape)},

@@ -13,7 +13,7 @@ import numpy as np
 from ..dtypes import DTYPES, code_of
 from ..errors import ArgumentError, ArgumentTypeError, DTypeError, message
 
-__all__ = ["Attribute", "Attributes", "Axes", "Axis", "Bounds", "DType", "Numbers", "Place"]
+__all__ = ["Attribute", "Attributes", "Axes", "Axis", "Bounds", "DType", "Numbers", "Place", "Steps"]
 __all__ += ["REQUIRED", "Shape"]
 
 # Annotations that need more than a built-in type.  The text names the reader.
@@ -21,6 +21,7 @@ Shape = Annotated[tuple, "shape"]  # ints; one int stands for a tuple of one
 Axes = Annotated[int | tuple | None, "axes"]  # None, an int or a tuple of ints
 Axis = Annotated[int | None, "axis"]  # None or an int
 Bounds = Annotated[tuple, "bounds"]  # ints or None, as slices have
+Steps = Annotated[tuple | None, "steps"]  # None, or bounds
 Numbers = Annotated[tuple, "numbers"]  # numbers; one stands for a tuple of one
 DType = Annotated[np.dtype | None, "dtype"]
 Place = Annotated[Any, "context"]  # a context, or its text
@@ -185,6 +186,10 @@ def read_bounds(value: Any) -> tuple:
     return tuple([None if is_none(item) else read_int(item) for item in entries])
 
 
+def read_steps(value: Any) -> tuple | None:
+    return None if is_none(value) else read_bounds(value)
+
+
 def read_dtype(value: Any) -> np.dtype | None:
     return None if is_none(value) else DTYPES[code_of(value)]
 
@@ -203,6 +208,7 @@ READERS: dict[Any, tuple[Any, str]] = {
     "axis": (read_axis, "an int or None"),
     "numbers": (read_numbers, "a number or a tuple of numbers"),
     "bounds": (read_bounds, "a tuple of ints or None"),
+    "steps": (read_steps, "None, or a tuple of ints or None"),
     "dtype": (read_dtype, "a dtype"),
     "context": (read_context, "a context"),
 }

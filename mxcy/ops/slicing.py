@@ -14,7 +14,7 @@ from .._reduce import reduce
 from ..dtypes import code_of
 from ..errors import ArgumentError, ArrayIndexError, AxisError, ShapeError, message
 from ..kernels import cpu as kernels
-from ._attributes import Bounds, Shape
+from ._attributes import Bounds, Shape, Steps
 from ._cases import case, raises, uniform
 from ._declare import op
 from ._elementwise import normalize_axis
@@ -88,12 +88,14 @@ def slice_reference(x, begin, end, step=()):
         case(uniform(3, 4), begin=(0, 1), end=(2, None)),
         case(uniform(3, 4), begin=(None, -1), end=(None, None), step=(1, -2)),
         case(uniform(3, 4), begin=1, end=2),
+        case(uniform(3, 4), begin=(0, 1), end=(2, None), step=None),
+        case(uniform(3, 4), begin=(), end=(), step=None),
         case(uniform(3, 4), begin=(1,), end=(9,)),
         case(uniform(3, 4), begin=(2,), end=(2,)),
         raises(ShapeError, uniform(3), begin=(0, 0), end=(1, 1), match="expected at most 1 bounds"),
     ],
 )
-def slice(data, *, begin: Bounds, end: Bounds, step: Bounds = (), out):
+def slice(data, *, begin: Bounds, end: Bounds, step: Steps = (), out):
     """The part of data between begin and end on its first axes; None and negative bounds as in Python."""
     return kernels.copy(view(data, slice_key(begin, end, step, data.ndim)), out=out)
 
@@ -106,7 +108,7 @@ def slice(data, *, begin: Bounds, end: Bounds, step: Bounds = (), out):
     ),
     cases=[case(uniform(2, 2), uniform(3, 4), begin=(0, None), end=(2, None), step=(1, 2))],
 )
-def _unslice(data, like, *, begin: Bounds, end: Bounds, step: Bounds = (), out):
+def _unslice(data, like, *, begin: Bounds, end: Bounds, step: Steps = (), out):
     """Zeros of the shape of `like` with data in the places of a slice."""
     return placed(data, like, slice_key(begin, end, step, like.ndim), out)
 
