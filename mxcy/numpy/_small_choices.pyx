@@ -53,7 +53,7 @@ cdef Array chosen(Array x, Array key):
             count += where[i] != 0
     else:
         count = key.size
-        if not are_within(<int64_t*>where, count, x.dims[0]):
+        if row != 8 and not are_within(<int64_t*>where, count, x.dims[0]):
             return None  # said by who takes the usual way
     if count * row > FEW_BYTES:
         return None
@@ -70,9 +70,8 @@ cdef Array chosen(Array x, Array key):
         made.var.version += 1
         return made
     if key.dtype_code == INT64 and row == 8:
-        for i in range(count):
-            index = (<int64_t*>where)[i]
-            (<int64_t*>to)[i] = (<int64_t*>data)[index + x.dims[0] if index < 0 else index]
+        if not gathered(<int64_t*>to, <int64_t*>data, <int64_t*>where, count, x.dims[0]):
+            return None
         made.var.version += 1
         return made
     for i in range(key.size):
@@ -87,6 +86,18 @@ cdef Array chosen(Array x, Array key):
         to += row
     made.var.version += 1
     return made
+
+
+cdef bint gathered(int64_t* to, const int64_t* data, const int64_t* places, int64_t count, int64_t extent) noexcept:
+    """Copies elements of 8 bytes from places; false if one is no index of the axis."""
+    cdef int64_t i, index
+    for i in range(count):
+        index = places[i]
+        index += extent if index < 0 else 0
+        if index < 0 or index >= extent:
+            return False
+        to[i] = data[index]
+    return True
 
 
 cdef bint are_within(const int64_t* places, int64_t count, int64_t extent) noexcept:
