@@ -276,3 +276,15 @@ def test_libraries_build_their_networks_of_the_zoos_convolution():
 
     assert layer(nd.ones((1, 3, 8, 8))).shape == (1, 4, 4, 4)
     assert layer.bias is None
+
+
+def test_extents_may_be_numbers_of_numpy():
+    """Networks compute their numbers of channels."""
+    extents = np.array([4, 3, 2])
+    layer = nn.Conv2D(extents[0], extents[1], strides=extents[2], in_channels=extents[2])
+    layer.initialize()
+    layer.hybridize()
+
+    assert layer(nd.ones((1, 2, 5, 5))).shape == (1, 4, 2, 2)
+    assert mx.sym.var("a", shape=(extents[0], -1)).attr_dict() == {"a": {"__shape__": "(4, -1)"}}
+    assert mx.sym.var("a", shape=[extents[0], 1]).attr_dict() == {"a": {"__shape__": "[4, 1]"}}

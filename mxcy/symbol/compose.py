@@ -150,6 +150,13 @@ def _entry(op: Any, argument: str, given: Any) -> Entry:
     return graph.heads[0]
 
 
+def _shape_text(shape: Any) -> str:
+    """The text of a shape, of which NumPy may have computed the extents."""
+    if not isinstance(shape, (tuple, list)):
+        return str(shape)
+    return str(type(shape)(int(n) if isinstance(n, np.integer) else n for n in shape))
+
+
 def make_variable(given_name: str, attr: dict | None, shape: Any, lr_mult: Any, wd_mult: Any, dtype: Any,
                   init: Any, stype: str | None, further: dict[str, Any]) -> Graph:  # fmt: skip
     """Return the graph of a new variable; see `Variable`."""
@@ -160,7 +167,7 @@ def make_variable(given_name: str, attr: dict | None, shape: Any, lr_mult: Any, 
         raise ArgumentError(message("Variable", "stype", expected, repr(stype)))
     labels = labels_of(None, attribute.current().get(attr))
     if shape is not None:
-        labels["__shape__"] = str(shape)
+        labels["__shape__"] = _shape_text(shape)
     if lr_mult is not None:
         labels["__lr_mult__"] = str(lr_mult)
     if wd_mult is not None:
