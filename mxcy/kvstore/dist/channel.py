@@ -32,7 +32,7 @@ from .frames import HEADER, MAX_BODY, PART
 __all__ = ["CHUNK", "KEY_BYTES", "NAME_BYTES", "Channel", "Pool"]
 
 NAME_BYTES, KEY_BYTES = 16, 32
-TURN = 2 << 20  # bytes that one connection moves before others get their turn; what adds up stays in caches
+TURN = 4 << 20  # bytes that one connection moves before others get their turn
 LENGTH = struct.Struct("<I")
 COUNTS = struct.Struct("<II")  # bytes of the body, number of parts
 MAX_PART = 1 << 30
