@@ -22,7 +22,7 @@ __getattr__ = names_from(__name__, "mxcy.gluon.nn", "mxcy.base")
 
 def extents(name: str, argument: str, value: Any, count: int) -> tuple[int, ...]:
     """One number for each dimension, from one for all or from several."""
-    found = (value,) * count if isinstance(value, (int, np.integer)) else tuple(value)
+    found: tuple = (value,) * count if isinstance(value, (int, np.integer)) else tuple(value)
     if len(found) != count:
         raise AssertedArgumentError(message(name, argument, f"a number or {count} of them", value))
     return found
