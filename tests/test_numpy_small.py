@@ -22,7 +22,8 @@ OPERANDS = {
     "one": lambda np: np.array(2.5),
 }
 CALLS = [
-    "x.flatten()", "x.flatten('A')", "x.flatten('F')", "x.tobytes()", "x.tobytes('F')", "x.byteswap()",
+    "x.flatten()", "x.flatten('A')", "x.flatten('F')", "x.copy('Z')",
+    "x.tobytes()", "x.tobytes('F')", "x.byteswap()",
     "x.repeat(2)", "x.repeat(0)", "x.repeat(2, 0)", "x.repeat(2, -1)", "x.repeat(-1)", "x.repeat([1, 2])",
     "x.repeat(np.arange(4))", "x.repeat(np.array([1, -1, 0, 2]))", "x.nonzero()", "x.diagonal()",
     "x.diagonal(1)", "x.diagonal(-2)", "x.diagonal(9)", "x.diagonal(0, 1, 0)", "x.diagonal(0, 0, -1)",

@@ -390,7 +390,7 @@ cdef class SmallMethods(Array):
 
     def copy(self, order="C"):
         """A new array with the same elements, in C order by default."""
-        made = None if order == "F" else copied(self)
+        made = copied(self) if order == "C" or order == "K" or order == "A" else None
         return _slow.copy(self, order=order) if made is None else made
 
     def __copy__(self):
