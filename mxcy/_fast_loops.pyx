@@ -32,6 +32,9 @@ from .errors import DTypeError
 
 __all__ = ["install_fast_loops", "may_raise"]
 
+cdef extern from "spare.hpp" namespace "mxcy" nogil:
+    void fetch_to_write(const void* p, size_t nbytes)
+
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
     enum:
         BOOL, UINT64
@@ -92,7 +95,9 @@ cdef PyObject* push_loop(PyObject* left, PyObject* right, PyObject* into, int sl
     cdef int64_t* extents = shape
     cdef Cell cell
     cdef int ndim = x.ndim_
+    fetch_to_write(x.var, sizeof(CVar))  # the last core that wrote it may be a worker's
     if two:
+        fetch_to_write(y.var, sizeof(CVar))
         ndim = common_shape(x, y, extents)
     else:
         extents = x.dims

@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "engine.hpp"
+#include "spare.hpp"
 
 namespace mxcy::engine {
 
@@ -48,10 +49,12 @@ Links* allocate_links(int count) {
   int c = count <= ROOM[0] ? 0 : count <= ROOM[1] ? 1 : N_ROOMS;
   if (c < N_ROOMS && !local_list[c]) recycle(c);
   Links* l = c < N_ROOMS ? local_list[c] : nullptr;
-  if (l)
+  if (l) {
     local_list[c] = l->next;
-  else
+    if (l->next) fetch_to_write(l->next, links_bytes(ROOM[0]));
+  } else {
     l = static_cast<Links*>(std::malloc(links_bytes(c < N_ROOMS ? ROOM[c] : count)));
+  }
   if (!l) return nullptr;
   *l = Links{};
   l->size_class = uint8_t(c);

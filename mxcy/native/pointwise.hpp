@@ -10,6 +10,7 @@
 #include "gather.hpp"
 #include "block_op.hpp"
 #include "program.hpp"
+#include "spare.hpp"
 
 namespace mxcy {
 
@@ -27,6 +28,9 @@ struct PointwiseOp final : BlockOp {
   ~PointwiseOp() override {
     if (program) program->release();
   }
+  // With the GIL held.
+  static void* operator new(size_t) { return spare().take(); }
+  static void operator delete(void* memory) { spare().give_back(memory); }
   Fusion* fusion() noexcept override;  // fused.hpp
 
   bool by_rows() const {
@@ -52,6 +56,11 @@ struct PointwiseOp final : BlockOp {
   }
 
  private:
+  static Spare<PointwiseOp>& spare() {
+    static Spare<PointwiseOp> pieces;
+    return pieces;
+  }
+
   // Whether an input is stored along another axis than the result (a transpose), so that neighbours in a
   // row lie on different cache lines.  Then the same piece of all rows is taken before the next piece:
   // the lines are used up while they are in the cache.

@@ -10,6 +10,7 @@
 #include <new>
 
 #include "engine.hpp"
+#include "spare.hpp"
 #include "workspace.hpp"
 
 namespace mxcy::pool {
@@ -83,6 +84,7 @@ Var* make(int c, size_t nbytes, int16_t context) {
   Free* chunk = chunks[c].local;
   if (!chunk && !(chunk = refill(c))) return nullptr;
   chunks[c].local = chunk->next;
+  if (c == BARE && chunk->next) fetch_to_write(chunk->next, sizeof(Var));  // of what is pushed
   chunk_bytes_cached -= chunk_size(c);
   Var* var = new (chunk) Var;
   var->chunk_class = uint8_t(c);
