@@ -37,7 +37,7 @@ cdef extern from "op.hpp" namespace "mxcy" nogil:
         int fail(int kind, const char* format, ...)
     cdef enum:
         LANE_CPU, LANE_IO, LANE_PYTHON
-        OP_NEEDS_GIL, OP_OVERWRITES, OP_SKIP_ERRORS, OP_FUSES, OP_HERE
+        OP_NEEDS_GIL, OP_OVERWRITES, OP_SKIP_ERRORS, OP_FUSES, OP_HERE, OP_SHARED
     cdef cppclass Op:
         const char* name
         float cost_ns

@@ -264,7 +264,7 @@ cdef int run_here(Links* links) except -1:
     if not inherits_error(links, result):
         if links.op.flags & OP_NEEDS_GIL:
             call_python(links, result)
-        elif links.op.cost_ns > inline_limit.load():
+        elif links.op.flags & OP_SHARED or links.op.cost_ns > inline_limit.load():
             with nogil:
                 run_op(links, result)
         else:
@@ -296,6 +296,8 @@ cdef int push(Op* op, CVar** reads, int n_reads, CVar** writes, int n_writes) ex
         if recorder != NULL and recorder(op, reads, n_reads, writes, n_writes):
             return 0
         return push_serial(r) if is_serial else push_tracked(r)
+    if share(r):
+        return push_tracked(r)
     cdef int status = run_inline(r, failure)
     name = op.name
     del op

@@ -76,6 +76,7 @@ cdef extern from "engine.hpp" namespace "mxcy::engine" nogil:
         Error* inherited
         PyObject* exception
     bint runs_inline(const Request& r)
+    bint share(const Request& r)
     int run_inline(const Request& r, Failure& failure)
     bint has_exports(const Request& r)
     Links* link(const Request& r)

@@ -21,6 +21,7 @@ cp setup.py pyproject.toml README.md LICENSE "$work"
 find mxcy -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]pp' | xargs cp --parents -t "$work"
 cp tests/*.py "$work/tests"
 engine="tests/test_engine.py tests/test_engine_errors.py tests/test_engine_random.py tests/test_engine_process.py"
+engine="$engine tests/test_engine_shared.py"
 machine="tests/test_pointwise.py tests/test_reduce.py"
 kernels=""
 [ "$kind" = thread ] || machine="$machine tests/test_matmul.py"  # its loops would take minutes

@@ -23,6 +23,7 @@ struct Operand {
 
 constexpr float MIN_CHUNK_NS = 20000;    // work of a chunk that is worth handing to another worker
 constexpr float MIN_PARALLEL_NS = 50000; // below this an operation is not split
+constexpr float MIN_SHARED_NS = 5000;    // work of a chunk where somebody is looking out for it
 
 struct BlockOp : Op {
   const Runtime* runtime = nullptr;
@@ -87,10 +88,12 @@ struct BlockOp : Op {
   // body(arg, begin, end) over n units of unit_ns each, on all workers if that pays.
   int for_each(int64_t n, float unit_ns, LoopBody body, void* arg) {
     Guarded guarded{this, body, arg};
-    if (n <= 1 || n * unit_ns < MIN_PARALLEL_NS || (flags & OP_NEEDS_GIL) || runtime->num_workers() < 2) {
+    const bool splits = n * unit_ns >= MIN_PARALLEL_NS || (flags & OP_SHARED);
+    if (n <= 1 || !splits || (flags & OP_NEEDS_GIL) || runtime->num_workers() < 2) {
       return n > 0 ? body(arg, 0, n) : 0;
     }
-    int64_t grain = int64_t(std::ceil(MIN_CHUNK_NS / std::fmax(unit_ns, 1e-3f)));
+    const float chunk_ns = flags & OP_SHARED ? MIN_SHARED_NS : MIN_CHUNK_NS;
+    int64_t grain = int64_t(std::ceil(chunk_ns / std::fmax(unit_ns, 1e-3f)));
     return runtime->parallel_for(n, grain, Guarded::call, &guarded);
   }
 

@@ -100,7 +100,7 @@ inline void store(char* p, T value) { std::memcpy(p, &value, sizeof value); }
 template <class From, class To>
 void contiguous(const char* from, char* to, intptr_t n) {
   if constexpr (std::is_same_v<From, To> && !std::is_same_v<From, bool>) {
-    std::memmove(to, from, n * sizeof(From));
+    if (n) std::memmove(to, from, n * sizeof(From));  // arrays without elements may have no memory
   } else if constexpr (std::is_same_v<From, Float16> && std::is_same_v<To, float>) {
     float16_to_float(reinterpret_cast<const uint16_t*>(from), reinterpret_cast<float*>(to), n);
   } else if constexpr (std::is_same_v<From, float> && std::is_same_v<To, Float16>) {

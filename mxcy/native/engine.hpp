@@ -48,6 +48,7 @@ namespace mxcy {
 
 constexpr int N_LANES = 3;
 constexpr uint8_t OP_CALLABLE = 128;  // the operation is a PythonOp
+constexpr float WORTH_LENDING_NS = 12'000;  // of an operation in the pushing thread that another one shares
 constexpr int DEFAULT_FP_MASK = 1 | 1 << 3 | 1 << 9;  // numpy: warn of divide, overflow and invalid
 enum { FP_IGNORE = 0, FP_WARN, FP_RAISE, FP_CALL, FP_PRINT, FP_LOG };  // numpy's actions, 3 bits a flag
 
@@ -179,7 +180,7 @@ struct LaneState {
   int threads = 0;
   int blocked = 0;  // of threads: inside an operation that waits
   int target = 0;   // threads that should be able to run
-  Sleeper* watching = nullptr;      // of the thread that looks out for work before it sleeps
+  std::atomic<Sleeper*> watching{nullptr};  // of the thread that looks out for work before it sleeps
   std::atomic<bool> called{false};  // there is some for it
 };
 
@@ -242,6 +243,16 @@ inline bool runs_inline(const Request& r) {
     if (!r.writes[i]->idle()) return false;
   for (int i = 0; i < r.n_reads; ++i)
     if (!r.reads[i]->readable()) return false;
+  return true;
+}
+// Marks one that could run inline if it is worth sharing with the worker that looks out for work: it takes the
+// full path, as it then runs without the GIL.
+inline bool share(const Request& r) {
+  if (!(r.op->flags & OP_FUSES) || r.op->cost_ns < WORTH_LENDING_NS) return false;
+  const LaneState& lane = self->lanes[LANE_CPU];
+  const bool called = lane.called.load(std::memory_order_relaxed);
+  if (called || !lane.watching.load(std::memory_order_relaxed)) return false;
+  r.op->flags |= OP_SHARED;
   return true;
 }
 int run_inline(const Request& r, Failure& failure);

@@ -45,7 +45,8 @@ enum OpFlags : uint8_t {
   OP_OVERWRITES = 2,  // replaces all of every written variable: a stored error is cleared
   OP_SKIP_ERRORS = 4, // runs although an input carries an error (deletion, profiling)
   OP_FUSES = 8,       // has a fusion()
-  OP_HERE = 16        // runs in the pushing thread if it is ready, whatever it costs
+  OP_HERE = 16,       // runs in the pushing thread if it is ready, whatever it costs
+  OP_SHARED = 32      // somebody looks out for work: split it, however short it is
 };
 
 struct Op;

@@ -478,7 +478,7 @@ bool lend_hand(const Waiter& waiter, std::unique_lock<std::mutex>& lock) {
   Batch batch;
   gather(l, batch);
   LaneState& lane = self->lanes[LANE_CPU];
-  if (lane.watching) keep_off_this_core(*lane.watching);
+  if (Sleeper* watching = lane.watching.load(std::memory_order_relaxed)) keep_off_this_core(*watching);
   for (Sleeper* s = lane.called_ones; s; s = s->next) keep_off_this_core(*s);
   wake(lock, l->op->cost_ns > LONG_NS);
   if (!batch.fusion || !run_batch(batch)) {
