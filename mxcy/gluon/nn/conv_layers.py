@@ -22,10 +22,10 @@ __getattr__ = names_from(__name__, "mxcy.gluon.nn", "mxcy.base")
 
 def extents(name: str, argument: str, value: Any, count: int) -> tuple[int, ...]:
     """One number for each dimension, from one for all or from several."""
-    found: tuple = (value,) * count if isinstance(value, (int, np.integer)) else tuple(value)
+    found = [int(value)] * count if isinstance(value, (int, np.integer)) else list(value)
     if len(found) != count:
         raise AssertedArgumentError(message(name, argument, f"a number or {count} of them", value))
-    return found
+    return tuple(found)
 
 
 class Convolution(HybridBlock):
