@@ -80,6 +80,25 @@ void keep_off_this_core(Sleeper& sleeper) {
 #endif
 }
 
+int this_core() {
+#ifdef __linux__
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
+// Where the thread that looks out for work last ran.  If that is the core of the one that calls it, it waits
+// there for a slice, like one that is woken.
+std::atomic<int> watched_from{-1};
+
+void call_watcher(LaneState& lane, bool works_on) {
+  lane.called.store(true, std::memory_order_release);
+  const int here = works_on ? this_core() : -1;
+  if (here >= 0 && watched_from.load(std::memory_order_relaxed) == here)
+    keep_off_this_core(*lane.watching.load(std::memory_order_relaxed));
+}
+
 void free_to_move(Sleeper& sleeper) {
   if (!sleeper.kept_off) return;
   sleeper.kept_off = false;
@@ -196,7 +215,7 @@ int on_the_way(const LaneState& lane) {
 void claim(int index, int wanted, Called& called, bool works_on) {
   LaneState& lane = self->lanes[index];
   if (wanted > 0 && lane.watching && !lane.called.load(std::memory_order_relaxed)) {
-    lane.called.store(true, std::memory_order_release);
+    call_watcher(lane, works_on);
     --wanted;
   }
   for (; wanted > 0 && lane.sleepers; --wanted) {
@@ -297,7 +316,11 @@ void retract(Loop& loop) {
 bool watch(LaneState& lane, std::unique_lock<std::mutex>& lock) {
   lane.watching = own_sleeper;
   lock.unlock();
-  spin(WATCH, [&] { return lane.called.load(std::memory_order_acquire); });
+  spin(WATCH, [&] {
+    const int here = this_core();
+    if (watched_from.load(std::memory_order_relaxed) != here) watched_from.store(here, std::memory_order_relaxed);
+    return lane.called.load(std::memory_order_acquire);
+  });
   lock.lock();
   lane.watching = nullptr;
   free_to_move(*own_sleeper);
