@@ -104,7 +104,7 @@ def on_hosts(workers, program, environment, folder, rate):
         raise SystemExit(f"workers ended with {codes}")
 
 
-HANDLING = 0.56e-9  # seconds of a processor for a byte that one end sends or takes in: kvstore_dist.py
+HANDLING = 0.40e-9  # seconds of a processor for a byte that one end sends or takes in: kvstore_dist.py
 
 
 def step_seconds(compute, size, machines, servers, bandwidth, latency, spread=0.0, overlap=0.0):

@@ -157,6 +157,13 @@ def test_paths_may_be_urls():
     assert taken(mx.io.CSVIter("memory://text/a.csv", (2,), 2)) == [([[1, 2], [3, 4]], [0, 0], 0)]
 
 
+def test_lines_that_are_blank_but_for_a_comma_are_errors(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b" , \n3,4.5\n-5e3,6\n")
+
+    with pytest.raises(MXNetError, match=r"a\.csv:1\): .*nothing before a comma"):
+        list(mx.io.CSVIter(tmp_path / "a.csv", (2,), 2))
+
+
 @given(st.data())
 def test_changed_text_gives_rows_or_an_error(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("csv") / "a.csv"

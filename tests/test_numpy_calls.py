@@ -140,9 +140,17 @@ def _shown(value, namespace):
 def _evaluated(call, found, namespace, statement=False):
     values = {name: _shown(x, namespace) for name, x in found.items()}
     values |= {"np": namespace, "operator": operator, "math": math}
+    if namespace is onp and call in ("float(x)", "int(x)", "complex(x)"):
+        values["x"] = _number(values["x"], call)
     if statement:
         return outcome(lambda _: exec(call, values) or values.get("R"), namespace)
     return outcome(lambda _: eval(call, values), namespace)
+
+
+def _number(x, call):
+    """What NumPy takes in the place of x: its number if it has one element, as until version 2.3."""
+    is_one = onp.size(x) == 1 and onp.ndim(x) > 0
+    return x.reshape(-1)[0] if is_one and (x.dtype.kind != "c" or call == "complex(x)") else x
 
 
 # --- the tests --------------------------------------------------------------------------------------------

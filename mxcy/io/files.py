@@ -104,6 +104,8 @@ def numbers(lines: list[bytes], dtype: np.dtype) -> np.ndarray:
     A row may end with a comma.
     """
     lines = [line.removesuffix(b",") for line in lines]
+    if not all(map(bytes.strip, lines)):  # which NumPy passes over
+        raise ValueError("nothing before a comma")
     options: dict[str, Any] = {"comments": None, "delimiter": ",", "ndmin": 2}
     try:
         return np.loadtxt(lines, dtype, **options)
