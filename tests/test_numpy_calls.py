@@ -140,7 +140,7 @@ def _shown(value, namespace):
 def _evaluated(call, found, namespace, statement=False):
     values = {name: _shown(x, namespace) for name, x in found.items()}
     values |= {"np": namespace, "operator": operator, "math": math}
-    if namespace is onp and call in ("float(x)", "int(x)", "complex(x)"):
+    if namespace is onp and call in ("float(x)", "int(x)", "complex(x)", "'%g'%x"):
         values["x"] = _number(values["x"], call)
     if statement:
         return outcome(lambda _: exec(call, values) or values.get("R"), namespace)
