@@ -69,15 +69,36 @@ def test_ranges():
 
 def test_from_numpy_shares_memory():
     source = np.zeros(4, "f")
-    x = nd.from_numpy(source[::2])
     y = nd.from_numpy(source, zero_copy=False)
+    assert source.flags.writeable
+    x = nd.from_numpy(source)
+    again = nd.from_numpy(source)
 
-    x += 1
-    source[2] = 7
+    x[1] = 7
+    again[2] = 8
 
-    assert source.tolist() == [1, 0, 7, 0]
-    assert x.asnumpy().tolist() == [1, 7]
+    assert source.tolist() == x.asnumpy().tolist() == again.asnumpy().tolist() == [0, 7, 8, 0]
     assert y.asnumpy().tolist() == [0, 0, 0, 0]
+    with pytest.raises(ValueError, match="read-only"):
+        source[0] = 1
+
+
+def test_from_numpy_without_a_copy_wants_contiguous_arrays():
+    source = np.zeros((3, 4), "f")
+    for part in (source.T, source[:, ::2], source[:, 1:]):
+        with pytest.raises(ValueError, match="C-contiguous array for a zero copy, got strides"):
+            nd.from_numpy(part)
+        assert part.flags.writeable
+        assert nd.from_numpy(part, zero_copy=False).shape == part.shape
+    assert nd.from_numpy(source[1:]).shape == (2, 4)
+    assert source.flags.writeable  # only the part is the array's
+    assert nd.from_numpy(np.zeros((1, 0, 2))).shape == (1, 0, 2)
+    assert nd.from_numpy(np.frombuffer(bytes(8), "f")).asnumpy().tolist() == [0, 0]
+
+
+def test_from_numpy_makes_the_class_asked_for():
+    assert type(nd.from_numpy(np.zeros(2, "f"), array_cls=mx.np.ndarray)) is mx.np.ndarray
+    assert type(nd.from_numpy(np.zeros(2, "f"))) is nd.NDArray
 
 
 def test_dlpack_shares_memory():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -169,10 +170,28 @@ def _placed(x: NDArray, ctx: Any) -> NDArray:
 def from_numpy(ndarray: np.ndarray, zero_copy: bool = True, array_cls: type = NDArray) -> NDArray:
     """Return an array over the memory of a NumPy array (`zero_copy`), or with its values and dtype.
 
-    Writes on either side show on the other; every operation on the result is complete when its call
-    returns. Any strides will do, and the NumPy array stays writable.
+    Zero copies are for C-contiguous arrays, and make the NumPy array read-only: from then on the memory
+    is the new array's, whose writes show in the NumPy array. Every operation on the result is complete
+    when its call returns. Zero copies are arrays of `mx.np` where `array_cls` is its class.
     """
-    return import_numpy(ndarray, FACE, copy=not zero_copy)
+    if not zero_copy:
+        return import_numpy(ndarray, FACE)
+    if isinstance(ndarray, np.ndarray):
+        if not ndarray.flags.c_contiguous:
+            raise ArgumentError(
+                message("from_numpy", "ndarray", "a C-contiguous array for a zero copy", f"strides {ndarray.strides}")
+                + "; pass zero_copy=False, or np.ascontiguousarray(ndarray)"
+            )
+        _thaw(ndarray)
+    x = import_numpy(ndarray, FACE, copy=False)
+    ndarray.flags.writeable = False
+    return x if array_cls is NDArray else x.as_np_ndarray()
+
+
+def _thaw(array: np.ndarray) -> None:
+    """Make an array writable again that an earlier `from_numpy` has made read-only; constants stay."""
+    with contextlib.suppress(ValueError):  # bytes, say, or a view of an array that is read-only
+        array.flags.writeable = True
 
 
 def from_dlpack(dlpack: Any) -> NDArray:

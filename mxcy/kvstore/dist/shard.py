@@ -313,7 +313,7 @@ class Shard:
                 unit.failed = f"the updater failed: {type(error).__name__}: {error}"
 
     def _gradient(self, total: np.ndarray, gather: Gather) -> Any:
-        return nd.from_numpy(total)
+        return nd.from_numpy(total[:])  # a view, so that the sum itself stays writable
 
     def _keep(self, unit: Unit) -> None:
         """Make what was computed valid."""
