@@ -462,3 +462,28 @@ def test_nd_is_quick_to_import():
     done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, timeout=60)
 
     assert done.stdout.strip() == "[]", done.stderr
+
+
+UFUNCS = {  # what NumPy's functions make of our arrays: arrays of NumPy
+    "exp": (lambda x: np.exp(x), np.exp([[1, 2, 3], [4, 5, 6]])),
+    "maximum of an array of NumPy": (lambda x: np.maximum(np.full(3, 3, "f"), x), [[3, 3, 3], [4, 5, 6]]),
+    "all of a comparison": (lambda x: np.all(x == x), True),
+    "abs of a difference": (lambda x: np.abs(x - 7).max(), 6),
+    "reduce": (lambda x: np.add.reduce(x), [5, 7, 9]),
+}
+
+
+@pytest.mark.parametrize("name", UFUNCS)
+def test_functions_of_numpy_take_arrays(name):
+    call, expected = UFUNCS[name]
+    made = call(nd.array([[1, 2, 3], [4, 5, 6]]))
+    assert isinstance(made, (np.ndarray, np.generic))
+    np.testing.assert_allclose(made, expected, rtol=1e-6)
+
+
+def test_operators_of_numpy_leave_arrays_to_us():
+    x = nd.array([1, 2])
+    assert type(np.float32(2) * x) is type(np.int64(2) / x) is type(np.float64(2) < x) is nd.NDArray
+    for call in (lambda a: a + x, lambda a: a == x, operator.iadd):
+        with pytest.raises(TypeError, match="expected an NDArray, a Symbol or a number, got ndarray"):
+            call(*[np.ones(2, "f"), x][: 1 + (call is operator.iadd)])

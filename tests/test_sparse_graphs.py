@@ -199,6 +199,7 @@ def test_random_sparse_arrays():
     tu.compare_optimizer(mx.optimizer.SGD(), mx.optimizer.SGD(), (5, 3), np.float32, "default", "row_sparse")
     with pytest.raises(ValueError, match="at least"):
         tu.rand_sparse_ndarray((8, 10), "csr", 0.1, distribution="powerlaw")
+    tu.rand_sparse_ndarray((1100, 20), "csr", 0.5, distribution="powerlaw")  # 2 ** 1100 is no number
     with pytest.raises(AssertionError, match="distribution"):
         tu.rand_sparse_ndarray((8, 10), "row_sparse", distribution="powerlaw")
 

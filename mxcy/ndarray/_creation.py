@@ -178,10 +178,9 @@ def from_numpy(ndarray: np.ndarray, zero_copy: bool = True, array_cls: type = ND
         return import_numpy(ndarray, FACE)
     if isinstance(ndarray, np.ndarray):
         if not ndarray.flags.c_contiguous:
-            raise ArgumentError(
-                message("from_numpy", "ndarray", "a C-contiguous array for a zero copy", f"strides {ndarray.strides}")
-                + "; pass zero_copy=False, or np.ascontiguousarray(ndarray)"
-            )
+            expected, got = "a C-contiguous array for a zero copy", f"strides {ndarray.strides}"
+            remedy = "; pass zero_copy=False, or np.ascontiguousarray(ndarray)"
+            raise ArgumentError(message("from_numpy", "ndarray", expected, got) + remedy)
         _thaw(ndarray)
     x = import_numpy(ndarray, FACE, copy=False)
     ndarray.flags.writeable = False

@@ -52,7 +52,6 @@ class NDArray(OperatorMethods):
     __slots__ = ()
 
     _rules = "nd"
-    __array_ufunc__ = None  # NumPy's operators leave the operation to us, and its functions refuse
 
     def __init__(self, handle: Array | NDArrayHandle | None = None, writable: bool = True):
         """The array that `handle` stands for; what is not `writable` cannot be written this way."""

@@ -98,7 +98,7 @@ def _doubling(shape: tuple[int, int], density: float) -> np.ndarray:
         expected = f"at least {2 / columns} for shape {shape}"
         raise ArgumentError(message("rand_sparse_ndarray", "density", expected, density))
     made = np.zeros(shape)
-    counts = np.minimum(2.0 ** np.arange(1, rows + 1), columns).astype(np.int64)
+    counts = np.minimum(2.0 ** np.minimum(np.arange(1, rows + 1), 62), columns).astype(np.int64)
     left -= rows
     for row, count in enumerate(counts):
         more = min(count - 1, left)
