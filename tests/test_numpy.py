@@ -265,8 +265,12 @@ def test_import_of_the_package_does_not_import_the_namespace():
 def test_functions_without_gradient_say_so():
     x = np.array([0.5, 1.0])
     x.attach_grad()
-    with mx.autograd.record(), pytest.raises(mx.MXNetError, match="unwrap: the function has no gradient"):
-        np.unwrap(x)
+    with mx.autograd.record():
+        y = np.unwrap(x) * x
+    with pytest.raises(mx.MXNetError, match="unwrap: the function has no gradient"):
+        y.backward()
+    with mx.autograd.record(), pytest.raises(mx.MXNetError, match="put: the function has no gradient"):
+        np.put(x * 2, [0], [1.0])
 
 
 def test_assertions_of_numpy_take_arrays():

@@ -326,12 +326,126 @@ def test_every_rule_has_a_row():
 
 
 @pytest.mark.parametrize("name", sorted({n for n, f in functions() if getattr(f, "rule", 0) is None}))
-def test_functions_without_rule_raise_by_name(name):
+def test_functions_that_write_without_rule_raise_by_name(name):
     found = dict(functions())[name]
     x = np.array([1.0, 2.0])
     x.attach_grad()
     with mx.autograd.record(), pytest.raises(mx.MXNetError, match="the function has no gradient"):
         found(x)
+
+
+# Calls of functions without a gradient, of an array of three numbers.
+WITHOUT = {
+    "insert": lambda x: np.insert(x, 1, 5.0),
+    "resize": lambda x: np.resize(x, (2, 2)),
+    "frexp": lambda x: np.frexp(x)[0],
+    "modf": lambda x: np.modf(x)[0],
+    "partition": lambda x: np.partition(x, 1),
+    "polymul": lambda x: np.polymul(x, x),
+    "cov": lambda x: np.cov(np.stack([x, x * x])),
+}
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT))
+def test_functions_without_rule_compute_and_raise_when_backward_comes_to_them(name):
+    x = np.array([1.0, 2.5, 4.0])
+    expected = WITHOUT[name](x)
+    x.attach_grad()
+    with mx.autograd.record():
+        y = WITHOUT[name](x)
+        total = (x * x).sum()
+        both = y.sum() + total
+    assert y.tolist() == expected.tolist()
+    total.backward(retain_graph=True)
+    assert x.grad.tolist() == [2, 5, 8]
+    with pytest.raises(mx.MXNetError, match=f"{name}: the function has no gradient"):
+        both.backward()
+
+
+@pytest.mark.parametrize("name", ["sign", "floor", "round", "argmax", "zeros_like", "logical_not", "argsort"])
+def test_gradients_of_results_with_steps_alone_are_zeros(name):
+    x = np.array([1.5, -2.5])
+    x.attach_grad()
+    x.grad[:] = 7
+    with mx.autograd.record():
+        y = getattr(np, name)(x)
+        behind = y * 2.0
+    y.backward()
+    assert x.grad.tolist() == [0, 0]
+    with pytest.raises(mx.MXNetError, match="not in a recorded graph"):
+        behind.backward()
+
+
+def test_gradients_that_are_not_wanted_are_none_after_backward():
+    for array in (np.array, mx.nd.array):
+        x, y = array([1.0, 2.0]), array([3.0, 4.0])
+        x.attach_grad("null")
+        y.attach_grad()
+        with mx.autograd.record():
+            z = x * y
+        assert x.grad.asnumpy().tolist() == [0, 0]
+        z.backward()
+        assert x.grad is None and y.grad.asnumpy().tolist() == [1, 2]
+
+
+def test_averages_return_weights_while_they_are_recorded():
+    x, w = np.array([[1.0, 2.0], [3.0, 5.0]]), np.array([1.0, 3.0])
+    w.attach_grad()
+    for weights in (w, None):
+        expected = np.average(x, 1, weights, returned=True)
+        x.attach_grad()
+        with mx.autograd.record():
+            found, scale = np.average(x, 1, weights, returned=True)
+        found.backward()
+        assert found.tolist() == expected[0].tolist() and scale.tolist() == expected[1].tolist()
+        assert x.grad.tolist() == [[0.25, 0.75]] * 2 if weights is not None else [[0.5, 0.5]] * 2
+    assert w.grad.tolist() == [-0.5625, 0.1875]
+
+
+@pytest.mark.parametrize("triangle", [np.tril, np.triu])
+def test_triangles_of_one_axis_repeat_it(triangle):
+    x = np.array([1.0, 2.0, 3.0])
+    x.attach_grad()
+    with mx.autograd.record():
+        y = triangle(x)
+    y.backward()
+    assert x.grad.tolist() == triangle(np.ones(3)).sum(axis=0).tolist()
+
+
+def test_remainders_of_integers_have_gradients_of_zero():
+    for function in (np.mod, np.fmod):
+        x, y = np.array([7, 8], dtype="int32"), np.array([2, 3], dtype="int32")
+        x.attach_grad()
+        y.attach_grad()
+        with mx.autograd.record():
+            z = function(x, y)
+        z.backward()
+        assert x.grad.tolist() == y.grad.tolist() == [0, 0]
+
+
+def test_means_in_narrow_dtypes_are_added_up_in_wide_ones():
+    x = onp.random.default_rng(3).uniform(-1, 1, (40, 9)).astype("float32")
+    found = np.array(x)
+    for name, dtype in ((n, d) for n in ("mean", "var", "std") for d in ("float16", "float32", "float64")):
+        expected = getattr(onp, name)(x, axis=0, dtype="float64").astype(dtype)
+        for given in (found, found.astype("float64")):
+            got = getattr(np, name)(given, axis=0, dtype=dtype)
+            assert got.dtype == dtype and getattr(given, name)(axis=0, dtype=dtype).dtype == dtype
+            onp.testing.assert_allclose(got.asnumpy(), expected, rtol=1e-3 if dtype == "float16" else 1e-5)
+    with pytest.warns(RuntimeWarning):
+        assert np.isnan(np.var(found, axis=(), dtype="float16", ddof=1)).all()
+    found.attach_grad()
+    with mx.autograd.record():
+        y = np.mean(found, axis=1, dtype="float16")
+    y.backward()
+    assert (found.grad.asnumpy() == onp.ones(1, "float32") / 9).all()
+
+
+def test_minus_two_in_broadcast_to_keeps_an_extent():
+    x = np.ones((3, 1, 4))
+    assert np.broadcast_to(x, (2, -2, 5, -2)).shape == (2, 3, 5, 4)
+    with pytest.raises(ValueError):
+        np.broadcast_to(x, (-2, 3, 1, 4))
 
 
 def test_constant_functions_are_constants():

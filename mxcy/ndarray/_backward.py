@@ -29,6 +29,8 @@ def backward(heads: Sequence, head_grads: Sequence | None, retain_graph: bool, t
         for leaf, parts in leaves.items():
             _fill(leaf, _total(parts))
             leaf.fresh = True
+            if leaf.req == "null" and not retain_graph:
+                leaf.grad = None
     finally:
         set_mode(*was)
 

@@ -38,6 +38,7 @@ __all__ = [
     "RECORDING",
     "REPLAYING",
     "STATE",
+    "Flat",
     "Leaf",
     "Node",
     "apply",
@@ -183,6 +184,18 @@ class Node:
         return problem(self.op.name, None, text, "write to a copy, or after backward()")
 
 
+class Flat:
+    """The use of a function that has steps alone: its result has a place to go back from, to zeros, and is
+    a constant to what uses it."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def gradient(self, g_outputs: list, inputs: list, outputs: list, attrs: Any, wanted: Sequence) -> list:
+        """See `Operator.gradient`."""
+        return [None] * len(wanted)
+
+
 def writer_of(x: Any) -> str:
     """Text for the line that wrote an array last, as far as it is known."""
     found = _prints.get(x._storage_id)
@@ -226,7 +239,7 @@ def place_of(x: Any) -> Place | None:
     node, _, version = place
     if version is None:
         return place
-    if node.inputs is None:  # freed by backward: from now on a constant
+    if node.inputs is None or type(node.op) is Flat:  # freed by backward: from now on a constant
         return None
     if version != x._version:
         written = _writes.get(x._storage_id)

@@ -107,11 +107,13 @@ def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
 # --- sums -----------------------------------------------------------------------------------------------
 def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
     if weights is None:
-        return r.mean(a, axis, keepdims=keepdims)
+        found = r.mean(a, axis, keepdims=keepdims)
+        return (found, _creation.full_like(found, a.size / found.size)) if returned else found
     if weights.shape != a.shape and axis is not None:
         weights = s.reshape(weights, tuple([a.shape[i] if i == axis % a.ndim else 1 for i in range(a.ndim)]))
     total = r.sum(a * weights, axis, keepdims=keepdims)
-    return total / r.sum(s.broadcast_to(weights, a.shape), axis, keepdims=keepdims)
+    scale = r.sum(s.broadcast_to(weights, a.shape), axis, keepdims=keepdims)
+    return (total / scale, scale) if returned else total / scale
 
 
 def ptp(a, axis=None, out=None, keepdims=False):

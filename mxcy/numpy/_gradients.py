@@ -14,7 +14,7 @@ import numpy as _np
 from ..errors import ArgumentError, message
 from . import _reductions, _shapes
 from . import _ufuncs as u
-from ._recorded import CONSTANT, Rule
+from ._recorded import CONSTANT, WITHOUT_GRADIENT, Rule
 from ._ufunc import elementwise
 
 __all__ = ["fit", "give_rules", "register_ufunc"]
@@ -154,7 +154,8 @@ BINARY: dict[str, Any] = {
     ),
     "remainder": (lambda g, like_a: fit(smooth(g), like_a),
                   lambda g, a, b: fit(-smooth(g) * u.floor_divide(a, b), b)),
-    "fmod": (lambda g, like_a: fit(g, like_a), lambda g, a, b: fit(-g * u.trunc(a / b), b)),
+    "fmod": (lambda g, like_a: fit(smooth(g), like_a),
+             lambda g, a, b: fit(-smooth(g) * u.trunc(a / b), b)),
     "copysign": (
         lambda g, a, b: fit(g * u.copysign(1.0, b) * u.copysign(1.0, a), a),
         lambda g, like_b: None,
@@ -185,6 +186,10 @@ FLAT = [
 ]  # fmt: skip
 
 
+# Functions that write into an argument: while one is on the tape, they raise at the call.
+_WRITERS = frozenset(["copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"])
+
+
 def _name_rules() -> None:
     for name, rule in UNARY.items():
         getattr(u, name).rule = Rule({"x": rule}, ("x",))
@@ -197,11 +202,16 @@ def _name_rules() -> None:
 
 def give_rules() -> None:
     """Give the functions of the namespace their rules."""
-    from . import _compositions, _gradients_of_arrays
+    from . import _compositions, _gradients_of_arrays, _products, _through, linalg
 
     _name_rules()
     _gradients_of_arrays.give_rules()
     _compositions.give_rules()
+    for module in (u, _products, _shapes, _through, linalg):
+        for name in module.__all__:
+            function = getattr(module, name)
+            if getattr(function, "rule", 0) is None and name not in _WRITERS:
+                function.rule = WITHOUT_GRADIENT
 
 
 def register_ufunc(function: Any, *gradients: Any) -> Any:

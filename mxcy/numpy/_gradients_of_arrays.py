@@ -134,8 +134,8 @@ SHAPES: dict[Any, dict] = {
     t.trace: {"a": lambda g, like_a, offset, axis1, axis2: _trace_grad(g, like_a, offset, axis1, axis2)},
     t.diag: {"v": lambda g, like_v, k: _diag_grad(g, like_v, k)},
     t.diagflat: {"v": lambda g, like_v, k: s.reshape(t.diagonal(g, k), like_v.shape)},
-    t.tril: {"m": lambda g, k: t.tril(g, k)},
-    t.triu: {"m": lambda g, k: t.triu(g, k)},
+    t.tril: {"m": lambda g, like_m, k: fit(t.tril(g, k), like_m)},
+    t.triu: {"m": lambda g, like_m, k: fit(t.triu(g, k), like_m)},
     t.atleast_1d: {"arys": lambda g, like_arys: s.reshape(g, like_arys.shape)},
     t.atleast_2d: {"arys": lambda g, like_arys: s.reshape(g, like_arys.shape)},
     t.atleast_3d: {"arys": lambda g, like_arys: s.reshape(g, like_arys.shape)},
@@ -169,7 +169,8 @@ def _sum_grad(g: Any, like_a: Any, axis: Any, keepdims: Any) -> Any:
 
 
 def _mean_grad(g: Any, like_a: Any, axis: Any, keepdims: Any) -> Any:
-    return fit(_spread(g, like_a, axis, keepdims) / _extent(like_a, axis), like_a)
+    spread = _spread(g, like_a, axis, keepdims)
+    return (spread.astype(like_a.dtype) if like_a.dtype.kind == "f" else spread) / _extent(like_a, axis)
 
 
 def _extreme_grad(g: Any, y: Any, a: Any, axis: Any, keepdims: Any) -> Any:

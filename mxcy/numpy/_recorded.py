@@ -22,17 +22,71 @@ from ..kernels import cpu as kernels
 from ..ndarray import _tape
 from ..ndarray._tape import RECORDING, STATE, Node, Session, alias, note_write, place_of, refuse_leaves, shell
 
-__all__ = ["CONSTANT", "Rule", "as_other_face", "get_item", "record", "set_item", "wrote"]
+__all__ = ["CONSTANT", "WITHOUT_GRADIENT", "Rule", "as_other_face", "get_item", "record", "set_item", "wrote"]
 
 
 class _Constant:
-    """The rule of functions whose result does not change with small changes of their operands."""
+    """The rule of functions whose result does not change with small changes of their operands.
+
+    Other functions take the result as a constant. `backward` of the result itself gives zeros.
+    """
 
     def apply(self, function: Any, args: tuple, kwargs: dict) -> Any:
-        return function.compute(stripped(args), stripped(kwargs))
+        """Compute the function and remember what of."""
+        result = function.compute(stripped(args), stripped(kwargs))
+        if kwargs.get("out") is None:
+            _enter(_tape.Flat(function.__name__), result, (args, kwargs))
+        return result
+
+
+class _WithoutGradient:
+    """The rule of functions without a gradient: `backward` says so if it comes to one."""
+
+    def apply(self, function: Any, args: tuple, kwargs: dict) -> Any:
+        """Compute the function and enter it on the tape."""
+        if kwargs.get("out") is not None:
+            raise no_gradient(function.__name__)
+        result = function.compute(stripped(args), stripped(kwargs))
+        _enter(_Missing(function.__name__), result, (args, kwargs))
+        return result
+
+
+class _Missing:
+    """A use of a function without gradient; stands on the tape in the place of an operator."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def gradient(self, g_outputs: list, inputs: list, outputs: list, attrs: Any, wanted: Sequence) -> list:
+        """See `Operator.gradient`."""
+        raise no_gradient(self.name)
 
 
 CONSTANT = _Constant()
+WITHOUT_GRADIENT = _WithoutGradient()
+
+
+def _enter(use: Any, result: Any, arguments: tuple) -> None:
+    """Give the arrays of a result places on the tape, each with a node of its own."""
+    results = result if isinstance(result, (tuple, list)) else (result,)
+    arrays = [y for y in results if isinstance(y, Array) and y._tape is None]
+    if not arrays or STATE.mode != RECORDING:
+        return
+    places = [place for place in map(place_of, _arrays_in(arguments)) if place is not None]
+    if places:
+        for y in arrays:
+            y._tape = (Node(use, None, places), 0, y._version)
+
+
+def _arrays_in(values: Any) -> list:
+    """All arrays among arguments and in lists of them."""
+    if isinstance(values, Array):
+        return [values]
+    if type(values) is dict:
+        values = values.values()
+    elif type(values) not in (list, tuple):
+        return []
+    return [x for value in values for x in _arrays_in(value)]
 
 
 def is_recording() -> bool:

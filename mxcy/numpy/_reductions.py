@@ -237,6 +237,14 @@ def _divided_by(code: int) -> Any:
     return found
 
 
+def _wider(a: Any, dtype: Any) -> Any:
+    """The dtype that a mean of floats is added up in where its own is narrower; None if it is not."""
+    if dtype is None or a.dtype.kind != "f" or _np.dtype(dtype).kind != "f":
+        return None
+    wide = _np.result_type(a.dtype, dtype, _np.float32)
+    return None if wide == dtype else wide
+
+
 @with_small(_small.mean)
 def mean(a, axis=None, dtype=None, out=None, keepdims=_NOTHING, *, where=_NOTHING):
     """Arithmetic mean of the elements along axes, of integers as float64."""
@@ -251,6 +259,9 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=_NOTHING, *, where=_NOTHIN
         finish = {"post": _divided_by(code), "post_scalars": (count,), "name": "mean"}
         means = partial(reduce, _np.add, dtype=code, **finish)
         return _laid_out(means, a, axis, keep)
+    wide = _wider(a, dtype)
+    if wide is not None and out is None:
+        return mean.function(a, axis, wide, **_given(keepdims=keepdims, where=where)).astype(dtype)
     return _THROUGH["mean"](a, axis, dtype, out, **_given(keepdims=keepdims, where=where))
 
 
@@ -258,6 +269,9 @@ def _variance(
     name: str, a: Any, axis: Any, dtype: Any, out: Any, ddof: Any, keepdims: Any, options: dict
 ) -> Any:
     a = as_array(a)
+    wide = _wider(a, dtype)
+    if wide is not None and out is None:
+        return _variance(name, a, axis, wide, out, ddof, keepdims, options).astype(dtype)
     plain = out is None and dtype is None and not options and a.size and axis != ()
     if (
         plain

@@ -153,5 +153,9 @@ def squeeze(a, axis=None):
 
 @own
 def broadcast_to(array, shape, subok=False):
-    """A view, which cannot be written, with a larger shape; extents of 1 are repeated."""
-    return as_array(array)._broadcast_view(shape)
+    """A view, which cannot be written, with a larger shape; extents of 1 are repeated, -2 stays as it is."""
+    array = as_array(array)
+    if type(shape) in (tuple, list) and -2 in shape:
+        kept = (-2,) * (len(shape) - array.ndim) + array.shape
+        shape = tuple([old if n == -2 else n for n, old in zip(shape, kept, strict=False)])
+    return array._broadcast_view(shape)
