@@ -14,7 +14,7 @@ from .._files import replacing
 from ..context import cpu
 from ..errors import ArgumentError, ArgumentTypeError, FormatError, message, problem, wrap
 from ..ops._storage import Csr, Rows, stored, wrapped
-from . import _safetensors, params
+from . import _pickles, _safetensors, params
 from ._placement import GPU, new
 from .ndarray import FACE, NDArray
 
@@ -88,9 +88,10 @@ def _named(data: Any) -> tuple[list[str], list[NDArray]]:
 def load(fname: Any) -> list[NDArray] | dict[str, NDArray]:
     """Read what `save` or MXNet wrote: a list of arrays, or a dict if they have names.
 
-    The content tells a safetensors file, whatever its name. `fname` is a path, or a file open for reading
-    bytes. Raises FormatError for a file that is not whole or not of this kind, and a FileNotFoundError that
-    is an MXNetError if there is none.
+    The content tells a safetensors file, whatever its name, and a pickle of an array, a list of arrays or a
+    dict of them that MXNet's users wrote; nothing in a pickle is run. `fname` is a path, or a file open for
+    reading bytes. Raises FormatError for a file that is not whole or not of this kind, and a
+    FileNotFoundError that is an MXNetError if there is none.
     """
     if hasattr(fname, "read"):
         return load_frombuffer(fname.read(), str(getattr(fname, "name", "file")))
@@ -100,10 +101,10 @@ def load(fname: Any) -> list[NDArray] | dict[str, NDArray]:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):  # a pipe does not say how much is in it
                 return load_frombuffer(stream.read(), os.fsdecode(path))
-            if _safetensors.begins(stream.read(9)):
-                stream.seek(0)
-                return _from_safetensors(stream.read(), os.fsdecode(path))
+            head = stream.read(9)
             stream.seek(0)
+            if _safetensors.begins(head) or _pickles.begins(head):
+                return load_frombuffer(stream.read(), os.fsdecode(path))
             return _loaded(stream, status.st_size, os.fsdecode(path))
     except OSError as error:
         raise wrap(error) from None
@@ -117,12 +118,31 @@ def load_frombuffer(buf: Any, name: str = "buffer") -> list[NDArray] | dict[str,
         raise ArgumentTypeError(message("load_frombuffer", "buf", "bytes", type(buf).__name__)) from None
     if _safetensors.begins(bytes(content[:9])):
         return _from_safetensors(bytes(content), name)
+    if _pickles.begins(bytes(content[:2])):
+        return _from_pickle(bytes(content), name)
     return _loaded(io.BytesIO(content), content.nbytes, name)
 
 
 def _from_safetensors(content: bytes, source: str) -> dict[str, NDArray]:
     found = _safetensors.read(content, source)
     return {name: from_numpy(value, FACE) for name, value in found.items()}
+
+
+def _from_pickle(content: bytes, source: str) -> list[NDArray] | dict[str, NDArray]:
+    def array(framed: bytes) -> NDArray:
+        return _loaded(io.BytesIO(framed), len(framed), source)[0]  # type: ignore[index]
+
+    try:
+        found = _pickles.plain(_pickles.Reader(content).load(), array)
+        found = [found] if isinstance(found, NDArray) else found
+        names, arrays = _named(found)
+        return dict(zip(names, arrays, strict=True)) if isinstance(found, dict) else arrays
+    except FormatError:
+        raise
+    except Exception as error:
+        # A damaged pickle raises nearly anything.
+        text = f"a pickle, but not of an array, a list of arrays or a dict of them by names: {error}"
+        raise FormatError(problem("load", source, text)) from None
 
 
 def _loaded(stream: Any, size: int, source: str) -> list[NDArray] | dict[str, NDArray]:

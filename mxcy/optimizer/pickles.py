@@ -1,31 +1,32 @@
 """Reader of the optimizer states that MXNet wrote, which are pickles.
 
-A pickle is a program. This reader runs only what builds the states: numbers, texts, dicts, lists, tuples and
-arrays. Optimizers and schedulers inside become `Fields`, plain collections of what they held, by their names
-and without their classes. Every other name is refused.
+Nothing in them runs (see `mxcy.ndarray._pickles`). Optimizers and schedulers inside become `Fields`, plain
+collections of what they held, with the names of their classes but without the classes.
 """
 
 from __future__ import annotations
 
-import io
 import pickle
-import struct
 from typing import Any
 
 from .. import ndarray as nd
 from ..errors import FormatError, problem
+from ..ndarray._pickles import Reader, StandIn, plain
 
 __all__ = ["Fields", "read_pickle"]
 
-ARRAY_MODULES = ("mxnet.ndarray.ndarray", "mxnet.ndarray", "mxnet.numpy.multiarray")
-FIELD_MODULES = ("mxnet.optimizer.", "mxnet.lr_scheduler")
-LIST_MAGIC = 0x112
 
-
-class Fields:
+class Fields(StandIn):
     """The fields of an optimizer or a scheduler, and the name of its class."""
 
     name: str
+    held: dict[str, Any]
+
+    def __new__(cls, *arguments: Any) -> Any:
+        """Return one without fields; raise UnpicklingError for arguments, which calls of functions have."""
+        if arguments:
+            raise pickle.UnpicklingError(f"it calls {cls.name}")
+        return super().__new__(cls)
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, dict):
@@ -33,56 +34,24 @@ class Fields:
         self.held = state
 
 
-class PickledArray:
-    """What stands for an array until its bytes have come."""
+class StatesReader(Reader):
+    """An unpickler that takes names that it does not know for those of optimizers and schedulers."""
 
-    def __init__(self, *_: Any):
-        self.array: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        content = state["handle"]
-        if content is not None:
-            framed = struct.pack("<QQQ", LIST_MAGIC, 0, 1) + bytes(content) + struct.pack("<Q", 0)
-            self.array = nd.load_frombuffer(framed)[0]  # type: ignore[index]
-
-
-class Reader(pickle.Unpickler):
-    """An unpickler that knows these names and no others."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return what stands for a class of MXNet; raise UnpicklingError for other names."""
-        if module in ARRAY_MODULES and name in ("NDArray", "ndarray"):
-            return PickledArray
-        if (module, name) in (("builtins", "bytearray"), ("__builtin__", "bytearray")):
-            return bytearray
-        if module.startswith(FIELD_MODULES) and name.isidentifier():
-            return type(name, (Fields,), {"name": name})
-        raise pickle.UnpicklingError(f"it names {module}.{name}")
-
-
-def plain(value: Any) -> Any:
-    """A value with arrays in place of what stood for them; raise TypeError for anything else."""
-    if isinstance(value, PickledArray):
-        return value.array
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(plain(item) for item in value)
-    if value is None or isinstance(value, (bool, int, float, str, Fields)):
-        return value
-    raise TypeError(f"{type(value).__name__} is no state")
+    def unknown(self, module: str, name: str) -> Any:
+        """Return fields without their class."""
+        return type(name, (Fields,), {"name": name})
 
 
 def read_pickle(states: bytes) -> tuple[dict[Any, Any], Fields | None]:
     """Return (states by index, fields of the optimizer or None). Raises FormatError for other pickles."""
     try:
-        found = plain(Reader(io.BytesIO(states)).load())
-        optimizer = None
-        if isinstance(found, tuple) and len(found) == 2:
-            found, optimizer = found
-        if isinstance(found, dict) and (optimizer is None or isinstance(optimizer, Fields)):
+        read, optimizer = StatesReader(bytes(states)).load(), None
+        if isinstance(read, tuple) and len(read) == 2:
+            read, optimizer = read
+        if isinstance(read, dict) and (optimizer is None or isinstance(optimizer, Fields)):
+            found = plain(read, lambda content: nd.load_frombuffer(content)[0])  # type: ignore[index]
             return found, optimizer
-        raise TypeError(f"{type(found).__name__} is no dict of states")
+        raise TypeError(f"{type(read).__name__} is no dict of states")
     except FormatError:
         raise
     except Exception as error:

@@ -12,8 +12,10 @@ it, so a file from elsewhere cannot run code.
 
 from __future__ import annotations
 
+import copy
 import io
 import json
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,7 @@ from .steps import Stepping
 __all__ = ["Updater", "get_updater"]
 
 FORMAT, VERSION = "mxcy-updater", 1
+BEGINNING = b"\x12"  # of every .params file, and of no pickle
 COUNTS = {"_all_index_update_counts", "_index_update_count"}
 OF_MXNET = {"sym_info", "param_dict", "lr_scheduler", "allow_np_array"} | COUNTS
 LEFT_OUT = {"sym_info", "param_dict", "lr_scheduler"}  # fields of optimizers that are made anew
@@ -122,7 +125,7 @@ class Updater:
         States that MXNet pickled are read too, without running anything in them. Raises FormatError for
         other bytes; then nothing is changed.
         """
-        if bytes(states[:1]) == b"\x80":  # what pickles start with
+        if states and bytes(states[:1]) != BEGINNING:
             self._set_pickled(states)
             return
         arrays, index = read_index(states)
@@ -136,7 +139,7 @@ class Updater:
             found = {key: restored(state) for key, state in index["states"]}
             described = index["optimizer"]
             optimizer = self.optimizer if described is None else rebuild(described, self.optimizer)
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise FormatError(problem("set_states", "states", f"the index does not fit: {error}")) from None
         self._adopt(found, optimizer)
 
@@ -144,7 +147,7 @@ class Updater:
         found, fields = read_pickle(states)
         try:
             optimizer = self.optimizer if fields is None else rebuild(of_mxnet(fields), self.optimizer)
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             text = f"the optimizer does not fit: {error}"
             raise FormatError(problem("set_states", "states", text)) from None
         self._adopt(found, optimizer)
@@ -175,12 +178,25 @@ def describe(optimizer: Optimizer) -> dict[str, Any]:
     described["counts"] = pairs(optimizer._all_index_update_counts)
     scheduler = optimizer.lr_scheduler
     if scheduler is not None:
-        described["scheduler"] = {"name": type(scheduler).__name__, "fields": plain_fields(scheduler)}
+        fields = getattr(scheduler, "__dict__", {})
+        described["scheduler"] = described_scheduler(type(scheduler).__name__, fields)
     return described
 
 
 def plain_fields(thing: Any) -> dict[str, Any]:
     return jsonable({name: value for name, value in vars(thing).items() if name not in LEFT_OUT | COUNTS})
+
+
+def described_scheduler(name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """A scheduler as its name and its fields; of a user's class only the fields that JSON can hold.
+
+    The optimizer that loads it has one of that class, which keeps its other fields.
+    """
+    kept: dict[str, Any] = {}
+    for field, value in fields.items():
+        with suppress(*([] if name in schedulers.__all__ else [FormatError])):
+            kept |= jsonable({field: value})
+    return {"name": name, "fields": kept}
 
 
 def pairs(counts: dict) -> list:
@@ -194,17 +210,29 @@ def jsonable(fields: dict[str, Any]) -> dict[str, Any]:
     for name, value in fields.items():
         value = {"pairs": list(value.items())} if isinstance(value, dict) else value
         try:
-            plain[name] = json.loads(json.dumps(value))
+            plain[name] = json.loads(json.dumps(value, default=number))
         except TypeError:
             expected = "fields that JSON can hold"
             raise FormatError(message("get_states", name, expected, type(value).__name__)) from None
     return plain
 
 
+def number(value: Any) -> Any:
+    """A number of NumPy as Python's; raise TypeError for anything else."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is no number")
+
+
 def rebuild(described: dict[str, Any], old: Optimizer) -> Optimizer:
     """The optimizer that was described; its symbol and parameters are the old one's."""
-    klass = Optimizer.opt_registry[described["name"]]
+    name = described["name"]
+    klass = type(old) if type(old).__name__.lower() == name else Optimizer.opt_registry.get(name)
+    if klass is None:
+        raise ValueError(f"no optimizer {name!r} is registered")
     new = klass.__new__(klass)
+    with suppress(Exception):  # a class of a user's may want arguments
+        vars(new).update(vars(klass()))  # fields that an older MXNet did not have yet
     vars(new).update({name: getattr(old, name) for name in LEFT_OUT})
     fill(new, described["fields"])
     counts = {device: dict(map(tuple, of_device)) for device, of_device in described["counts"]}
@@ -212,32 +240,37 @@ def rebuild(described: dict[str, Any], old: Optimizer) -> Optimizer:
     new._set_current_context(0)
     new.lr_scheduler = None
     if described["scheduler"] is not None:
-        name = described["scheduler"]["name"]
-        if name not in schedulers.__all__:
-            raise ValueError(f"no scheduler {name!r}")
-        kind = getattr(schedulers, name)
-        new.lr_scheduler = kind.__new__(kind)
+        new.lr_scheduler = scheduler_like(described["scheduler"]["name"], old.lr_scheduler)
         fill(new.lr_scheduler, described["scheduler"]["fields"])
     return new
+
+
+def scheduler_like(name: str, old: Any) -> Any:
+    """A scheduler of the class with this name, which a user's own optimizer has to have already."""
+    if type(old).__name__ == name:
+        return copy.copy(old)
+    if name not in schedulers.__all__:
+        raise ValueError(f"no scheduler {name!r}; make the optimizer with one before the states are loaded")
+    kind = getattr(schedulers, name)
+    return kind.__new__(kind)
 
 
 def of_mxnet(fields: Fields) -> dict[str, Any]:
     """The fields of a pickled optimizer as `describe` would have written them."""
 
-    def described(part: Fields) -> dict[str, Any]:
-        kept = {name: value for name, value in part.held.items() if name not in OF_MXNET}
-        return {"name": part.name, "fields": jsonable(kept)}
-
+    kept = {name: value for name, value in fields.held.items() if name not in OF_MXNET}
+    found: dict[str, Any] = {"name": fields.name.lower(), "fields": jsonable(kept), "scheduler": None}
     scheduler = fields.held.get("lr_scheduler")
-    found = described(fields) | {"scheduler": None if scheduler is None else described(scheduler)}
+    if scheduler is not None:
+        found["scheduler"] = described_scheduler(scheduler.name, scheduler.held)
     counts = fields.held.get("_all_index_update_counts") or {0: fields.held["_index_update_count"]}
-    return found | {"name": found["name"].lower(), "counts": pairs(counts)}
+    return found | {"counts": pairs(counts)}
 
 
 def fill(thing: Any, fields: dict[str, Any]) -> None:
     """Set fields, but nothing that the class defines, such as a method."""
     for name, value in fields.items():
-        if hasattr(type(thing), name):
+        if callable(getattr(type(thing), name, None)):
             raise ValueError(f"{name!r} is no field")
         vars(thing)[name] = dict(map(tuple, value["pairs"])) if isinstance(value, dict) else value
 
