@@ -16,31 +16,34 @@
     y = mx.nd.Custom(x, op_type="sigmoid")
 
 The code runs in the thread that calls the operator, or that runs the graph it is in.
+
+`from mxnet.operator import *` brings modules and names of others, too, which programs use.
 """
 
 from __future__ import annotations
 
+import collections
+import ctypes
+import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
+from . import context, symbol
 from .autograd import pause
+from .base import NDArrayHandle, py_str
 from .errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, message
+from .ndarray import NDArray
 from .ops import ALIASES, PUBLIC, REGISTRY, custom, lookup
 from .ops._attributes import REQUIRED, Shape
 from .symbol import Symbol
 from .symbol import op as symbols
 
 __all__ = [
-    "CustomOp",
-    "CustomOpProp",
-    "NDArrayOp",
-    "NumpyOp",
-    "OperatorArguments",
-    "PythonOp",
-    "get_all_registered_operators",
-    "get_operator_arguments",
-    "register",
-]
+    "CustomOp", "CustomOpProp", "NDArray", "NDArrayHandle", "NDArrayOp", "NumpyOp", "OperatorArguments",
+    "PythonOp", "collections", "context", "ctypes", "get_all_registered_operators", "get_operator_arguments",
+    "py_str", "register", "symbol", "traceback", "warnings",
+]  # fmt: skip
 
 REQUESTS = ("null", "write", "inplace", "add")
 

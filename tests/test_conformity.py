@@ -346,7 +346,7 @@ def test_arrays_without_axes_are_written_and_differentiated():
 
         assert (float(x.asnumpy()), x.grad.shape, float(x.grad.asnumpy())) == (3, (), 6)
         assert (sym.Variable("x") * 2).infer_shape(x=()) == ([()], [()], [])
-    assert nd.ones(()).shape == (1,)
+    assert nd.full((), 1).shape == (1,)
 
 
 def test_numpy_shapes_of_all_threads():

@@ -36,7 +36,7 @@ def arrays_of(name):
 
 def run(net, values, heads=None):
     """(outputs, gradients of their sum) of a bound graph."""
-    grads = {key: nd.zeros(value.shape, dtype=value.dtype) for key, value in values.items()}
+    grads = {key: nd.zeros_like(value) for key, value in values.items()}
     executor = net.bind(mx.cpu(), values, grads)
     outputs = executor.forward(is_train=True)
     executor.backward(heads or [nd.ones_like(out) for out in outputs])
@@ -253,7 +253,7 @@ def test_bodies_behave_as_the_run_does():
 def test_memory_of_a_loop_is_planned_and_repeated_runs_agree():
     net = made("recurrent")
     values = arrays_of("recurrent")
-    executor = net.bind(mx.cpu(), values, {key: nd.zeros(v.shape) for key, v in values.items()})
+    executor = net.bind(mx.cpu(), values, {key: nd.zeros_like(v) for key, v in values.items()})
     results = []
     for _ in range(3):
         outputs = executor.forward(is_train=True)

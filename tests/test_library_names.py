@@ -129,6 +129,8 @@ def test_modules_are_found_where_programs_import_them_from():
         ("numpy.multiarray", ["ndarray", "array"]),
         ("numpy_extension.utils", ["load", "save"]),
         ("onnx.mx2onnx", ["export_model"]),
+        ("operator", ["CustomOp", "NDArray", "NDArrayHandle", "collections", "context", "ctypes", "py_str",
+                      "symbol", "traceback", "warnings"]),
         ("optimizer.optimizer", ["Optimizer", "SGD", "get_updater"]),
         ("rnn.rnn", ["save_rnn_checkpoint"]),
         ("rnn.rnn_cell", ["LSTMCell", "RNNParams"]),

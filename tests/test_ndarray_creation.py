@@ -32,7 +32,9 @@ def test_array_refuses_what_is_no_array(source):
 @pytest.mark.parametrize("make", [nd.zeros, nd.ones, nd.empty, lambda *a, **k: nd.full(a[0], 3, **k)])
 def test_filled_arrays(make):
     assert make(3).shape == (3,)
-    assert make((2, 0)).shape == (2, 0)
+    with mx.np_shape():
+        assert make((2, 0)).shape == (2, 0)
+        assert make(()).shape == ()
     assert make([2, 3], dtype="int8").dtype is np.int8
     assert make((2,), dtype=None).dtype is np.float32
     with pytest.raises(ValueError):
@@ -41,6 +43,29 @@ def test_filled_arrays(make):
         make((2**40, 2**40))
     with pytest.raises(TypeError):
         make((2.5,))
+
+
+@pytest.mark.parametrize("shape", [(), 0, (0,), (2, 0), [0, 1, 3, 0]], ids=repr)
+@pytest.mark.parametrize("make", [nd.zeros, nd.ones])
+def test_zeros_and_ones_of_unknown_shapes_are_refused_without_np_shape(make, shape):
+    with pytest.raises(mx.MXNetError, match=rf"^{make.__name__}\(shape\): expected one size.*np_shape"):
+        make(shape)
+    with mx.np_shape():
+        assert make(shape).size == np.zeros(shape).size
+    with mx.np_shape(), mx.np_shape(active=False), pytest.raises(mx.MXNetError):
+        make(shape=shape)
+
+
+def test_arrays_without_elements_have_gradients_and_layers_without_np_shape():
+    x = nd.array(np.zeros((0, 3)))
+    x.attach_grad()
+    net = mx.gluon.nn.Dense(2)
+    net.initialize()
+    with mx.autograd.record():
+        y = net(x)
+    y.backward()
+
+    assert (y.shape, x.grad.shape, net.weight.grad().shape) == ((0, 2), (0, 3), (2, 3))
 
 
 def test_filled_arrays_into_out():
@@ -154,7 +179,7 @@ def test_joining_and_moving():
     (lambda: nd.random.exponential(2.0, shape=(4,)), (4,), np.float32),
     (lambda: nd.random.randint(0, 5, shape=(2, 2)), (2, 2), np.int32),
     (lambda: nd.random.randint(0, 5, dtype="int64"), (1,), np.int64),
-    (lambda: nd.random.uniform_like(nd.zeros((2, 0), dtype="float16")), (2, 0), np.float16),
+    (lambda: nd.random.uniform_like(nd.empty((2, 0), dtype="float16")), (2, 0), np.float16),
     (lambda: nd.random.normal_like(nd.zeros((2, 2))), (2, 2), np.float32),
     (lambda: nd.random.exponential_like(nd.zeros((2,), dtype="float64"), 3), (2,), np.float64),
     (lambda: nd.random.uniform(nd.zeros((2, 3)), nd.ones((2, 3)), shape=4), (2, 3, 4), np.float32),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import ndarray as nd
 from ..io import DataDesc, DataIter
 from ..ndarray import NDArray
+from ..ndarray._creation import blank
 
 __all__ = ["DataLoaderIter"]
 
@@ -62,6 +62,6 @@ class DataLoaderIter(DataIter):
         rows = rows.astype(self.dtype)
         if len(rows) == self.batch_size:
             return rows
-        full = nd.zeros((self.batch_size, *rows.shape[1:]), dtype=self.dtype)
+        full = blank((self.batch_size, *rows.shape[1:]), dtype=self.dtype)
         full[: len(rows)] = rows
         return full

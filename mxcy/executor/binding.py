@@ -14,7 +14,8 @@ from ..errors import ArgumentTypeError, message
 from ..graph.ir import Node
 from ..graph.place import place
 from ..graph.storage import gradient_storage, stype_of
-from ..ndarray import NDArray, zeros
+from ..ndarray import NDArray
+from ..ndarray._creation import blank
 from .arguments import (
     Arrays,
     Problems,
@@ -111,7 +112,7 @@ def simple_bind(
     stypes = {node: (stype_dict or {}).get(node.name) or stype_of(node) for node in graph.variables}
 
     def new(node: Node, stype: str) -> NDArray:
-        return zeros(found[node], ctx=contexts.get(node, ctx), dtype=dtypes[node], stype=stype)
+        return blank(found[node], ctx=contexts.get(node, ctx), dtype=dtypes[node], stype=stype)
 
     def make(node: Node) -> NDArray:
         shared = given.take(node.name, found[node], dtypes[node])

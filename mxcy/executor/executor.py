@@ -18,7 +18,8 @@ from ..graph.pack_filters import pack_filters
 from ..graph.place import place
 from ..graph.simplify import simplify
 from ..kernels import philox
-from ..ndarray import NDArray, array, zeros
+from ..ndarray import NDArray, array
+from ..ndarray._creation import blank
 from ..symbol.text import listing, unknown_name
 from . import options
 from .arguments import Arrays, Problems, shapes_of
@@ -414,11 +415,11 @@ def _inferred(
 def _first_elements(old: NDArray, shape: tuple[int, ...]) -> NDArray:
     """As many elements of an array as there are in this shape; new ones, of zeros, if it has fewer."""
     if old.stype != "default":
-        return zeros(shape, ctx=old.context, dtype=old.dtype, stype=old.stype)
+        return blank(shape, ctx=old.context, dtype=old.dtype, stype=old.stype)
     size = math.prod(shape)
     flat = old._reshape_view((old.size,)) if size <= old.size else None
     if flat is None:
-        return zeros(shape, ctx=old.context, dtype=old.dtype)
+        return blank(shape, ctx=old.context, dtype=old.dtype)
     return flat[:size]._reshape_view(shape)
 
 

@@ -28,8 +28,9 @@ from ..graph.optimise import optimise
 from ..graph.plan_memory import Plan, plan_memory
 from ..graph.storage import infer_storage, may_be_sparse
 from ..graph.training import with_gradient
-from ..ndarray import NDArray, empty, zeros
+from ..ndarray import NDArray, empty
 from ..ndarray import array as new_array
+from ..ndarray._creation import blank
 from ..ops import _storage
 from ..ops._call import special
 from ..ops._elementwise import Elementwise
@@ -179,7 +180,7 @@ class Program:
         for entry, stype in infer_storage(Graph(heads), stypes, self.shapes).items():
             self._rigid.add(entry)
             if entry.node.op is not None:
-                made = zeros(self.shapes[entry], ctx=self.ctx, dtype=self.dtypes[entry], stype=stype)
+                made = blank(self.shapes[entry], ctx=self.ctx, dtype=self.dtypes[entry], stype=stype)
                 self._buffers[entry] = made
 
     def _optimise(self, graph: Graph, options: Options) -> tuple[list, list, list]:
@@ -318,7 +319,7 @@ class Program:
         if out is None:
             dtype, place = np.dtype(array.dtype), self._contexts[position]
             if _storage.stored(array):
-                out = zeros(array.shape, ctx=place, dtype=dtype, stype=array.stype)
+                out = blank(array.shape, ctx=place, dtype=dtype, stype=array.stype)
             else:
                 out = self._new(array.shape, dtype, place)
         steps.append(self._copy(head, out, head.node.name))

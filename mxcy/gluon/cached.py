@@ -19,7 +19,8 @@ from ..executor import Executor, bind
 from ..graph.ir import Entry, Graph, variable
 from ..graph.ir import Node as GraphNode
 from ..graph.storage import gradient_storage, infer_storage
-from ..ndarray import NDArray, _tape, zeros
+from ..ndarray import NDArray, _tape
+from ..ndarray._creation import blank
 from ..ndarray._tape import OFF, RECORDING, STATE, Leaf, Node
 from ..ndarray.ndarray import FACE
 from ..ops import REGISTRY
@@ -154,7 +155,7 @@ class CachedGraph:
         for i, (head, shape, dtype) in enumerate(zip(self.symbol._graph.heads, shapes, dtypes, strict=True)):
             name = f"gradient of output {i}"
             heads.append(Entry(GraphNode(op, f"output {i}", {}, [head, variable(name)]), 0))
-            arrays[name] = zeros(shape, ctx=context, dtype=dtype)
+            arrays[name] = blank(shape, ctx=context, dtype=dtype)
         return Symbol(Graph(heads)), arrays
 
     def _gradients(self, args: dict[str, NDArray], names: list[str]) -> dict[str, NDArray]:
@@ -167,7 +168,7 @@ class CachedGraph:
         made = {}
         for name, stype in zip(names, found, strict=True):
             x = args[name]
-            made[name] = zeros(x.shape, ctx=x.context, dtype=x.dtype, stype=stype)
+            made[name] = blank(x.shape, ctx=x.context, dtype=x.dtype, stype=stype)
         return made
 
     def _give(self, key: tuple, bound: Bound) -> None:

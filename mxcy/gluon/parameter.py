@@ -22,6 +22,7 @@ from ..errors import (
     problem,
 )
 from ..ndarray import NDArray
+from ..ndarray._creation import blank
 from ..ndarray._tape import written_on_purpose
 from ..switches import is_np_array, is_np_shape
 from ._devices import device_list, device_places
@@ -269,7 +270,7 @@ class Parameter:
         self._deferred_init = ()
         with autograd.pause():
             if values is None:
-                values = nd.zeros(self.shape, ctx=context.cpu(), dtype=self.dtype, stype=self._stype)
+                values = blank(self.shape, ctx=context.cpu(), dtype=self.dtype, stype=self._stype)
                 fill(init, default_init, self.name, converted(values, is_np_array()))
             self._init_impl(values, devices)
 
@@ -284,7 +285,7 @@ class Parameter:
             self._grad = None
             return
         stype = self._grad_stype
-        self._grad = [nd.zeros(x.shape, ctx=x.context, dtype=x.dtype, stype=stype) for x in self._data or ()]
+        self._grad = [blank(x.shape, ctx=x.context, dtype=x.dtype, stype=stype) for x in self._data or ()]
         autograd.mark_variables(self._data, self._grad, self.grad_req)
 
     def _load_init(self, data: NDArray, ctx: Any, cast_dtype: bool = False,

@@ -12,6 +12,7 @@ from .. import optimizer as optimizers
 from .._files import replacing
 from ..errors import ArgumentError, AssertedArgumentError, StateError, message, problem, wrap
 from ..module.stores import is_distributed, reduce_gradients, store_for
+from ..ndarray._creation import blank
 from ..ndarray._tape import written_on_purpose
 from .parameter import Parameter, ParameterDict
 
@@ -166,7 +167,7 @@ class Trainer:
     def _whole(self, parameter: Parameter) -> Any:
         """A sparse parameter with all its rows, from the store."""
         self._ready()
-        found = nd.zeros(parameter.shape, dtype=parameter.dtype, stype=parameter._stype)
+        found = blank(parameter.shape, dtype=parameter.dtype, stype=parameter._stype)
         every = nd.arange(0, parameter.shape[0], dtype="int64")  # type: ignore[index]
         self._kvstore.row_sparse_pull(self._number(parameter), out=found, row_ids=every)  # type: ignore
         return found

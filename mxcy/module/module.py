@@ -26,6 +26,7 @@ from ..initializer import InitDesc, Initializer
 from ..io import DataBatch, DataDesc
 from ..model import load_checkpoint, params_path
 from ..ndarray import NDArray
+from ..ndarray._creation import blank
 from ..symbol import Symbol
 from .base_module import DEFAULT_INITIALIZER, BaseModule
 from .inputs import check_names, descriptions, grad_requests
@@ -249,7 +250,7 @@ class Module(ModuleInside, BaseModule):
         """A copy of a parameter: the mean of those of all devices, as in MXNet."""
         copies = self._exec_group.copies(name, auxiliary)
         if self._update_on_kvstore and copies[0].stype == "row_sparse":
-            found = nd.zeros(copies[0].shape, dtype=copies[0].dtype, stype="row_sparse")
+            found = blank(copies[0].shape, dtype=copies[0].dtype, stype="row_sparse")
             every = nd.arange(0, found.shape[0], dtype="int64")
             self._kvstore.row_sparse_pull(name, out=found, row_ids=every)
             return found

@@ -18,6 +18,7 @@ from ..dtypes import DTYPES, code_of
 from ..errors import ArgumentError, ArgumentTypeError, AxisError, ShapeError, message
 from ..kernels import cpu as kernels
 from ..ops import _storage
+from ..switches import is_np_shape
 from . import _sparse_creation
 from ._indexing import assign
 from ._placement import as_shape, context_code, new
@@ -120,13 +121,32 @@ def zeros(
     """Return a new array (or `out`) filled with 0; float32 without `dtype`. `stype` is its storage type."""
     if out is not None:
         return full(shape, 0, ctx, dtype, out)
-    made = empty(shape, ctx, dtype, stype)
-    return made if stype not in (None, "default") else _filled(made, 0)
+    _check_known("zeros", shape)
+    return blank(shape, ctx, dtype, stype)
 
 
 def ones(shape: Any, ctx: Any = None, dtype: Any = None, out: Any = None) -> NDArray:
     """Return a new array (or `out`) filled with 1; float32 without `dtype`."""
-    return full(shape, 1, ctx, dtype, out) if out is not None else _filled(empty(shape, ctx, dtype), 1)
+    if out is not None:
+        return full(shape, 1, ctx, dtype, out)
+    _check_known("ones", shape)
+    return _filled(empty(shape, ctx, dtype), 1)
+
+
+def blank(shape: Any, ctx: Any = None, dtype: Any = None, stype: str | None = None) -> NDArray:
+    """Return zeros of the shape of an array that there is: one that is known, even if a size of it is 0."""
+    made = empty(shape, ctx, dtype, stype)
+    return made if stype not in (None, "default") else _filled(made, 0)
+
+
+def _check_known(op: str, shape: Any) -> None:
+    """Refuse shapes that are not known, as MXNet reads them: without axes, or with a size of 0."""
+    if is_np_shape():
+        return
+    shape = as_shape(op, shape)
+    if not shape or 0 in shape:
+        do = "use `with mx.np_shape():` for arrays without elements or axes"
+        raise ShapeError(message(op, "shape", "one size or more, none of them 0", shape, do))
 
 
 def _filled(x: NDArray, value: int) -> NDArray:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import ops
-from ._creation import zeros
+from ._creation import blank
 from .ndarray import FACE, NDArray
 
 __all__: list[str] = []
@@ -68,7 +68,7 @@ def _backward_gather_nd(
     data: NDArray, indices: NDArray, shape: Sequence, out: NDArray | None = None
 ) -> NDArray:
     """Return zeros of a shape with data added at the points that the columns of indices name."""
-    like = zeros(tuple(shape), ctx=data.context, dtype=data.dtype)
+    like = blank(tuple(shape), ctx=data.context, dtype=data.dtype)
     return ops.REGISTRY["_gather_grad"](data, indices, like, out=out)
 
 

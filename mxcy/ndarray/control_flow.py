@@ -10,7 +10,7 @@ import numpy as np
 from .. import ops
 from ..errors import ArgumentError, AssertedArgumentError, ShapeError, message, problem
 from ..graph.structure import flatten, regroup
-from ._creation import zeros
+from ._creation import blank
 from .ndarray import NDArray
 
 __all__ = ["cond", "foreach", "while_loop"]
@@ -112,5 +112,5 @@ def _padded(number: int, column: tuple, rows: int) -> NDArray:
     stacked = ops.stack(*column)
     if len(column) == rows:
         return stacked
-    rest = zeros((rows - len(column), *shapes[0]), ctx=stacked.context, dtype=np.dtype(stacked.dtype))
+    rest = blank((rows - len(column), *shapes[0]), ctx=stacked.context, dtype=np.dtype(stacked.dtype))
     return ops.concat(stacked, rest, dim=0)

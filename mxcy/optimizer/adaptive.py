@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import ndarray as nd
 from ..ndarray import NDArray
+from ..ndarray._creation import blank
 from .optimizer import Optimizer, register, zeros_of
 from .steps import Step, Stepping, changes, step_of
 
@@ -15,7 +16,7 @@ __all__ = ["FTML", "AdaDelta", "AdaGrad", "Adam", "Adamax", "Ftrl", "Nadam", "RM
 
 def single_zeros(weight: NDArray, lazy: bool = True) -> NDArray:
     """Zeros in float32, whatever the dtype of the weight."""
-    return nd.zeros(weight.shape, ctx=weight.context, stype=weight.stype if lazy else "default")
+    return blank(weight.shape, ctx=weight.context, stype=weight.stype if lazy else "default")
 
 
 @register

@@ -14,6 +14,7 @@ from .._paths import also, names_from
 from ..errors import ArgumentError, AssertedArgumentError, StateError, closest, message, problem
 from ..lr_scheduler import LRScheduler
 from ..ndarray import NDArray
+from ..ndarray._creation import blank
 
 __all__ = [
     "Optimizer", "create", "is_half", "register", "zeros_of",
@@ -262,7 +263,7 @@ class Optimizer:
 def zeros_of(weight: NDArray, lazy: bool = True) -> NDArray:
     """Zeros like a weight: a state at the start; dense if all of its rows change in every step."""
     stype = weight.stype if lazy else "default"
-    return nd.zeros(weight.shape, ctx=weight.context, dtype=weight.dtype, stype=stype)
+    return blank(weight.shape, ctx=weight.context, dtype=weight.dtype, stype=stype)
 
 
 def is_half(weight: NDArray) -> bool:

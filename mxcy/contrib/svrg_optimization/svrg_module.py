@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ... import ndarray as nd
 from ...errors import ArgumentError, ArgumentTypeError, message
 from ...io import DataBatch, DataIter
 from ...module import Module
 from ...ndarray import NDArray
+from ...ndarray._creation import blank
 from ...optimizer import Optimizer
 from .svrg_optimizer import _SVRGOptimizer
 
@@ -68,7 +68,7 @@ class SVRGModule(Module):
                        force_init: bool = False) -> None:  # fmt: skip
         """See `Module.init_optimizer`."""
         self._param_dict = [
-            {name: nd.zeros(copies[i].shape, ctx=device, dtype=copies[i].dtype)
+            {name: blank(copies[i].shape, ctx=device, dtype=copies[i].dtype)
              for name in self._param_names if (copies := self._exec_group.gradients(name))}
             for i, device in enumerate(self._context)
         ]  # fmt: skip
