@@ -487,3 +487,6 @@ def test_operators_of_numpy_leave_arrays_to_us():
     for call in (lambda a: a + x, lambda a: a == x, operator.iadd):
         with pytest.raises(TypeError, match="expected an NDArray, a Symbol or a number, got ndarray"):
             call(*[np.ones(2, "f"), x][: 1 + (call is operator.iadd)])
+    for call in (lambda: x // 2, lambda: np.float32(2) // x, lambda: x // np.float32(2)):
+        with pytest.raises(TypeError, match="floordiv: no operator for NDArray and .*; use nd.floor"):
+            call()

@@ -16,7 +16,7 @@ from .._paths import also, names_from
 from ..base import NDArrayHandle
 from ..context import Context
 from ..dtypes import DTYPES, code_of
-from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message
+from ..errors import ArgumentError, ArgumentTypeError, ShapeError, message, problem
 from ..kernels import cpu as kernels
 from ..ops._storage import stored
 from . import _backward, _indexing, _recorded, _tape
@@ -52,6 +52,13 @@ class NDArray(OperatorMethods):
     __slots__ = ()
 
     _rules = "nd"
+
+    def __floordiv__(self, other: Any) -> Any:
+        """Refuse: MXNet has no such operator, and that of a number of NumPy's would take over."""
+        text = f"no operator for NDArray and {type(other).__name__}"
+        raise ArgumentTypeError(problem("floordiv", None, text, "use nd.floor(a / b)"))
+
+    __rfloordiv__ = __floordiv__
 
     def __init__(self, handle: Array | NDArrayHandle | None = None, writable: bool = True):
         """The array that `handle` stands for; what is not `writable` cannot be written this way."""
