@@ -44,6 +44,8 @@ def test_errors_name_the_worst_element():
         tu.assert_almost_equal(np.zeros(2), np.zeros(3), use_broadcast=False)
     with pytest.raises(AssertionError, match="maximum error"):
         tu.assert_almost_equal(np.array([np.nan, 1]), np.array([np.nan, 1]))
+    with pytest.raises(AssertionError, match=r"Error 10{20}\.0+ exceeds .* \(mismatch 50"):
+        tu.assert_almost_equal(np.array([1, 2]), np.array([1, 3]))
     tu.assert_almost_equal(np.array([np.nan, np.inf]), np.array([np.nan, np.inf]), equal_nan=True)
     tu.assert_almost_equal_ignore_nan(np.array([np.nan, 1]), np.array([7, 1]))
     tu.assert_almost_equal_with_err(np.arange(10.0), np.arange(10.0) * [*[1] * 9, 2], etol=0.1)

@@ -120,10 +120,13 @@ def locationError(a: Any, b: Any, index: tuple, names: Sequence[str], maxError: 
 
 
 def _violations(a: np.ndarray, b: np.ndarray, rtol: float, atol: float, equal_nan: bool) -> np.ndarray:
-    """How far each pair of elements exceeds the tolerance: more than 1 is too far."""
+    """How far each pair of elements exceeds the tolerance: more than 1 is too far.
+
+    Tolerances of zero count as 1e-20, as in MXNet: errors then show numbers that can be read.
+    """
     a, b = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
     with np.errstate(all="ignore"):
-        found = np.abs(a - b) / (atol + rtol * np.abs(b) + np.finfo(np.float64).tiny)
+        found = np.abs(a - b) / (atol + rtol * np.abs(b) + 1e-20)
     found = np.where(a == b, 0.0, found)  # infinities of one sign agree
     nan = np.isnan(a) & np.isnan(b) if equal_nan else np.zeros(a.shape, bool)
     return np.where(nan, 0.0, np.where(np.isnan(found), np.inf, found))
