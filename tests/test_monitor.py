@@ -44,6 +44,26 @@ def test_monitor_shows_outputs_and_parameters_every_other_batch(caplog):
     assert f"{5:7d} {'fc_weight':<30} 1.0\t" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("layer", "names"),
+    [
+        (lambda x: mx.sym.BatchNorm(x, name="n"), ["n_output", "n_mean", "n_var"]),
+        (lambda x: mx.sym.BatchNorm(x, output_mean_var=True, name="n"), ["n_output", "n_mean", "n_var"]),
+        (lambda x: mx.sym.LayerNorm(x, name="n"), ["n_output", "n_mean", "n_std"]),
+        (lambda x: mx.sym.Dropout(x, name="n"), ["n_output", "n_mask"]),
+        (lambda x: mx.sym.topk(x, ret_typ="both", name="n"), ["n_output0", "n_output1"]),
+    ],
+)
+@pytest.mark.parametrize("is_train", [False, True])
+def test_monitors_are_shown_the_hidden_results_that_mxnet_has(layer, names, is_train):
+    exe = layer(mx.sym.Variable("data")).simple_bind(mx.cpu(), grad_req="null", data=(2, 3, 4))
+    seen = []
+    exe.set_monitor_callback(lambda name, _: seen.append(name))
+    exe.forward(is_train=is_train)
+
+    assert seen == names
+
+
 def test_monitor_takes_a_pattern_and_a_statistic():
     monitor = mx.monitor.Monitor(1, lambda x: [nd.max(x), x], pattern="fc.*")
     exe = bound()

@@ -81,8 +81,9 @@ class Step:
             yield f"{self.name}_{names[position] if named else f'input{position}'}", value
 
     def written(self) -> Iterator[tuple[str, Any]]:
-        """What it writes, under MXNet's names; hidden outputs too."""
-        for name, value in zip(self.op.output_names(self.attrs), self.outs, strict=False):
+        """What it writes, under MXNet's names; hidden outputs too, without those that MXNet has not."""
+        names = self.op.output_names(self.attrs)[: self.op.num_written(self.attrs)]
+        for name, value in zip(names, self.outs, strict=False):
             yield f"{self.name}_{name}", value
 
     def run(self, is_train: bool) -> None:
