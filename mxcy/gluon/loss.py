@@ -51,6 +51,12 @@ def _reshape_like(F: Any, x: Any, like: Any) -> Any:
     return x.reshape(like.shape) if F is nd else F.reshape_like(x, like)
 
 
+def _floating(x: Any) -> Any:
+    """Predictions in numbers that have logarithms: `mx.np.array([[0, 2]])` holds integers, as in NumPy."""
+    kind = getattr(getattr(x, "dtype", None), "kind", "f")
+    return x.astype("float32") if kind in "iu" else x
+
+
 class Loss(HybridBlock):
     """Base class of losses."""
 
@@ -136,7 +142,7 @@ class SoftmaxCrossEntropyLoss(Loss):
 
     def hybrid_forward(self, F, pred, label, sample_weight=None):
         """See `HybridBlock.hybrid_forward`."""
-        logits = pred if self._from_logits else F.log_softmax(pred, axis=self._axis)
+        logits = pred if self._from_logits else F.log_softmax(_floating(pred), axis=self._axis)
         if self._sparse_label:
             loss = -F.pick(logits, label, axis=self._axis, keepdims=True)
         else:
@@ -155,7 +161,7 @@ class KLDivLoss(Loss):
 
     def hybrid_forward(self, F, pred, label, sample_weight=None):
         """See `HybridBlock.hybrid_forward`."""
-        logits = pred if self._from_logits else F.log_softmax(pred, axis=self._axis)
+        logits = pred if self._from_logits else F.log_softmax(_floating(pred), axis=self._axis)
         loss = _apply_weighting(F, label * (F.log(label + 1e-12) - logits), self._weight, sample_weight)
         return F.sum(loss, axis=self._batch_axis, exclude=True)
 

@@ -5,6 +5,7 @@ Each stands for the function of the same name, and takes its arguments as far as
 
 from __future__ import annotations
 
+import string
 from typing import Any
 
 import numpy as _np
@@ -21,8 +22,10 @@ from . import (
     linalg,
 )
 from . import _ufuncs as u
+from ._calls import as_array
 from ._functions import own
-from ._recorded import Rule
+from ._gradients import fit
+from ._recorded import Rule, stripped
 
 __all__ = ["COMPOSITIONS", "Composition", "give_rules"]
 
@@ -55,7 +58,7 @@ def dstack(tup):
 
 
 def column_stack(tup):
-    return t.concatenate([x if x.ndim == 2 else s.reshape(x, (-1, 1)) for x in tup], 1)
+    return t.concatenate([x if x.ndim >= 2 else s.reshape(x, (-1, 1)) for x in tup], 1)
 
 
 def append(arr, values, axis=None):
@@ -121,6 +124,11 @@ def ptp(a, axis=None, out=None, keepdims=False):
 
 
 def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
+    if isinstance(axis, tuple):
+        kept = [i for i in range(a.ndim) if i not in [k % a.ndim for k in axis]]
+        lines = s.reshape(s.moveaxis(a, axis, range(-len(axis), 0)), (*[a.shape[i] for i in kept], -1))
+        found = median(lines, -1)
+        return s.expand_dims(found, axis) if keepdims else found
     flat = s.reshape(a, (-1,)) if axis is None else a
     along = 0 if axis is None else axis
     n = flat.shape[along]
@@ -178,16 +186,37 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     return r.sum(steps * (y[tuple(ahead)] + y[tuple(behind)]) / 2.0, axis)
 
 
+def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
+    """Operands that are recorded are not written, so that `copy=False` copies, too."""
+    return u.where(u.isfinite(x), x, t.nan_to_num.compute((stripped(x), True, nan, posinf, neginf), {}))
+
+
 def ediff1d(ary, to_end=None, to_begin=None):
-    return t.diff(s.reshape(ary, (-1,)))
+    flat = s.reshape(ary, (ary.size,))
+    inner = t.diff(flat) if flat.size > 1 else flat[:0]
+    around = [None if x is None else s.ravel(as_array(x)).astype(ary.dtype) for x in (to_begin, to_end)]
+    return t.concatenate([x for x in (around[0], inner, around[1]) if x is not None])
 
 
 # --- products -------------------------------------------------------------------------------------------
 def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
-    if (axisa, axisb, axisc, axis) != (-1, -1, -1, None) or a.shape[-1] != 3 or b.shape[-1] != 3:
-        raise StateError(problem("cross", "axis", "no gradient but along last axes of 3", "move the axes"))
-    i, k = [1, 2, 0], [2, 0, 1]
-    return a[..., i] * b[..., k] - a[..., k] * b[..., i]
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = s.moveaxis(a, axisa, -1), s.moveaxis(b, axisb, -1)
+    extents = (a.shape[-1], b.shape[-1])
+    if not set(extents) <= {2, 3}:
+        raise ValueError("incompatible dimensions for cross product\n(dimension must be 2 or 3)")
+    if extents == (3, 3):
+        i, k = [1, 2, 0], [2, 0, 1]
+        return s.moveaxis(a[..., i] * b[..., k] - a[..., k] * b[..., i], -1, axisc)
+    z = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    if extents == (2, 2):
+        return z
+    if extents == (3, 2):
+        x, y = -a[..., 2] * b[..., 1], a[..., 2] * b[..., 0]
+    else:
+        x, y = a[..., 1] * b[..., 2], -a[..., 0] * b[..., 2]
+    return s.moveaxis(t.stack([x, y, z], -1), -1, axisc)
 
 
 def kron(a, b):
@@ -235,7 +264,7 @@ def linalg_diagonal(x, /, *, offset=0):
 
 
 def linalg_cross(x1, x2, /, *, axis=-1):
-    return cross(x1, x2)
+    return cross(x1, x2, axis=axis)
 
 
 @own
@@ -245,14 +274,32 @@ def einsum_of(subscripts, operands):
 
 
 def einsum(subscripts, *operands, out=None, dtype=None, order="K", casting="safe", optimize=False):
-    if not isinstance(subscripts, str) or "." in subscripts:
-        text = "no gradient for lists of axes and ellipses"
+    if not isinstance(subscripts, str):
+        text = "no gradient for lists of axes"
         raise StateError(problem("einsum", "subscripts", text, "write letters"))
-    subscripts = subscripts.replace(" ", "")
+    subscripts = _spelled(subscripts.replace(" ", ""), [x.ndim for x in operands])
     if "->" not in subscripts:
         letters = sorted(set(subscripts) - {","})
         subscripts += "->" + "".join(c for c in letters if subscripts.count(c) == 1)
     return einsum_of(subscripts, list(operands))
+
+
+def _spelled(subscripts: str, ranks: list[int]) -> str:
+    """Subscripts with letters in the place of each ellipsis."""
+    if "..." not in subscripts:
+        return subscripts
+    sources, arrow, result = subscripts.partition("->")
+    terms = sources.split(",")
+    hidden = [ndim - len(term.replace("...", "")) for term, ndim in zip(terms, ranks, strict=True)]
+    most = max(n for term, n in zip(terms, hidden, strict=True) if "..." in term)
+    free = [c for c in string.ascii_letters if c not in subscripts][:most]
+    spelled = [
+        term.replace("...", "".join(free[most - n :])) for term, n in zip(terms, hidden, strict=True)
+    ]
+    if not arrow:
+        joined = "".join(sources.replace("...", "").split(","))
+        result = "..." + "".join(c for c in sorted(set(joined)) if joined.count(c) == 1)
+    return ",".join(spelled) + "->" + result.replace("...", "".join(free))
 
 
 def _einsum_grad(g: Any, operands: list, subscripts: str) -> list:
@@ -260,18 +307,34 @@ def _einsum_grad(g: Any, operands: list, subscripts: str) -> list:
     terms = sources.split(",")
     found = []
     for i, term in enumerate(terms):
-        if len(set(term)) < len(term):
-            text = f"no gradient for the repeated axis in {term!r}"
-            raise StateError(problem("einsum", "subscripts", text, "take the diagonal first"))
+        operand, once = operands[i], "".join(dict.fromkeys(term))
         others = [(terms[k], _conj(operands[k])) for k in range(len(terms)) if k != i] + [(result, g)]
         known = {c for text, _ in others for c in text}
-        for c in term:
+        for c in once:
             if c not in known:
-                n = operands[i].shape[term.index(c)]
+                n = operand.shape[term.index(c)]
                 others.append((c, _creation.ones(n, g.dtype)))
         source = ",".join(text for text, _ in others)
-        found.append(einsum_of(f"{source}->{term}", [x for _, x in others]))
+        part = einsum_of(f"{source}->{once}", [x for _, x in others])
+        if once != term:  # of an axis that is named twice only the diagonal counts
+            part = _on_diagonals(once, term, part, operand)
+        found.append(fit(part, operand))
     return found
+
+
+def _on_diagonals(once: str, term: str, part: Any, operand: Any) -> Any:
+    """A gradient on the diagonals of axes that a term names twice, with zeros around it."""
+    free = iter(c for c in string.ascii_letters if c not in term)
+    names, pairs, equal = "", [], []
+    for c, extent in zip(term, operand.shape, strict=True):
+        if c in names:
+            other = next(free)
+            pairs.append(c + other)
+            equal.append(_creation.eye(extent, dtype=part.dtype))
+            names += other
+        else:
+            names += c
+    return einsum_of(",".join([once, *pairs]) + "->" + names, [part, *equal])
 
 
 def _conj(x: Any) -> Any:
@@ -303,6 +366,7 @@ COMPOSITIONS: dict[Any, Any] = {
     t.cumulative_prod: cumulative_prod,
     t.trapezoid: trapezoid,
     t.ediff1d: ediff1d,
+    t.nan_to_num: nan_to_num,
     t.cross: cross,
     t.kron: kron,
     t.einsum: einsum,

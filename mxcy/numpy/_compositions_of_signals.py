@@ -30,7 +30,8 @@ def _along(axis: int, ndim: int, part: Any) -> tuple:
 
 # --- order ------------------------------------------------------------------------------------------------
 def quantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *,
-             weights=None):  # fmt: skip
+             weights=None, interpolation=None):  # fmt: skip
+    method = interpolation or method
     axes = tuple(range(a.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     axes = tuple([i % a.ndim for i in axes])
     kept = [i for i in range(a.ndim) if i not in axes]
@@ -74,7 +75,8 @@ def _weighted(lines: Any, q: Any, weights: Any, method: str) -> Any:
 
 
 def percentile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *,
-               weights=None):  # fmt: skip
+               weights=None, interpolation=None):  # fmt: skip
+    method = interpolation or method
     return quantile(a, _np.asarray(q) / 100, axis, method=method, keepdims=keepdims, weights=weights)
 
 

@@ -14,7 +14,7 @@ from ..context import Context, current_context
 from ..errors import ArgumentTypeError, DTypeError, message
 from ..kernels import cpu as kernels
 from ..ndarray._placement import context_code
-from . import _small_made, _small_shapes
+from . import _small_made, _small_shapes, _standard
 from ._calls import as_array, is_array, unwrap, wrap, wrap_last
 from ._functions import Through, own, with_small
 from ._kinds import Made
@@ -78,7 +78,7 @@ def _shaped(shape: Any, dtype: Any, order: str, device: Any, ctx: Any) -> Any:
     return _empty(shape[::-1], dtype, FACE, _code(device, ctx))._transpose_view()
 
 
-def empty(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
+def empty(shape, dtype=None, order="C", ctx=None, *, device=None, like=None):
     """A new array with undefined contents, of float64 by default."""
     return _shaped(shape, dtype, order, device, ctx)
 
@@ -281,9 +281,9 @@ fromstring = _by_numpy(_np.fromstring)
 genfromtxt = _by_numpy(_np.genfromtxt)
 loadtxt = _by_numpy(_np.loadtxt)
 bartlett = _by_numpy(_np.bartlett)
-blackman = _by_numpy(_np.blackman)
-hamming = _by_numpy(_np.hamming)
-hanning = _by_numpy(_np.hanning)
+blackman = _by_numpy(_standard.blackman)
+hamming = _by_numpy(_standard.hamming)
+hanning = _by_numpy(_standard.hanning)
 kaiser = _by_numpy(_np.kaiser)
 tril_indices = _by_numpy(_np.tril_indices)
 triu_indices = _by_numpy(_np.triu_indices)

@@ -30,6 +30,8 @@ def bernoulli(prob: Any = None, logit: Any = None, size: Any = None, dtype: Any 
     if prob is None:
         prob = 1 / (1 + u.exp(-as_array(logit)))
     chance = as_array(prob)
+    if not bool(((chance >= 0) & (chance <= 1)).all()):
+        raise ArgumentError(message("bernoulli", "prob", "probabilities from 0 to 1", "others"))
     shape = chance.shape if size is None else size
     drawn = (random.random_sample(shape) < chance).astype(dtype or "float32")
     if out is None:

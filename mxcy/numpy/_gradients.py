@@ -202,11 +202,12 @@ def _name_rules() -> None:
 
 def give_rules() -> None:
     """Give the functions of the namespace their rules."""
-    from . import _compositions, _gradients_of_arrays, _products, _through, linalg
+    from . import _compositions, _gradients_of_arrays, _gradients_of_draws, _products, _through, linalg
 
     _name_rules()
     _gradients_of_arrays.give_rules()
     _compositions.give_rules()
+    _gradients_of_draws.give_rules()
     for module in (u, _products, _shapes, _through, linalg):
         for name in module.__all__:
             function = getattr(module, name)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as _np
 
-from ..errors import StateError, problem
 from . import _conversions, _creation, _products, _reductions, _shapes, _through, linalg
 from . import _ufuncs as u
 from ._gradients import fit
@@ -68,9 +67,8 @@ def _untiled(g: Any, like_A: Any, reps: Any) -> Any:
     return s.reshape(r.sum(g, axis=tuple(range(0, 2 * ndim, 2))), like_A.shape)
 
 
-def _cropped(g: Any, like_array: Any, pad_width: Any, mode: Any) -> Any:
-    if mode not in (None, "constant"):
-        raise StateError(problem("pad", "mode", f"no gradient for mode {mode!r}", "use 'constant'"))
+def _cropped(g: Any, like_array: Any, pad_width: Any) -> Any:
+    """As in MXNet, elements that were repeated at the edges have the gradient of the original alone."""
     pairs = _np.broadcast_to(_np.asarray(pad_width), (like_array.ndim, 2))
     return g[tuple(slice(int(p[0]), int(p[0]) + n) for p, n in zip(pairs, like_array.shape, strict=True))]
 
@@ -122,7 +120,7 @@ SHAPES: dict[Any, dict] = {
     t.array_split: {"ary": lambda g, axis: _joined(g, axis)},
     t.repeat: {"a": lambda g, like_a, repeats, axis: _shown_once(g, like_a, axis, repeats)},
     t.tile: {"A": lambda g, like_A, reps: _untiled(g, like_A, reps)},
-    t.pad: {"array": lambda g, like_array, pad_width, mode: _cropped(g, like_array, pad_width, mode)},
+    t.pad: {"array": lambda g, like_array, pad_width: _cropped(g, like_array, pad_width)},
     t.flip: {"m": lambda g, axis: t.flip(g, axis)},
     t.fliplr: {"m": lambda g: t.fliplr(g)},
     t.flipud: {"m": lambda g: t.flipud(g)},
@@ -278,7 +276,6 @@ SUMS: dict[Any, dict] = {
         "x": lambda g, condition, like_x: _where_grad(g, condition, like_x, True),
         "y_": lambda g, condition, like_y_: _where_grad(g, condition, like_y_, False),
     },
-    t.nan_to_num: {"x": lambda g, x: fit(g * u.isfinite(x), x)},
     t.sinc: {"x": lambda g, y, x: g * (u.cos(_np.pi * x) - y) / (x + (x == 0))},
 }
 

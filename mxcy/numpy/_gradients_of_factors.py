@@ -7,12 +7,13 @@ functions", 2010.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as _np
 
 from ..errors import StateError, problem
-from . import _creation, _products, _reductions, _shapes, _through, linalg
+from . import _creation, _products, _reductions, _shapes, _standard, _through, linalg
 from . import _ufuncs as u
 from ._functions import own
 from ._gradients import fit
@@ -162,6 +163,21 @@ def eigvals(a):
     return linalg.eig(a)[0]
 
 
+def tensorinv(a, ind=2):
+    if ind <= 0:
+        raise ValueError("Invalid ind argument.")
+    rows = math.prod(a.shape[ind:])
+    return s.reshape(linalg.inv(s.reshape(a, (rows, -1))), a.shape[ind:] + a.shape[:ind])
+
+
+def tensorsolve(a, b, axes=None):
+    if axes is not None:
+        last = [k % a.ndim for k in axes]
+        a = s.transpose(a, (*[k for k in range(a.ndim) if k not in last], *last))
+    shape = a.shape[b.ndim - a.ndim :]
+    return s.reshape(linalg.solve(s.reshape(a, (-1, math.prod(shape))), s.reshape(b, (-1,))), shape)
+
+
 # --- norms and what is left over ----------------------------------------------------------------------------
 @own
 def usual_norm(x, ord, axis, keepdims):
@@ -179,6 +195,7 @@ def _usual_grad(g: Any, y: Any, x: Any, ord: Any, axis: Any, keepdims: Any) -> A
 
 
 def norm(x, ord=None, axis=None, keepdims=False):
+    ord = _standard.named_order(ord)
     axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     if ord in (None, "fro") or (len(axes) == 1 and ord in (1, 2)):
         return usual_norm(x, ord, axis, keepdims)
@@ -249,6 +266,8 @@ COMPOSITIONS: dict[Any, Any] = {
     linalg.matrix_norm: matrix_norm,
     linalg.cond: cond,
     linalg.lstsq: lstsq,
+    linalg.tensorinv: tensorinv,
+    linalg.tensorsolve: tensorsolve,
 }
 
 

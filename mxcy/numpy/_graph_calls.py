@@ -29,6 +29,7 @@ from ._ndarray import FACE, ndarray
 __all__ = ["CALL", "decoded", "encoded", "resolve"]
 
 KINDS = {"t": tuple, "l": list}
+PRODUCTS = ("np.dot", "np.matmul", "ndarray.dot")
 NAMESPACES = ("linalg", "random", "fft")
 # What functions of a graph that somebody else wrote must not do: parts of names.
 FILES = (
@@ -161,6 +162,10 @@ class Call(Programmed):
     def infer_shape(self, in_shapes, attrs, out_shapes=None):
         """See `Operator.infer_shape`."""
         unknown = list(out_shapes or [None] * attrs["outputs"])
+        if attrs["function"] in PRODUCTS and len(in_shapes) == 2 and None not in in_shapes:
+            a, b = in_shapes
+            if a and len(b) == 2 and b[0] is None:  # a weight, whose rows follow from the data
+                in_shapes = [a, (a[-1], b[1])]
         if any(shape is None or None in shape for shape in in_shapes):
             return list(in_shapes), unknown, []
         found = self.tried(in_shapes, [_np.float32] * len(in_shapes), attrs)

@@ -22,7 +22,10 @@ from ..kernels import cpu as kernels
 from ..ndarray import _tape
 from ..ndarray._tape import RECORDING, STATE, Node, Session, alias, note_write, place_of, refuse_leaves, shell
 
-__all__ = ["CONSTANT", "WITHOUT_GRADIENT", "Rule", "as_other_face", "get_item", "record", "set_item", "wrote"]
+__all__ = [
+    "CONSTANT", "WITHOUT_GRADIENT", "Rule", "as_other_face", "get_item", "record", "set_item", "stripped",
+    "wrote",
+]  # fmt: skip
 
 
 class _Constant:
@@ -169,7 +172,7 @@ def _link(use: Use, node: Node, result: Any) -> None:
         for i, y in enumerate(results):
             node.shells.append((True, i, shell(y)))
     for i, y in enumerate(results):
-        if isinstance(y, Array) and _np.dtype(y.dtype).kind in "fciuV":
+        if isinstance(y, Array) and _np.dtype(y.dtype).kind in "fciubV":
             y._tape = (node, i, y._version)
     use.several = several
     use.tensors = []

@@ -310,9 +310,9 @@ nanquantile = Through(_np.nanquantile)
 nanstd = Through(_np.nanstd)
 nansum = Through(_np.nansum)
 nanvar = Through(_np.nanvar)
-percentile = Through(_np.percentile)
+percentile = Through(_standard.percentile)
 ptp = Through(_np.ptp)
-quantile = Through(_np.quantile)
+quantile = Through(_standard.quantile)
 trapezoid = Through(_np.trapezoid)
 
 # Products, polynomials, signals.

@@ -146,7 +146,27 @@ logistic = _drawn(_random.logistic)
 lognormal = _drawn(_random.lognormal)
 logseries = _drawn(_random.logseries)
 multinomial = _drawn(_random.multinomial)
-multivariate_normal = _drawn(_random.multivariate_normal)
+_one_multivariate_normal = _drawn(_random.multivariate_normal)
+
+
+def multivariate_normal(mean: Any, cov: Any, size: Any = None, check_valid: str = "warn", tol: float = 1e-8,
+                        dtype: Any = None, ctx: Any = None) -> Any:  # fmt: skip
+    """Draw vectors of correlated normal numbers.
+
+    Means and covariances of more axes are batches, which broadcast, as in MXNet: there are `size` draws of
+    each.
+    """
+    if _np.ndim(mean) <= 1 and _np.ndim(cov) <= 2:
+        return _one_multivariate_normal(mean, cov, size, check_valid, tol, dtype=dtype)
+    means, covariances = _np.asarray(as_numpy_has_it(mean)), _np.asarray(as_numpy_has_it(cov))
+    sizes = () if size is None else (size,) if isinstance(size, int) else tuple(size)
+    batch = _np.broadcast_shapes(means.shape[:-1], covariances.shape[:-2])
+    lower = _np.linalg.cholesky(covariances.astype(_np.float64))
+    noise = _random.standard_normal((*sizes, *batch, means.shape[-1]))
+    found = as_array(means + (lower @ noise[..., None])[..., 0])
+    return found if dtype is None else found.astype(dtype)
+
+
 negative_binomial = _drawn(_random.negative_binomial)
 noncentral_chisquare = _drawn(_random.noncentral_chisquare)
 noncentral_f = _drawn(_random.noncentral_f)
