@@ -111,8 +111,9 @@ def forget_exports(arrays):
 
 
 cdef int begin_export(CVar* var, bint writable) except -1:
-    # Counted first: what other threads push while this one waits is then complete when their calls
-    # return. It may still run when this wait ends, so the state has the last word.
+    wait(var, writable)  # with nothing to undo if this raises
+    # Counted before the last look: what other threads push while this one waits is then complete when their
+    # calls return. It may still run when this wait ends, so the state has the last word.
     if writable:
         if watched:
             count = watched.get(<uintptr_t>var)
@@ -121,6 +122,8 @@ cdef int begin_export(CVar* var, bint writable) except -1:
         var.exports_write.fetch_add(1)
     else:
         var.exports_read.fetch_add(1)
+    if var.data.load() is not NULL and (var.idle() if writable else var.readable()):
+        return 0
     try:
         wait_until_free(var, writable)
         var_ensure_data(var)
@@ -585,12 +588,7 @@ cdef void release_buffer(PyObject* p, Py_buffer* view) noexcept:
 cdef Array copied_on_gpu(Array x):
     """A copy in C order on the same GPU."""
     cdef Array whole = new_exact(x.face, x.ndim_, x.dims, x.dtype_code, x.var.context)
-    cdef Array values
-    if x.c_contiguous:
-        _gpu.transfer(whole, x)
-        return whole
-    values = from_numpy(_gpu.to_numpy(x), x.face, True)
-    _gpu.transfer(whole, values)
+    _gpu.transfer(whole, x if x.c_contiguous else from_numpy(_gpu.to_numpy(x), x.face, True))
     return whole
 
 

@@ -37,6 +37,10 @@ cdef extern from *:
     Type PyFloat_Type, PyLong_Type
     double PyFloat_AS_DOUBLE(PyObject*)
     long long PyLong_AsLongLongAndOverflow(PyObject*, int*) except? -1
+    Py_ssize_t references "Py_REFCNT"(PyObject*)
+
+cdef extern from "faces.hpp":
+    bint is_referred_to "mxcy_is_referred_to"(PyObject*)
 
 cdef extern from "strided.hpp" namespace "mxcy" nogil:
     void c_strides(int, const int64_t*, int64_t, int64_t*)
@@ -381,23 +385,21 @@ cdef PyObject* returned(object result) noexcept:
     return <PyObject*>result
 
 
-# For LESS to GREATER_EQUAL, a bit for each order in which they are true: less, equal, greater, neither.
+# For LESS to GREATER_EQUAL, the bits of `order_of` for which they are true.
 cdef int TRUE_FOR[6]
 TRUE_FOR[:] = [1, 3, 2, 13, 4, 6]
 
 
 cdef PyObject* compared(PyObject* left, PyObject* right, int slot) except? NULL:
     """The truth value of a comparison of two elements without axes, as sorting asks for many; NULL: not for here."""
-    cdef int code = (<Array>left).dtype_code
-    cdef int order
+    cdef int order, code = (<Array>left).dtype_code
+    cdef FastLoop* loop = &faces[(<Array>left).face].loops[slot][code]
     cdef char* data
     cdef char* other
     cdef PyObject* result
     if (<Array>left).ndim_ != 0 or (<Array>right).ndim_ != 0 or (<Array>right).dtype_code != code:
         return NULL
-    if code != FLOAT64 and code != INT64 or faces[(<Array>left).face].loops[slot][code].limit == 0:
-        return NULL
-    if faces[(<Array>left).face].loops[slot][code].out != BOOL:  # as in `mx.nd`
+    if code != FLOAT64 and code != INT64 or loop.limit == 0 or loop.out != BOOL:  # as in `mx.nd`
         return NULL
     data, other = readable_data(left), readable_data(right)
     if data is NULL or other is NULL:
@@ -406,10 +408,35 @@ cdef PyObject* compared(PyObject* left, PyObject* right, int slot) except? NULL:
         order = order_of((<double*>data)[0], (<double*>other)[0])
     else:
         order = order_of((<int64_t*>data)[0], (<int64_t*>other)[0])
-    result = fresh_like(left, (<Array>left).face, BOOL, &data)
-    data[0] = TRUE_FOR[slot - LESS] >> order & 1
+    result = truth_value(left, &data)
+    data[0] = TRUE_FOR[slot - LESS] & order != 0
     (<Array>result).var.version += 1
     return result
+
+
+# The last result of `compared`. Loops ask whether it is true and drop it, and it is the next one again.
+cdef PyObject* last_truth = NULL
+
+
+cdef PyObject* truth_value(PyObject* like, char** data) except NULL:
+    """A result without axes for a truth value, with its buffer present."""
+    global last_truth
+    cdef PyObject* made = last_truth
+    if made is not NULL and references(made) == 1 and is_untouched(<Array>made, (<Array>like).face):
+        data[0] = (<Array>made).var.data.load()
+    else:
+        made = fresh_like(like, (<Array>like).face, BOOL, data)
+        if last_truth is not NULL:
+            decref(last_truth)
+        last_truth = made
+    incref(made)
+    return made
+
+
+cdef inline bint is_untouched(Array x, int face) noexcept:
+    """Whether nothing tells a result that nobody holds from a new one: others may have changed or shared it."""
+    return (x.face == face and x.dtype_code == BOOL and x.ndim_ == 0 and x.read_only == CONSTANT and x.offset == 0
+            and x.grad_info is NULL and x.var.refs.load() == 1 and x.var.idle() and not is_referred_to(<PyObject*>x))
 
 
 ctypedef fused Number:
@@ -418,7 +445,8 @@ ctypedef fused Number:
 
 
 cdef inline int order_of(Number a, Number b) noexcept:
-    return 0 if a < b else 1 if a == b else 2 if a > b else 3
+    """A bit for less, equal, greater or neither, found without a branch: nobody could foresee which it takes."""
+    return <int>(a < b) | <int>(a == b) << 1 | <int>(a > b) << 2 | <int>(a != a or b != b) << 3
 
 
 cdef PyObject* binary(PyObject* left, PyObject* right, int slot) except NULL:

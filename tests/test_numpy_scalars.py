@@ -3,6 +3,7 @@
 import math
 import operator
 import statistics
+import weakref
 from fractions import Fraction
 
 import numpy as onp
@@ -229,3 +230,64 @@ def test_operations_in_place_that_nobody_can_do_are_errors(slot):
     for other in (mx.nd.ones(3), Foreign()):
         with pytest.raises(TypeError, match="unsupported operand"):
             getattr(operator, slot)(np.ones(3), other)
+
+
+def as_bytes(truth):
+    return truth.view(np.int8)
+
+
+# What a program may do to the result of a comparison, of which it keeps only what this returns, and what
+# that is when later comparisons have been made.
+KEPT_OF_COMPARISONS = {
+    "nothing": (lambda truth: None, None),
+    "itself": (lambda truth: truth, True),
+    "a view": (lambda truth: truth[...], True),
+    "a view with an axis": (lambda truth: truth.reshape(1), True),
+    "its bytes": (as_bytes, 1),
+    "a view of NumPy's": (lambda truth: truth.view_numpy(), True),
+    "a buffer": (memoryview, True),
+    "a capsule": (onp.from_dlpack, True),
+    "itself, assigned to": (lambda truth: truth.__setitem__((), False) or truth, False),
+    "a weak reference": (weakref.ref, None),
+}
+
+
+@pytest.mark.parametrize("name", KEPT_OF_COMPARISONS)
+def test_later_comparisons_leave_results_alone(name):
+    keep, expected = KEPT_OF_COMPARISONS[name]
+    v = np.array([1.0, 2.0])
+    kept = keep(v[0] < v[1])
+    assert [bool(v[0] > v[1]) for _ in range(3)] == [False] * 3
+    assert [bool(v[0] != v[1]) for _ in range(3)] == [True] * 3
+    assert [bool(v[0] == v[1]) for _ in range(3)] == [False] * 3
+    value = kept() if name == "a weak reference" else kept
+    assert value is None if expected is None else onp.asarray(value).item() == expected
+
+
+@pytest.mark.parametrize("change", ["shape = (1,)", "dtype = 'int8'", "attach_grad()"])
+def test_comparisons_are_new_ones_after_results_were_changed(change):
+    v = np.array([1.0, 2.0])
+    truth = v[0] < v[1]
+    exec(f"truth.{change}")
+    del truth
+    later = v[0] < v[1]
+    assert (later.shape, later.dtype, later.grad, bool(later)) == ((), onp.dtype(bool), None, True)
+
+
+@pytest.mark.parametrize("function", [sorted, max, min])
+@pytest.mark.parametrize("dtype", ["float64", "int64", "float32"])
+def test_loops_of_python_over_elements_give_numpys(function, dtype):
+    values = (onp.random.default_rng(0).random(200) * 50).astype(dtype)
+    assert onp.array_equal(function(np.array(values)), function(values))
+
+
+@pytest.mark.parametrize("slot", ["lt", "le", "eq", "ne", "gt", "ge"])
+@pytest.mark.parametrize("dtype", ["float64", "int64"])
+def test_comparisons_of_elements_are_numpys(slot, dtype):
+    values = onp.array([0.0, 1.0, -1.0, *([math.nan, math.inf, -0.0] if dtype == "float64" else [])], dtype)
+    ours = np.array(values)
+    compare = getattr(operator, slot)
+    for i in range(len(values)):
+        for j in range(len(values)):
+            made, expected = compare(ours[i], ours[j]), compare(values[i], values[j])
+            assert (type(made), made.dtype, bool(made)) == (np.ndarray, bool, bool(expected))

@@ -7,6 +7,9 @@ static inline void mxcy_clear_weakrefs(PyObject* o) {
   PyObject** list = (PyObject**)((char*)o + Py_TYPE(o)->tp_weaklistoffset);
   if (*list) PyObject_ClearWeakRefs(o);
 }
+static inline int mxcy_is_referred_to(PyObject* o) {  // weakly
+  return *(PyObject**)((char*)o + Py_TYPE(o)->tp_weaklistoffset) != NULL;
+}
 // Python makes every class written in it take part in garbage collection. Instances of a face hold no
 // Python objects that could lead back to them, and the collector must not find those in the pool.
 static inline void mxcy_leave_collector(PyTypeObject* type) {
