@@ -143,3 +143,23 @@ def test_rows_of_a_weight_follow_from_a_product(hybridize):
 def test_losses_take_predictions_that_are_integers():
     found = loss.SoftmaxCrossEntropyLoss()(np.array([[0, 2], [1, 4]]), np.array([0, 1]))
     onp.testing.assert_allclose(found, [2.12692809, 0.04858733], rtol=1e-5)
+
+
+def test_blocks_refuse_mixtures_where_arrays_are_numpys():
+    class Mixed(HybridBlock):
+        def hybrid_forward(self, F, x):
+            return x.as_nd_ndarray() + 1, x * 2
+
+    x = np.ones(3)
+    assert len(Mixed()(x)) == 2
+    with npx.np_array(True), pytest.raises(TypeError, match="arrays of mx.np alone"):
+        Mixed()(x)
+
+
+def test_optimizers_say_which_arrays_they_take():
+    optimizer = mx.optimizer.SGD()
+    assert optimizer.allow_np_array is False
+    del optimizer.allow_np_array
+    updater = mx.optimizer.Updater(optimizer)
+    updater(0, np.ones((0, 0)), np.zeros((0, 0)))
+    assert mx.optimizer.get_updater(mx.optimizer.SGD()).set_states(updater.get_states()) is None

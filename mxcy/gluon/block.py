@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import ndarray as nd
-from ..errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, problem
+from .._array import Array
+from ..errors import ArgumentError, ArgumentTypeError, AssertedArgumentError, message, problem
+from ..switches import is_np_array
 from . import nesting
 from ._shapes import shortened
 from .parameter import Parameter, ParameterDict
@@ -55,6 +57,13 @@ class HookHandle:
 
 class Hooks(dict):
     """Hooks by their ids; a dict that can be referred to weakly."""
+
+
+def _refuse_mixtures(name: str, outputs: Any) -> None:
+    """Raise ArgumentTypeError for outputs that are arrays of `mx.nd` and of `mx.np` at once."""
+    kinds = {getattr(x, "_rules", "nd") for x in outputs if isinstance(x, Array)}
+    if len(kinds) > 1:
+        raise ArgumentTypeError(message(name, "outputs", "arrays of mx.np alone", "some of mx.nd"))
 
 
 class Block:
@@ -226,6 +235,8 @@ class Block:
         out = self.forward(*args)
         for hook in list(self._forward_hooks.values()):
             hook(self, args, out)
+        if isinstance(out, (tuple, list)) and is_np_array():
+            _refuse_mixtures(type(self).__name__, out)
         return out
 
     def forward(self, *args: Any) -> Any:

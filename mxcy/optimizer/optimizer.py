@@ -15,6 +15,7 @@ from ..errors import ArgumentError, AssertedArgumentError, StateError, closest, 
 from ..lr_scheduler import LRScheduler
 from ..ndarray import NDArray
 from ..ndarray._creation import blank
+from ..switches import is_np_array
 
 __all__ = [
     "Optimizer", "create", "is_half", "register", "zeros_of",
@@ -71,6 +72,7 @@ class Optimizer:
         self._index_update_count = self._all_index_update_counts[0]
         self.clip_gradient = clip_gradient
         self.multi_precision = multi_precision
+        self.allow_np_array = is_np_array()  # MXNet's programs ask for it; arrays of both kinds are taken
         self.aggregate_num = 0  # how many parameters `update` takes at once; 0: one, not in a list
         self.idx2name = dict(param_idx2name or {})
         self.sym_info = (sym.attr_dict(), sym.list_arguments()) if sym is not None else ()

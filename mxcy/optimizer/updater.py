@@ -184,7 +184,7 @@ def describe(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def plain_fields(thing: Any) -> dict[str, Any]:
-    return jsonable({name: value for name, value in vars(thing).items() if name not in LEFT_OUT | COUNTS})
+    return jsonable({name: value for name, value in vars(thing).items() if name not in OF_MXNET})
 
 
 def described_scheduler(name: str, fields: dict[str, Any]) -> dict[str, Any]:
