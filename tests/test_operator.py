@@ -132,6 +132,84 @@ def test_files_hold_the_attributes():
         mx.sym.load_json(out.tojson().replace("test_scaled", "test_scale"))
 
 
+class Kept(mx.operator.CustomOp):
+    """x² of the elements that a sparse array keeps; it counts its calls in a state, and keeps a value."""
+
+    def forward(self, is_train, req, in_data, out_data, aux):
+        (x,), (y,) = in_data, out_data
+        seen.append((is_train, x.stype, y.stype, aux[0].stype))
+        self.twice = 2 * x
+        aux[0][:] += 1
+        if x.stype == "csr":
+            y_ = mx.nd.sparse.csr_matrix((x.data * x.data, x.indices, x.indptr), shape=x.shape)
+        elif x.stype == "row_sparse":
+            y_ = mx.nd.sparse.row_sparse_array((x.data * x.data, x.indices), shape=x.shape)
+        else:
+            y_ = x * x
+        self.assign(y, req[0], y_)
+
+    def backward(self, req, out_grad, in_data, out_data, in_grad, aux):
+        seen.append((out_grad[0].stype, in_data[0].stype, out_data[0].stype, in_grad[0].stype))
+        self.assign(in_grad[0], req[0], mx.nd.sparse.elemwise_mul(self.twice, out_grad[0]))
+
+
+seen = []
+
+
+@mx.operator.register("test_kept")
+class KeptProp(mx.operator.CustomOpProp):
+    def list_auxiliary_states(self):
+        return ["count"]
+
+    def infer_shape(self, in_shape):
+        return in_shape, in_shape, [(1,)]
+
+    def infer_storage_type(self, in_stype):
+        return in_stype, in_stype, ["default"]
+
+    def infer_storage_type_backward(self, ograd_stype, in_stype, out_stype, igrad_stype, aux_stype):
+        return ["default"], in_stype, out_stype, in_stype, aux_stype
+
+    def create_operator(self, ctx, shapes, dtypes):
+        return Kept()
+
+
+@pytest.mark.parametrize("stype", ["csr", "row_sparse", "default"])
+def test_sparse_arrays_are_of_the_types_that_the_author_infers(stype):
+    values = np.array([[0, 0, 3], [0, 0, 0], [-2, 0, 1]], np.float32)
+    seen.clear()
+    x, count = mx.nd.array(values).tostype(stype), mx.nd.zeros(1)
+    x.attach_grad()
+    with mx.autograd.record():
+        y = mx.nd.Custom(x, count, op_type="test_kept")
+    y.backward()
+
+    assert seen == [(True, stype, stype, "default"), ("default", stype, stype, stype)]
+    assert (y.stype, x.grad.stype, count.asscalar()) == (stype, stype, 1)
+    np.testing.assert_array_equal(y.asnumpy(), values**2)
+    np.testing.assert_array_equal(x.grad.asnumpy(), 2 * values)
+
+    seen.clear()
+    net = mx.sym.Custom(mx.sym.Variable("x", stype=stype), mx.sym.Variable("count"), op_type="test_kept")
+    exe = net.bind(mx.cpu(), [x], [mx.nd.zeros_like(x)], aux_states=[count])
+    (z,) = exe.forward(is_train=True)
+    exe.backward(mx.nd.ones((3, 3)))
+
+    assert seen == [(True, stype, stype, "default"), ("default", stype, stype, stype)]
+    assert (z.stype, exe.grad_arrays[0].stype, count.asscalar()) == (stype, stype, 2)
+    np.testing.assert_array_equal(z.asnumpy(), values**2)
+    np.testing.assert_array_equal(exe.grad_arrays[0].asnumpy(), 2 * values)
+
+
+def test_operators_that_say_nothing_of_storage_are_given_dense_copies():
+    x = mx.nd.array([[0, 2.0]]).tostype("csr")
+
+    y = mx.nd.Custom(x, mx.nd.zeros(1), op_type="test_scaled", k=3)
+
+    assert y.stype == "default"
+    assert y.asnumpy().tolist() == [[0, 12]]
+
+
 def test_errors_name_what_is_wrong():
     x = mx.nd.ones(2)
     with pytest.raises(ArgumentTypeError, match="op_type.: missing"):

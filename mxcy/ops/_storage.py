@@ -31,7 +31,7 @@ from ._layer import Op
 
 __all__ = [
     "KEEPS", "Csr", "Maker", "Part", "Rows", "Rule", "asked", "cast", "compute", "dense", "empty", "host",
-    "placed", "rule", "set_face", "store", "stored", "stypes", "wrapped",
+    "part_of", "placed", "rule", "set_face", "store", "stored", "stypes", "wrapped",
 ]  # fmt: skip
 
 Part = Any  # of an operation: a dense array, a Csr or Rows
@@ -135,6 +135,7 @@ def wrapped(part: Part) -> Any:
 
 
 def part_of(x: Any) -> Part:
+    """An array that users see as it is here."""
     return x._stored if isinstance(x, _classes) else x  # type: ignore[attr-defined]
 
 
@@ -147,13 +148,15 @@ def stypes(parts: Sequence) -> tuple[str, ...]:
 class Rule:
     """What an operator does with operands of some storage types, and the storage of its results."""
 
-    __slots__ = ("accepts", "function", "into", "many", "out", "when")
+    __slots__ = ("accepts", "function", "into", "many", "out", "trains", "when")
 
-    def __init__(self, text: str, function: Callable, when: Callable[[dict], bool] | None, into: bool):
+    def __init__(
+        self, text: str, function: Callable, when: Callable | None, into: bool, trains: bool = False
+    ):
         given, self.out = (side.strip() for side in text.split("->"))
         self.many = given.endswith("*")  # of an operator that takes any number of operands
         self.accepts = tuple(frozenset(kind.strip(" *").split("|")) for kind in given.split(","))
-        self.function, self.when, self.into = function, when, into
+        self.function, self.when, self.into, self.trains = function, when, into, trains
 
     def fits(self, kinds: tuple[str, ...], attrs: dict) -> bool:
         """Whether it applies to operands of these storage types."""
@@ -164,15 +167,17 @@ class Rule:
 
 
 def rule(
-    text: str, function: Callable, when: Callable[[dict], bool] | None = None, into: bool = False
+    text: str, function: Callable, when: Callable[[dict], bool] | None = None, into: bool = False,
+    trains: bool = False,
 ) -> Rule:
     """Return a rule, such as "csr, default|row_sparse -> default".
 
     `function(op, inputs, attrs)` takes dense arrays, `Csr` and `Rows`, and returns one of them, or a list
     for several results. `when(attrs)` restricts it to some attributes. With `into` the function also takes
-    the list of results to write (or None).
+    the list of results to write (or None); with `trains` it takes that
+    list and whether it runs in training, and returns what users see.
     """
-    return Rule(text, function, when, into)
+    return Rule(text, function, when, into, trains)
 
 
 def on_elements(op: Any, inputs: Sequence, attrs: dict) -> Part:
@@ -204,6 +209,8 @@ def compute(
     found = op.stored(stypes(parts), attrs)
     if found is None:
         return fall_back(op, parts, attrs, outs, is_train)
+    if found.trains:
+        return found.function(op, parts, attrs, outs, is_train)
     if not found.into:
         return finished(op, found.function(op, parts, attrs), outs)
     result = found.function(op, parts, attrs, None if outs is None else [part_of(y) for y in outs])

@@ -13,8 +13,18 @@ import numpy as np
 
 from .._array import empty
 from .._segment import refuse
-from ..errors import ArgumentError, ArgumentTypeError, ShapeError, closest, message, problem, wrap
+from ..errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    AssertedArgumentError,
+    ShapeError,
+    closest,
+    message,
+    problem,
+    wrap,
+)
 from ..kernels import cpu as kernels
+from . import _storage
 from ._attributes import Attribute, Attributes
 from ._operator import Operator, find
 from .creation import target
@@ -55,6 +65,91 @@ def _attributes(values: dict) -> CustomAttributes:
     return find("Custom").parse_attrs(values)  # type: ignore[return-value]
 
 
+# --- sparse arrays ----------------------------------------------------------------------------------------
+def sparse_kinds(stypes: Sequence, infer: Callable, *asked: Any) -> list | None:
+    """What the author says of storage types; None, for dense copies, where nothing is sparse, or said."""
+    if set(stypes) <= {"default"}:
+        return None
+    try:
+        return [list(kinds) for kinds in infer(*asked)]
+    except AssertedArgumentError:  # of the class that authors derive theirs from
+        return None
+
+
+def rule_of(stypes: Sequence, results: Sequence, function: Callable) -> Any:
+    """The rule by which arrays of these storage types make such results."""
+    out = results[0] if len(set(results)) == 1 else "default"
+    return _storage.rule(f"{', '.join(stypes)} -> {out}", function, trains=True)
+
+
+def as_kinds(parts: Sequence, kinds: Sequence) -> list:
+    """Parts in other storage types, as users see them."""
+    return [_storage.wrapped(_storage.cast(x, kind)) for x, kind in zip(parts, kinds, strict=True)]
+
+
+def unfilled(kinds: Sequence, like: Sequence, outs: Sequence | None, near: Any) -> list:
+    """Arrays of storage types to fill, of shapes and dtypes: those given that are of their type."""
+    near = near if hasattr(near, "_face") else near.data
+    made = []
+    for kind, (shape, dtype), out in zip(kinds, like, outs or [None] * len(kinds), strict=True):
+        if out is not None and kind == (out.stype if _storage.stored(out) else "default"):
+            made.append(out)
+        elif kind == "default":
+            made.append(allocate(shape, dtype, [near]))
+        else:
+            made.append(_storage.wrapped(_storage.empty(kind, tuple(shape), near, np.dtype(dtype))))
+    return made
+
+
+def delivered(made: Sequence, outs: Sequence | None) -> list:
+    """What the author's code has filled, in the results that were given."""
+    if outs is None:
+        return list(made)
+    return [
+        x if out is None or out is x else _storage.store(_storage.part_of(x), out)
+        for x, out in zip(made, outs, strict=True)
+    ]
+
+
+def forward_of_parts(
+    op: Any, parts: Sequence, attrs: CustomAttributes, outs: Sequence | None, is_train: bool
+) -> list:
+    """The forward pass over arrays of which some are sparse."""
+    refuse("it runs Python code")
+    ins, kinds, kept = op.kinds(_storage.stypes(parts), attrs)
+    _, shapes, _ = op.infer_shape([x.shape for x in parts], attrs)
+    _, dtypes, _ = op.infer_dtype([x.dtype for x in parts], attrs)
+    inputs = as_kinds(parts, [*ins, *kept])
+    results = unfilled(kinds, list(zip(shapes, dtypes, strict=True)), outs, parts[0])
+    data, states = inputs[: len(ins)], inputs[len(ins) :]
+    with author(attrs["op_type"], is_train, inputs, results), own_errors():
+        running(attrs, results[0], data).forward(
+            is_train=is_train, req=["write"] * len(results), in_data=data, out_data=results, aux=states
+        )
+    for given, state in zip(parts[len(ins) :], states, strict=True):
+        if _storage.part_of(state) is not given:  # a copy in another storage type
+            _storage.store(_storage.part_of(state), given)
+    return delivered(results, outs)
+
+
+def backward_of_parts(
+    op: Any, parts: Sequence, attrs: CustomAttributes, outs: Sequence | None, is_train: bool
+) -> list:
+    """The backward pass over arrays of which some are sparse."""
+    refuse("it runs Python code")
+    heads, data, states, results = op._split(parts, attrs)
+    of_heads, ins, kinds, grads, kept = op.kinds(_storage.stypes(parts), attrs)
+    heads = as_kinds(heads, of_heads) if heads else [nothing(_storage.cast(y, "default")) for y in results]
+    made = unfilled(grads, [(x.shape, x.dtype) for x in data], outs, data[0])
+    data, results, states = as_kinds(data, ins), as_kinds(results, kinds), as_kinds(states, kept)
+    request = ["write"] * len(made)
+    with author(attrs["op_type"], is_train, [*heads, *data], made, "_backward_"), own_errors():
+        running(attrs, results[0], data).backward(
+            req=request, out_grad=heads, in_data=data, out_data=results, in_grad=made, aux=states
+        )
+    return delivered(made, outs)
+
+
 class Programmed(Operator):
     """An operator whose code is its author's: what forward and backward have in common."""
 
@@ -66,6 +161,11 @@ class Programmed(Operator):
     def draws(self, attrs: CustomAttributes) -> bool:
         """What the author does may differ from call to call."""
         return True
+
+    def infer_storage(self, stypes, attrs):
+        """See `Operator.infer_storage`."""
+        found = self.stored(stypes, attrs)
+        return "default" if found is None else found.out
 
 
 class CustomOperator(Programmed):
@@ -154,6 +254,16 @@ class CustomOperator(Programmed):
                 raise ShapeError(message("Custom", name, f"shape {made}", tuple(given)))
         return inputs, outputs, rest[0] if rest else []
 
+    def kinds(self, stypes, attrs):
+        """The storage types of inputs, results and states that the author wants; None: all dense."""
+        count = len(attrs.prop.list_arguments())
+        return sparse_kinds(stypes, attrs.prop.infer_storage_type, list(stypes[:count]))
+
+    def stored(self, stypes, attrs):
+        """See `Operator.stored`."""
+        wanted = self.kinds(stypes, attrs)
+        return None if wanted is None else rule_of(stypes, wanted[1], forward_of_parts)
+
     def infer_dtype(self, in_dtypes, attrs, out_dtypes=None):
         """See `Operator.infer_dtype`."""
         count = len(attrs.prop.list_arguments())
@@ -235,6 +345,19 @@ class CustomBackward(Programmed):
         """See `Operator.infer_shape`."""
         return list(in_shapes), self._split(in_shapes, attrs)[1], []
 
+    def kinds(self, stypes, attrs):
+        """What the author wants of head gradients, inputs, results, gradients and states."""
+        heads, data, states, results = self._split(stypes, attrs)
+        grads, prop = ["undefined"] * len(data), attrs.prop
+        return sparse_kinds(
+            stypes, prop.infer_storage_type_backward, heads or list(results), data, results, grads, states
+        )
+
+    def stored(self, stypes, attrs):
+        """See `Operator.stored`."""
+        wanted = self.kinds(stypes, attrs)
+        return None if wanted is None else rule_of(stypes, wanted[3], backward_of_parts)
+
     def infer_dtype(self, in_dtypes, attrs, out_dtypes=None):
         """See `Operator.infer_dtype`."""
         return list(in_dtypes), self._split(in_dtypes, attrs)[1], []
@@ -295,7 +418,7 @@ def nothing(like: Any) -> Any:
 
 def running(attrs: CustomAttributes, result: Any, data: Sequence) -> Any:
     """The author's operator over these buffers, made if there is none yet."""
-    key = (result._storage_id, result.size)
+    key = (id(result._stored), result.shape) if _storage.stored(result) else (result._storage_id, result.size)
     found = attrs.running.get(key)
     if found is None:
         shapes, dtypes = [x.shape for x in data], [x.dtype for x in data]
