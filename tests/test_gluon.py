@@ -208,6 +208,9 @@ def test_exports_are_symbols_and_checkpoints(tmp_path):
     assert features(X).shape == (5, 4)
     net.save(path)
     dense_net(prefix="net_").load(path)
+    sparse = mx.sym.dot(mx.sym.var("data"), mx.sym.var("weight", stype="row_sparse"))
+    with pytest.raises(AssertionError, match="'weight' is row-sparse"):
+        gluon.SymbolBlock(sparse, mx.sym.var("data"))
 
 
 # -- trainers -------------------------------------------------------------------------------------------

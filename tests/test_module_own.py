@@ -191,3 +191,24 @@ def test_a_metric_without_totals_of_the_epoch_is_logged_before_the_last_callback
     assert seen[:2] == [8, 8]
     assert np.isnan(seen[2])
     assert "Epoch[0] Train-count=8.000000" in [record.getMessage() for record in caplog.records]
+
+
+def test_groups_with_shared_parameters_have_one_list_of_other_arrays():
+    def group(layers, shared=None):
+        x = mx.sym.Variable("data")
+        for i in range(layers):
+            x = mx.sym.FullyConnected(x, num_hidden=3, name=f"fc{i}")
+        symbol = mx.sym.SoftmaxOutput(x, name="softmax")
+        return DataParallelExecutorGroup(symbol, [mx.cpu(0), mx.cpu(1)], [1, 1], [("data", (8, 3))],
+                                         [("softmax_label", (8,))], ["fc0_weight", "fc0_bias"], True, False,
+                                         shared)  # fmt: skip
+
+    first = group(1)
+    assert [sorted(arrays) for arrays in first.shared_data_arrays] == [["data", "softmax_label"]] * 2
+    assert first.shared_data_arrays[1]["data"].shape == (4, 3)
+    second = group(2, first)
+
+    assert second.shared_data_arrays is first.shared_data_arrays
+    names = ["data", "fc1_bias", "fc1_weight", "softmax_label"]
+    assert [sorted(arrays) for arrays in first.shared_data_arrays] == [names] * 2
+    assert mx.test_utils.same_array(*[g.execs[0].arg_dict["fc0_weight"] for g in (first, second)])

@@ -10,12 +10,15 @@ import numpy as np
 from .. import symbol as sym
 from .._array import Array
 from ..errors import ArgumentError, AssertedArgumentError, MXNetError, problem
+from ..ndarray.ndarray import _STORAGE_TYPE_STR_TO_ID
 from ..symbol import Symbol
 from .hybrid import HybridBlock
 from .nesting import flatten, regroup
 from .parameter import ParameterDict
 
 __all__ = ["SymbolBlock"]
+
+ROW_SPARSE = str(_STORAGE_TYPE_STR_TO_ID["row_sparse"])
 
 
 class SymbolBlock(HybridBlock):
@@ -42,6 +45,10 @@ class SymbolBlock(HybridBlock):
                 text = f"inputs must be variables, but {variable.name!r} is an output of an operator"
                 raise AssertedArgumentError(problem("SymbolBlock", "inputs", text))
         out = sym.Group(heads) if len(heads) > 1 else heads[0]
+        for node in out.get_internals():
+            if node.attr("__storage_type__") == ROW_SPARSE:
+                text = f"parameters must be dense, but {node.name!r} is row-sparse"
+                raise AssertedArgumentError(problem("SymbolBlock", "outputs", text))
         names = {variable.name for variable in variables}
         dtypes = dtypes_of(variables, out)
         for name in out.list_arguments():

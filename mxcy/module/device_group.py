@@ -60,6 +60,13 @@ class DataParallelExecutorGroup(ParallelGroup):
                                  self.fixed_param_names, for_training, inputs_need_grad)  # fmt: skip
         super().__init__(symbol, list(contexts), list(workload), data, label, list(param_names), requests,
                          groups_of(group2ctxs, len(contexts)), shared_group)  # fmt: skip
+        # What is no parameter, by name, for each device; groups with shared parameters have one list.
+        first = getattr(shared_group, "shared_data_arrays", None)
+        self.shared_data_arrays: list[dict[str, NDArray]] = first or [{} for _ in contexts]
+        for known, executor in zip(self.shared_data_arrays, self.execs, strict=True):
+            for name in self.arg_names:
+                if name not in param_names:
+                    known.setdefault(name, executor.arg_dict[name])
 
     # -- shapes -----------------------------------------------------------------------------------------
 
