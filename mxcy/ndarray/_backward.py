@@ -24,13 +24,14 @@ PARTS = 8
 def backward(heads: Sequence, head_grads: Sequence | None, retain_graph: bool, train_mode: bool) -> None:
     """Fill the gradients of all arrays that the heads depend on and that a gradient is attached to."""
     _, leaves = _walk("backward", heads, head_grads, None, retain_graph, False, train_mode)
+    asked = any(leaf.req != "null" for leaf in leaves)
     was = set_mode(REPLAYING, STATE.train)
     try:
         for leaf, parts in leaves.items():
             _fill(leaf, _total(parts))
             leaf.fresh = True
-            if leaf.req == "null" and not retain_graph:
-                leaf.grad = None
+            if leaf.req == "null" and not retain_graph and asked:
+                leaf.grad = None  # MXNet takes it from arrays that had a part in gradients of others
     finally:
         set_mode(*was)
 
