@@ -29,6 +29,7 @@ cdef extern from "program.hpp" namespace "mxcy" nogil:
         float serial_ns(int64_t size, int itemsize)
         bint python, flushes
         void add_step(Loop loop, void* data, FailureTest failed, bint python, bint clears)
+        void mark_cast()
         void add_argument(int r)
         void retain()
         void release()
@@ -65,6 +66,7 @@ cdef extern from "fused.hpp" namespace "mxcy" nogil:
         CProgram* program
         Space space
         vector[Cell] scalars
+        uint64_t lines
         void add(CVar* var, int64_t offset, uint8_t dtype)
     PointwiseOp* new_pointwise "new mxcy::PointwiseOp"()
 

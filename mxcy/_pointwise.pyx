@@ -137,6 +137,8 @@ cdef fill(CProgram* c, layout):
             expected = "at most 12 operands a step"
             raise ArgumentError(message("compile_program", "steps", expected, len(registers)))
         c.add_step(loop.loop, loop.data, loop.failed, loop.python, loop.clears)
+        if isinstance(loop.function, tuple) and loop.function[0] == "cast":
+            c.mark_cast()
         for register in registers:
             c.add_argument(layout.order(register))
 
@@ -464,11 +466,13 @@ cdef int push_program(Program program, list inputs, list arrays, list outs, vect
     program.c.retain()
     op.runtime = runtime()
     op.name = program.c_name
-    for given in inputs:
+    for k, given in enumerate(inputs):
         if isinstance(given, Array):
             x = <Array>given
             op.add(x.var, x.offset, x.dtype_code)
             append_strides(&strides, x, ndim, shape)
+            if ndim == 1 and shape[0] == 1 and x.ndim_ == 1 and k < 64:
+                op.lines |= <uint64_t>1 << k
         else:  # nothing reads this register: its uses are scalars
             x = <Array>outs[0]
             op.add(x.var, x.offset, x.dtype_code)

@@ -380,3 +380,28 @@ def test_memory_that_others_hold_is_shared():
     b = np.asarray(a)
     b += 1
     assert a[0] == 1
+
+
+PAIRS = [("float32", "uint8"), ("float32", "int16"), ("float64", "int64"), ("float16", "int8"), ("int8", "float32")]
+SHAPES = [((5,), ()), ((), ()), ((1,), (1,)), ((3, 40), (1, 1)), ((2000,), ())]
+
+
+@pytest.mark.parametrize("shapes", SHAPES, ids=str)
+@pytest.mark.parametrize("dtypes", PAIRS, ids=str)
+@pytest.mark.parametrize("function", ["add", "power", "arctan2", "divide", "less"])
+def test_one_element_that_is_converted_gives_numpys_bits(function, dtypes, shapes):
+    many = onp.linspace(1.3, 120.7, math.prod(shapes[0])).astype(dtypes[0]).reshape(shapes[0])
+    one = onp.full(shapes[1], 2, dtypes[1])
+
+    found = onp.asarray(getattr(np, function)(np.array(many), np.array(one)))
+
+    expected = onp.asarray(getattr(onp, function)(many, one))
+    assert found.dtype == expected.dtype
+    assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2,)], ids=str)
+def test_products_of_complex_infinities_begin_with_one(shape):
+    x = onp.full(shape, complex(0, onp.inf), "complex64")
+    with onp.errstate(invalid="ignore"):
+        onp.testing.assert_array_equal(np.array(x).prod(), x.prod())

@@ -111,6 +111,7 @@ class Epilogue final : public Finisher {
     WorkingMemory scratch(op.runtime, op.program->scratch_bytes(block));
     if (!scratch.get()) throw std::bad_alloc();
     Registers registers(*op.program, op.scalars.data(), scratch.get(), block);
+    op.mark_singles(registers);
     Failure mine;
     const FlushSubnormals flush(op.program->flushes);
     for (const int64_t end = flat ? row + 1 : row + rows; row < end; ++row) {

@@ -205,6 +205,7 @@ class PointwiseFusion final : public Fusion {
       program.steps.push_back(step);
     }
     for (int k = own.n_inputs; k < own.first_scalar(); ++k) draft.held[views[k]] = registers[k];
+    program.casts = program.casts || own.casts;
     program.cost_ns += own.cost_ns;
   }
 

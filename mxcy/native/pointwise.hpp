@@ -22,6 +22,7 @@ struct PointwiseOp final : BlockOp {
   Program* program = nullptr;
   Space space;                 // operands: inputs, then outputs
   std::vector<Cell> scalars;
+  uint64_t lines = 0;  // inputs of shape (1,) beside a result of that shape, of which NumPy converts a row
   int64_t block = 0, blocks_per_row = 0, rows = 0;
   bool by_columns = false;
 
@@ -53,6 +54,12 @@ struct PointwiseOp final : BlockOp {
     block = BLOCK / repeating() * repeating();
     int64_t units = (space.size + block - 1) / block;
     return for_each(units, (program->cost_ns + 0.5f) * block, run_runs, this);
+  }
+
+  void mark_singles(Registers& registers) const {
+    for (int k = 0; program->casts && k < program->n_inputs; ++k) {
+      if (space.single(k) && !(k < 64 && lines >> k & 1)) registers.set_single(k);
+    }
   }
 
  private:
@@ -89,6 +96,7 @@ struct PointwiseOp final : BlockOp {
     WorkingMemory scratch(op.runtime, program.scratch_bytes(op.block));
     if (!scratch.get()) return op.out_of_memory();
     Registers registers(program, op.scalars.data(), scratch.get(), op.block);
+    op.mark_singles(registers);
     Failure mine;
     take_fp_flags();
     const FlushSubnormals flush(program.flushes);
@@ -130,6 +138,7 @@ struct PointwiseOp final : BlockOp {
     WorkingMemory scratch(runtime, own + space.n * buffer);
     if (!scratch.get()) return mine.fail(FAIL_MEMORY, "%s: out of memory", name);
     Registers registers(*program, scalars.data(), scratch.get(), block);
+    mark_singles(registers);
     std::vector<Strided> strided;
     std::vector<char> linear(space.n), gathered(space.n);
     for (int k = 0; k < space.n; ++k) {

@@ -31,6 +31,7 @@ struct Step {
   uint8_t n_args = 0;
   bool python = false;  // may set the Python error indicator: runs with the GIL
   bool clears = false;  // clears the floating-point status, as NumPy's comparisons do
+  bool casts = false;   // converts one register to another dtype
   uint8_t part = 0;     // operation that it belongs to, in a program of several
   std::array<uint16_t, MAX_STEP_ARGS> args;
 };
@@ -52,6 +53,7 @@ struct Program {
   std::vector<int32_t> first_written;  // of each output: the step that writes it
   float cost_ns = 1;                   // of one element
   bool python = false;
+  bool casts = false;                  // some step does
   bool flushes = false;                // subnormal numbers count as zero
 
   // Estimated time of one thread for so many elements of the result.  The cost of cheap steps is that of memory,
@@ -75,6 +77,7 @@ struct Program {
     steps.push_back(Step{loop, data, failed, 0, may_raise, clears && !steps.empty(), 0, {}});
     python = python || may_raise;
   }
+  void mark_cast() { steps.back().casts = casts = true; }
   void add_argument(int r) { steps.back().args[steps.back().n_args++] = uint16_t(r); }
 
   void retain() { refs.fetch_add(1, std::memory_order_relaxed); }
@@ -127,6 +130,11 @@ class Registers {
   }
   void set(int r, char* p, intptr_t stride) { pointers_[r] = p, strides_[r] = stride; }
   char*& pointer(int r) { return pointers_[r]; }
+  // Input k is one element for all of the operation: what it is converted to is one element, too, as in NumPy,
+  // whose loops compute some of those otherwise (a power of 2 is a square).
+  void set_single(int k) {
+    if (k < 64) singles_ |= uint64_t(1) << k;
+  }
 
   // Runs all steps over n elements.  Returns 0, or -1 with the failure set.  Floating-point flags stay in
   // the register, except those that a step would clear, and those of a program with several parts: they go
@@ -146,7 +154,13 @@ class Registers {
         strides[i] = strides_[step.args[i]];
       }
       if (step.clears) keep_flags();
-      step.loop(args, &n, strides, step.data);
+      if (step.casts && is_single(step.args[0]) && gets_cell(step.args[1])) {
+        args[1] = pointers_[step.args[1]];
+        const intptr_t one = 1;
+        step.loop(args, &one, strides, step.data);
+      } else {
+        step.loop(args, &n, strides, step.data);
+      }
       if (step.failed) {
         if (const char* text = step.failed()) {
           return step.python ? (failure.kind = FAIL_PYTHON, -1) : failure.fail(FAIL_VALUE, "%s", text);
@@ -159,7 +173,21 @@ class Registers {
 
  private:
   static constexpr int INLINE = 24;
+  bool is_single(int r) const { return r < program_.n_inputs && r < 64 && singles_ >> r & 1; }
+
+  // Gives temporary r a cell in the place of its block, which results may share that are written while it is read.
+  bool gets_cell(int r) {
+    if (r < program_.first_temporary()) return false;
+    if (strides_[r] == 0) return true;  // since an earlier block
+    if (n_cells_ == int(cells_.size())) return false;
+    set(r, cells_[n_cells_++].bytes, 0);
+    return true;
+  }
+
   const Program& program_;
+  uint64_t singles_ = 0;
+  int n_cells_ = 0;
+  std::array<Cell, 4> cells_;
   char* inline_pointers_[INLINE];
   intptr_t inline_strides_[INLINE];
   std::vector<intptr_t> heap_;

@@ -83,6 +83,9 @@ struct Space {
     return true;
   }
 
+  // Whether operand k is one element.
+  bool single(int k) const { return inner_stride(k) == 0 && linear(k); }
+
  private:
   static int64_t magnitude(int64_t x) { return x < 0 ? -x : x; }
   void move_axis(int from, int to) {

@@ -71,6 +71,8 @@ def _find_loops():
                 continue
             if found.python or found.may_fail or found.declared != (code, code, code):
                 continue
+            if kind == PROD and code >= COMPLEX64:  # of complex infinities 1 times the first is no number
+                continue
             loop = &loops[<int>kind][<int>code]
             loop.function, loop.data = <LoopFunction>found.loop, found.data
             loop.limit = MANY if kind == MAX or kind == MIN else FEW
