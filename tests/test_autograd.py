@@ -436,6 +436,21 @@ def test_gradients_flow_through(name):
     np.testing.assert_allclose(np.sum(second * direction), hessian.sum().asscalar(), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("face", [nd, mx.np])
+def test_arrays_of_integers_refuse_values_with_gradients(face):
+    y = face.ones((4,))
+    y.attach_grad()
+    for key in (0, slice(1, 3), slice(None, None, -1), [0, 2]):
+        x = face.zeros((4, 4), dtype="int32")
+        with autograd.record(), pytest.raises(mx.MXNetError, match="are not supported when recording with"):
+            x[key] = y
+        x[key] = y  # outside
+        with autograd.record():
+            x[key] = face.ones((4,))  # without a gradient
+            x[:] = y  # all of it is the value, cast
+        assert x.asnumpy().sum() == 16
+
+
 def test_assignment():
     x, z = variable(1.0, 2.0, 3.0), variable(5.0)
     with autograd.record():

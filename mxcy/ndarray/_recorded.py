@@ -16,7 +16,7 @@ from .._index import same_view
 from ..kernels import cpu as kernels
 from ..ops.reduction import _sum_like
 from . import _indexing
-from ._tape import RECORDING, STATE, Node, alias, note_write, place_of, refuse_leaves, shell
+from ._tape import RECORDING, STATE, Node, alias, note_write, place_of, refuse_integers, refuse_leaves, shell
 
 __all__ = ["assign", "cast_into", "get_item", "reshape"]
 
@@ -163,6 +163,8 @@ def assign(x: Any, key: Any, value: Any) -> None:
         return
     refuse_leaves("setitem", [x])
     value_place = place_of(value)
+    if value_place is not None:
+        refuse_integers(x, key)
     place = x._tape if _completes(x, key, value) else place_of(x)
     key = _frozen(key)
     alias(x)[key] = alias(value) if isinstance(value, Array) else value

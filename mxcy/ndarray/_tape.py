@@ -22,6 +22,8 @@ from functools import partial
 from types import CodeType
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .._array import Array, as_face, empty, overlay
 from .._export import count_write, is_exported, set_watcher, storage_nbytes
 from .._failures import calling_place
@@ -351,6 +353,28 @@ def refuse_leaves(name: str, arrays: Iterable) -> None:
         if x._tape is not None and x._tape[2] is None:
             text = "an array with an attached gradient is written while it is recorded"
             raise StateError(problem(name, None, text, "do this outside record(), or use a new array"))
+
+
+def refuse_integers(x: Any, key: Any) -> None:
+    """Raise StateError, in MXNet's words, if part of an array that holds no fractions is to be written.
+
+    For values whose gradients are recorded, and arrays that are not. MXNet refuses all such writes; here
+    those of floating dtypes are recorded.
+    """
+    if x._tape is None and np.dtype(x.dtype).kind in "biu" and not _whole(key):
+        text = "Inplace operations (+=, -=, x[:]=, etc) are not supported when recording with autograd"
+        hint = "convert the array with astype('float32'), or write outside record()"
+        raise StateError(problem("setitem", None, f"{text} for arrays of {np.dtype(x.dtype)}", hint))
+
+
+def _whole(key: Any) -> bool:
+    """Whether a key is [:], [...] or the like."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(x is None or x is Ellipsis or (isinstance(x, slice) and _every(x)) for x in parts)
+
+
+def _every(part: slice) -> bool:
+    return part.start is None and part.stop is None and part.step is None
 
 
 def note_write(x: Any, forget: bool = False) -> None:

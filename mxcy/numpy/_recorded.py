@@ -20,7 +20,18 @@ from .._index import same_view
 from ..errors import StateError, problem
 from ..kernels import cpu as kernels
 from ..ndarray import _tape
-from ..ndarray._tape import RECORDING, STATE, Node, Session, alias, note_write, place_of, refuse_leaves, shell
+from ..ndarray._tape import (
+    RECORDING,
+    STATE,
+    Node,
+    Session,
+    alias,
+    note_write,
+    place_of,
+    refuse_integers,
+    refuse_leaves,
+    shell,
+)
 
 __all__ = [
     "CONSTANT", "WITHOUT_GRADIENT", "Rule", "as_other_face", "get_item", "record", "set_item", "stripped",
@@ -304,6 +315,8 @@ def set_item(x: Any, key: Any, value: Any) -> None:
         return
     refuse_leaves("setitem", [x])
     value_place = place_of(value)
+    if value_place is not None:
+        refuse_integers(x, key)
     place = x._tape if _completes(x, key, value) else place_of(x)
     key = frozen(key)
     alias(x)[key] = alias(value) if isinstance(value, Array) else value
