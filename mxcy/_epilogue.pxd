@@ -22,6 +22,10 @@ cdef class Epilogue:
     cdef list inputs, outs  # arrays
     cdef tuple shape        # of the result that it follows
     cdef int inner          # how many of its axes are columns
+    cdef int addend         # the input that is all that the program adds to the result; -1 if it does more
+    cdef bint rectifies     # the sum
+    # Makes sure that writing the result does not change what is added to it later.
+    cdef int keep_addend(self, Array result) except -1
 
 
 # The native form of epilogues that follow each other on one result, which is in C order; NULL where that cannot
@@ -34,3 +38,6 @@ cdef int push_finished(Op* op, CEpilogue* epilogue, list epilogues, list reads, 
 # Pushes a kernel with one output, likewise.
 cdef int launch_finished(Kernel kernel, const char* name, Array result, list inputs, const void* params,
                          size_t nparams, float cost_ns, CEpilogue* epilogue, list epilogues) except -1
+# Pushes a kernel with one output, and one more input, which may be the same memory.
+cdef int launch_over(Kernel kernel, const char* name, Array result, list inputs, const void* params,
+                     size_t nparams, float cost_ns, Array last) except -1

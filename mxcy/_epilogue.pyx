@@ -38,12 +38,25 @@ cdef extern from "epilogue.hpp" namespace "mxcy" nogil:
 cdef class Epilogue:
     """A pointwise program over a result of this shape and other arrays; the last `inner` axes are columns.
 
-    The result itself is among `inputs`, and may be among `outs`.
+    The result itself is among `inputs`, and may be among `outs`. `addend` is the number of the other input if
+    all that the program does is to add it to the result and, if it `rectifies`, to make what is below zero zero;
+    it may be in the same memory as the result that is to be made.
     """
 
-    def __init__(self, program, list inputs, list outs, tuple shape, int inner):
+    def __init__(self, program, list inputs, list outs, tuple shape, int inner, addend=None, bint rectifies=False):
         self.program, self.inputs, self.outs = program, inputs, outs
         self.shape, self.inner = shape, inner
+        self.addend = -1 if addend is None else addend
+        self.rectifies = rectifies
+
+    cdef int keep_addend(self, Array result) except -1:
+        cdef Array x
+        if self.addend >= 0:
+            x = <Array>self.inputs[self.addend]
+            if may_overlap(x, result):
+                self.inputs = list(self.inputs)
+                self.inputs[self.addend] = copy_of(x, x.dtype_code)
+        return 0
 
     def run(self):
         """Push the program by itself."""
@@ -204,18 +217,32 @@ cdef Array _beside(Array x, Array result):
     return copy_of(x, x.dtype_code) if may_overlap(x, result) else x
 
 
-cdef int launch_finished(Kernel kernel, const char* name, Array result, list inputs, const void* params,
-                         size_t nparams, float cost_ns, CEpilogue* epilogue, list epilogues) except -1:
-    cdef list operands = [_beside(<Array>x, result) for x in inputs]
+cdef LaunchOp* _operation_of(Kernel kernel, const char* name, list arrays, const void* params, size_t nparams,
+                             float cost_ns) except NULL:
+    """A kernel's operation on its result and its inputs."""
     cdef int64_t dims = 0
     cdef int i
     cdef Array x
-    for x in (result, *operands):
+    for x in arrays:
         dims += x.ndim_
-    cdef LaunchOp* op = LaunchOp.make(runtime(), kernel, 1, len(operands), dims, params, nparams)
+    cdef LaunchOp* op = LaunchOp.make(runtime(), kernel, 1, len(arrays) - 1, dims, params, nparams)
     if op == NULL:
         raise MemoryError
-    for i, x in enumerate((result, *operands)):
+    for i, x in enumerate(arrays):
         op.set(i, x.var, x.offset, x.size, x.ndim_, x.dtype_code, x.dims)
     op.name, op.cost_ns = name, cost_ns
+    return op
+
+
+cdef int launch_over(Kernel kernel, const char* name, Array result, list inputs, const void* params,
+                     size_t nparams, float cost_ns, Array last) except -1:
+    cdef list operands = [*[_beside(<Array>x, result) for x in inputs], last]
+    cdef LaunchOp* op = _operation_of(kernel, name, [result, *operands], params, nparams, cost_ns)
+    return push_over(<Op*>op, operands, [result])
+
+
+cdef int launch_finished(Kernel kernel, const char* name, Array result, list inputs, const void* params,
+                         size_t nparams, float cost_ns, CEpilogue* epilogue, list epilogues) except -1:
+    cdef list operands = [_beside(<Array>x, result) for x in inputs]
+    cdef LaunchOp* op = _operation_of(kernel, name, [result, *operands], params, nparams, cost_ns)
     return push_finished(<Op*>op, epilogue, epilogues, operands, result)

@@ -94,3 +94,24 @@ def test_means_of_small_windows_by_strips_and_tiles(shape, extent, stride, dtype
             found = numpy_of(back.compute([array(g), array(x)], back.parse_attrs(attrs))[0])
             reference = pooling.spread_reference(g.astype(np.float64), x.astype(np.float64), **attrs)
             np.testing.assert_allclose(found, reference, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 1, 1, 1), (1, 1, 1, 5), (2, 3, 4, 1), (3, 50, 7, 7), (2, 40, 14, 14), (2, 9, 28, 28), (1, 700, 2, 3),
+     (2, 3, 31, 33), (1, 2, 32, 32)],
+    ids=str,
+)  # fmt: skip
+def test_maxima_around_elements_of_small_planes(shape, dtype):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(shape).astype(dtype)
+    x[rng.random(shape) < 0.1] = np.nan
+    attrs = {"kernel": (3, 3), "stride": (1, 1), "pad": (1, 1), "pool_type": "max"}
+    with np.errstate(all="ignore"):
+        y = numpy_of(ops.Pooling.compute([array(x)], ops.Pooling.parse_attrs(attrs))[0])
+    lowest = np.finfo(dtype).min
+    edges = [(0, 0), (0, 0), (1, 1), (1, 1)]
+    padded = np.pad(np.where(np.isnan(x), lowest, x), edges, constant_values=lowest)
+    around = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (2, 3))
+    np.testing.assert_array_equal(y, around.max((4, 5)))

@@ -17,14 +17,20 @@ import numpy as np
 
 from .._epilogue import Epilogue, may_overwrite, reach
 from .._pointwise import Program
+from ..kernels import cpu as kernels
+from ..ops._window import window_of
 from ..ops.epilogues import TAKERS
 from ._nodes import enter, rebuilt
 from .effects import sequence
 from .fuse import Fused, pointwise
 from .infer import complete
 from .ir import Entry, Graph, Node
+from .rectify import rectifies
+from .together import by_products
 
 __all__ = ["Finished", "add_epilogues"]
+
+_ADDITIONS = ("elemwise_add", "broadcast_add")
 
 
 class Finished(Fused):
@@ -45,8 +51,9 @@ class Finished(Fused):
         return f"<finished {self.name}>"
 
     def in_place_inputs(self, attrs: Any, output: int) -> Sequence[int]:
-        """None: all inputs are read until the last part is done."""
-        return ()
+        """What the layer adds where it writes; all other inputs are read until the last part is done."""
+        added = self.parts.sum
+        return (len(self.first.inputs),) if added is not None and added.in_place else ()
 
     def compute(self, inputs, attrs, outs=None, is_train=False, face=None):
         """Push both as one operation, or, where results have no arrays yet, one after the other."""
@@ -57,7 +64,8 @@ class Finished(Fused):
         count = len(first.inputs)
         read = [*inputs[count : count + parts.place], result, *inputs[count + parts.place :]]
         written = list(outs[: len(self.program.out_dtypes)])
-        epilogue = Epilogue(self.program, read, written, parts.shape, parts.columns)
+        added = () if parts.sum is None else (1 - parts.place, parts.sum.rectifies)
+        epilogue = Epilogue(self.program, read, written, parts.shape, parts.columns, *added)
         TAKERS[first.op].run(first.op, inputs[:count], first.attrs, result, epilogue)
         return outs
 
@@ -69,6 +77,13 @@ class Finished(Fused):
         return [*super().compute(read, {}), *([result] if parts.over is None else [])]
 
 
+class Sum(NamedTuple):
+    """An epilogue that only adds another array to the result, which the layer does as it writes it."""
+
+    rectifies: bool  # and makes what is below zero zero then
+    in_place: bool  # whether the other array may be where the result is written
+
+
 class Parts(NamedTuple):
     """How an epilogue goes with a result of this shape."""
 
@@ -76,6 +91,7 @@ class Parts(NamedTuple):
     columns: int  # of its axes
     place: int  # of the result among the program's inputs
     over: int | None  # the program's output that is written over the result; None: the result is kept
+    sum: Sum | None = None
 
 
 def add_epilogues(
@@ -83,15 +99,17 @@ def add_epilogues(
     shapes: Mapping[Entry, Any],
     dtypes: Mapping[Entry, Any],
     phase: Callable[[Node], Any] = lambda node: 0,
+    sums: bool = False,
 ) -> tuple[Graph, dict[Entry, Entry]]:
     """Return the graph with one node for a product or layer and the pointwise node that follows it.
 
     Also what became of the entries that still exist; if the graph itself is returned, nothing has become of
-    any. Nodes of different `phase` stay apart: they run at different times.
+    any. Nodes of different `phase` stay apart: they run at different times. `sums`: convolutions may find
+    what is added to them where they write, as those of processors can.
     """
     if not any(node.op in TAKERS for node in graph.nodes if node.op is not None):
         return graph, {}
-    found = _found(graph, shapes, dtypes, phase)
+    found = _found(graph, shapes, dtypes, phase, sums)
     if not found:
         return graph, {}
     gone = {finished.first for finished, _ in found.values()}
@@ -110,7 +128,7 @@ def add_epilogues(
 
 
 def _found(
-    graph: Graph, shapes: Mapping, dtypes: Mapping, phase: Callable
+    graph: Graph, shapes: Mapping, dtypes: Mapping, phase: Callable, sums: bool
 ) -> dict[Node, tuple[Finished, list[Entry]]]:
     """By pointwise node: the operator that is both, and what else the program reads."""
     found: dict[Node, tuple[Finished, list[Entry]]] = {}
@@ -137,6 +155,8 @@ def _found(
                 continue
             parts = _parts(source, node, then.program, kept, shapes, dtypes)
             if parts is not None:
+                if sums and not kept:
+                    parts = parts._replace(sum=_sum(first, then, others, shapes, dtypes))
                 found[node] = Finished(first, then, parts), others
                 taken.add(first)
                 break
@@ -172,6 +192,30 @@ def _parts(
         if np.dtype(dtypes[entry]) == np.dtype(dtypes[source]) and may_overwrite(program, place, index):
             return Parts(shape, columns, place, index)
     return None
+
+
+def _sum(first: Node, then: Fused, others: list[Entry], shapes: Mapping, dtypes: Mapping) -> Sum | None:
+    """How a convolution by products adds what its epilogue adds to it; None if that does more."""
+    add, *rest = then.members
+    if first.op is None or first.op.name != "Convolution" or len(others) != 1 or len(then.outputs) != 1:
+        return None
+    if add.op.name not in _ADDITIONS or len(set(add.inputs)) != 2 or len(rest) > 1:
+        return None
+    if any(not rectifies(node) or node.inputs[0] != Entry(add, 0) for node in rest):
+        return None
+    result, other = Entry(first, 0), others[0]
+    if shapes[other] != shapes[result] or dtypes[other] != dtypes[result]:
+        return None
+    if not by_products(first, shapes, dtypes):
+        return None
+    attrs = first.attrs
+    window = window_of("Convolution", *[attrs[k] for k in ("kernel", "stride", "dilate", "pad")], None)
+    known = [shapes[entry] for entry in first.inputs[:2]]
+    packed = attrs.get("packed", False)
+    in_place = kernels.convolution_sums_in_place(
+        *known, np.dtype(dtypes[result]), *window[1:4], attrs["num_group"], packed
+    )
+    return Sum(bool(rest), in_place and other not in first.inputs)
 
 
 def _with_readers(graph: Graph, found: Mapping[Node, Any], gone: set[Node]) -> list[Node]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from ._nodes import carried
@@ -44,14 +45,16 @@ def optimise(
     """Return `whole`, whose first heads are those of `graph`, after the passes.
 
     What `graph` holds runs in forward, the rest in backward; passes keep them apart. `gathers`: convolutions
-    of the same data become one node, as do those that maxima follow, which only processors compute well.
+    of the same data become one node, as do those that maxima follow, and what is added to a convolution is
+    found where it writes, all of which only processors do well.
     """
     fixed = sequence(whole)
     current = whole
     early = set(graph.nodes)
     passes: list[Callable] = [settle] if any(map(open_ended, whole.nodes)) else []
     passes += [simplify, combine, fold_constants] if simplifies else []
-    joins = [rectify, *([together, halve] if gathers else []), fuse, add_epilogues]
+    joins: list[Callable] = [rectify, *([together, halve] if gathers else [])]
+    joins += [fuse, partial(add_epilogues, sums=gathers)]
     for apply in [*passes, *(joins if fuses else [])]:
         changed, moved = apply(current, shapes, dtypes, early.__contains__)
         if changed is current:

@@ -20,7 +20,7 @@ from ..ops.rectified import _convolution_relu, _pooling_max_relu_grad
 from ._nodes import enter, rebuilt
 from .ir import Entry, Graph, Node
 
-__all__ = ["rectify"]
+__all__ = ["rectifies", "rectify"]
 
 
 def rectify(
@@ -60,7 +60,7 @@ def _rectified(node: Node, dtypes: Mapping[Entry, Any]) -> tuple[Entry | None, A
     """The result that a node rectifies, or the gradient that it masks, and the operator of both layers."""
     if node.op is None:
         return None, None
-    if _rectifies(node):
+    if rectifies(node):
         result = node.inputs[0]
         if _is(result, "Convolution") and np.dtype(dtypes.get(result)).itemsize >= 4:
             return result, _convolution_relu
@@ -76,5 +76,6 @@ def _is(entry: Entry, name: str) -> bool:
     return entry.node.op is not None and entry.node.op.name == name
 
 
-def _rectifies(node: Node) -> bool:
+def rectifies(node: Node) -> bool:
+    """Whether a node makes what is below zero zero, and nothing else."""
     return node.op.name == "relu" or (node.op.name == "Activation" and node.attrs["act_type"] == "relu")

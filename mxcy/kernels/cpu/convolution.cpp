@@ -39,8 +39,7 @@ TapProduct<T> forward_product(const ConvolutionParams& p, const T* weight, const
 template <class T>
 int run_forward(KernelContext& context, const ConvolutionParams& p, std::vector<TapProduct<T>> products) {
   const T* x = reinterpret_cast<const T*>(context.inputs[0].data);
-  std::vector<T*> outs;
-  for (const TapProduct<T>& product : products) outs.push_back(product.out);
+  const std::vector<TapProduct<T>> whole = products;
   return with_planes(
       context, p, x,
       [&](const Planes<T>& planes, const std::vector<Tap>& taps, int64_t first, int64_t count) {
@@ -48,7 +47,9 @@ int run_forward(KernelContext& context, const ConvolutionParams& p, std::vector<
           products[i].input = planes;
           products[i].taps = taps;
           products[i].images = count;
-          products[i].out = outs[i] + first * products[i].out_image;
+          const int64_t at = first * products[i].out_image;
+          products[i].out = whole[i].out + at;
+          if (whole[i].other) products[i].other = whole[i].other + at;
           products[i].finished = first * products[i].groups * products[i].rows;
         }
         return run_products(context, products);
@@ -59,9 +60,11 @@ template <class T>
 int forward(KernelContext& context) {
   const ConvolutionParams& p = *static_cast<const ConvolutionParams*>(context.params);
   const T* weight = reinterpret_cast<const T*>(context.inputs[1].data);
-  const T* bias = context.n_inputs > 2 ? reinterpret_cast<const T*>(context.inputs[2].data) : nullptr;
-  return run_forward<T>(context, p,
-                        {forward_product(p, weight, bias, reinterpret_cast<T*>(context.outputs[0].data))});
+  const int last = context.n_inputs - 1;
+  const T* bias = context.n_inputs - p.sums > 2 ? reinterpret_cast<const T*>(context.inputs[2].data) : nullptr;
+  auto product = forward_product(p, weight, bias, reinterpret_cast<T*>(context.outputs[0].data));
+  if (p.sums) product.other = reinterpret_cast<const T*>(context.inputs[last].data);
+  return run_forward<T>(context, p, {product});
 }
 
 template <class T>
@@ -122,6 +125,16 @@ int data_gradient(KernelContext& context) {
 
 bool convolution_by_products(const ConvolutionParams& p, uint8_t dtype) {
   return !has_small_groups(p) && !uses_winograd(p, dtype, PASS_FORWARD);
+}
+
+bool convolution_sums_in_place(const ConvolutionParams& p, uint8_t dtype) {
+  if (!p.packed && !convolution_by_products(p, dtype)) return false;
+  const auto at_once = [&](auto zero) {
+    auto product = forward_product<decltype(zero)>(p, nullptr, nullptr, nullptr);
+    product.taps = Phases(p).taps;
+    return Cut<decltype(zero)>(product).k_blocks <= 1;
+  };
+  return dtype == FLOAT64 ? at_once(double()) : at_once(float());
 }
 
 bool convolution_halves(const ConvolutionParams& p, uint8_t dtype) {

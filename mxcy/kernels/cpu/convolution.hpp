@@ -15,6 +15,7 @@ struct ConvolutionParams {
   bool relu;    // of the output, as its last step
   bool packed;  // the weight is what convolution_pack_kernel has made of it
   bool halved;  // of the output, only the largest of every 2x2 elements are written
+  bool sums;    // the last input is added to the output before that is rectified; by products only
   int way;      // ConvolutionWay
   Finisher* finisher;  // of the output, whose rows are channels; may be null
 };
@@ -32,7 +33,7 @@ struct ConvolutionsParams {
 
 enum ConvolutionWay : int { WAY_AUTO = 0, WAY_DIRECT = 1, WAY_WINOGRAD = 2 };
 
-// y <- x, weight, [bias]
+// y <- x, weight, [bias], [what is added]
 MXCY_DECLARE(int convolution_kernel(KernelContext& context))
 // y of each <- x, weight of each, [bias of each]; by products
 MXCY_DECLARE(int convolutions_kernel(KernelContext& context))
@@ -40,6 +41,8 @@ MXCY_DECLARE(int convolutions_kernel(KernelContext& context))
 MXCY_DECLARE(int convolution_pack_kernel(KernelContext& context))
 // Whether convolution_kernel computes by products, which take packed weights.
 MXCY_DECLARE(bool convolution_by_products(const ConvolutionParams& p, uint8_t dtype))
+// Whether what convolution_kernel adds may be where it writes: every element is written once.
+MXCY_DECLARE(bool convolution_sums_in_place(const ConvolutionParams& p, uint8_t dtype))
 // Whether convolution_kernel can write the largest of every 2x2 elements without making the others.
 MXCY_DECLARE(bool convolution_halves(const ConvolutionParams& p, uint8_t dtype))
 // x <- y, weight, [bias of x]
@@ -52,6 +55,9 @@ inline Kernel convolutions_kernel_of_cpu() { return MXCY_PICK(convolutions_kerne
 inline Kernel convolution_pack_kernel_of_cpu() { return MXCY_PICK(convolution_pack_kernel); }
 inline bool convolution_by_products_on_cpu(const ConvolutionParams& p, uint8_t dtype) {
   return MXCY_PICK(convolution_by_products)(p, dtype);
+}
+inline bool convolution_sums_in_place_on_cpu(const ConvolutionParams& p, uint8_t dtype) {
+  return MXCY_PICK(convolution_sums_in_place)(p, dtype);
 }
 inline bool convolution_halves_on_cpu(const ConvolutionParams& p, uint8_t dtype) {
   return MXCY_PICK(convolution_halves)(p, dtype);

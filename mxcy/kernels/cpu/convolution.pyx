@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint8_t
 from ..._array cimport Array, new_like, new_view
 from ..._device cimport on_gpu
 from ..._engine cimport Kernel
-from ..._epilogue cimport CEpilogue, Finisher, apart, joined, launch_finished
+from ..._epilogue cimport CEpilogue, Epilogue, Finisher, apart, joined, launch_finished, launch_over
 from ..._launch cimport checked_out, contiguous, converted, launch, operand
 
 import os
@@ -19,7 +19,8 @@ from .copying import copy
 from .pooling import pooling
 
 __all__ = ["convolution", "convolution_by_products", "convolution_data_grad", "convolution_halves"]
-__all__ += ["convolution_maxima", "convolution_weight_grad", "convolutions", "pack_filters"]
+__all__ += ["convolution_maxima", "convolution_sums_in_place", "convolution_weight_grad", "convolutions"]
+__all__ += ["pack_filters"]
 
 
 cdef extern from "dtype.hpp" namespace "mxcy" nogil:
@@ -38,6 +39,7 @@ cdef extern from "mxcy/kernels/cpu/convolution.hpp" namespace "mxcy" nogil:
         bint relu
         bint packed
         bint halved
+        bint sums
         int way
         Finisher* finisher
     const int MOST_TOGETHER
@@ -51,6 +53,7 @@ cdef extern from "mxcy/kernels/cpu/convolution.hpp" namespace "mxcy" nogil:
     Kernel convolutions_kernel_of_cpu()
     Kernel convolution_pack_kernel_of_cpu()
     bint convolution_by_products_on_cpu(const ConvolutionParams& p, uint8_t dtype)
+    bint convolution_sums_in_place_on_cpu(const ConvolutionParams& p, uint8_t dtype)
     bint convolution_halves_on_cpu(const ConvolutionParams& p, uint8_t dtype)
     Kernel convolution_data_gradient_kernel_of_cpu()
     Kernel convolution_weight_gradient_kernel_of_cpu()
@@ -84,7 +87,7 @@ cdef float fill(ConvolutionParams* params, shape, weight, output, stride, dilate
     params.images, params.groups = shape[0], groups
     params.channels, params.filters = weight[1], weight[0] // groups
     params.relu, params.packed, params.way = relu, False, default_way if way is None else WAYS[way]
-    params.halved = False
+    params.halved = params.sums = False
     params.finisher = NULL
     for d in range(3):
         params.inside[d] = params.outside[d] = params.kernel[d] = params.stride[d] = params.dilate[d] = 1
@@ -131,6 +134,10 @@ cdef object run(Kernel kernel, const char* name, Array like, tuple shape, list i
         target = given
     else:
         target = new_like(like, n, extents, dtype)
+    if epilogues:
+        if target is given and summed(kernel, name, given, inputs, params, cost, epilogues[0]):
+            return given
+        (<Epilogue>epilogues[0]).keep_addend(target if given is None else given)
     epilogue = joined(epilogues, target, LEAST_COLUMNS) if target is given else NULL
     if epilogue is not NULL:
         params.finisher = epilogue.finisher()
@@ -145,6 +152,29 @@ cdef object run(Kernel kernel, const char* name, Array like, tuple shape, list i
         copy(view, given)
     apart(epilogues)
     return given
+
+
+cdef bint summed(Kernel kernel, const char* name, Array result, list inputs, ConvolutionParams* params,
+                 float cost, Epilogue epilogue) except -1:
+    """Launch a convolution that adds the epilogue's addend as it writes its result; false if it cannot."""
+    cdef Array other
+    cdef uint8_t dtype = result.dtype_code
+    if epilogue.addend < 0 or params.relu:
+        return False
+    other = epilogue.inputs[epilogue.addend]
+    if on_gpu(inputs, [result, other]):
+        return False
+    if other.dtype_code != dtype or other.shape != result.shape:
+        return False
+    if not params.packed and not convolution_by_products_on_cpu(params[0], dtype):
+        return False
+    same = other.c_contiguous and other.var == result.var and other.offset == result.offset
+    if not (same and convolution_sums_in_place_on_cpu(params[0], dtype)):
+        epilogue.keep_addend(result)
+        other = contiguous(epilogue.inputs[epilogue.addend])
+    params.sums, params.relu = True, epilogue.rectifies
+    launch_over(kernel, name, result, inputs, params, sizeof(params[0]), cost, other)
+    return True
 
 
 cdef uint8_t computing(Array x):
@@ -200,6 +230,15 @@ def convolution_maxima(x, weight, bias, stride, dilate, pad, groups, windows, ou
     inputs = [contiguous(data), contiguous(converted(filters, data.dtype_code)), *bias_of(bias, data.dtype_code)]
     return run(forward_kernel, "convolution", data, (*shape[:2], *[n // 2 for n in spatial]), inputs, &params,
                cost, data.dtype_code, False, out, [])
+
+
+def convolution_sums_in_place(shape, weight, dtype, stride, dilate, pad, groups, packed=False):
+    """Whether an epilogue of `convolution` that only adds an array may find it where the result is written."""
+    cdef ConvolutionParams params
+    output = (shape[0], weight[0], *convolved(shape, weight, stride, dilate, pad))
+    fill(&params, shape, weight, output, stride, dilate, pad, groups, None, False)
+    params.packed = packed
+    return convolution_sums_in_place_on_cpu(params, FLOAT64 if dtype == "float64" else FLOAT32)
 
 
 def convolution_halves(shape, weight, dtype, stride, dilate, pad, groups, packed=False):

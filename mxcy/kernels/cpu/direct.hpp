@@ -30,6 +30,7 @@ struct TapProduct {
   int64_t out_step[3];
   const T* bias;
   bool relu;
+  const T* other = nullptr;  // added to the result before it is rectified, as it lies in `out`, or null
   bool packed = false;  // the weight is what pack_weight makes of it
   bool halved = false;  // only the largest of every 2x2 elements are written (halving_panels is not 0)
   Finisher* finisher = nullptr;  // of rows as they lie in `out`, the first one being number `finished`
@@ -58,25 +59,31 @@ class Target {
     find_runs(dense_ ? flat : product_.grid, first, count, runs_);
   }
 
-  // Runs body(c, stride) on memory for `rows` rows from `row` on, loaded before (if asked for) and stored
-  // after.
+  // Runs body(c, stride, other) on memory for `rows` rows from `row` on, loaded before (if asked for) and stored
+  // after; `other` is the same part of what is added, if it `sums`, with the same stride.
   template <class Body>
-  MXCY_INLINE void with_tile(int64_t row, int rows, bool loads, const Body& body) const {
-    T* at = product_.out + row * product_.out_row;
-    if (direct_) return body(at + offset_, product_.out_row);
+  MXCY_INLINE void with_tile(int64_t row, int rows, bool loads, bool sums, const Body& body) const {
+    const int64_t first = row * product_.out_row;
+    T* at = product_.out + first;
+    if (direct_) return body(at + offset_, product_.out_row, sums ? product_.other + first + offset_ : nullptr);
     alignas(VECTOR_BYTES) T local[TILE_ROWS * WIDTH<T>];
-    if (loads) {
-      each_run(at, rows, [&](T* out, int64_t step, int64_t n, int64_t place) {
-        if (step == 1) copy_few<T>(out, local + place, n);
-        else
-          for (int64_t i = 0; i < n; ++i) local[place + i] = out[i * step];
-      });
-    }
-    body(local, WIDTH<T>);
+    alignas(VECTOR_BYTES) T added[TILE_ROWS * WIDTH<T>];
+    if (loads) load_runs(at, rows, local);
+    if (sums) load_runs(product_.other + first, rows, added);
+    body(local, WIDTH<T>, sums ? added : nullptr);
     each_run(at, rows, [&](T* out, int64_t step, int64_t n, int64_t place) {
       if (step == 1) store_lanes<T>(local + place / WIDTH<T> * WIDTH<T>, place % WIDTH<T>, n, out);
       else
         for (int64_t i = 0; i < n; ++i) out[i * step] = local[place + i];
+    });
+  }
+
+  // Asks for what is added to these rows, where `with_tile` reads it before the product rather than after it.
+  MXCY_INLINE void expect(int64_t row, int rows) const {
+    if (direct_) return;
+    each_run(product_.other + row * product_.out_row, rows, [](const T* from, int64_t step, int64_t n, int64_t) {
+      __builtin_prefetch(from);
+      __builtin_prefetch(from + (n - 1) * step);
     });
   }
 
@@ -86,11 +93,19 @@ class Target {
   int64_t offset_ = 0;
   std::vector<Run> runs_;
 
-  template <class Body>
-  MXCY_INLINE void each_run(T* at, int rows, const Body& body) const {
+  MXCY_INLINE void load_runs(const T* at, int rows, T* local) const {
+    each_run(at, rows, [&](const T* from, int64_t step, int64_t n, int64_t place) {
+      if (step == 1) load_lanes<T>(from, place % WIDTH<T>, n, local + place / WIDTH<T> * WIDTH<T>);
+      else
+        for (int64_t i = 0; i < n; ++i) local[place + i] = from[i * step];
+    });
+  }
+
+  template <class Element, class Body>
+  MXCY_INLINE void each_run(Element* at, int rows, const Body& body) const {
     const int64_t* step = product_.out_step;
     for (const Run& run : runs_) {
-      T* out = at + run.image * product_.out_image + run.at[0] * step[0] + run.at[1] * step[1] +
+      Element* out = at + run.image * product_.out_image + run.at[0] * step[0] + run.at[1] * step[1] +
                run.at[2] * step[2];
       for (int i = 0; i < rows; ++i) {
         body(out + i * product_.out_row, step[2], run.length, i * WIDTH<T> + run.column);
@@ -341,6 +356,7 @@ void run_block(const Work<T>& work, const typename Work<T>::Task& task, T* b, Ro
       finish.add = k_block > 0;
       finish.bias = product.bias && k_block == 0 ? product.bias + channel : nullptr;
       finish.relu = product.relu && last;
+      finish.sums = product.other && last;
       if (product.halved) {
         T* c = b + cut.block_panels * stride;
         const int64_t ldc = cut.block_panels * WIDTH<T>;
@@ -348,11 +364,17 @@ void run_block(const Work<T>& work, const typename Work<T>::Task& task, T* b, Ro
         write_halves(product, c, ldc, channel, rows, first, width);
         continue;
       }
+      const Target<T>* mine = &targets[number * size_t(cut.block_panels)];
       for (int64_t p = 0; p < panels; ++p) {
-        const Target<T>& target = targets[number * size_t(cut.block_panels) + size_t(p)];
+        const Target<T>& target = mine[p];
+        if (finish.sums) {  // of the tile that follows
+          if (p + 1 < panels) mine[p + 1].expect(channel, rows);
+          else mine[0].expect(channel + rows, int(std::min<int64_t>(rows, product.rows - row - rows)));
+        }
         const int64_t at = first + p * WIDTH<T>;
         if (last) tell(product, &Finisher::expect, channel, rows, at, std::min<int64_t>(WIDTH<T>, columns - at));
-        target.with_tile(channel, rows, finish.add, [&](T* c, int64_t ldc) {
+        target.with_tile(channel, rows, finish.add, finish.sums, [&](T* c, int64_t ldc, const T* other) {
+          finish.other = other;
           kernel(a, b + p * stride, depth, c, ldc, finish);
         });
       }
@@ -367,13 +389,16 @@ int run_empty(KernelContext& context, const TapProduct<T>& product) {
   const int64_t rows = product.groups * product.rows;
   return parallel(context, product.images * rows, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const T bias = product.bias ? product.bias[i % rows] : T(0),
-              value = product.relu && bias < 0 ? T(0) : bias;
-      T* at = product.out + i / rows * product.out_image + i % rows * product.out_row;
+      const T bias = product.bias ? product.bias[i % rows] : T(0);
+      const int64_t first = i / rows * product.out_image + i % rows * product.out_row;
       for (int64_t z = 0; z < product.grid[0]; ++z) {
         for (int64_t y = 0; y < product.grid[1]; ++y) {
-          T* line = at + z * product.out_step[0] + y * product.out_step[1];
-          for (int64_t x = 0; x < product.grid[2]; ++x) line[x * product.out_step[2]] = value;
+          const int64_t line = first + z * product.out_step[0] + y * product.out_step[1];
+          for (int64_t x = 0; x < product.grid[2]; ++x) {
+            const int64_t at = line + x * product.out_step[2];
+            const T value = product.other ? bias + product.other[at] : bias;
+            product.out[at] = product.relu && value < 0 ? T(0) : value;
+          }
         }
       }
       if (product.finisher) product.finisher->finish(product.finished + i, 1, 0, volume(product.grid));

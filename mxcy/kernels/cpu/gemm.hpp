@@ -64,6 +64,8 @@ struct Finish {
   const T* bias = nullptr;  // added to row i
   bool add = false;         // to what C holds; bias is not read then
   bool relu = false;
+  bool sums = false;  // adds `other` before that, rows `ldc` apart; it may be where C is
+  const T* other = nullptr;
 };
 
 // Memory that will be read after the products, asked for line by line while they run: asked for at once, it
@@ -97,6 +99,10 @@ void tile(const T* a, const T* b, Depth depth, T* c, int64_t ldc, const Finish<T
     // Its rows are far apart, so nothing else brings them in while the sums run.
     __builtin_prefetch(c + i * ldc, 1);
     __builtin_prefetch(c + i * ldc + LENGTH<T>, 1);
+    if (finish.sums) {
+      __builtin_prefetch(finish.other + i * ldc);
+      __builtin_prefetch(finish.other + i * ldc + LENGTH<T>);
+    }
   }
   for (int64_t block = 0; block < depth.blocks; ++block, a += depth.jump) {
     if (K_STEP == 1 && depth.blocks > 1) {  // the next block is too far away for the processor to expect it
@@ -121,6 +127,7 @@ void tile(const T* a, const T* b, Depth depth, T* c, int64_t ldc, const Finish<T
       Vector<T> x = sum[i][v];
       if (finish.add) x += load(row + v * LENGTH<T>);
       else if (finish.bias) x += finish.bias[i];
+      if (finish.sums) x += load(finish.other + i * ldc + v * LENGTH<T>);
       if (finish.relu) x = x < T(0) ? Vector<T>{} : x;  // NaN and -0 stay
       store(row + v * LENGTH<T>, x);
     }
@@ -172,6 +179,22 @@ MXCY_INLINE void store_lanes(const T* from, int64_t begin, int64_t n, T* to) {
   }
 #endif
   copy_few(from + begin, to, n);
+}
+
+// The other way: n elements to places from `begin` on of WIDTH elements, aligned.
+template <class T>
+MXCY_INLINE void load_lanes(const T* from, int64_t begin, int64_t n, T* to) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    const uint32_t lanes = uint32_t(((uint64_t(1) << n) - 1) << begin);
+    const float* first = from - begin;
+    const __mmask16 low = __mmask16(lanes), high = __mmask16(lanes >> 16);
+    if (low) _mm512_mask_store_ps(to, low, _mm512_maskz_loadu_ps(low, first));
+    if (high) _mm512_mask_store_ps(to + 16, high, _mm512_maskz_loadu_ps(high, first + 16));
+    return;
+  }
+#endif
+  copy_few(from, to + begin, n);
 }
 
 inline int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }

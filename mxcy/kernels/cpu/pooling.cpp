@@ -5,7 +5,7 @@
 // Both steps run over contiguous elements: with a step between windows the row is first parted into its
 // phases (elements 0, s, 2s, ...; 1, s + 1, ...).  With channels last, rows are `inner` times as long and
 // the second step runs over channels.  Small planes go another way (pooling_lanes.hpp), and so do maxima of
-// small windows (pooling_rows.hpp).
+// small windows (pooling_rows.hpp, pooling_around.hpp).
 #ifndef MXCY_ISA
 #define MXCY_ISA base
 #endif
@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <vector>
 #include "lines.hpp"
+#include "pooling_around.hpp"
 #include "pooling_lanes.hpp"
 #include "pooling_rows.hpp"
 #include "pooling_windows.hpp"
@@ -501,6 +502,7 @@ template <class T>
 int pool(KernelContext& context) {
   const PoolParams& p = *static_cast<const PoolParams*>(context.params);
   if (p.mode != POOL_POWER && suits_strips<T>(context)) {
+    if (Around<T>::suit(p)) return Around<T>(context).pool();
     return with_strips<T>(context, [&](auto strips) {
       return p.mode == POOL_MAX ? strips.template pool<Maximum<T>>() : strips.template pool<Total<T>>();
     });
