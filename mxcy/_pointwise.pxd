@@ -1,5 +1,5 @@
 # Compiled pointwise programs, for the modules that fuse one into their own loops.
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libcpp.vector cimport vector
 
 from ._array cimport Array

@@ -8,7 +8,7 @@ types.
 
 from cpython.complex cimport PyComplex_ImagAsDouble, PyComplex_RealAsDouble
 from cpython.float cimport PyFloat_AsDouble
-from libc.stdint cimport int64_t, intptr_t, uint8_t, uintptr_t
+from libc.stdint cimport int64_t, intptr_t, uint8_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 from libcpp.vector cimport vector
 
