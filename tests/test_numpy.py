@@ -283,6 +283,38 @@ def test_assertions_of_numpy_take_arrays():
             wrong(x, np.where(x == 5, 0, x))
 
 
+def test_assertions_of_numpy_take_classes_too():
+    np.testing.assert_equal(type(np.zeros(2)), np.ndarray)
+    np.testing.assert_equal([type(np.zeros(2).sum())], [np.ndarray])
+    with pytest.raises(AssertionError):
+        np.testing.assert_equal(np.ndarray, onp.ndarray)
+
+
+@pytest.mark.parametrize("name", ["MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"])
+def test_bit_generators_take_seeds_in_arrays(name):
+    ours, theirs = getattr(np.random, name), getattr(onp.random, name)
+    for seed in ([3], [3, 4]):
+        made, wanted = ours(np.array(seed)), theirs(onp.array(seed))
+        assert (made.random_raw(3) == wanted.random_raw(3)).all()
+        assert isinstance(made, ours) and isinstance(wanted, ours)
+        assert isinstance(made, np.random.BitGenerator)
+        assert not isinstance(np.random.SeedSequence(np.array(seed)), ours)
+        again = pickle.loads(pickle.dumps(made))
+        assert isinstance(again, ours) and (again.random_raw(3) == wanted.random_raw(3)).all()
+    drawn = np.random.default_rng(1).integers(9)
+    assert ours(drawn).random_raw() == theirs(int(drawn)).random_raw()
+    assert np.random.SeedSequence(drawn).entropy == int(drawn)
+    assert isinstance(onp.random.SeedSequence(1).spawn(1)[0], np.random.SeedSequence)
+
+
+def test_the_most_axes_of_an_array_may_be_given():
+    assert np.array([[1, 2]], ndmax=2).shape == (1, 2)
+    with pytest.raises(ValueError, match="maximum number of dimension"):
+        np.array([[1, 2]], ndmax=1)
+    with pytest.raises(ValueError, match="ndmin"):
+        np.array([1], ndmin=2, ndmax=1)
+
+
 def test_what_an_array_is_may_be_set():
     x = np.arange(4.0)
 

@@ -227,6 +227,8 @@ def copy(a, order="K", subok=False):
 @own
 def astype(x, dtype, /, *, copy=True, device=None):
     """The elements converted to another dtype."""
+    if isinstance(x, _np.generic):
+        return as_array(x.astype(dtype))[()]
     if not is_array(x):
         raise ArgumentTypeError("Input should be a NumPy array. It is of type " + type(x).__name__)
     return _placed(x.astype(dtype, copy=copy), device, None)

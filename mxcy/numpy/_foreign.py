@@ -168,7 +168,15 @@ def broadcast(*args: Any) -> Any:
     return _np.broadcast(*[unwrap(x) for x in args])
 
 
-class poly1d(_np.poly1d):
+class OverNumPys(type):
+    """The class of a class over one of NumPy's: what NumPy makes of that one is an instance, too."""
+
+    def __instancecheck__(cls, x: Any) -> Any:
+        base = cls.__bases__[0]
+        return super().__instancecheck__(x) if isinstance(base, OverNumPys) else isinstance(x, base)
+
+
+class poly1d(_np.poly1d, metaclass=OverNumPys):
     """A polynomial of one variable, as `numpy.poly1d`; values at arrays are arrays."""
 
     def __init__(self, c_or_r: Any, r: Any = False, variable: Any = None):

@@ -42,6 +42,7 @@ cdef enum:
     MOST = 8    # arguments of a call that takes the short way
     MANY = 16   # arrays in it
     FEW = 4096  # elements
+    NESTED = 2  # lists in lists that the short way looks into
 
 # Classes that NumPy does not ask what its functions do.
 cdef frozenset PLAIN = frozenset([
@@ -98,7 +99,7 @@ cdef object shown(PyObject* p, Loans* loans, bint writable, int depth=0):
         loans.arrays[loans.count], loans.views[loans.count], loans.written[loans.count] = p, view, writable
         loans.count += 1
         return <object>view
-    if (PyList_CheckExact(p) or PyTuple_CheckExact(p)) and depth < 2:
+    if (PyList_CheckExact(p) or PyTuple_CheckExact(p)) and depth < NESTED:
         items = []
         for item in <object>p:
             found = shown(<PyObject*>item, loans, writable, depth + 1)
@@ -211,7 +212,7 @@ cdef bint are_for_here(object items, int depth) except -1:
         if isinstance(x, Array):
             if (<Array>x).grad_info is not NULL or (<Array>x).face != face() or (<Array>x).var.on_gpu():
                 return False
-        elif isinstance(x, (list, tuple)) and (depth > 2 or not are_for_here(x, depth + 1)):
+        elif isinstance(x, (list, tuple)) and (depth + 1 >= NESTED or not are_for_here(x, depth + 1)):
             return False
     return True
 

@@ -214,6 +214,7 @@ _USUAL: dict[str, Any] = {
     "as_dtype": method(_of.view)(_as_dtype),
     "clip": method(_of.clip, FEW)(_ufuncs.clip),
     "conjugate": _ufuncs.conjugate,
+    "copyto": _through.copyto,
     "argsort": method(_of.argsort)(_through.argsort),
     "byteswap": _conversions.byteswap,
     "diagonal": method(_of.diagonal)(_through.diagonal),

@@ -54,10 +54,16 @@ def ones(shape, dtype=None, order="C", *, device=None, like=None, ctx=None):
     return _slow.ones(shape, dtype, order, device=device, ctx=ctx) if made is None else made
 
 
-def arange(start, stop=None, step=1, dtype=None, *, device=None, like=None, ctx=None):
+def arange(start=None, stop=None, step=1, dtype=None, *, device=None, like=None, ctx=None):
     """Numbers from start to before stop, a step apart; `arange(stop)` starts at 0."""
+    if stop is None:
+        if start is None:
+            raise TypeError("arange() requires stop to be specified.")
+        start, stop = 0, start
+    elif start is None:
+        start = 0
     if device is None and ctx is None:
-        made = counted(0, start, step, dtype) if stop is None else counted(start, stop, step, dtype)
+        made = counted(start, stop, step, dtype)
         if made is not None:
             return made
     return _slow.arange(start, stop, step, dtype, device, ctx)
@@ -98,13 +104,16 @@ cdef Array with_axes(Array x, int ndim):
     return made
 
 
-def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, like=None, device=None, ctx=None):
+def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, ndmax=None, like=None, device=None,
+          ctx=None):  # fmt: skip
     """An array of the values of `object`: numbers, nested sequences, arrays, what has `__array__`.
 
     Without `dtype` it is the one that NumPy finds: int64, float64, complex128 or bool for Python's numbers.
     `copy=False` raises ValueError where a copy is needed, `copy=None` copies only then.
     """
     cdef int code
+    if ndmax is not None:
+        np.array(taken(object, []), dtype, ndmin=ndmin, ndmax=ndmax)  # says what has more axes
     if copy is True and device is None and ctx is None and type(ndmin) is int and ndmin < 8 and is_straight(order):
         if isinstance(object, Array):
             if is_ours(object):

@@ -53,6 +53,16 @@ cdef object _NOTHING = np._NoValue
 cdef type _type = type
 
 
+cdef object conjugated(Array x, out):
+    """x.conj(out): of what is not complex, the array itself or a copy in `out`."""
+    if x.dtype_code > FLOAT64:
+        return _slow.conjugate(x) if out is None else _slow.conjugate(x, out)
+    if out is None:
+        return x
+    _slow.copyto(out, x)
+    return out
+
+
 def norm(x):
     """Return the root of the sum of squares of floats, None for what is not for here."""
     if not is_ours(x) or not (<Array>x).c_contiguous or (<Array>x).dtype_code not in (FLOAT32, FLOAT64):
@@ -324,13 +334,13 @@ cdef class SmallMethods(Array):
         """Where the elements are: "cpu", or "gpu(0)"."""
         return "cpu" if self.var.context == 0x100 else _slow.device(self)
 
-    def conj(self):
+    def conj(self, out=None, /):
         """The complex conjugate."""
-        return _slow.conjugate(self) if self.dtype_code > FLOAT64 else self
+        return conjugated(self, out)
 
-    def conjugate(self):
+    def conjugate(self, out=None, /):
         """The complex conjugate."""
-        return _slow.conjugate(self) if self.dtype_code > FLOAT64 else self
+        return conjugated(self, out)
 
     def dot(self, b, out=None):
         """Product of matrices or vectors."""
@@ -448,8 +458,8 @@ cdef class SmallMethods(Array):
         """A view with the axes in another order, reversed by default."""
         if not axes or len(axes) == 1 and axes[0] is None:
             return turned(self)
-        if len(axes) == 1 and isinstance(axes[0], (tuple, list)):
-            (axes,) = axes
+        if len(axes) == 1 and (isinstance(axes[0], (tuple, list)) or getattr(axes[0], "ndim", 0)):
+            axes = tuple(axes[0])
         if self.grad_info is not NULL:
             return _slow.transpose(self, axes or None)
         made = permuted(self, axes) if type(axes) is tuple else None

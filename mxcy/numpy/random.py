@@ -7,18 +7,44 @@ from typing import Any
 import numpy as _np
 
 from ._calls import as_array, as_numpy_has_it
+from ._foreign import OverNumPys
 from ._functions import Through
 from ._kinds import Drawn
 
 _random: Any = _np.random
 
 BitGenerator = _random.BitGenerator
-MT19937 = _random.MT19937
-PCG64 = _random.PCG64
-PCG64DXSM = _random.PCG64DXSM
-Philox = _random.Philox
-SFC64 = _random.SFC64
-SeedSequence = _random.SeedSequence
+
+
+class _TakesArrays(OverNumPys):
+    """The class of a class over one of NumPy's that takes seeds in arrays of ours."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return super().__call__(*as_numpy_has_it(args), **{k: as_numpy_has_it(x) for k, x in kwargs.items()})
+
+
+class SeedSequence(_random.SeedSequence, metaclass=_TakesArrays):
+    """Reproducible seeds from any entropy, as `numpy.random.SeedSequence`."""
+
+
+class MT19937(_random.MT19937, metaclass=_TakesArrays):
+    """The Mersenne Twister, as `numpy.random.MT19937`."""
+
+
+class PCG64(_random.PCG64, metaclass=_TakesArrays):
+    """A permuted congruential generator, as `numpy.random.PCG64`."""
+
+
+class PCG64DXSM(_random.PCG64DXSM, metaclass=_TakesArrays):
+    """A permuted congruential generator with another output function, as `numpy.random.PCG64DXSM`."""
+
+
+class Philox(_random.Philox, metaclass=_TakesArrays):
+    """A generator that counts, as `numpy.random.Philox`."""
+
+
+class SFC64(_random.SFC64, metaclass=_TakesArrays):
+    """A small, fast, chaotic generator, as `numpy.random.SFC64`."""
 
 
 class _Drawing:

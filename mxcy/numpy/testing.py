@@ -4,9 +4,12 @@ from typing import Any
 
 import numpy as _np
 from numpy.testing import (
+    HAS_REFCOUNT,
+    IS_64BIT,
     IS_PYPY,
     IS_WASM,
     assert_,
+    assert_no_gc_cycles,
     assert_no_warnings,
     assert_raises,
     assert_raises_regex,
@@ -23,11 +26,12 @@ from numpy.testing import (
 from ._functions import Through
 
 __all__ = [
-    "IS_PYPY", "IS_WASM", "assert_", "assert_allclose", "assert_almost_equal", "assert_approx_equal",
-    "assert_array_almost_equal", "assert_array_almost_equal_nulp",
-    "assert_array_equal", "assert_array_less", "assert_array_max_ulp", "assert_equal", "assert_no_warnings",
-    "assert_raises", "assert_raises_regex", "assert_string_equal", "assert_warns", "break_cycles",
-    "clear_and_catch_warnings", "measure", "suppress_warnings", "tempdir", "temppath",
+    "HAS_REFCOUNT", "IS_64BIT", "IS_PYPY", "IS_WASM", "assert_", "assert_allclose", "assert_almost_equal",
+    "assert_approx_equal", "assert_array_almost_equal", "assert_array_almost_equal_nulp",
+    "assert_array_equal", "assert_array_less", "assert_array_max_ulp", "assert_equal",
+    "assert_no_gc_cycles", "assert_no_warnings", "assert_raises", "assert_raises_regex",
+    "assert_string_equal", "assert_warns", "break_cycles", "clear_and_catch_warnings", "measure",
+    "suppress_warnings", "tempdir", "temppath",
 ]  # fmt: skip
 
 _testing: Any = _np.testing
@@ -44,7 +48,7 @@ def _values(x: Any) -> Any:
     """The values of a mapping as NumPy's arrays; other things as they are."""
     if isinstance(x, dict):
         return {name: _values(value) for name, value in x.items()}
-    return x.view_numpy() if hasattr(x, "view_numpy") else x
+    return x.view_numpy() if hasattr(x, "view_numpy") and not isinstance(x, type) else x
 
 
 assert_allclose = _Assertion(_testing.assert_allclose)
