@@ -414,7 +414,8 @@ def test_memory_that_others_hold_is_shared():
     assert a[0] == 1
 
 
-PAIRS = [("float32", "uint8"), ("float32", "int16"), ("float64", "int64"), ("float16", "int8"), ("int8", "float32")]
+NARROW = [("float32", "uint8"), ("float32", "int16"), ("float16", "int8"), ("int8", "float32")]
+PAIRS = [*NARROW, ("float64", "int64")]
 SHAPES = [((5,), ()), ((), ()), ((1,), (1,)), ((3, 40), (1, 1)), ((2000,), ())]
 
 

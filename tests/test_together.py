@@ -255,7 +255,7 @@ def test_a_workspace_that_outgrows_its_area_moves_to_a_larger_one():
     free = _engine._pool()
     nd.random.multinomial(nd.zeros(18 << 20)).wait_to_read()
     nd.waitall()
-    # The thread that computes now holds such an area, or takes the free one of the thread that computed before.
+    # The thread that computes now holds such an area, or takes the free one of the thread before it.
     area = (18 << 20) * 8
     assert area <= free["cached"]
     assert free["cached"] - area <= _engine._pool()["cached"] <= free["cached"]
