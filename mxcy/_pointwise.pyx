@@ -137,7 +137,7 @@ cdef fill(CProgram* c, layout):
             expected = "at most 12 operands a step"
             raise ArgumentError(message("compile_program", "steps", expected, len(registers)))
         c.add_step(loop.loop, loop.data, loop.failed, loop.python, loop.clears)
-        if isinstance(loop.function, tuple) and loop.function[0] == "cast":
+        if isinstance(loop.function, tuple) and loop.function[0] == "cast" and registers[1][0] == "temporary":
             c.mark_cast()
         for register in registers:
             c.add_argument(layout.order(register))

@@ -56,6 +56,7 @@ struct PointwiseOp final : BlockOp {
     return for_each(units, (program->cost_ns + 0.5f) * block, run_runs, this);
   }
 
+  // Operands that are one element, converted once for all of the operation, as in NumPy.
   void mark_singles(Registers& registers) const {
     for (int k = 0; program->casts && k < program->n_inputs; ++k) {
       if (space.single(k) && !(k < 64 && lines >> k & 1)) registers.set_single(k);

@@ -31,7 +31,7 @@ struct Step {
   uint8_t n_args = 0;
   bool python = false;  // may set the Python error indicator: runs with the GIL
   bool clears = false;  // clears the floating-point status, as NumPy's comparisons do
-  bool casts = false;   // converts one register to another dtype
+  bool casts = false;   // converts a register to another dtype, to a temporary
   uint8_t part = 0;     // operation that it belongs to, in a program of several
   std::array<uint16_t, MAX_STEP_ARGS> args;
 };
@@ -177,7 +177,6 @@ class Registers {
 
   // Gives temporary r a cell in the place of its block, which results may share that are written while it is read.
   bool gets_cell(int r) {
-    if (r < program_.first_temporary()) return false;
     if (strides_[r] == 0) return true;  // since an earlier block
     if (n_cells_ == int(cells_.size())) return false;
     set(r, cells_[n_cells_++].bytes, 0);

@@ -174,8 +174,8 @@ def rule(
 
     `function(op, inputs, attrs)` takes dense arrays, `Csr` and `Rows`, and returns one of them, or a list
     for several results. `when(attrs)` restricts it to some attributes. With `into` the function also takes
-    the list of results to write (or None); with `trains` it takes that
-    list and whether it runs in training, and returns what users see.
+    the list of results to write (or None); with `trains` it takes that list and whether it runs in training,
+    and returns what users see.
     """
     return Rule(text, function, when, into, trains)
 

@@ -135,7 +135,7 @@ cdef object run(Kernel kernel, const char* name, Array like, tuple shape, list i
     else:
         target = new_like(like, n, extents, dtype)
     if epilogues:
-        if target is given and summed(kernel, name, given, inputs, params, cost, epilogues[0]):
+        if target is given and len(epilogues) == 1 and summed(kernel, name, given, inputs, params, cost, epilogues[0]):
             return given
         (<Epilogue>epilogues[0]).keep_addend(target if given is None else given)
     epilogue = joined(epilogues, target, LEAST_COLUMNS) if target is given else NULL
@@ -232,30 +232,34 @@ def convolution_maxima(x, weight, bias, stride, dilate, pad, groups, windows, ou
                cost, data.dtype_code, False, out, [])
 
 
+cdef uint8_t described(ConvolutionParams* params, shape, weight, dtype, stride, dilate, pad, groups,
+                       bint packed=False, bint relu=False) except 255:
+    """Fill the parameters of a convolution that is asked about; return the dtype that it computes in."""
+    output = (shape[0], weight[0], *convolved(shape, weight, stride, dilate, pad))
+    fill(params, shape, weight, output, stride, dilate, pad, groups, None, relu)
+    params.packed = packed
+    return FLOAT64 if dtype == "float64" else FLOAT32
+
+
 def convolution_sums_in_place(shape, weight, dtype, stride, dilate, pad, groups, packed=False):
     """Whether an epilogue of `convolution` that only adds an array may find it where the result is written."""
     cdef ConvolutionParams params
-    output = (shape[0], weight[0], *convolved(shape, weight, stride, dilate, pad))
-    fill(&params, shape, weight, output, stride, dilate, pad, groups, None, False)
-    params.packed = packed
-    return convolution_sums_in_place_on_cpu(params, FLOAT64 if dtype == "float64" else FLOAT32)
+    cdef uint8_t code = described(&params, shape, weight, dtype, stride, dilate, pad, groups, packed)
+    return convolution_sums_in_place_on_cpu(params, code)
 
 
 def convolution_halves(shape, weight, dtype, stride, dilate, pad, groups, packed=False):
     """Whether `convolution_maxima` of data and weight of these shapes makes no more than it returns."""
     cdef ConvolutionParams params
-    output = (shape[0], weight[0], *convolved(shape, weight, stride, dilate, pad))
-    fill(&params, shape, weight, output, stride, dilate, pad, groups, None, True)
-    params.packed = packed
-    return convolution_halves_on_cpu(params, FLOAT64 if dtype == "float64" else FLOAT32)
+    cdef uint8_t code = described(&params, shape, weight, dtype, stride, dilate, pad, groups, packed, True)
+    return convolution_halves_on_cpu(params, code)
 
 
 def convolution_by_products(shape, weight, dtype, stride, dilate, pad, groups):
     """Whether a convolution of data and weight of these shapes, channels first, can take packed weights."""
     cdef ConvolutionParams params
-    output = (shape[0], weight[0], *convolved(shape, weight, stride, dilate, pad))
-    fill(&params, shape, weight, output, stride, dilate, pad, groups, None, False)
-    return convolution_by_products_on_cpu(params, FLOAT64 if dtype == "float64" else FLOAT32)
+    cdef uint8_t code = described(&params, shape, weight, dtype, stride, dilate, pad, groups)
+    return convolution_by_products_on_cpu(params, code)
 
 
 def pack_filters(weight, groups, out=None):
