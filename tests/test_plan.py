@@ -323,7 +323,7 @@ def test_large_results_of_many_sizes_need_little_more_than_their_live_set():
     assert x.node.op is None
     assert plan.total <= 1.03 * plan.largest_live == 1.03 * (2 * whole)
     assert {row.offset > 0 for row in plan.rows} == {True, False}
-    alone = [entry.name for entry, place in plan.places.items() if place.alone]
+    alone = [row.entry.name for row in plan.rows if plan.place(row.entry).alone]
     assert "half0_output" in alone
     assert "s0_output" not in alone
 

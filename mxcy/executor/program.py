@@ -25,7 +25,7 @@ from ..graph.effects import sequence
 from ..graph.infer import complete
 from ..graph.ir import Entry, Graph, Node, variable
 from ..graph.optimise import optimise
-from ..graph.plan_memory import Plan, plan_memory
+from ..graph.plan_memory import plan_memory
 from ..graph.storage import infer_storage, may_be_sparse
 from ..graph.training import with_gradient
 from ..ndarray import NDArray, empty
@@ -210,7 +210,7 @@ class Program:
             paths=num_workers() if options.paths is None else options.paths,
             roots=self._source,
         )
-        self.consumes = _consumes(self.plan, set(forward))
+        self.consumes = self.plan.consumes(set(forward))
 
     def _take(self, pool: Pool) -> list[NDArray]:
         """The buffers of the plan: those of results that stay are new, others those of the pool."""
@@ -219,7 +219,7 @@ class Program:
         self.nbytes += sum(nbytes for number, nbytes in enumerate(sizes) if number not in own)
         self.generation = pool.generation
         byte = np.dtype(np.uint8)
-        roots = [self.plan.places.get(self._source(head)) for head in self.heads]
+        roots = [self.plan.place(self._source(head)) for head in self.heads]
         places = {root.buffer: ctx for root, ctx in zip(roots, self._contexts, strict=True) if root}
         return [
             self._new((size,), byte, places.get(number)) if number in own else next(passing)
@@ -241,7 +241,9 @@ class Program:
         if found is None:
             if source in self._head_places:
                 return None
-            buffer, offset, alone = self.plan.places[source]
+            place = self.plan.place(source)
+            assert place is not None, "every other result is planned"
+            buffer, offset, alone = place
             found = overlay(self._shared[buffer], self.shapes[source], self.dtypes[source], offset, alone)
             self._buffers[source] = found
         if source is not entry and self.shapes.get(entry) != self.shapes.get(source):
@@ -338,12 +340,3 @@ def _check_shapes(graph: Graph) -> None:
 def _computed(entry: Entry) -> bool:
     """Whether a run computes an entry: it is no variable and no constant."""
     return entry.node.op is not None and not isinstance(entry.node.op, Constant)
-
-
-def _consumes(plan: Plan, forward: set[Node]) -> bool:
-    """Whether buffers of what forward makes for backward are written again in backward."""
-    begin = sum(row.entry.node in forward for row in plan.rows)
-    if not begin:
-        return False
-    saved = {row.buffer for row in plan.rows[:begin] if row.last >= plan.rows[begin - 1].first}
-    return any(row.buffer in saved for row in plan.rows[begin:])

@@ -2,6 +2,7 @@
 
 cimport cython
 from libc.stdint cimport int64_t
+from libcpp.vector cimport vector
 
 from ._nodes cimport Entry, Node, entry_of
 
@@ -9,7 +10,7 @@ from math import prod
 
 import numpy as np
 
-__all__ = ["Roots", "Slot", "Walk"]
+__all__ = ["Roots", "Slot", "Walk", "colours"]
 
 
 @cython.final
@@ -86,6 +87,7 @@ cdef class Slot:
 cdef class Result:
     """What the walk knows of one result: by how many nodes it is still to be read, and where it lies."""
 
+    cdef Py_ssize_t position  # of the node that makes it
     cdef Py_ssize_t reads
     cdef Py_ssize_t last  # position of the last node that reads it
     cdef Slot slot  # None: it is none of the plan's
@@ -127,10 +129,13 @@ cdef class Walk:
         """Walk all nodes; those without a colour have the first one."""
         cdef Py_ssize_t position, number, colour
         cdef Node node
+        cdef Result result
         for position in range(len(self.nodes)):
             node = <Node>self.nodes[position]
             for number in range(node.outputs()):
-                self.results[entry_of(node, number)] = Result()
+                result = Result()
+                result.position = position
+                self.results[entry_of(node, number)] = result
         for position in range(len(self.nodes)):
             for source in (<Node>self.nodes[position]).inputs:
                 self.count(self.roots.of(source), position)
@@ -227,18 +232,94 @@ cdef class Walk:
         result.slot.last, result.slot.ending = position, colour
         return 0
 
+    def at(self, Entry entry):
+        """(slot of a result, position of the node that makes it); None for one that is none of the plan's."""
+        found = self.results.get(entry)
+        if found is None or (<Result>found).slot is None:
+            return None
+        return (<Result>found).slot, (<Result>found).position
+
+    def made(self, Py_ssize_t position):
+        """The slots of what a node makes, each once."""
+        cdef Node node = <Node>self.nodes[position]
+        cdef Py_ssize_t number
+        cdef list found = []
+        for number in range(node.outputs()):
+            slot = (<Result>self.results[entry_of(node, number)]).slot
+            if slot is not None and slot not in found:
+                found.append(slot)
+        return found
+
     def rows(self):
-        """Yield (position of the node, its results as (entry, slot, last position that reads it))."""
+        """Yield (result, slot, position of the node that makes it, the last position that reads it)."""
         cdef Py_ssize_t position, number
         cdef Node node
         cdef Entry entry
         cdef Result result
         for position in range(len(self.nodes)):
             node = <Node>self.nodes[position]
-            found = []
             for number in range(node.outputs()):
                 entry = entry_of(node, number)
                 result = <Result>self.results[entry]
                 if result.slot is not None:
-                    found.append((entry, result.slot, result.last if result.last >= 0 else position))
-            yield position, found
+                    yield entry, result.slot, position, result.last if result.last >= 0 else position
+
+    def consumed(self, set early):
+        """Whether buffers of what the `early` nodes, which come first, make for others are written again."""
+        cdef Py_ssize_t latest = -1  # position of the last early node that has a slot
+        cdef Result result
+        cdef Py_ssize_t position, number
+        cdef Node node
+        cdef set saved = set()
+        cdef list results = []
+        for position in range(len(self.nodes)):
+            node = <Node>self.nodes[position]
+            for number in range(node.outputs()):
+                result = <Result>self.results[entry_of(node, number)]
+                if result.slot is None:
+                    continue
+                results.append(result)
+                if node in early:
+                    latest = position
+        for result in results:
+            if result.position <= latest:
+                if max(result.last, result.position) >= latest:
+                    saved.add(result.slot.buffer)
+            elif result.slot.buffer in saved:
+                return True
+        return False
+
+
+def colours(list nodes, Py_ssize_t paths):
+    """Cut the nodes into paths, longest first, and number them; the last number stands for all others.
+
+    `nodes` come each after its inputs.
+    """
+    if paths <= 1:
+        return dict.fromkeys(nodes, 0)
+    cdef Py_ssize_t position, other, number = 0, best, count = len(nodes)
+    cdef dict place = {node: position for position, node in enumerate(nodes)}
+    cdef vector[Py_ssize_t] height = vector[Py_ssize_t](count, 1)
+    cdef vector[Py_ssize_t] colour = vector[Py_ssize_t](count, -1)
+    cdef vector[vector[Py_ssize_t]] users = vector[vector[Py_ssize_t]](count)
+    for position in range(count - 1, -1, -1):
+        for source in (<Node>nodes[position]).inputs:
+            found = place.get((<Entry>source).node)
+            if found is not None:
+                other = found
+                height[other] = max(height[other], height[position] + 1)
+                users[other].push_back(position)
+    cdef list starts = sorted(range(count), key=lambda position: -height[position])
+    for start in starts:
+        position = start
+        if colour[position] >= 0:
+            continue
+        while position >= 0:
+            colour[position] = min(number, paths - 1)
+            best = -1
+            for other in users[position]:
+                if colour[other] < 0 and (best < 0 or height[other] > height[best]):
+                    best = other
+            position = best
+        number += 1
+    return {node: colour[position] for position, node in enumerate(nodes)}

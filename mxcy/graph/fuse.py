@@ -25,8 +25,8 @@ from ..dtypes import code_of
 from ..ops._elementwise import Elementwise, kind_of
 from ..ops._operator import Cache
 from ..ops._trace import Trace, resolve
-from ._depths import depths
 from ._nodes import enter, rebuilt
+from ._regions import in_regions, regions
 from .effects import sequence
 from .infer import complete
 from .ir import Entry, Graph, Node
@@ -116,9 +116,12 @@ def fuse(
         for node in uses
         if node not in fixed
     }
-    depth = depths(graph.nodes, graph.users, kinds, fixed)
-    regions = _regions(graph, kinds, depth)
-    return _rebuilt(graph, regions, uses, dtypes)
+    pieces: dict[Node, list[Node]] = {}
+    for members in regions(graph.nodes, kinds, fixed):
+        for piece in _pieces(members, graph):
+            if len(piece) > 1:
+                pieces.update(dict.fromkeys(piece, piece))
+    return _rebuilt(graph, pieces, uses, dtypes)
 
 
 def pointwise(node: Node, shapes: Mapping, dtypes: Mapping, known: dict) -> Fused | None:
@@ -155,7 +158,7 @@ def _use_of(node: Node, shapes: Mapping, dtypes: Mapping, known: dict) -> Use | 
         return None
     entry = Entry(node, 0)
     types: tuple[Any, ...] = tuple([dtypes.get(source) for source in node.inputs])
-    if not complete(shapes.get(entry)) or dtypes.get(entry) is None or any(t is None for t in types):
+    if dtypes.get(entry) is None or not complete(shapes.get(entry)) or any(t is None for t in types):
         return None
     place = (node.op, id(node.attrs), types)
     if place in known:
@@ -165,39 +168,6 @@ def _use_of(node: Node, shapes: Mapping, dtypes: Mapping, known: dict) -> Use | 
     numbers = node.op.constants(types[0], attrs)
     use = Use(node.op, types, node.op.static(attrs), numbers, tuple(map(repr, numbers)))
     found = known[place] = use if use.trace()[2] else None
-    return found
-
-
-def _regions(graph: Graph, kinds: dict[Node, int], depth: dict[Node, int]) -> dict[Node, list[Node]]:
-    """The members of each region by member, in graph order, cut where programs would become too long.
-
-    Nodes that are alone are left out.
-    """
-    leader: dict[Node, Node] = {}
-
-    def find(node: Node) -> Node:
-        while leader[node] is not node:
-            leader[node] = leader[leader[node]]
-            node = leader[node]
-        return node
-
-    for node in graph.nodes:
-        kind = kinds.get(node)
-        if kind is None:
-            continue
-        leader[node] = node
-        for source in node.inputs:
-            other = source.node
-            if kinds.get(other) == kind and depth[other] == depth[node]:
-                leader[find(other)] = find(node)
-    gathered: dict[Node, list[Node]] = {}
-    for node in leader:
-        gathered.setdefault(find(node), []).append(node)
-    found: dict[Node, list[Node]] = {}
-    for members in gathered.values():
-        for piece in _pieces(members, graph) if len(members) > 1 else ():
-            if len(piece) > 1:
-                found.update(dict.fromkeys(piece, piece))
     return found
 
 
@@ -226,13 +196,13 @@ def _pieces(members: list[Node], graph: Graph) -> list[list[Node]]:
     return [*pieces, piece]
 
 
-def _rebuilt(graph: Graph, regions: dict, uses: dict, dtypes: Mapping) -> tuple[Graph, dict]:
-    """The graph with a node for each region of two or more; a region is made when its last member comes."""
+def _rebuilt(graph: Graph, pieces: dict, uses: dict, dtypes: Mapping) -> tuple[Graph, dict]:
+    """The graph with a node for each piece of a region, made where its first member comes."""
     moved: dict[Entry, Entry] = {}
     heads = set(graph.heads)
     made: set[Node] = set()
-    for node in _by_regions(graph, regions):
-        piece = regions.get(node)
+    for node in in_regions(graph.nodes, pieces):
+        piece = pieces.get(node)
         if piece is not None:
             if node in made:
                 continue
@@ -241,40 +211,6 @@ def _rebuilt(graph: Graph, regions: dict, uses: dict, dtypes: Mapping) -> tuple[
             continue
         enter(moved, node, rebuilt(node, moved))
     return Graph(moved[head] for head in graph.heads), moved
-
-
-def _by_regions(graph: Graph, regions: dict) -> list[Node]:
-    """All nodes so that those which a region needs come before its first member."""
-    order: list[Node] = []
-    done: set[Node] = set()
-    for head in graph.nodes:
-        if head in done:
-            continue
-        if head not in regions:
-            order.append(head)
-            done.add(head)
-            continue
-        stack = [head]
-        while stack:
-            node = stack[-1]
-            if node in done:
-                stack.pop()
-                continue
-            piece = regions.get(node) or [node]
-            inside = set(piece)
-            waiting = [
-                source.node
-                for member in piece
-                for source in member.inputs
-                if source.node not in done and source.node not in inside
-            ]
-            if waiting:
-                stack.extend(waiting)
-            else:
-                order.extend(piece)
-                done |= inside
-                stack.pop()
-    return order
 
 
 def _fuse_piece(

@@ -20,16 +20,17 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import accumulate, repeat
 from typing import Any, NamedTuple
 
 from ..errors import ArgumentError, message
-from ._lifetimes import Roots, Slot, Walk
+from ._lifetimes import Roots, Slot, Walk, colours
 from .ir import Entry, Node
 from .pack import MOST, pack
 from .picture import draw
 
-__all__ = ["STRATEGIES", "Place", "Plan", "Row", "colours", "plan_memory"]
+__all__ = ["STRATEGIES", "Place", "Plan", "Row", "plan_memory"]
 
 STRATEGIES = ("none", "inplace", "coshare", "both")
 
@@ -61,23 +62,43 @@ class Plan:
 
     Attributes
     ----------
-    places : the place of each result that has a buffer of its own or shares one.
     sizes : bytes of each buffer.
     own : the buffers of results that stay when all nodes have run.
     total : bytes of all buffers.
     unplanned : bytes that a buffer for each result would take.
     largest_live : most bytes that are in use at once when nodes run in order; no plan for this order
         with the same results in place takes less.
-    rows : what the table shows, in the order in which results are written.
     """
 
-    def __init__(self) -> None:
-        self.places: dict[Entry, Place] = {}
-        self.sizes: list[int] = []
-        self.own: set[int] = set()
-        self.unplanned = 0
-        self.largest_live = 0
-        self.rows: list[Row] = []
+    def __init__(self, walk: Walk, sizes: list[int], crowd: Sequence[int]):
+        self._walk = walk
+        self._crowd = crowd  # how much of the first buffer is in use by position; nothing: it is like others
+        self.sizes = sizes
+        self.own = {slot.buffer for slot in walk.slots if slot.last < 0}
+        self.unplanned, self.largest_live = walk.unplanned, walk.largest_live
+
+    def place(self, entry: Entry) -> Place | None:
+        """The place of a result that has a buffer of its own or shares one; None of others."""
+        found = self._walk.at(entry)
+        if found is None:
+            return None
+        slot, position = found
+        alone = True
+        if self._crowd and not slot.buffer:
+            alone = self._crowd[position] == sum(not made.buffer for made in self._walk.made(position))
+        return Place(slot.buffer, slot.offset, alone)
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """What the table shows, in the order in which results are written."""
+        return [
+            Row(entry, slot.nbytes, slot.buffer, slot.offset, position, last)
+            for entry, slot, position, last in self._walk.rows()
+        ]
+
+    def consumes(self, early: set[Node]) -> bool:
+        """Whether buffers of what these nodes, the first, make for others are written by others again."""
+        return self._walk.consumed(early)
 
     @property
     def total(self) -> int:
@@ -97,34 +118,6 @@ class Plan:
     def picture(self, file: Any) -> None:
         """Draw the plan over time into a file whose name ends in .svg, .png or .pdf (extra `viz`)."""
         draw(self, file)
-
-
-def colours(nodes: Sequence[Node], paths: int) -> dict[Node, int]:
-    """Cut the nodes into paths, longest first, and number them; the last number stands for all others.
-
-    `nodes` come each after its inputs.
-    """
-    if paths <= 1:
-        return dict.fromkeys(nodes, 0)
-    height = dict.fromkeys(nodes, 1)
-    users: dict[Node, list[Node]] = {node: [] for node in nodes}
-    for node in reversed(nodes):
-        for source in node.inputs:
-            if source.node in height:
-                height[source.node] = max(height[source.node], height[node] + 1)
-                users[source.node].append(node)
-    found: dict[Node, int] = {}
-    number = 0
-    for start in sorted(nodes, key=height.__getitem__, reverse=True):
-        if start in found:
-            continue
-        step: Node | None = start
-        while step is not None:
-            found[step] = min(number, paths - 1)
-            rest = [user for user in users[step] if user not in found]
-            step = max(rest, key=height.__getitem__, default=None)
-        number += 1
-    return found
 
 
 def plan_memory(
@@ -235,18 +228,8 @@ class _Deal:
 
     def plan(self) -> Plan:
         """What came of it."""
-        walk, made = self.walk, Plan()
-        made.sizes = self.sizes
-        made.own = {slot.buffer for slot in walk.slots if slot.last < 0}
-        made.unplanned, made.largest_live = walk.unplanned, walk.largest_live
-        crowd = _in_use(self.packed, repeat(1), self.count)
-        for position, found in walk.rows():
-            own = len({id(slot) for _, slot, _ in found if not slot.buffer}) if self.packed else 0
-            for entry, slot, last in found:
-                alone = not self.packed or slot.buffer > 0 or crowd[position] == own
-                made.places[entry] = Place(slot.buffer, slot.offset, alone)
-                made.rows.append(Row(entry, slot.nbytes, slot.buffer, slot.offset, position, last))
-        return made
+        crowd = _in_use(self.packed, repeat(1), self.count) if self.packed else ()
+        return Plan(self.walk, self.sizes, crowd)
 
 
 def _in_use(slots: list[Slot], amounts: Iterable[int], positions: int) -> list[int]:
