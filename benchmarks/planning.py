@@ -55,7 +55,8 @@ def memory() -> None:
 
 def linear(lengths: list[int]) -> None:
     small = chain(100)  # what a process does once, such as importing passes, is no part of the cost of a node
-    small.simple_bind(mx.cpu(), x=(2, 3)), small.memory({"x": (2, 3)})
+    small.memory({"x": (2, 3)})
+    small.simple_bind(mx.cpu(), x=(2, 3))
     print(f"\n{'nodes':>8} {'plan µs/node':>14} {'bind forward':>14} {'bind with gradient':>20}")
     for length in lengths:
         net = chain(length)

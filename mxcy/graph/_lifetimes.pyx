@@ -104,7 +104,7 @@ cdef class Walk:
     unplanned, largest_live : see `Plan`.
     """
 
-    cdef list nodes, operands  # of each node: the results that it reads, each once
+    cdef list nodes
     cdef object shapes, dtypes
     cdef Roots roots
     cdef bint in_place
@@ -145,6 +145,7 @@ cdef class Walk:
             node = <Node>self.nodes[position]
             colour = colours.get(node, 0) if colours else 0
             self.visit(position, node, colour)
+        self.roots = self.shapes = self.dtypes = None  # plans outlive what the walk alone asks
 
     cdef int count(self, Entry entry, Py_ssize_t position) except -1:
         cdef Result result
